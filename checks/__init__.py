@@ -1,0 +1,76 @@
+"""The knowledge: what KubeEdge, Kubernetes, K3s, netfilter and metrics-server need, and how to tell.
+
+This package is a plugin like any other (entry point ``checks`` of the group ``kedoctor``). Every module here
+holds one subject; functions declared with ``@check`` and ``@fact`` are found by looking, so a new check is one
+new function.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kedoctor.api import DataPath, hookimpl
+
+__all__ = ["kedoctor_checks", "kedoctor_demos", "kedoctor_facts", "kedoctor_page", "kedoctor_paths"]
+
+_HERE = Path(__file__).parent
+
+
+def _modules() -> Iterator[ModuleType]:
+    from kedoctor.checks import facts  # noqa: PLC0415  found at registration, not at import of the package
+
+    for package, path in ((__name__, __path__), (facts.__name__, facts.__path__)):
+        for module in sorted(pkgutil.iter_modules(path), key=lambda found: found.name):
+            if not module.ispkg:
+                yield importlib.import_module(f"{package}.{module.name}")
+
+
+def _declared(mark: str) -> list[Callable[..., Any]]:
+    found = []
+    for module in _modules():
+        for value in vars(module).values():
+            if callable(value) and hasattr(value, mark) and value.__module__ == module.__name__:
+                found.append(value)
+    return found
+
+
+@hookimpl
+def kedoctor_facts() -> list[Callable[..., Any]]:
+    """Every function of this package that is declared as a fact."""
+    return _declared("__kedoctor_fact__")
+
+
+@hookimpl
+def kedoctor_checks() -> list[Callable[..., Any]]:
+    """Every function of this package that is declared as a check."""
+    return _declared("__kedoctor_check__")
+
+
+@hookimpl
+def kedoctor_paths() -> Sequence[DataPath]:
+    """The one data path of a KubeEdge site."""
+    from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
+
+    return [PATH]
+
+
+@hookimpl
+def kedoctor_page(code: str, language: str) -> str | None:
+    """The page of a code that this package owns."""
+    page = _HERE / "pages" / language / f"{code}.md"
+    return page.read_text(encoding="utf-8") if page.is_file() else None
+
+
+@hookimpl
+def kedoctor_demos() -> list[tuple[str, list[Path]]]:
+    """Recorded sites: every folder's name prefix in ``data/demo-<name>-<host>.tgz`` is one."""
+    sites: dict[str, list[Path]] = {}
+    for bundle in sorted((_HERE / "data").glob("demo-*.tgz")):
+        name = bundle.stem.removeprefix("demo-").rpartition("-")[0]
+        sites.setdefault(name, []).append(bundle)
+    return sorted(sites.items())

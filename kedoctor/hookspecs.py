@@ -1,0 +1,77 @@
+"""The hooks of kedoctor: what a plugin can add.
+
+A plugin is a module (or object) that implements some of these functions with ``@kedoctor.api.hookimpl``. It is
+found through an entry point of the group ``kedoctor`` or as a ``.py`` file in a plugin directory (``kedoctor
+list --plugins`` names them). kedoctor's own checks and reports are registered in just this way::
+
+    from kedoctor.api import Side, Text, check, failed, hookimpl, passed
+
+    @check(code="ACME01", slug="ntp", title=Text("NTP runs", zh="NTP 正在运行"), side=Side.EDGE)
+    def ntp(processes: ProcessTable) -> Finding: ...
+
+    @hookimpl
+    def kedoctor_checks():
+        return [ntp]
+
+All hooks are called once, at start. A plugin whose hook raises, or whose declarations do not fit together, is
+refused as a whole and shows up as one ``crashed`` result; the rest of the run is not affected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from kedoctor.declarations import DataPath, EvidenceRules
+from kedoctor.ports import Host
+
+__all__ = ["hookimpl", "hookspec"]
+
+hookspec = pluggy.HookspecMarker("kedoctor")
+hookimpl = pluggy.HookimplMarker("kedoctor")
+
+
+@hookspec
+def kedoctor_facts() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body]
+    """Functions declared with :func:`kedoctor.api.fact`.
+
+    Exactly one function may provide a type. A fact may use ports and other facts, never checks.
+    """
+
+
+@hookspec
+def kedoctor_checks() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body]
+    """Functions declared with :func:`kedoctor.api.check`; codes and slugs are unique among all plugins."""
+
+
+@hookspec
+def kedoctor_paths() -> Sequence[DataPath]:  # type: ignore[empty-body]
+    """The data paths of the site, from which the diagnosis and the matrix are drawn."""
+
+
+@hookspec
+def kedoctor_sides(host: Host) -> Iterable[str]:  # type: ignore[empty-body]
+    """Which sides (``cloud``, ``edge``) this host is; nothing if neither can be seen."""
+
+
+@hookspec
+def kedoctor_evidence() -> EvidenceRules:  # type: ignore[empty-body]
+    """What this plugin's facts read, so that it may be collected, and what of it is secret."""
+
+
+@hookspec
+def kedoctor_reports() -> Iterable[Any]:  # type: ignore[empty-body]
+    """Report formats: :class:`kedoctor.api.ReportFormat` values."""
+
+
+@hookspec(firstresult=True)
+def kedoctor_page(code: str, language: str) -> str | None:
+    """The explanation of a code in Markdown (symptom, meaning, how to see it yourself, remedy, references)."""
+
+
+@hookspec
+def kedoctor_demos() -> Iterable[tuple[str, Sequence[Path]]]:  # type: ignore[empty-body]
+    """Recorded sites for ``kedoctor demo``: a name and the bundles that belong to it."""

@@ -1,0 +1,223 @@
+"""The report document: the one thing a run produces, from which every face is rendered.
+
+``kedoctor schema`` prints its JSON Schema. Within a major ``schema_version`` fields are added, never renamed,
+removed or given another meaning. Texts are English; the Chinese ones stand beside them under ``zh``.
+Times are RFC 3339 in UTC, durations milliseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kedoctor.findings import Certainty, Evidence, Status
+from kedoctor.records import Record, schema
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Capability",
+    "Cause",
+    "Cell",
+    "Change",
+    "Fix",
+    "Hint",
+    "HopTitle",
+    "HostSeen",
+    "Missing",
+    "Redaction",
+    "Report",
+    "Run",
+    "Site",
+    "Tool",
+    "Translation",
+    "Verdict",
+    "report_schema",
+]
+
+SCHEMA_VERSION = "1.0"
+
+
+class Tool(Record, frozen=True):
+    """What wrote the document."""
+
+    name: str
+    version: str
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """When and how it was run; ``complete`` is false when it was interrupted or ran out of time."""
+
+    id: str
+    started: datetime
+    duration_ms: int
+    command: str
+    exit_code: int
+    complete: bool
+    demo: bool = False
+
+
+class HostSeen(Record, frozen=True):
+    """A machine that was looked at, live or in a bundle; ``origin`` is ``live`` or the bundle's file name."""
+
+    name: str
+    sides: tuple[str, ...]
+    origin: str = "live"
+    observed: datetime | None = None
+
+
+class Site(Record, frozen=True, kw_only=True):
+    """What was in view. Versions are empty where they could not be read."""
+
+    sides: tuple[str, ...]
+    hosts: tuple[HostSeen, ...]
+    cluster_version: str = ""
+    component_versions: dict[str, tuple[str, ...]] = {}
+    distribution: str = ""
+
+
+class Translation(Record, frozen=True, kw_only=True):
+    """The same texts in another language."""
+
+    title: str = ""
+    summary: str = ""
+    expected: str = ""
+    hint: str = ""
+    remedy: str = ""
+
+
+class Cause(Record, frozen=True, kw_only=True):
+    """A root cause: equal verdicts over many subjects are one cause.
+
+    ``capabilities`` is empty for a cause that breaks nothing now (its ``status`` is then ``warn``).
+    ``consequences`` are the codes of verdicts that this explains.
+    """
+
+    code: str
+    slug: str
+    status: Status
+    title: str
+    summary: str
+    subjects: tuple[str, ...]
+    nodes: tuple[str, ...]
+    count: int
+    capabilities: tuple[str, ...]
+    hop: str
+    certainty: Certainty
+    remedy: str
+    commands: tuple[str, ...]
+    consequences: tuple[str, ...]
+    zh: Translation
+
+
+class Capability(Record, frozen=True):
+    """One column of the matrix for one edge: ``state`` is works (proved), clear (no fault found), broken, unknown."""
+
+    name: str
+    state: str
+    hop: str = ""
+    cause: str = ""
+
+
+class Cell(Record, frozen=True):
+    """One row of the matrix: an edge node and what works on it, with the first broken hop."""
+
+    edge: str
+    capabilities: tuple[Capability, ...]
+
+
+class HopTitle(Record, frozen=True):
+    """A hop of the data path, in travelling order, as a person calls it."""
+
+    name: str
+    title: str
+    zh: str
+
+
+class Hint(Record, frozen=True):
+    """What to do about it: a sentence, and what to type."""
+
+    text: str = ""
+    commands: tuple[str, ...] = ()
+
+
+class Fix(Record, frozen=True, kw_only=True):
+    """Whether ``kedoctor run --fix`` can repair it, and what that disturbs."""
+
+    available: bool
+    risk: str = ""
+    reversible: bool = False
+    needs: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """One judgement of one check about one subject."""
+
+    code: str
+    slug: str
+    title: str
+    status: Status
+    subject: str
+    node: str
+    host: str
+    side: str
+    hop: str
+    capabilities: tuple[str, ...]
+    certainty: Certainty
+    summary: str
+    expected: str = ""
+    actual: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    hint: Hint = Hint()
+    fix: Fix
+    explained_by: tuple[str, ...] = ()
+    took_ms: int = 0
+    zh: Translation
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """What a fix did: the journal entry, its actions and how it ended."""
+
+    journal_id: str
+    code: str
+    actions: tuple[str, ...]
+    diffs: tuple[str, ...]
+    result: str
+
+
+class Missing(Record, frozen=True):
+    """An observation that could not be made."""
+
+    host: str
+    observation: str
+    reason: str
+    detail: str = ""
+
+
+class Redaction(Record, frozen=True):
+    """Something secret that was taken out of the evidence."""
+
+    item: str
+    what: str
+    count: int = 1
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """The whole document."""
+
+    schema_version: str
+    tool: Tool
+    run: Run
+    site: Site
+    hops: tuple[HopTitle, ...]
+    causes: tuple[Cause, ...]
+    matrix: tuple[Cell, ...]
+    verdicts: tuple[Verdict, ...]
+    changes: tuple[Change, ...] = ()
+    unavailable: tuple[Missing, ...] = ()
+    redactions: tuple[Redaction, ...] = ()
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of :class:`Report`."""
+    return {"$id": f"https://kedoctor.example/report/{SCHEMA_VERSION}", "title": "kedoctor report", **schema(Report)}

@@ -1,0 +1,60 @@
+"""Typed, frozen records and their JSON: the only module that imports msgspec.
+
+Everything kedoctor keeps, sends or prints is a :class:`Record`. Decoding is strict about types and lenient
+about unknown fields, so a document written by a newer kedoctor can still be read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import field
+from msgspec.structs import asdict, force_setattr, replace
+
+__all__ = ["Record", "RecordError", "asdict", "decode", "encode", "encode_pretty", "field", "force_setattr", "replace", "schema", "to_builtins"]
+
+T = TypeVar("T")
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An immutable value with named fields; equal by value, hashable when its fields are.
+
+    Subclasses repeat ``frozen=True``: msgspec inherits it, type checkers want to see it.
+    """
+
+
+class RecordError(ValueError):
+    """Bytes that are not the JSON of the expected record; the message names the field."""
+
+
+def encode(value: object) -> bytes:
+    """The compact JSON of a record (bytes become base64, times RFC 3339)."""
+    return msgspec.json.encode(value)
+
+
+def encode_pretty(value: object) -> bytes:
+    """The JSON of a record, indented by two, with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
+
+
+def decode(data: bytes | str, into: type[T]) -> T:
+    """``data`` as a value of type ``into``.
+
+    Raises:
+        RecordError: the bytes are no JSON, or of another shape.
+    """
+    try:
+        return msgspec.json.decode(data, type=into)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(str(error)) from error
+
+
+def to_builtins(value: object) -> Any:
+    """The record as plain dicts, lists and strings, as JSON would have it."""
+    return msgspec.to_builtins(value)
+
+
+def schema(root: type) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a record and of all it contains."""
+    return msgspec.json.schema(root)
