@@ -60,7 +60,9 @@ class Finding(Record, frozen=True, kw_only=True):
     certainty: Certainty = Certainty.PROVED
 
 
-def passed(summary: Text, *, subject: str = "", node: str = "", evidence: tuple[Evidence, ...] = ()) -> Finding:
+def passed(
+    summary: Text, *, subject: str = "", node: str = "", evidence: tuple[Evidence, ...] = ()
+) -> Finding:
     """It was looked at and is right."""
     return Finding(status=Status.PASS, summary=summary, subject=subject, node=node, evidence=evidence)
 
@@ -71,35 +73,83 @@ def skipped(summary: Text, *, subject: str = "", node: str = "") -> Finding:
 
 
 def unknown(
-    summary: Text, *, subject: str = "", node: str = "", evidence: tuple[Evidence, ...] = (),
-    hint: Text | None = None, commands: tuple[str, ...] = (),
+    summary: Text,
+    *,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    hint: Text | None = None,
+    commands: tuple[str, ...] = (),
 ) -> Finding:
     """It could not be found out; the summary says why, the hint how it could be."""
     return Finding(
-        status=Status.UNKNOWN, summary=summary, subject=subject, node=node, evidence=evidence, hint=hint,
+        status=Status.UNKNOWN,
+        summary=summary,
+        subject=subject,
+        node=node,
+        evidence=evidence,
+        hint=hint,
         commands=commands,
     )
 
 
 def failed(
-    summary: Text, *, expected: Text, actual: str, hint: Text, subject: str = "", node: str = "",
-    evidence: tuple[Evidence, ...] = (), commands: tuple[str, ...] = (), breaks: tuple[str, ...] | None = None,
-    hop: str | None = None, certainty: Certainty = Certainty.PROVED,
+    summary: Text,
+    *,
+    expected: Text,
+    actual: str,
+    hint: Text,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    commands: tuple[str, ...] = (),
+    breaks: tuple[str, ...] | None = None,
+    hop: str | None = None,
+    certainty: Certainty = Certainty.PROVED,
 ) -> Finding:
     """It is wrong and breaks something now."""
     return Finding(
-        status=Status.FAIL, summary=summary, subject=subject, node=node, expected=expected, actual=actual,
-        evidence=evidence, hint=hint, commands=commands, breaks=breaks, hop=hop, certainty=certainty,
+        status=Status.FAIL,
+        summary=summary,
+        subject=subject,
+        node=node,
+        expected=expected,
+        actual=actual,
+        evidence=evidence,
+        hint=hint,
+        commands=commands,
+        breaks=breaks,
+        hop=hop,
+        certainty=certainty,
     )
 
 
 def warned(
-    summary: Text, *, expected: Text, actual: str, hint: Text, subject: str = "", node: str = "",
-    evidence: tuple[Evidence, ...] = (), commands: tuple[str, ...] = (), breaks: tuple[str, ...] | None = None,
-    hop: str | None = None, certainty: Certainty = Certainty.PROVED,
+    summary: Text,
+    *,
+    expected: Text,
+    actual: str,
+    hint: Text,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    commands: tuple[str, ...] = (),
+    breaks: tuple[str, ...] | None = None,
+    hop: str | None = None,
+    certainty: Certainty = Certainty.PROVED,
 ) -> Finding:
     """It is wrong, but does not break anything now (or not for certain)."""
     return Finding(
-        status=Status.WARN, summary=summary, subject=subject, node=node, expected=expected, actual=actual,
-        evidence=evidence, hint=hint, commands=commands, breaks=breaks, hop=hop, certainty=certainty,
+        status=Status.WARN,
+        summary=summary,
+        subject=subject,
+        node=node,
+        expected=expected,
+        actual=actual,
+        evidence=evidence,
+        hint=hint,
+        commands=commands,
+        breaks=breaks,
+        hop=hop,
+        certainty=certainty,
     )

@@ -220,4 +220,8 @@ class Report(Record, frozen=True, kw_only=True):
 
 def report_schema() -> dict[str, Any]:
     """The JSON Schema of :class:`Report`."""
-    return {"$id": f"https://kedoctor.example/report/{SCHEMA_VERSION}", "title": "kedoctor report", **schema(Report)}
+    return {
+        "$id": f"https://kedoctor.example/report/{SCHEMA_VERSION}",
+        "title": "kedoctor report",
+        **schema(Report),
+    }

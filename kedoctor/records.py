@@ -12,7 +12,19 @@ import msgspec
 from msgspec import field
 from msgspec.structs import asdict, force_setattr, replace
 
-__all__ = ["Record", "RecordError", "asdict", "decode", "encode", "encode_pretty", "field", "force_setattr", "replace", "schema", "to_builtins"]
+__all__ = [
+    "Record",
+    "RecordError",
+    "asdict",
+    "decode",
+    "encode",
+    "encode_pretty",
+    "field",
+    "force_setattr",
+    "replace",
+    "schema",
+    "to_builtins",
+]
 
 T = TypeVar("T")
 

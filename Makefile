@@ -1,0 +1,42 @@
+# Two commands for a newcomer: `make demo` runs the main job on the built-in demo site, `make test` passes all tests.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+
+.PHONY: demo test lint unit setup rooms clean
+
+demo: $(VENV)/.ready
+	@$(BIN)/kedoctor demo
+
+test: $(VENV)/.ready lint
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.ready
+	$(BIN)/python -m pytest tests/unit
+
+lint: $(VENV)/.ready rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p kedoctor
+	cd build/rooms && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
+
+setup: $(VENV)/.ready
+
+# python-iptables needs a C compiler; where there is none everything else works.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,gate]'
+	@command -v cc >/dev/null 2>&1 \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'python-iptables>=1.2.0' \
+	  || echo "no C compiler: going on without python-iptables"
+	@touch $@
+
+# The three folders as one package, for tools that read files instead of importing (mypy, import-linter).
+rooms:
+	@rm -rf build/rooms && mkdir -p build/rooms/kedoctor
+	@for entry in kedoctor/*; do case $$entry in */__pycache__) ;; *) ln -s ../../../$$entry build/rooms/$$entry ;; esac; done
+	@ln -s ../../../checks build/rooms/kedoctor/checks
+	@ln -s ../../../reports build/rooms/kedoctor/reports
+
+clean:
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,198 @@
+"""One check on one host (or on the site): from its declaration to verdicts, whatever happens inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from kedoctor.declarations import Check, MissingError
+from kedoctor.evaluation import Context, FactCrashError
+from kedoctor.findings import Certainty, Finding, Status
+from kedoctor.model import Fix, Hint, Translation, Verdict
+from kedoctor.observations import Reason, Unavailable
+from kedoctor.registry import Refusal, RegisteredCheck
+from kedoctor.text import Text
+
+__all__ = ["blocked", "crashed", "judge", "not_run", "not_seen", "out_of_time", "refused", "verdict"]
+
+_REASONS = {
+    Reason.ABSENT: Text("it does not exist", zh="不存在"),
+    Reason.PERMISSION: Text(
+        "permission denied, run kedoctor as root", zh="权限不足，请以 root 运行 kedoctor"
+    ),
+    Reason.UNAUTHORIZED: Text(
+        "the API server does not accept these credentials", zh="API 服务器不接受此凭据"
+    ),
+    Reason.FORBIDDEN: Text(
+        "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"
+    ),
+    Reason.NOT_CONFIGURED: Text("no kubeconfig was found", zh="未找到 kubeconfig"),
+    Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
+    Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
+    Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),
+    Reason.UNTRUSTED: Text("the server's certificate is not trusted", zh="服务器证书不受信任"),
+    Reason.THROTTLED: Text("the API server asked to slow down for too long", zh="API 服务器持续限流"),
+    Reason.GONE: Text("the list expired while it was read", zh="读取过程中列表已过期"),
+    Reason.SERVER_ERROR: Text("the server reported an internal error", zh="服务器内部错误"),
+    Reason.TOOL_MISSING: Text("the program is not installed here", zh="本机未安装该程序"),
+    Reason.TOOL_FAILED: Text("the program failed", zh="程序执行失败"),
+    Reason.ABANDONED: Text(
+        "the program hangs in the kernel and was left behind", zh="程序卡在内核中，已放弃等待"
+    ),
+    Reason.TOO_LARGE: Text("it is too large", zh="内容过大"),
+    Reason.INVALID: Text("it cannot be understood", zh="内容无法解析"),
+    Reason.WITHHELD: Text("it was withheld because it could not be redacted", zh="无法脱敏，已保留不写出"),
+    Reason.NOT_RECORDED: Text("the bundle does not hold it", zh="诊断包中没有记录"),
+    Reason.NOT_ALLOWED: Text("it is not on the list of what may be collected", zh="不在允许采集的列表中"),
+    Reason.ERROR: Text("it could not be read", zh="无法读取"),
+}
+
+
+def judge(node: RegisteredCheck, context: Context) -> list[Verdict]:
+    """The verdicts of a check; never raises and never comes back empty."""
+    started = time.monotonic()
+    check = node.check
+    try:
+        findings = _findings(check.judge(**context.arguments(node.parameters)))
+    except MissingError as missing:
+        findings = [_not_known(missing.unavailable)]
+    except FactCrashError as crash:
+        return [crashed(check, context.name, str(crash))]
+    except Exception as error:  # a check may break in any way; the run goes on
+        return [crashed(check, context.name, f"{type(error).__name__}: {error}")]
+    took = round((time.monotonic() - started) * 1000)
+    return [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
+
+
+def _findings(answer: object) -> list[Finding]:
+    if isinstance(answer, Finding):
+        return [answer]
+    if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, dict)):
+        raise TypeError(f"gave {type(answer).__name__} instead of findings")
+    findings = list(answer)
+    for finding in findings:
+        if not isinstance(finding, Finding):
+            raise TypeError(f"gave {type(finding).__name__} among its findings")
+    if findings:
+        return findings
+    nothing = Text("There is nothing here that this check applies to.", zh="此处没有该检查适用的对象。")
+    return [Finding(status=Status.SKIP, summary=nothing)]
+
+
+def _not_known(missing: Unavailable) -> Finding:
+    reason = _REASONS[missing.reason]
+    detail = f" ({missing.detail})" if missing.detail else ""
+    summary = Text(
+        f"Not known: {missing.what} was not read: {reason.en}{detail}.",
+        zh=f"无法判断：未能读取 {missing.what}：{reason.zh}{detail}。",
+    )
+    return Finding(status=Status.UNKNOWN, summary=summary)
+
+
+def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0) -> Verdict:
+    """A finding together with what its check declares."""
+    breaks = check.breaks if finding.breaks is None else finding.breaks
+    expected, hint = finding.expected or Text("", zh=""), finding.hint or Text("", zh="")
+    remedy = check.remedy or Text("", zh="")
+    return Verdict(
+        code=check.code,
+        slug=check.slug,
+        title=check.title.en,
+        status=finding.status,
+        subject=finding.subject or host or "site",
+        node=finding.node,
+        host=host,
+        side=check.side.value,
+        hop=check.hop if finding.hop is None else finding.hop,
+        capabilities=breaks,
+        certainty=finding.certainty,
+        summary=finding.summary.en,
+        expected=expected.en,
+        actual=finding.actual,
+        evidence=finding.evidence,
+        hint=Hint(hint.en, finding.commands),
+        fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
+        took_ms=took_ms,
+        zh=Translation(
+            title=check.title.zh,
+            summary=finding.summary.zh,
+            expected=expected.zh,
+            hint=hint.zh,
+            remedy=remedy.zh,
+        ),
+    )
+
+
+def _simple(check: Check, host: str, status: Status, summary: Text) -> Verdict:
+    return verdict(check, Finding(status=status, summary=summary, certainty=Certainty.IMPLIED), host=host)
+
+
+def crashed(check: Check, host: str, reason: str) -> Verdict:
+    """The check itself broke."""
+    text = Text(
+        f"The check itself broke ({reason}); this says nothing about the site.",
+        zh=f"检查程序自身出错（{reason}），与站点状态无关。",
+    )
+    return _simple(check, host, Status.CRASHED, text)
+
+
+def out_of_time(check: Check, host: str, seconds: float) -> Verdict:
+    """The check did not come back."""
+    text = Text(
+        f"The check did not finish within {seconds:g} s and was left behind; this says nothing about the site.",
+        zh=f"检查在 {seconds:g} 秒内未完成，已放弃；与站点状态无关。",
+    )
+    return _simple(check, host, Status.CRASHED, text)
+
+
+def not_run(check: Check, host: str) -> Verdict:
+    """The run ended before this check could start."""
+    text = Text("The run ended before this could be looked at.", zh="运行提前结束，未能检查此项。")
+    return _simple(check, host, Status.UNKNOWN, text)
+
+
+def blocked(check: Check, host: str, by: Verdict) -> Verdict:
+    """A check it builds on failed."""
+    text = Text(
+        f"Not judged because {by.code} failed: {by.summary}",
+        zh=f"未判断，因为 {by.code} 未通过：{by.zh.summary}",
+    )
+    return _simple(check, host, Status.BLOCKED, text)
+
+
+def not_seen(check: Check) -> Verdict:
+    """No host of the side it looks at is in view."""
+    en, zh = (
+        ("an edge host", "边缘主机")
+        if check.side.value == "edge"
+        else ("a cloud (API-server) host", "云端（API 服务器）主机")
+    )
+    text = Text(
+        f"Not looked at: no {en.partition(' ')[2]} is in view. Run kedoctor on {en}, or give its bundle with --bundle.",
+        zh=f"未检查：当前看不到{zh}。请在{zh}上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    )
+    return _simple(check, "", Status.SKIP, text)
+
+
+def refused(refusal: Refusal) -> Verdict:
+    """A declaration or plugin that was not accepted, as a visible result."""
+    text = Text(
+        f"{refusal.what} of the plugin {refusal.plugin} was not accepted: {refusal.reason}.",
+        zh=f"插件 {refusal.plugin} 的 {refusal.what} 未被接受：{refusal.reason}。",
+    )
+    return Verdict(
+        code="PLUGIN",
+        slug="plugin-refused",
+        title="Plugins are accepted",
+        status=Status.CRASHED,
+        subject=refusal.what,
+        node="",
+        host="",
+        side="site",
+        hop="",
+        capabilities=(),
+        certainty=Certainty.PROVED,
+        summary=text.en,
+        fix=Fix(available=False),
+        zh=Translation(title="插件可用", summary=text.zh),
+    )
