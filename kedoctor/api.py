@@ -27,7 +27,7 @@ from kedoctor.findings import (
     unknown,
     warned,
 )
-from kedoctor.formats import ReportFormat
+from kedoctor.formats import Presentation, ReportFormat
 from kedoctor.hookspecs import hookimpl
 from kedoctor.objects import Fields, Object
 from kedoctor.observations import (
@@ -82,6 +82,7 @@ __all__ = [
     "MissingError",
     "Now",
     "Object",
+    "Presentation",
     "Process",
     "Processes",
     "Reason",

@@ -10,10 +10,14 @@ from kedoctor.evaluation import Context, FactCrashError
 from kedoctor.findings import Certainty, Finding, Status
 from kedoctor.model import Fix, Hint, Translation, Verdict
 from kedoctor.observations import Reason, Unavailable
+from kedoctor.records import replace
 from kedoctor.registry import Refusal, RegisteredCheck
 from kedoctor.text import Text
 
 __all__ = ["blocked", "crashed", "judge", "not_run", "not_seen", "out_of_time", "refused", "verdict"]
+
+FOLD_OVER = 50
+"""So many edges are listed one by one; more that say the same are folded."""
 
 _REASONS = {
     Reason.ABSENT: Text("it does not exist", zh="不存在"),
@@ -58,10 +62,34 @@ def judge(node: RegisteredCheck, context: Context) -> list[Verdict]:
         findings = [_not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
-    except Exception as error:  # a check may break in any way; the run goes on
+    except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
         return [crashed(check, context.name, f"{type(error).__name__}: {error}")]
     took = round((time.monotonic() - started) * 1000)
-    return [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
+    return _folded([verdict(check, finding, host=context.name, took_ms=took) for finding in findings])
+
+
+def _folded(verdicts: list[Verdict]) -> list[Verdict]:
+    """Verdicts that say the same of more edges than anybody reads become one that lists them."""
+    alike: dict[tuple[object, ...], list[Verdict]] = {}
+    for one in verdicts:
+        key = (one.status, one.hop, one.capabilities, one.certainty) if one.node else id(one)
+        alike.setdefault((key,), []).append(one)
+    folded: list[Verdict] = []
+    for group in alike.values():
+        folded.extend([_fold(group)] if len(group) > FOLD_OVER else group)
+    return folded
+
+
+def _fold(group: list[Verdict]) -> Verdict:
+    first, more = group[0], len(group) - 1
+    return replace(
+        first,
+        node="",
+        nodes=tuple(sorted(one.node for one in group)),
+        subject=f"{first.subject} and {more} more",
+        summary=f"{first.summary} The same holds for {more} more edges.",
+        zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
+    )
 
 
 def _findings(answer: object) -> list[Finding]:

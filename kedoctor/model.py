@@ -110,7 +110,11 @@ class Cause(Record, frozen=True, kw_only=True):
 
 
 class Capability(Record, frozen=True):
-    """One column of the matrix for one edge: ``state`` is works (proved), clear (no fault found), broken, unknown."""
+    """One column of the matrix for one edge.
+
+    ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken`` or ``unknown``; ``hop`` is
+    the first broken one and ``cause`` the code of what broke it.
+    """
 
     name: str
     state: str
@@ -151,7 +155,11 @@ class Fix(Record, frozen=True, kw_only=True):
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """One judgement of one check about one subject."""
+    """One judgement of one check about one subject.
+
+    ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
+    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge.
+    """
 
     code: str
     slug: str
@@ -159,6 +167,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     status: Status
     subject: str
     node: str
+    nodes: tuple[str, ...] = ()
     host: str
     side: str
     hop: str

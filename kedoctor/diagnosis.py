@@ -1,0 +1,231 @@
+"""From verdicts to a diagnosis: root causes, their consequences, and what works on which edge.
+
+A verdict that is not right is a *consequence* when a check that can explain it (``explained_by`` in its
+declaration, followed as far as it leads) failed too, for the same edge or for all of them. What nothing explains
+is a *cause*. Equal causes of many edges are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kedoctor.declarations import Check, DataPath
+from kedoctor.findings import Certainty, Status
+from kedoctor.model import Capability, Cause, Cell, HopTitle, Verdict
+from kedoctor.records import replace
+
+__all__ = ["Diagnosis", "diagnose", "hop_titles"]
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """Verdicts that know what explains them, root causes in order of rank, and the matrix."""
+
+    verdicts: list[Verdict]
+    causes: list[Cause]
+    matrix: list[Cell]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Verdicts that are one cause."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    consequences: set[str] = field(default_factory=set)
+
+
+def diagnose(
+    verdicts: Sequence[Verdict], checks: Mapping[str, Check], path: DataPath | None, edges: Sequence[str]
+) -> Diagnosis:
+    """The diagnosis of one run. ``edges`` are the rows of the matrix, in the order they are shown."""
+    rank = {hop: place for place, hop in enumerate(path.hops)} if path else {}
+    wrong = [verdict for verdict in verdicts if _counts(verdict)]
+    explanations = _explanations(checks)
+    explained = {id(verdict): _explainers(verdict, wrong, explanations) for verdict in wrong}
+    told = [
+        replace(verdict, explained_by=tuple(sorted({other.code for other in explained.get(id(verdict), ())})))
+        for verdict in verdicts
+    ]
+    causes = _causes(wrong, explained, checks, rank)
+    return Diagnosis(told, causes, _matrix(told, causes, path, edges, proves=_proofs(checks), rank=rank))
+
+
+def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
+    """The hops in travelling order with their titles, for the report document."""
+    return tuple(HopTitle(name, title.en, title.zh) for name, title in path.hops.items()) if path else ()
+
+
+def _counts(verdict: Verdict) -> bool:
+    # A warning beside the path (versions, resources, exposure) is advice; one on a hop is a fault that waits.
+    return verdict.status is Status.FAIL or (verdict.status is Status.WARN and bool(verdict.hop))
+
+
+def _explanations(checks: Mapping[str, Check]) -> dict[str, frozenset[str]]:
+    """For each code, every code that can explain it, however indirectly."""
+    closed: dict[str, frozenset[str]] = {}
+    for code in checks:
+        seen: set[str] = set()
+        waiting = list(checks[code].explained_by)
+        while waiting:
+            nearer = waiting.pop()
+            if nearer not in seen:
+                seen.add(nearer)
+                waiting.extend(checks[nearer].explained_by if nearer in checks else ())
+        closed[code] = frozenset(seen - {code})
+    return closed
+
+
+def _explainers(
+    verdict: Verdict, wrong: Iterable[Verdict], explanations: Mapping[str, frozenset[str]]
+) -> list[Verdict]:
+    able = explanations.get(verdict.code, frozenset())
+    return [
+        other
+        for other in wrong
+        if other.code in able and _same_place(verdict, other) and _strong_enough(verdict, other)
+    ]
+
+
+def _places(verdict: Verdict) -> tuple[str, ...]:
+    """The edges a verdict concerns; none means every one."""
+    return verdict.nodes or ((verdict.node,) if verdict.node else ())
+
+
+def _same_place(verdict: Verdict, other: Verdict) -> bool:
+    mine, theirs = _places(verdict), _places(other)
+    return not mine or not theirs or set(mine) <= set(theirs)
+
+
+def _strong_enough(verdict: Verdict, other: Verdict) -> bool:
+    # What breaks nothing cannot be why something else is broken; it can be why something else merely warns.
+    return other.status is Status.FAIL or verdict.status is Status.WARN
+
+
+def _causes(
+    wrong: Sequence[Verdict],
+    explained: Mapping[int, Sequence[Verdict]],
+    checks: Mapping[str, Check],
+    rank: Mapping[str, int],
+) -> list[Cause]:
+    groups: dict[tuple[str, ...], _Group] = {}
+    roots = [verdict for verdict in wrong if not explained[id(verdict)]]
+    # Two that explain each other, with nothing else behind them, must not make each other vanish.
+    known = {id(root) for root in roots}
+    for verdict in wrong:
+        if id(verdict) not in known and not any(id(other) in known for other in explained[id(verdict)]):
+            roots.append(verdict)
+    for root in roots:
+        group = groups.setdefault(_kind(root), _Group())
+        group.verdicts.append(root)
+        group.consequences |= {
+            verdict.code for verdict in wrong if any(other is root for other in explained[id(verdict)])
+        }
+    causes = [_cause(group, checks) for group in groups.values()]
+    return sorted(causes, key=lambda cause: _order(cause, rank))
+
+
+def _kind(verdict: Verdict) -> tuple[str, ...]:
+    """What makes two verdicts the same cause; the values inside the sentence may differ from edge to edge."""
+    each = "each" if _places(verdict) else verdict.subject
+    return (verdict.code, verdict.status.value, verdict.hop, each, ",".join(verdict.capabilities))
+
+
+def _order(cause: Cause, rank: Mapping[str, int]) -> tuple[object, ...]:
+    return (
+        cause.status is not Status.FAIL,
+        not cause.capabilities,
+        cause.certainty is not Certainty.PROVED,
+        rank.get(cause.hop, len(rank)),
+        -len(cause.consequences),
+        cause.code,
+    )
+
+
+def _cause(group: _Group, checks: Mapping[str, Check]) -> Cause:
+    first = group.verdicts[0]
+    check = checks.get(first.code)
+    nodes = sorted({node for verdict in group.verdicts for node in _places(verdict)})
+    return Cause(
+        code=first.code,
+        slug=first.slug,
+        status=first.status,
+        title=first.title,
+        summary=first.summary,
+        subjects=tuple(sorted({verdict.subject for verdict in group.verdicts})),
+        nodes=tuple(nodes),
+        count=sum(len(_places(verdict)) or 1 for verdict in group.verdicts),
+        capabilities=first.capabilities,
+        hop=first.hop,
+        certainty=first.certainty,
+        remedy=check.remedy.en if check and check.remedy else first.hint.text,
+        commands=first.hint.commands,
+        consequences=tuple(sorted(group.consequences - {first.code})),
+        zh=replace(first.zh, remedy=check.remedy.zh if check and check.remedy else first.zh.hint),
+    )
+
+
+def _matrix(
+    verdicts: Sequence[Verdict],
+    causes: Sequence[Cause],
+    path: DataPath | None,
+    edges: Sequence[str],
+    *,
+    proves: Mapping[str, frozenset[str]],
+    rank: Mapping[str, int],
+) -> list[Cell]:
+    if path is None:
+        return []
+    everywhere = [verdict for verdict in verdicts if not _places(verdict)]
+    of_edge: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        for node in _places(verdict):
+            of_edge.setdefault(node, []).append(verdict)
+    # Most edges of a large site look alike: rows that rest on the same verdicts are computed once and shared.
+    shared: dict[tuple[int, ...], tuple[Capability, ...]] = {}
+    rows = []
+    for edge in edges:
+        own = of_edge.get(edge, [])
+        key = tuple(id(verdict) for verdict in own)
+        if key not in shared:
+            concerning = [*everywhere, *own]
+            cells = [_capability(name, concerning, proves, rank) for name in path.capabilities]
+            shared[key] = tuple(_named(cell, verdict, causes, edge) for cell, verdict in cells)
+        rows.append(Cell(edge, shared[key]))
+    return rows
+
+
+def _proofs(checks: Mapping[str, Check]) -> dict[str, frozenset[str]]:
+    return {code: frozenset(check.proves) for code, check in checks.items()}
+
+
+def _capability(
+    name: str, verdicts: Sequence[Verdict], proves: Mapping[str, frozenset[str]], rank: Mapping[str, int]
+) -> tuple[Capability, Verdict | None]:
+    about = [verdict for verdict in verdicts if name in verdict.capabilities]
+    broken = [verdict for verdict in about if verdict.status is Status.FAIL]
+    if broken:
+        first = min(
+            broken, key=lambda verdict: (bool(verdict.explained_by), rank.get(verdict.hop, len(rank)))
+        )
+        return Capability(name, "broken", first.hop), first
+    if any(
+        found.status is Status.PASS and name in proves.get(found.code, ()) and found.node
+        for found in verdicts
+    ):
+        return Capability(name, "works"), None
+    if any(found.status in (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED) for found in about):
+        return Capability(name, "unknown"), None
+    return Capability(name, "clear"), None
+
+
+def _named(cell: Capability, verdict: Verdict | None, causes: Sequence[Cause], edge: str) -> Capability:
+    return cell if verdict is None else replace(cell, cause=_cause_code(verdict, causes, edge))
+
+
+def _cause_code(verdict: Verdict, causes: Sequence[Cause], edge: str) -> str:
+    for cause in causes:
+        mine = not cause.nodes or edge in cause.nodes
+        if mine and (cause.code == verdict.code or cause.code in verdict.explained_by):
+            return cause.code
+    return verdict.code

@@ -1,0 +1,157 @@
+"""Plugins: found, loaded and registered, the built-in ones exactly like anybody's.
+
+A plugin that cannot be imported or whose hooks raise is refused with its reason; it never ends a run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from kedoctor import hookspecs
+from kedoctor.declarations import DataPath, EvidenceRules, Side
+from kedoctor.formats import ReportFormat
+from kedoctor.ports import Host
+from kedoctor.registry import Refusal, Registry
+
+__all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
+
+PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
+GROUP = "kedoctor"
+
+
+class Plugins:
+    """All plugins that were accepted, and what they bring together."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager("kedoctor")
+        self._manager.add_hookspecs(hookspecs)
+        self.registry = Registry()
+        self.names: list[str] = []
+
+    def refuse(self, plugin: str, what: str, reason: str) -> None:
+        """Notes that a plugin (or a part of it) was not accepted."""
+        self.registry.refusals.append(Refusal(plugin, what, reason))
+
+    def register(self, name: str, plugin: object) -> None:
+        """Adds a plugin with its facts and checks; one that breaks while it is asked is refused as a whole."""
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+            facts = _flat(self._ask(plugin, "kedoctor_facts"))
+            checks = _flat(self._ask(plugin, "kedoctor_checks"))
+        except Exception as error:  # noqa: BLE001  a plugin may break in any way
+            self._manager.unregister(plugin)
+            self.refuse(name, "everything", f"{type(error).__name__}: {error}")
+            return
+        self.names.append(name)
+        self.registry.add(name, facts, checks)
+
+    def paths(self) -> list[DataPath]:
+        """The data paths, the first plugin's first."""
+        return [path for paths in reversed(self._manager.hook.kedoctor_paths()) for path in paths]
+
+    def sides(self, host: Host) -> frozenset[Side]:
+        """Which sides a host is, as all plugins together see it."""
+        answers = self._manager.hook.kedoctor_sides(host=host)
+        return frozenset(Side(side) for sides in answers for side in sides)
+
+    def evidence(self) -> list[EvidenceRules]:
+        """What may be collected, by plugin."""
+        return list(self._manager.hook.kedoctor_evidence())
+
+    def formats(self) -> dict[str, ReportFormat]:
+        """The report formats by name; the first plugin that names one wins."""
+        found: dict[str, ReportFormat] = {}
+        for formats in reversed(self._manager.hook.kedoctor_reports()):
+            for one in formats:
+                found.setdefault(one.name, one)
+        return found
+
+    def page(self, code: str, language: str) -> str | None:
+        """The explanation of a code, or ``None``."""
+        answer: str | None = self._manager.hook.kedoctor_page(code=code, language=language)
+        return answer
+
+    def demos(self) -> dict[str, Sequence[Path]]:
+        """The recorded sites by name."""
+        return {name: bundles for demos in self._manager.hook.kedoctor_demos() for name, bundles in demos}
+
+    def _ask(self, plugin: object, hook: str) -> list[Iterable[Callable[..., Any]]]:
+        others = [other for other in self._manager.get_plugins() if other is not plugin]
+        answers: list[Iterable[Callable[..., Any]]] = self._manager.subset_hook_caller(hook, others)()
+        return answers
+
+
+def _flat(answers: list[Iterable[Any]]) -> list[Any]:
+    return [value for answer in answers for value in answer]
+
+
+def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
+    """All plugins of the entry point group ``kedoctor`` and of the drop-in directory, in that order."""
+    plugins = Plugins()
+    for entry in sorted(entry_points(group=GROUP), key=_ours_first):
+        try:
+            module = entry.load()
+        except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
+            plugins.refuse(
+                entry.name, "everything", f"it cannot be imported: {type(error).__name__}: {error}"
+            )
+            continue
+        plugins.register(entry.name, module)
+    for path in _drop_ins(plugins, directory):
+        _load_file(plugins, path)
+    return plugins
+
+
+def _ours_first(entry: EntryPoint) -> tuple[bool, str]:
+    return not entry.value.startswith("kedoctor."), entry.name
+
+
+def _drop_ins(plugins: Plugins, directory: Path) -> list[Path]:
+    try:
+        paths = sorted(directory.glob("*.py"))
+        unsafe = next((reason for path in (directory, *paths) if (reason := _unsafe(path))), "")
+    except OSError:
+        return []
+    if paths and unsafe:
+        plugins.refuse(str(directory), "everything", unsafe)
+        return []
+    return paths
+
+
+def _unsafe(path: Path) -> str:
+    """Why a path must not be executed by a tool that often runs as root."""
+    if not path.exists():
+        return ""
+    facts = path.stat()
+    if facts.st_uid not in (0, os.geteuid()) or (os.geteuid() == 0 and facts.st_uid != 0):
+        return f"{path} is not owned by root"
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"{path} can be written by others than its owner"
+    return ""
+
+
+def _load_file(plugins: Plugins, path: Path) -> None:
+    name = f"kedoctor_dropin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        plugins.refuse(str(path), "everything", "it is not a Python file")
+        return
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
+        del sys.modules[name]
+        plugins.refuse(str(path), "everything", f"it cannot be imported: {type(error).__name__}: {error}")
+        return
+    plugins.register(str(path), module)
