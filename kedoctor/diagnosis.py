@@ -111,10 +111,12 @@ def _causes(
     groups: dict[tuple[str, ...], _Group] = {}
     roots = [verdict for verdict in wrong if not explained[id(verdict)]]
     # Two that explain each other, with nothing else behind them, must not make each other vanish.
-    known = {id(root) for root in roots}
-    for verdict in wrong:
-        if id(verdict) not in known and not any(id(other) in known for other in explained[id(verdict)]):
-            roots.append(verdict)
+    roots += [
+        verdict
+        for verdict in wrong
+        if explained[id(verdict)]
+        and all(any(back is verdict for back in explained[id(other)]) for other in explained[id(verdict)])
+    ]
     for root in roots:
         group = groups.setdefault(_kind(root), _Group())
         group.verdicts.append(root)

@@ -1,0 +1,148 @@
+"""A consultation: look, judge, diagnose, and write the report document."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from kedoctor import __version__
+from kedoctor.declarations import DataPath, Side
+from kedoctor.diagnosis import diagnose, hop_titles
+from kedoctor.engine import RUN_DEADLINE, Observer, Outcome, run_checks
+from kedoctor.errors import ExitCode
+from kedoctor.evaluation import FactCrashError
+from kedoctor.findings import Status
+from kedoctor.model import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site, Tool, Verdict
+from kedoctor.observations import Reason, Unavailable
+from kedoctor.plugins import Plugins
+from kedoctor.records import replace
+from kedoctor.selection import Selection
+from kedoctor.sites import OpenSite
+
+__all__ = ["Question", "consult", "exit_code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: which checks, about which edges (none: all), and how strict the exit code is."""
+
+    selection: Selection = Selection()
+    nodes: tuple[str, ...] = ()
+    fail_on: str = "fail"
+    deadline: float = RUN_DEADLINE
+    command: str = ""
+    demo: bool = False
+
+
+def consult(
+    plugins: Plugins, site: OpenSite, question: Question, *, observer: Observer | None = None
+) -> Report:
+    """The report of one run.
+
+    Raises:
+        UsageError: the selection names a check that does not exist.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    checks = question.selection.checks(plugins.registry)
+    outcome = run_checks(plugins.registry, site.view, checks, observer=observer, deadline=question.deadline)
+    path = next(iter(plugins.paths()), None)
+    verdicts = [one for one in outcome.verdicts if _concerns(one, question.nodes)]
+    edges = _edges(outcome, path, question.nodes)
+    declared = {code: node.check for code, node in plugins.registry.checks.items()}
+    diagnosis = diagnose(verdicts, declared, path, edges)
+    run = Run(
+        id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
+        started=started,
+        duration_ms=round((time.monotonic() - clock) * 1000),
+        command=question.command,
+        exit_code=0,
+        complete=outcome.complete,
+        demo=question.demo,
+    )
+    report = Report(
+        schema_version=SCHEMA_VERSION,
+        tool=Tool("kedoctor", __version__),
+        run=run,
+        site=_site(site, outcome, path),
+        hops=hop_titles(path),
+        causes=tuple(diagnosis.causes),
+        matrix=tuple(diagnosis.matrix),
+        verdicts=tuple(diagnosis.verdicts),
+        unavailable=tuple(_missing(site)),
+    )
+    return replace(report, run=replace(run, exit_code=int(exit_code(report, question.fail_on))))
+
+
+def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
+    """What the report means to a shell.
+
+    Failures come first; then what could not be found out although a capability depends on it (with ``fail_on``
+    ``unknown``: anything unknown); then warnings, if ``fail_on`` is ``warn``.
+    """
+    states = {verdict.status for verdict in report.verdicts}
+    if Status.FAIL in states:
+        return ExitCode.FAILED
+    if (
+        Status.CRASHED in states
+        or not report.run.complete
+        or any(_matters(one, fail_on) for one in report.verdicts)
+    ):
+        return ExitCode.UNDETERMINED
+    if fail_on == "warn" and Status.WARN in states:
+        return ExitCode.WARNED
+    return ExitCode.OK
+
+
+def _matters(verdict: Verdict, fail_on: str) -> bool:
+    return verdict.status is Status.UNKNOWN and (bool(verdict.capabilities) or fail_on == "unknown")
+
+
+def _concerns(verdict: Verdict, nodes: Sequence[str]) -> bool:
+    if not nodes:
+        return True
+    places = verdict.nodes or ((verdict.node,) if verdict.node else ())
+    return not places or not set(places).isdisjoint(nodes)
+
+
+def _edges(outcome: Outcome, path: DataPath | None, wanted: Sequence[str]) -> list[str]:
+    names: set[str] = set()
+    if path is not None:
+        members = _fact(outcome, path.members)
+        names |= set(getattr(members, "names", ()))
+        names |= {
+            node for one in outcome.verdicts if one.side == Side.EDGE.value for node in (one.node,) if node
+        }
+    return sorted(names & set(wanted) if wanted else names)
+
+
+def _fact(outcome: Outcome, wanted: type) -> object:
+    try:
+        return outcome.site.fact(wanted)
+    except (FactCrashError, KeyError):  # its checks have said so already
+        return None
+
+
+def _site(site: OpenSite, outcome: Outcome, path: DataPath | None) -> Site:
+    about = _fact(outcome, path.about) if path is not None else None
+    hosts = tuple(
+        HostSeen(view.name, tuple(sorted(view.sides)), view.origin, view.observed) for view in site.view.hosts
+    )
+    versions = getattr(about, "component_versions", {})
+    return Site(
+        sides=tuple(sorted({side for host in hosts for side in host.sides})),
+        hosts=hosts,
+        cluster_version=getattr(about, "cluster_version", ""),
+        component_versions={name: tuple(found) for name, found in versions.items()},
+        distribution=getattr(about, "distribution", ""),
+    )
+
+
+def _missing(site: OpenSite) -> Iterator[Missing]:
+    # What merely does not exist is no gap in what was seen; a check that cares has judged it.
+    for name, memo in site.memos.items():
+        for seen in memo.observations():
+            if isinstance(seen.answer, Unavailable) and seen.answer.reason is not Reason.ABSENT:
+                yield Missing(name, seen.answer.what, seen.answer.reason.value, seen.answer.detail)

@@ -1,0 +1,86 @@
+"""Putting a site together: this machine and its cluster, or bundles that were carried here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kedoctor.declarations import Side
+from kedoctor.errors import UsageError
+from kedoctor.evaluation import HostView, SiteView
+from kedoctor.live import LiveSource
+from kedoctor.live.cluster import LiveCluster
+from kedoctor.memo import MemoSource
+from kedoctor.observations import Identity, ListObjects, Unavailable
+from kedoctor.plugins import Plugins
+from kedoctor.ports import Host
+from kedoctor.replay import ReplaySource, open_bundle
+
+__all__ = ["LiveOptions", "OpenSite", "bundled_site", "live_site"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """How to look at this machine: kubeconfig and context as kubectl takes them, and a root prefix for tests."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    root: str = "/"
+    side: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSite:
+    """A site in view, and the memo of each host by which everything that was read can be told afterwards."""
+
+    view: SiteView
+    memos: dict[str, MemoSource]
+
+
+def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
+    """This machine and the cluster it can reach.
+
+    Raises:
+        KubeconfigError: a kubeconfig or context was named and cannot be used.
+    """
+    cluster = LiveCluster(kubeconfig=options.kubeconfig or None, context=options.context or None)
+    memo = MemoSource(LiveSource(root=options.root, cluster=cluster))
+    host = Host(memo)
+    identity = host.identity()
+    name = identity.hostname if isinstance(identity, Identity) else "this host"
+    sides = plugins.sides(host) if options.side == "auto" else frozenset({Side(options.side)})
+    return OpenSite(SiteView((HostView(name, sides, memo),), memo), {name: memo})
+
+
+def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> OpenSite:
+    """The site that bundles show together; the first that holds cluster objects answers for the cluster.
+
+    Raises:
+        BundleError: a bundle cannot be read.
+        UsageError: two bundles are of the same host.
+    """
+    views: list[HostView] = []
+    memos: dict[str, MemoSource] = {}
+    cluster: MemoSource | None = None
+    for path in paths:
+        replay = ReplaySource(open_bundle(path))
+        manifest = replay.manifest
+        if manifest.host in memos:
+            raise UsageError(f"two of the bundles are of the host {manifest.host}; give one of them")
+        memo = MemoSource(replay)
+        memos[manifest.host] = memo
+        sides = (
+            frozenset(Side(name) for name in manifest.sides) if side == "auto" else frozenset({Side(side)})
+        )
+        views.append(HostView(manifest.host, sides, memo, origin=path.name, observed=manifest.created))
+        if cluster is None and _knows_cluster(replay):
+            cluster = memo
+    return OpenSite(SiteView(tuple(views), cluster or next(iter(memos.values()))), memos)
+
+
+def _knows_cluster(replay: ReplaySource) -> bool:
+    return any(
+        isinstance(request, ListObjects) and not isinstance(answer, Unavailable)
+        for request, answer in replay.entries()
+    )
