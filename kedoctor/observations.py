@@ -41,6 +41,7 @@ __all__ = [
     "ReadFile",
     "ReadIdentity",
     "ReadJournal",
+    "ReadLegacyTable",
     "ReadPodLog",
     "ReadResources",
     "ReadUnit",
@@ -324,6 +325,16 @@ class ToolOutput(Record, frozen=True):
     stdout: str
     stderr: str
     truncated: bool = False
+
+
+class ReadLegacyTable(Request, frozen=True):
+    """Asks for a legacy (xtables) table as :class:`LogText` in ``iptables-save`` syntax, read without iptables.
+
+    For hosts whose ``iptables-legacy-save`` is missing. ``Unavailable(absent)`` when the kernel holds no such
+    table: it is then never opened, because opening a legacy table creates it.
+    """
+
+    table: str = "nat"
 
 
 # ------------------------------------------------------------------------------------------------ Cluster

@@ -75,6 +75,10 @@ class Host(Port):
         """What a read-only program prints; a non-zero exit code is an answer, not an error."""
         return cast("o.ToolOutput | Unavailable", self.source.observe(o.RunTool(tool, arguments, timeout)))
 
+    def legacy_table(self, table: str = "nat") -> o.LogText | Unavailable:
+        """A legacy netfilter table in ``iptables-save`` syntax, where no ``iptables-legacy-save`` is at hand."""
+        return cast("o.LogText | Unavailable", self.source.observe(o.ReadLegacyTable(table)))
+
 
 class Cluster(Port):
     """The Kubernetes API of the site."""
@@ -102,7 +106,14 @@ class Cluster(Port):
         return cast("o.LogText | Unavailable", self.source.observe(request))
 
     def may(
-        self, verb: str, resource: str, *, group: str = "", subresource: str = "", namespace: str = "", user: str = ""
+        self,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        namespace: str = "",
+        user: str = "",
     ) -> o.AccessReview | Unavailable:
         """Whether the current user (or ``user``) may do it."""
         request = o.ReviewAccess(verb, resource, group, subresource, namespace, user)
@@ -122,7 +133,9 @@ class Wire(Port):
         self, host: str, port: int, *, server_name: str = "", timeout: float = 5.0
     ) -> o.TlsPeer | Unavailable:
         """The certificates a TLS server shows; a plain-HTTP server is ``Unavailable(invalid)``."""
-        return cast("o.TlsPeer | Unavailable", self.source.observe(o.OpenTls(host, port, server_name, timeout)))
+        return cast(
+            "o.TlsPeer | Unavailable", self.source.observe(o.OpenTls(host, port, server_name, timeout))
+        )
 
     def get(
         self, url: str, *, host_header: str = "", accept: str = "*/*", timeout: float = 10.0
