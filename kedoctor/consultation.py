@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kedoctor import __version__
@@ -29,7 +29,7 @@ __all__ = ["Question", "consult", "exit_code"]
 class Question:
     """What is asked: which checks, about which edges (none: all), and how strict the exit code is."""
 
-    selection: Selection = Selection()
+    selection: Selection = field(default_factory=Selection)
     nodes: tuple[str, ...] = ()
     fail_on: str = "fail"
     deadline: float = RUN_DEADLINE

@@ -1,1 +1,70 @@
-"""Placeholder."""
+"""The command line: one module a command, imported only when that command runs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, cast
+
+import click
+
+from kedoctor import __version__
+
+__all__ = ["command"]
+
+# The help texts stand here so that `kedoctor --help` need not import a single command.
+_COMMANDS = {
+    "run": "Look at the site and say what is wrong.",
+    "report": "Show the latest run (or a fresh one) as HTML, JSON or text.",
+    "explain": "Explain a check: symptom, meaning, how to see it yourself, remedy.",
+    "list": "List the checks, formats and plugins.",
+    "collect": "Write what kedoctor would look at into one redacted archive.",
+    "history": "List earlier runs.",
+    "demo": "Diagnose a recorded broken site; needs no cluster.",
+    "schema": "Print the JSON Schema of the report document.",
+}
+
+
+class _Commands(click.Group):
+    """A group that knows its commands by name and loads them when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"kedoctor.cli.{cmd_name}")
+        return cast("click.Command", module.command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = _nearest(args[0])
+            if near:
+                error.message = f"{error.message.rstrip('.')} Did you mean {near!r}?"
+            raise
+
+
+def _nearest(word: str) -> str:
+    import difflib  # noqa: PLC0415  only a mistyped command needs it
+
+    return next(iter(difflib.get_close_matches(word, _COMMANDS, n=1)), "")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def command() -> None:
+    """Find out why kubectl logs, exec, attach or top does not reach a KubeEdge edge, and put it right.
+
+    Exit codes: 0 nothing wrong, 1 something fails, 2 only warnings (with --fail-on warn), 3 something that matters
+    could not be determined, 4 a fix or an undo failed, 64 usage, 70 internal error, 74 output could not be written,
+    78 bad configuration or bundle, 130 interrupted.
+    """

@@ -1,0 +1,55 @@
+"""The command: ``kedoctor``, ``kubectl kedoctor`` and ``python -m kedoctor``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from kedoctor.cli import command
+from kedoctor.errors import ExitCode, KedoctorError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Runs the command line and exits with the code the command came to."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result = command.main(arguments, prog_name=_name(), standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except KedoctorError as error:
+        click.echo(f"kedoctor: {error}", err=True)
+        if error.hint:
+            click.echo(f"  {error.hint}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader (head, less) went away; Python must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:
+        if os.environ.get("KEDOCTOR_DEBUG"):
+            raise
+        click.echo(f"kedoctor: internal error: {type(error).__name__}: {error}", err=True)
+        click.echo("  Nothing was changed by this error. KEDOCTOR_DEBUG=1 shows where it happened.", err=True)
+        return ExitCode.INTERNAL
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _name() -> str:
+    return "kubectl kedoctor" if os.path.basename(sys.argv[0]) == "kubectl-kedoctor" else "kedoctor"
+
+
+if __name__ == "__main__":
+    main()

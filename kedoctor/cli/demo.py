@@ -1,0 +1,51 @@
+"""``kedoctor demo``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kedoctor.cli import options
+from kedoctor.consultation import Question, consult
+from kedoctor.errors import UsageError
+from kedoctor.plugins import load_plugins
+from kedoctor.reports.screen import observer
+from kedoctor.sites import bundled_site
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--list", "list_them", is_flag=True, help="List the recorded sites.")
+@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.output_options
+def command(
+    *,
+    name: str | None,
+    list_them: bool,
+    verbose: bool,
+    format_name: str | None,
+    output: Path | None,
+    lang: str | None,
+) -> int:
+    """Diagnose a recorded broken site; needs no cluster and touches nothing.
+
+    The exit code is 0 when the diagnosis was made: that the recorded site is broken is the point.
+    """
+    plugins = load_plugins()
+    demos = plugins.demos()
+    if list_them:
+        click.echo("\n".join(demos))
+        return 0
+    chosen = name or next(iter(demos), "")
+    if chosen not in demos:
+        raise UsageError(f"there is no recorded site {chosen!r}", hint=f"there are: {', '.join(demos)}")
+    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    question = Question(command=f"kedoctor demo {chosen}", demo=True)
+    with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
+        report = consult(plugins, bundled_site(demos[chosen]), question, observer=watching)
+    options.emit(options.render(plugins, report, format_name or "terminal", presentation), output)
+    return 0

@@ -1,0 +1,68 @@
+"""``kedoctor report``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedoctor import state
+from kedoctor.cli import options
+from kedoctor.consultation import Question, consult
+from kedoctor.errors import UsageError
+from kedoctor.model import Report
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.reports.screen import observer
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option("--html", "shortcut", flag_value="html", help="A self-contained page.")
+@click.option("--json", "shortcut", flag_value="json", help="The report document itself.")
+@click.option("--run", "run_id", metavar="ID", help="An earlier run; kedoctor history lists them.")
+@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.output_options
+@options.site_options
+def command(
+    *,
+    shortcut: str | None,
+    run_id: str | None,
+    verbose: bool,
+    format_name: str | None,
+    output: Path | None,
+    lang: str | None,
+    **where: Any,
+) -> int:
+    """Show the latest run in another form; where there is none, look now.
+
+    With --bundle the bundles are looked at. The exit code is 0 when the report was written.
+    """
+    if shortcut and format_name:
+        raise UsageError(f"--{shortcut} and --format exclude each other")
+    plugins = load_plugins()
+    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    report = _chosen(plugins, run_id, presentation.language, where)
+    options.emit(options.render(plugins, report, shortcut or format_name or "terminal", presentation), output)
+    return 0
+
+
+def _chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> Report:
+    if run_id and where["bundles"]:
+        raise UsageError("--run and --bundle exclude each other")
+    if run_id:
+        return state.load(run_id)
+    latest = None if where["bundles"] else state.latest()
+    if latest is not None:
+        return latest
+    with observer(
+        options.present(language, to_file=False, verbose=False), quiet=not sys.stderr.isatty()
+    ) as watching:
+        site = options.open_site(plugins, **where)
+        report = consult(
+            plugins, site, Question(command=" ".join(["kedoctor", *sys.argv[1:]])), observer=watching
+        )
+    state.save(report)
+    return report

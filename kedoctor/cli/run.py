@@ -1,0 +1,77 @@
+"""``kedoctor run``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedoctor import state
+from kedoctor.cli import options
+from kedoctor.consultation import Question, consult
+from kedoctor.plugins import load_plugins
+from kedoctor.reports.screen import observer
+from kedoctor.selection import Selection
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option(
+    "--only", multiple=True, metavar="CODE", help="Run only this check (code, name, or KE3xx); repeatable."
+)
+@click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
+@click.option(
+    "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warn", "fail", "unknown"]),
+    default="fail",
+    show_default=True,
+    help="What else makes the exit code non-zero.",
+)
+@click.option(
+    "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.output_options
+@options.site_options
+def command(
+    *,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    nodes: tuple[str, ...],
+    fail_on: str,
+    timeout: str,
+    verbose: bool,
+    format_name: str | None,
+    output: Path | None,
+    lang: str | None,
+    **where: Any,
+) -> int:
+    """Look at the site and say what is wrong.
+
+    Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing.
+    """
+    plugins = load_plugins()
+    question = Question(
+        selection=Selection(only, skip),
+        nodes=nodes,
+        fail_on=fail_on,
+        deadline=options.duration(timeout),
+        command=" ".join(["kedoctor", *sys.argv[1:]]),
+    )
+    question.selection.checks(plugins.registry)  # a mistyped code is told before anything is looked at
+    format_name = format_name or "terminal"
+    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    site = options.open_site(plugins, **where)
+    with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
+        report = consult(plugins, site, question, observer=watching)
+    saved = state.save(report)
+    options.emit(options.render(plugins, report, format_name, presentation), output)
+    if isinstance(saved, str):
+        click.echo(saved, err=True)
+    return report.run.exit_code
