@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -48,7 +49,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _name() -> str:
-    return "kubectl kedoctor" if os.path.basename(sys.argv[0]) == "kubectl-kedoctor" else "kedoctor"
+    return "kubectl kedoctor" if Path(sys.argv[0]).name == "kubectl-kedoctor" else "kedoctor"
 
 
 if __name__ == "__main__":

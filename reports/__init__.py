@@ -1,1 +1,42 @@
-"""The faces."""
+"""The faces: each renders the report document and nothing else. One format, one file.
+
+This package is a plugin like any other (entry point ``reports`` of the group ``kedoctor``).
+"""
+
+from __future__ import annotations
+
+from kedoctor.api import Presentation, ReportFormat, Text, hookimpl
+from kedoctor.model import Report
+
+__all__ = ["kedoctor_reports"]
+
+
+# Each face imports its library when it is asked for, so that JSON does not pay for HTML.
+def _terminal(report: Report, presentation: Presentation) -> bytes:
+    from kedoctor.reports import terminal  # noqa: PLC0415  as above
+
+    return terminal.render(report, presentation)
+
+
+def _html(report: Report, presentation: Presentation) -> bytes:
+    from kedoctor.reports import html  # noqa: PLC0415  as above
+
+    return html.render(report, presentation)
+
+
+def _json(report: Report, presentation: Presentation) -> bytes:
+    from kedoctor.reports import json  # noqa: PLC0415  as above
+
+    return json.render(report, presentation)
+
+
+@hookimpl
+def kedoctor_reports() -> list[ReportFormat]:
+    """The formats that come with kedoctor."""
+    return [
+        ReportFormat(
+            "terminal", ".txt", Text("text for a terminal or a pipe", zh="终端或管道文本"), _terminal
+        ),
+        ReportFormat("html", ".html", Text("one self-contained page", zh="单个自包含网页"), _html),
+        ReportFormat("json", ".json", Text("the report document itself", zh="报告文档本身"), _json),
+    ]

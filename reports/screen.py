@@ -1,0 +1,86 @@
+"""The terminal: rich's console and the live progress. The only module that imports rich."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text as Styled
+
+from kedoctor.api import Presentation
+from kedoctor.model import Verdict
+
+__all__ = ["Group", "Padding", "RenderableType", "Styled", "Table", "observer", "paint"]
+
+
+def paint(content: RenderableType, presentation: Presentation) -> bytes:
+    """What a terminal of that width and colour would show; no trailing spaces."""
+    buffer = StringIO()
+    console = Console(
+        file=buffer,
+        width=presentation.width,
+        force_terminal=presentation.colour,
+        color_system="standard" if presentation.colour else None,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    console.print(content)
+    lines = (line.rstrip() for line in buffer.getvalue().splitlines())
+    return ("\n".join(lines) + "\n").encode()
+
+
+class _Watching:
+    """Shows what is being looked at; the last line says which checks are still out."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None) if progress else None
+        self._open: list[str] = []
+
+    def begins(self, total: int) -> None:
+        """So many checks are going to be run."""
+        if self._progress and self._task is not None:
+            self._progress.update(self._task, total=total)
+
+    def starts(self, code: str, title: str, host: str) -> None:
+        """A check starts."""
+        del host
+        self._open.append(f"{code} {title}")
+        self._show(0)
+
+    def ends(self, code: str, host: str, verdicts: Sequence[Verdict]) -> None:
+        """A check has come to its verdicts."""
+        del host, verdicts
+        gone = next((label for label in self._open if label.startswith(f"{code} ")), None)
+        if gone:
+            self._open.remove(gone)
+        self._show(1)
+
+    def _show(self, advance: int) -> None:
+        if self._progress and self._task is not None:
+            self._progress.update(
+                self._task, advance=advance, description=self._open[0] if self._open else ""
+            )
+
+
+@contextmanager
+def observer(presentation: Presentation, *, quiet: bool) -> Iterator[_Watching]:
+    """An observer that draws a progress line on standard error while checks run, and wipes it afterwards."""
+    if quiet:
+        yield _Watching(None)
+        return
+    console = Console(file=sys.stderr, no_color=not presentation.colour)
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Watching(progress)

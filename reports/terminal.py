@@ -1,0 +1,199 @@
+"""The report for a terminal or a pipe: causes first, then what works where, then the rest, folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kedoctor.reports import wording
+from kedoctor.reports.screen import Group, Padding, RenderableType, Styled, Table, paint
+
+from kedoctor.api import Evidence, Presentation, Status
+from kedoctor.model import Capability, Cause, Report, Verdict
+
+__all__ = ["render"]
+
+_MARKS = {
+    Status.PASS: ("✓", "green"),
+    Status.WARN: ("!", "yellow"),
+    Status.FAIL: ("✗", "bold red"),
+    Status.UNKNOWN: ("?", "magenta"),
+    Status.BLOCKED: ("·", "dim"),
+    Status.SKIP: ("·", "dim"),
+    Status.ACCEPTED: ("=", "cyan"),
+    Status.CRASHED: ("#", "magenta"),
+}
+_STATE_MARKS = {
+    "works": ("✓", "green"),
+    "clear": ("–", "green"),
+    "broken": ("✗", "bold red"),
+    "unknown": ("?", "magenta"),
+}
+_INDENT = (0, 0, 0, 9)
+_ROWS = 40
+
+
+def render(report: Report, presentation: Presentation) -> bytes:
+    """The whole text."""
+    return paint(Group(*_Page(report, presentation).parts()), presentation)
+
+
+class _Page:
+    """The parts of the page, top to bottom."""
+
+    def __init__(self, report: Report, presentation: Presentation) -> None:
+        self.report = report
+        self.language = presentation.language
+        self.verbose = presentation.verbose
+
+    def parts(self) -> Iterator[RenderableType]:
+        yield from self._head()
+        for cause in self.report.causes:
+            yield from self._cause(cause)
+        yield from self._matrix()
+        yield from self._advice()
+        yield from self._unknown()
+        if self.verbose:
+            yield from self._everything()
+        yield from self._foot()
+
+    # ------------------------------------------------------------------------------------------- head
+
+    def _head(self) -> Iterator[RenderableType]:
+        site, run = self.report.site, self.report.run
+        seen = ", ".join(f"{host.name} ({'+'.join(host.sides) or '-'})" for host in site.hosts)
+        versions = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
+        if site.cluster_version:
+            versions.append(f"Kubernetes {site.cluster_version}")
+        yield Styled(" · ".join([f"kedoctor {self.report.tool.version}", seen, *versions]), style="dim")
+        if run.demo:
+            yield Styled(wording.word("demo", self.language), style="dim")
+        if not run.complete:
+            yield Styled(wording.word("incomplete", self.language), style="bold yellow")
+        yield Styled("")
+        yield Styled(wording.headline(self.report, self.language), style="bold")
+        yield Styled("")
+
+    # ----------------------------------------------------------------------------------------- causes
+
+    def _cause(self, cause: Cause) -> Iterator[RenderableType]:
+        yield self._line(cause.status, cause.code, wording.summary_of(cause, self.language), strong=True)
+        verdict = self._verdict_of(cause)
+        table = self._details()
+        self._row(table, "breaks", wording.capability_list(cause.capabilities, self.language))
+        self._row(table, "where", self._where(cause))
+        if verdict is not None:
+            self._row(table, "found", verdict.actual)
+            self._row(
+                table, "expected", (verdict.zh.expected if self.language == "zh" else "") or verdict.expected
+            )
+            self._row(table, "read", "\n".join(_quoted(one) for one in verdict.evidence[:3]))
+            self._row(table, "do", (verdict.zh.hint if self.language == "zh" else "") or verdict.hint.text)
+        self._row(table, "", "\n".join(f"$ {typed}" for typed in cause.commands), style="cyan")
+        self._row(table, "leads-to", " ".join(cause.consequences))
+        self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
+        yield Padding(table, _INDENT)
+        yield Styled("")
+
+    def _where(self, cause: Cause) -> str:
+        hop = wording.hop_title(self.report, cause.hop, self.language)
+        names = cause.nodes or cause.subjects
+        shown = ", ".join(names[:5])
+        if len(names) > 5:
+            shown += " " + wording.word("and-more", self.language).format(n=len(names) - 5)
+        return f"{shown} · {hop}" if hop else shown
+
+    def _verdict_of(self, cause: Cause) -> Verdict | None:
+        mine = (one for one in self.report.verdicts if one.code == cause.code and one.status is cause.status)
+        return next((one for one in mine if one.summary == cause.summary), None)
+
+    # ----------------------------------------------------------------------------------------- matrix
+
+    def _matrix(self) -> Iterator[RenderableType]:
+        rows = self.report.matrix
+        if not rows:
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column(wording.word("edge", self.language), no_wrap=True)
+        for capability in rows[0].capabilities:
+            table.add_column(capability.name)
+        # The broken ones first: on a large site nobody scrolls through what is well.
+        ordered = sorted(rows, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
+        for row in ordered[:_ROWS]:
+            table.add_row(row.edge, *(self._cell(cell) for cell in row.capabilities))
+        yield table
+        if len(ordered) > _ROWS:
+            yield Styled(wording.word("and-more", self.language).format(n=len(ordered) - _ROWS), style="dim")
+        yield Styled("")
+
+    def _cell(self, cell: Capability) -> Styled:
+        mark, style = _STATE_MARKS[cell.state]
+        text = wording.CAPABILITY_STATES[cell.state].in_language(self.language)
+        if cell.state == "broken":
+            text = f"{cell.hop} ({cell.cause})" if cell.hop else cell.cause
+        return Styled(f"{mark} {text}", style=style)
+
+    # ------------------------------------------------------------------------------------------- rest
+
+    def _advice(self) -> Iterator[RenderableType]:
+        advice = [one for one in self.report.verdicts if one.status is Status.WARN and not one.hop]
+        yield from self._list("warnings", advice, hints=True)
+
+    def _unknown(self) -> Iterator[RenderableType]:
+        hidden = [one for one in self.report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED)]
+        yield from self._list("unknowns", hidden)
+
+    def _everything(self) -> Iterator[RenderableType]:
+        yield from self._list("all", list(self.report.verdicts))
+
+    def _list(
+        self, heading: str, verdicts: list[Verdict], *, hints: bool = False
+    ) -> Iterator[RenderableType]:
+        if not verdicts:
+            return
+        yield Styled(wording.word(heading, self.language), style="bold")
+        said: dict[tuple[Status, str], list[str]] = {}
+        for one in verdicts:
+            said.setdefault((one.status, wording.summary_of(one, self.language)), []).append(one.code)
+        for (status, summary), codes in said.items():
+            yield self._line(status, codes[0], summary)
+            others = sorted(set(codes[1:]) - {codes[0]})
+            if others:
+                yield Padding(Styled(" ".join(["=", *others]), style="dim"), _INDENT)
+        if hints:
+            yield Padding(Styled("kedoctor explain CODE", style="dim"), _INDENT)
+        yield Styled("")
+
+    def _foot(self) -> Iterator[RenderableType]:
+        seconds = self.report.run.duration_ms / 1000
+        yield Styled(f"{wording.counts(self.report, self.language)} · {seconds:.1f} s", style="dim")
+
+    # ------------------------------------------------------------------------------------------ lines
+
+    def _line(self, status: Status, code: str, sentence: str, *, strong: bool = False) -> RenderableType:
+        mark, style = _MARKS[status]
+        table = Table.grid(padding=(0, 1, 0, 0))
+        table.add_column(width=1)
+        table.add_column(width=6, no_wrap=True)
+        table.add_column()
+        table.add_row(
+            Styled(mark, style=style),
+            Styled(code, style=style),
+            Styled(sentence, style="bold" if strong else ""),
+        )
+        return table
+
+    def _details(self) -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column()
+        return table
+
+    def _row(self, table: Table, key: str, value: str, *, style: str = "") -> None:
+        if value:
+            table.add_row(wording.word(key, self.language) if key else "", Styled(value, style=style))
+
+
+def _quoted(evidence: Evidence) -> str:
+    line = f":{evidence.line}" if evidence.line else ""
+    excerpt = evidence.excerpt.strip()
+    return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"

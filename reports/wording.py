@@ -1,0 +1,137 @@
+"""The words that all faces share: states, headings, and how a verdict's text is picked in a language."""
+
+from __future__ import annotations
+
+from kedoctor.api import Status, Text
+from kedoctor.model import Cause, Report, Verdict
+
+__all__ = [
+    "CAPABILITY_STATES",
+    "STATUSES",
+    "capability_list",
+    "counts",
+    "headline",
+    "hop_title",
+    "summary_of",
+    "title_of",
+    "word",
+]
+
+STATUSES = {
+    Status.PASS: Text("right", zh="正常"),
+    Status.WARN: Text("warning", zh="警告"),
+    Status.FAIL: Text("broken", zh="故障"),
+    Status.UNKNOWN: Text("not known", zh="未知"),
+    Status.BLOCKED: Text("not judged", zh="未判断"),
+    Status.SKIP: Text("does not apply", zh="不适用"),
+    Status.ACCEPTED: Text("accepted", zh="已接受"),
+    Status.CRASHED: Text("check broke", zh="检查出错"),
+}
+
+CAPABILITY_STATES = {
+    "works": Text("works", zh="可用"),
+    "clear": Text("no fault found", zh="未发现故障"),
+    "broken": Text("broken", zh="故障"),
+    "unknown": Text("not known", zh="未知"),
+}
+
+_WORDS = {
+    "breaks": Text("breaks", zh="影响"),
+    "nothing-now": Text("breaks nothing now", zh="目前不影响使用"),
+    "where": Text("where", zh="位置"),
+    "found": Text("found", zh="实际"),
+    "expected": Text("expected", zh="应为"),
+    "read": Text("read", zh="依据"),
+    "do": Text("do this", zh="处理"),
+    "leads-to": Text("leads to", zh="导致"),
+    "more": Text("more", zh="详情"),
+    "edge": Text("edge", zh="边缘节点"),
+    "causes": Text("What is broken", zh="故障原因"),
+    "matrix": Text("What works where", zh="各边缘可用情况"),
+    "warnings": Text("Warnings", zh="警告"),
+    "unknowns": Text("Not known", zh="未能判断"),
+    "consequences": Text("Consequences", zh="连带后果"),
+    "all": Text("Every verdict", zh="全部检查结果"),
+    "implied": Text("by configuration only", zh="仅由配置推断"),
+    "incomplete": Text(
+        "The run ended early: what follows is not complete.", zh="运行提前结束：以下结果不完整。"
+    ),
+    "demo": Text("This is a recorded demo site, not your cluster.", zh="这是录制的演示站点，不是您的集群。"),
+    "and-more": Text("and {n} more", zh="另有 {n} 个"),
+}
+
+
+def word(key: str, language: str) -> str:
+    """A heading or label."""
+    return _WORDS[key].in_language(language)
+
+
+def summary_of(item: Verdict | Cause, language: str) -> str:
+    """Its sentence."""
+    return (item.zh.summary if language == "zh" else "") or item.summary
+
+
+def title_of(item: Verdict | Cause, language: str) -> str:
+    """Its title."""
+    return (item.zh.title if language == "zh" else "") or item.title
+
+
+def hop_title(report: Report, hop: str, language: str) -> str:
+    """The hop as a person calls it."""
+    for title in report.hops:
+        if title.name == hop:
+            return title.zh if language == "zh" else title.title
+    return hop
+
+
+def capability_list(capabilities: tuple[str, ...], language: str) -> str:
+    """``logs, exec, attach, top``, or that it breaks nothing now."""
+    return ", ".join(capabilities) if capabilities else word("nothing-now", language)
+
+
+def counts(report: Report, language: str) -> str:
+    """How many verdicts there are of each state: ``31 right, 2 not known``."""
+    parts = []
+    for status, text in STATUSES.items():
+        number = sum(1 for verdict in report.verdicts if verdict.status is status)
+        if number:
+            parts.append(f"{number} {text.in_language(language)}")
+    return ("，" if language == "zh" else ", ").join(parts)
+
+
+def headline(report: Report, language: str) -> str:
+    """One sentence that says how the site is."""
+    broken = [cause for cause in report.causes if cause.status is Status.FAIL]
+    waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
+    hidden = [
+        one for one in report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED) and one.capabilities
+    ]
+    if language == "zh":
+        return _headline_zh(len(broken), len(waiting), len(hidden))
+    if broken:
+        things = "One thing is" if len(broken) == 1 else f"{len(broken)} things are"
+        return (
+            f"{things} broken; everything else that fails follows from it."
+            if len(broken) == 1
+            else f"{things} broken, the nearest first."
+        )
+    if hidden:
+        looks = "one check could" if len(hidden) == 1 else f"{len(hidden)} checks could"
+        return f"Nothing broken was found, but {looks} not look."
+    if waiting:
+        return (
+            "Nothing is broken now; one fault is waiting."
+            if len(waiting) == 1
+            else f"Nothing is broken now; {len(waiting)} faults are waiting."
+        )
+    return "Nothing is wrong with what was looked at."
+
+
+def _headline_zh(broken: int, waiting: int, hidden: int) -> str:
+    if broken:
+        return f"发现 {broken} 个故障原因，其余失败均由此引起。"
+    if hidden:
+        return f"未发现故障，但有 {hidden} 项检查无法查看。"
+    if waiting:
+        return f"目前没有故障，但有 {waiting} 个隐患。"
+    return "已检查的内容均正常。"
