@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kedoctor.checks.kinds_common import Metadata
-
 from kedoctor.api import Fields, Object
+from kedoctor.checks.kinds_common import Metadata
 
 __all__ = [
     "ClusterRole",

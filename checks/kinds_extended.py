@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from kedoctor.checks.kinds_common import Condition, Metadata
-
 from kedoctor.api import Fields, Object, field
+from kedoctor.checks.kinds_common import Condition, Metadata
 
 __all__ = [
     "APIService",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from kedoctor.checks.kinds_common import Condition, Labels, Metadata
-
 from kedoctor.api import Fields, Object, field
+from kedoctor.checks.kinds_common import Condition, Labels, Metadata
 
 __all__ = [
     "ConfigMapVolume",
