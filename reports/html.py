@@ -1,0 +1,60 @@
+"""The report as one self-contained page: no script, no font, no picture from anywhere else.
+
+The only module that imports jinja2.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kedoctor.api import Presentation, Status
+from kedoctor.model import Report
+from kedoctor.reports import wording
+
+__all__ = ["render"]
+
+_ORDER = (
+    Status.FAIL,
+    Status.WARN,
+    Status.CRASHED,
+    Status.UNKNOWN,
+    Status.BLOCKED,
+    Status.ACCEPTED,
+    Status.PASS,
+    Status.SKIP,
+)
+
+
+def render(report: Report, presentation: Presentation) -> bytes:
+    """The page, UTF-8 encoded; everything that came from the site is escaped."""
+    environment = Environment(
+        loader=PackageLoader("kedoctor.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    language = presentation.language
+    template = environment.get_template("report.html")
+    page = template.render(
+        report=report,
+        language=language,
+        headline=wording.headline(report, language),
+        counts=wording.counts(report, language),
+        groups=[(status, [one for one in report.verdicts if one.status is status]) for status in _ORDER],
+        word=partial(wording.word, language=language),
+        status_word=lambda status: wording.STATUSES[status].in_language(language),
+        state_word=lambda state: wording.CAPABILITY_STATES[state].in_language(language),
+        summary=partial(wording.summary_of, language=language),
+        title=partial(wording.title_of, language=language),
+        translated=partial(_translated, language),
+        hop=lambda name: wording.hop_title(report, name, language),
+        breaks=partial(wording.capability_list, language=language),
+    )
+    return page.encode()
+
+
+def _translated(language: str, english: str, chinese: str) -> str:
+    return chinese if language == "zh" and chinese else english
