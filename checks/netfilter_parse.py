@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from kedoctor.checks.netfilter_rules import Backend, Chain, Option, Rule, Ruleset, Table, Target
@@ -172,8 +173,8 @@ def _read_rule(draft: _Draft, number: int, line: str) -> None:
 
 def _words(text: str, number: int) -> list[tuple[str, bool]]:
     """The words of a rule, each with whether it was quoted (a quoted word is never an option)."""
-    if '"' not in text:
-        return [(word, False) for word in text.split(" ") if word]
+    if "\\" not in text:
+        return _plain_words(text, number)
     words = []
     at, end = 0, len(text.rstrip())
     while at < end:
@@ -183,6 +184,23 @@ def _words(text: str, number: int) -> list[tuple[str, bool]]:
         quoted = found["quoted"]
         words.append((found["plain"], False) if quoted is None else (_ESCAPE.sub(r"\1", quoted), True))
         at = found.end()
+    return words
+
+
+# The same few conditions come back in thousands of rules.
+_option = lru_cache(maxsize=4096)(Option)
+
+
+def _plain_words(text: str, number: int) -> list[tuple[str, bool]]:
+    """The words of a rule without escapes, which is nearly every rule; kube-proxy writes thousands."""
+    parts = text.split('"')
+    words = [(word, False) for word in parts[0].split(" ") if word]
+    for at in range(1, len(parts), 2):
+        after = parts[at + 1] if at + 1 < len(parts) else None
+        if after is None or parts[at - 1][-1:] not in ("", " ") or after[:1] not in ("", " "):
+            raise RulesetError(number, f"a quotation mark without its other half: {_shown(text)}")
+        words.append((parts[at], True))
+        words += [(word, False) for word in after.split(" ") if word]
     return words
 
 
@@ -214,7 +232,7 @@ class _Arguments:
             self._target = (self._take(), name in {"-g", "--goto"}, [])
         elif name in {"-m", "--match"}:
             self._module = self._take()
-            self._keep(Option(self._module, "", (), negated))
+            self._keep(_option(self._module, "", (), negated))
         else:
             self._keep(self._option(_BUILT_IN.get(name, name), negated=negated))
 
@@ -224,7 +242,7 @@ class _Arguments:
             values.append(self._take())
         # `-p`, `-s` and their like stay built-in wherever they stand; iptables prints them first.
         module = "" if name.startswith("-") and not name.startswith("--") else self._module
-        return Option(module, name, tuple(values), negated)
+        return _option(module, name, tuple(values), negated)
 
     def _keep(self, option: Option) -> None:
         if self._target is not None:

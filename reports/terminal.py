@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor.reports import wording
-from kedoctor.reports.screen import Group, Padding, RenderableType, Styled, Table, paint
-
 from kedoctor.api import Evidence, Presentation, Status
 from kedoctor.model import Capability, Cause, Report, Verdict
+from kedoctor.reports import wording
+from kedoctor.reports.screen import Group, Padding, RenderableType, Styled, Table, paint
 
 __all__ = ["render"]
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from kedoctor.live.kept import Kept
 from kedoctor.observations import Reason, ToolOutput, Unavailable
 
 __all__ = ["SYSTEM_PATHS", "find_tool", "run"]
@@ -150,36 +151,14 @@ def _reap_abandoned() -> None:
             _abandoned.remove(child)
 
 
-class _Kept:
-    """The first or the last ``limit`` bytes of a stream that may be endless."""
-
-    __slots__ = ("cut", "data", "keep_end", "limit")
-
-    def __init__(self, limit: int, *, keep_end: bool) -> None:
-        self.limit = limit
-        self.keep_end = keep_end
-        self.data = bytearray()
-        self.cut = False
-
-    def add(self, piece: bytes) -> None:
-        self.data += piece
-        surplus = len(self.data) - self.limit
-        if surplus > 0:
-            self.cut = True
-            del self.data[slice(surplus) if self.keep_end else slice(self.limit, None)]
-
-    def text(self) -> str:
-        return self.data.decode("utf-8", errors="replace")
-
-
 class _Watch:
     """A running child and what it has printed so far."""
 
     def __init__(self, child: subprocess.Popen[bytes], limit: int, *, keep_end: bool) -> None:
         self.lost = False  # somebody else reaped it (SIGCHLD ignored): how it ended cannot be known
         self._child = child
-        self._stdout = _Kept(limit, keep_end=keep_end)
-        self._stderr = _Kept(limit, keep_end=keep_end)
+        self._stdout = Kept(limit, keep_end=keep_end)
+        self._stderr = Kept(limit, keep_end=keep_end)
         # poll(), unlike select(), has no highest descriptor.
         self._selector = selectors.PollSelector()
         for pipe, kept in ((child.stdout, self._stdout), (child.stderr, self._stderr)):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .resources import Resource
 
-OBJECT_MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
+OBJECT_MODIFIED = (
+    "the object has been modified; please apply your changes to the latest version and try again"
+)
 EXPIRED_CONTINUE = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
@@ -155,7 +157,9 @@ def forbidden_field(field: str, why: str) -> Cause:
 def unsupported(field: str, value: object, allowed: Sequence[str]) -> Cause:
     """A field whose value is not one of a fixed set."""
     choices = ", ".join(go_quote(choice) for choice in allowed)
-    return Cause("FieldValueNotSupported", field, f"Unsupported value: {go_quote(value)}: supported values: {choices}")
+    return Cause(
+        "FieldValueNotSupported", field, f"Unsupported value: {go_quote(value)}: supported values: {choices}"
+    )
 
 
 class Raw(str):
@@ -188,7 +192,9 @@ def unsupported_media_type() -> ApiError:
 
 def unsupported_patch_type(accepted: Sequence[str]) -> ApiError:
     """415 as custom resources word it."""
-    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(
+        accepted
+    )
     return ApiError(415, "UnsupportedMediaType", message, {})
 
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-_FLAGS = {"status", "scale", "generation", "custom", "strict-update", "upsert", "returns", "virtual", "readonly"}
+_FLAGS = {
+    "status",
+    "scale",
+    "generation",
+    "custom",
+    "strict-update",
+    "upsert",
+    "returns",
+    "virtual",
+    "readonly",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,13 @@ class Resources:
             short = tuple(names.get("shortNames", ()))
             self.add(
                 Resource(
-                    spec["group"], version["name"], names["plural"], names["kind"], scope, short, frozenset(flags & _FLAGS)
+                    spec["group"],
+                    version["name"],
+                    names["plural"],
+                    names["kind"],
+                    scope,
+                    short,
+                    frozenset(flags & _FLAGS),
                 )
             )
 
@@ -221,6 +237,10 @@ class Resources:
             if (resource.group, resource.version, resource.kind) == (group, version, kind):
                 return resource
         raise LookupError(f"no resource serves {obj.get('apiVersion')} {kind}")
+
+    def namespaced(self) -> list[Resource]:
+        """All namespaced resources that are stored here."""
+        return [r for r in self._by_path.values() if r.namespaced and not r.has("virtual")]
 
     def groups(self) -> Iterator[tuple[str, list[str]]]:
         """Each named group with its versions, the preferred one first; the core group is not among them."""
