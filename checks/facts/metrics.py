@@ -1,0 +1,197 @@
+"""The metrics API: its registration, metrics-server behind it, and the last sample of each node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kedoctor.api import Cluster, Unavailable, fact, needed
+from kedoctor.checks.flags import duration, flags
+from kedoctor.checks.kinds import (
+    APIService,
+    ClusterRole,
+    ClusterRoleBinding,
+    Container,
+    Deployment,
+    NodeMetrics,
+    Pod,
+    PodSpec,
+    RoleBinding,
+    Service,
+    ServiceAccount,
+)
+from kedoctor.checks.pods import selector_of
+
+__all__ = [
+    "API_SERVICE",
+    "MetricsAccess",
+    "MetricsRegistration",
+    "MetricsServer",
+    "NodeSamples",
+]
+
+API_SERVICE = "v1beta1.metrics.k8s.io"
+_LABEL = "k8s-app=metrics-server"  # upstream's manifest and K3s
+_HELM_LABEL = "app.kubernetes.io/name=metrics-server"
+_DEFAULT_RESOLUTION = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRegistration:
+    """The APIService of the metrics API; ``None`` when nobody registered it."""
+
+    service: APIService | None
+
+    @property
+    def backend(self) -> tuple[str, str]:
+        """Namespace and name of the Service that answers; metrics-server's usual ones when none is registered."""
+        reference = self.service.spec.service if self.service else None
+        return (reference.namespace, reference.name) if reference else ("kube-system", "metrics-server")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsServer:
+    """What stands behind the metrics API. Parts that could not be read are :class:`Unavailable`.
+
+    ``service`` is ``None`` when it does not exist; ``deployment`` likewise.
+    """
+
+    namespace: str
+    service_name: str
+    service: Service | Unavailable | None
+    deployment: Deployment | Unavailable | None
+    pods: tuple[Pod, ...] | Unavailable
+
+    @property
+    def installed(self) -> bool:
+        """Whether any workload of it was seen."""
+        return isinstance(self.deployment, Deployment) or bool(self.live_pods)
+
+    @property
+    def live_pods(self) -> tuple[Pod, ...]:
+        """Its pods, none when they could not be read."""
+        return () if isinstance(self.pods, Unavailable) else self.pods
+
+    @property
+    def is_metrics_server(self) -> bool:
+        """Whether it is metrics-server, and not another program that serves this API (prometheus-adapter …)."""
+        container = self.container
+        return "metrics-server" in (container.image if container else self.service_name)
+
+    @property
+    def spec(self) -> PodSpec | None:
+        """What its pods are to be: from the Deployment, else from a pod."""
+        if isinstance(self.deployment, Deployment):
+            return self.deployment.spec.template.spec
+        return self.live_pods[0].spec if self.live_pods else None
+
+    @property
+    def container(self) -> Container | None:
+        """Its container; beside others (nanny), the one whose image is metrics-server's."""
+        containers = self.spec.containers if self.spec else ()
+        own = [one for one in containers if "metrics-server" in one.image]
+        return next(iter(own or containers), None)
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """Its flags by name."""
+        container = self.container
+        return flags((*(container.command or ()), *(container.args or ())) if container else ())
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """Major and minor version by its image's tag."""
+        tag = self.container.image.rpartition(":")[2].lstrip("v") if self.container else ""
+        parts = tag.split(".")
+        return (
+            (int(parts[0]), int(parts[1]))
+            if len(parts) > 1 and parts[0].isdecimal() and parts[1].isdecimal()
+            else None
+        )
+
+    @property
+    def resolution(self) -> timedelta:
+        """How often it scrapes (60 s unless its flag says otherwise, facts.md §8.2)."""
+        return duration(self.arguments.get("metric-resolution", "")) or _DEFAULT_RESOLUTION
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes its pods are on."""
+        return tuple(sorted({pod.spec.node_name for pod in self.live_pods if pod.spec.node_name}))
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsAccess:
+    """Accounts, roles and bindings around metrics-server."""
+
+    accounts: tuple[ServiceAccount, ...]
+    cluster_roles: tuple[ClusterRole, ...]
+    cluster_role_bindings: tuple[ClusterRoleBinding, ...]
+    role_bindings: tuple[RoleBinding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSamples:
+    """The end of each node's last sample, by node name, as the metrics API gives it (by the node's own clock)."""
+
+    ends: Mapping[str, datetime | None]
+
+    @property
+    def newest(self) -> datetime | None:
+        """The newest of all."""
+        return max((end for end in self.ends.values() if end is not None), default=None)
+
+
+@fact
+def metrics_registration(cluster: Cluster) -> MetricsRegistration:
+    """The APIService ``v1beta1.metrics.k8s.io``."""
+    found = needed(cluster.list(APIService, field_selector=f"metadata.name={API_SERVICE}"))
+    return MetricsRegistration(next(iter(found), None))
+
+
+@fact
+def metrics_server(cluster: Cluster, registration: MetricsRegistration) -> MetricsServer:
+    """Service, Deployment and pods behind the registration."""
+    namespace, name = registration.backend
+    services = cluster.list(Service, namespace=namespace, field_selector=f"metadata.name={name}")
+    service = services if isinstance(services, Unavailable) else next(iter(services), None)
+    selector = selector_of(service.spec.selector) if isinstance(service, Service) else ""
+    pods = cluster.list(Pod, namespace=namespace, label_selector=selector or _LABEL)
+    if not selector and not pods:
+        pods = cluster.list(Pod, namespace=namespace, label_selector=_HELM_LABEL)
+    return MetricsServer(namespace, name, service, _deployment(cluster, namespace, service), pods)
+
+
+def _deployment(
+    cluster: Cluster, namespace: str, service: Service | Unavailable | None
+) -> Deployment | Unavailable | None:
+    deployments = cluster.list(Deployment, namespace=namespace)
+    if isinstance(deployments, Unavailable):
+        return deployments
+    wanted = set((service.spec.selector or {}).items()) if isinstance(service, Service) else set()
+    for deployment in deployments:
+        template = deployment.spec.template
+        selected = bool(wanted) and wanted <= set(template.metadata.labels.items())
+        if selected or any("metrics-server" in container.image for container in template.spec.containers):
+            return deployment
+    return None
+
+
+@fact
+def metrics_access(cluster: Cluster, server: MetricsServer) -> MetricsAccess:
+    """Roles and bindings are judged by what they allow, because charts name them differently."""
+    return MetricsAccess(
+        accounts=needed(cluster.list(ServiceAccount, namespace=server.namespace)),
+        cluster_roles=needed(cluster.list(ClusterRole)),
+        cluster_role_bindings=needed(cluster.list(ClusterRoleBinding)),
+        role_bindings=needed(cluster.list(RoleBinding, namespace="kube-system")),
+    )
+
+
+@fact
+def node_samples(cluster: Cluster) -> NodeSamples:
+    """One list of all samples; unavailable when the metrics API does not answer."""
+    return NodeSamples(
+        {sample.metadata.name: sample.timestamp for sample in needed(cluster.list(NodeMetrics))}
+    )
