@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kedoctor.api import Cluster, Unavailable, fact, needed
+from kedoctor.checks.facts.about import SiteTime
+from kedoctor.checks.facts.nodes import EdgeNodes
 from kedoctor.checks.flags import duration, flags
 from kedoctor.checks.kinds import (
     APIService,
@@ -29,6 +31,7 @@ __all__ = [
     "MetricsRegistration",
     "MetricsServer",
     "NodeSamples",
+    "WorkingDiversion",
 ]
 
 API_SERVICE = "v1beta1.metrics.k8s.io"
@@ -133,14 +136,39 @@ class MetricsAccess:
 
 @dataclass(frozen=True, slots=True)
 class NodeSamples:
-    """The end of each node's last sample, by node name, as the metrics API gives it (by the node's own clock)."""
+    """The end of each node's last sample, by node name, as the metrics API gives it (by the node's own clock).
 
-    ends: Mapping[str, datetime | None]
+    A sample is fresh for ``limit``: three scrapes of metrics-server and a minute.
+    """
+
+    ends: Mapping[str, datetime]
+    now: datetime
+    limit: timedelta
+
+    def age(self, node: str) -> timedelta | None:
+        """How old the sample of a node is; ``None``: there is none."""
+        end = self.ends.get(node)
+        return None if end is None else self.now - end
+
+    def fresh(self, node: str) -> bool:
+        """Whether there is a sample and it is recent."""
+        age = self.age(node)
+        return age is not None and age <= self.limit
 
     @property
     def newest(self) -> datetime | None:
         """The newest of all."""
-        return max((end for end in self.ends.values() if end is not None), default=None)
+        return max(self.ends.values(), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingDiversion:
+    """Nodes whose requests for edges are known to arrive, whoever diverts them there.
+
+    It is known of a node when metrics-server runs there (and nowhere else) and has a fresh sample of an edge.
+    """
+
+    nodes: frozenset[str] = frozenset()
 
 
 @fact
@@ -190,8 +218,20 @@ def metrics_access(cluster: Cluster, server: MetricsServer) -> MetricsAccess:
 
 
 @fact
-def node_samples(cluster: Cluster) -> NodeSamples:
+def node_samples(cluster: Cluster, time: SiteTime, server: MetricsServer | Unavailable) -> NodeSamples:
     """One list of all samples; unavailable when the metrics API does not answer."""
-    return NodeSamples(
-        {sample.metadata.name: sample.timestamp for sample in needed(cluster.list(NodeMetrics))}
-    )
+    resolution = _DEFAULT_RESOLUTION if isinstance(server, Unavailable) else server.resolution
+    samples = needed(cluster.list(NodeMetrics))
+    ends = {sample.metadata.name: sample.timestamp for sample in samples if sample.timestamp is not None}
+    return NodeSamples(ends, time.now, 3 * resolution + timedelta(minutes=1))
+
+
+@fact
+def working_diversion(
+    samples: NodeSamples | Unavailable, server: MetricsServer | Unavailable, edges: EdgeNodes | Unavailable
+) -> WorkingDiversion:
+    """What fresh samples of edges prove about the host of metrics-server."""
+    if isinstance(samples, Unavailable) or isinstance(server, Unavailable) or isinstance(edges, Unavailable):
+        return WorkingDiversion()
+    arrived = any(samples.fresh(node.name) for node in edges.items if not node.runs_foreign_kubelet)
+    return WorkingDiversion(frozenset(server.nodes) if arrived and len(server.nodes) == 1 else frozenset())
