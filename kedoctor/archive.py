@@ -55,7 +55,7 @@ class ArchiveWriter:
             self._file = os.fdopen(os.open(self._partial, flags, 0o600), "w+b")
         # The time in the header and no file name make equal content give equal bytes.
         self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=self._modified)
-        self._tar = tarfile.open(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.TarFile(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)
 
     def add(self, name: str, data: bytes) -> None:
         """Appends a member, mode 0600."""
@@ -74,7 +74,7 @@ class ArchiveWriter:
                 self._close()
                 for name, data in read_archive(self._partial):
                     accept(name, data)
-                os.replace(self._partial, self._path)
+                self._partial.replace(self._path)
                 _sync_directory(self._path.parent)
         except BaseException:
             self.discard()
@@ -162,7 +162,13 @@ def _judge_member(member: tarfile.TarInfo, path: Path, limits: Limits) -> None:
     if not member.isreg() or member.issparse():
         raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} is not a plain file")
     name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts or not name.parts or "\\" in member.name or "\0" in member.name:
+    if (
+        name.is_absolute()
+        or ".." in name.parts
+        or not name.parts
+        or "\\" in member.name
+        or "\0" in member.name
+    ):
         raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} points outside of it")
     if member.size > limits.member:
         raise BundleError(f"the bundle {path} is too large: {_shown(member.name)} has {member.size} bytes")
