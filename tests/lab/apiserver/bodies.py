@@ -1,0 +1,138 @@
+"""What a request carries: whole objects and the three patch forms."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import errors
+from .paging import go_json_error
+from .patch import json_patch, merge_patch, strategic_merge
+from .request import Request
+from .resources import Resource
+from .store import Entry, Object, Store, copy
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+def resource_of(request: Request) -> Resource:
+    """The resource at the request's path.
+
+    Raises:
+        PlainError: 404 when nothing serves the path.
+    """
+    if request.resource is None:
+        raise errors.page_not_found()
+    return request.resource
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON in a body.
+
+    Raises:
+        ApiError: 400.
+    """
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise errors.bad_request(
+            f"couldn't get version/kind; json parse error: {go_json_error(body)}"
+        ) from None
+
+
+def read_body(request: Request, resource: Resource) -> Object:
+    """The object in a request's body, with kind, version and namespace of the path.
+
+    Raises:
+        ApiError: 400 for another kind, name or namespace than the path's; 415 for another format than JSON.
+    """
+    form = request.headers.get("Content-Type", "application/json").partition(";")[0].strip()
+    if form not in ("application/json", ""):
+        raise errors.unsupported_media_type()
+    obj = parse_json(request.body)
+    if not isinstance(obj, dict):
+        raise errors.bad_request(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value"
+        )
+    kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
+    if (kind, version) != (resource.kind, resource.api_version):
+        message = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {resource.kind}: no kind "{kind}" is registered'
+        raise errors.bad_request(message)
+    obj.setdefault("metadata", {})
+    check_identity(request, resource, obj)
+    first = {"kind": kind, "apiVersion": version, "metadata": obj["metadata"]}
+    return first | obj
+
+
+def check_identity(request: Request, resource: Resource, obj: Object) -> None:
+    """Refuse an object whose name or namespace is not the path's; fill them in where it has none.
+
+    Raises:
+        ApiError: 400.
+    """
+    meta = obj["metadata"]
+    if request.name and meta.setdefault("name", request.name) != request.name:
+        message = (
+            f"the name of the object ({meta['name']}) does not match the name on the URL ({request.name})"
+        )
+        raise errors.bad_request(message)
+    if not resource.namespaced:
+        meta.pop("namespace", None)
+    elif meta.setdefault("namespace", request.namespace) != request.namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+
+
+def patch_form(request: Request, resource: Resource) -> str:
+    """The media type of a patch.
+
+    Raises:
+        ApiError: 415 for one that the resource does not take.
+    """
+    form = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    custom = resource.has("custom")
+    accepted = (
+        [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
+        if custom
+        else [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH]
+    )
+    if form not in accepted:
+        raise errors.unsupported_patch_type(accepted) if custom else errors.unsupported_media_type()
+    return form
+
+
+def patched(form: str, body: bytes, old: Object) -> Object:
+    """An object after a JSON, merge or strategic merge patch."""
+    try:
+        change = json.loads(body)
+    except ValueError:
+        raise errors.bad_request(f"error decoding patch: {go_json_error(body)}") from None
+    base = copy(old)
+    if form == JSON_PATCH:
+        new = json_patch(base, change)
+    elif not isinstance(change, dict):
+        raise errors.bad_request(
+            "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"
+        )
+    else:
+        new = merge_patch(base, change) if form == MERGE_PATCH else strategic_merge(base, change)
+    if not isinstance(new, dict) or not isinstance(new.get("metadata"), dict):
+        raise errors.unprocessable()
+    return copy(new)
+
+
+def existing(store: Store, request: Request) -> Entry:
+    """The object at the request's path.
+
+    Raises:
+        ApiError: 404.
+    """
+    resource = resource_of(request)
+    entry = store.get(resource, request.namespace, request.name)
+    if entry is None:
+        raise errors.not_found(resource, request.name)
+    return entry

@@ -1,0 +1,145 @@
+"""Label and field selectors: which objects of a list are asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .errors import ApiError, bad_request
+from .resources import Resource
+
+Test = Callable[[dict[str, Any]], bool]
+_SET = re.compile(r"(?P<key>[^\s,!=()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
+_KEY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?")
+_POD_FIELDS = {
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "spec.hostNetwork",
+    "status.phase",
+    "status.podIP",
+    "status.nominatedNodeName",
+}
+_EVENT_FIELDS = {
+    "involvedObject.kind",
+    "involvedObject.namespace",
+    "involvedObject.name",
+    "involvedObject.uid",
+    "involvedObject.apiVersion",
+    "involvedObject.resourceVersion",
+    "involvedObject.fieldPath",
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+}
+_FIELDS: dict[tuple[str, str], set[str]] = {
+    ("", "pods"): _POD_FIELDS,
+    ("", "nodes"): {"spec.unschedulable"},
+    ("", "namespaces"): {"status.phase"},
+    ("", "secrets"): {"type"},
+    ("", "events"): _EVENT_FIELDS,
+    ("", "services"): {"spec.clusterIP", "spec.type"},
+    ("apps", "replicasets"): {"status.replicas"},
+}
+
+
+def split_requirements(text: str) -> list[str]:
+    """The comma-separated requirements of a selector; commas within parentheses do not count."""
+    parts = re.split(r",(?![^(]*\))", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _label_test(text: str) -> Test:
+    found = _SET.fullmatch(text)
+    if found:
+        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
+        wanted = found["op"] == "in"
+        # notin is also true of an object that lacks the label
+        return lambda labels: (labels[key] in values) is wanted if key in labels else not wanted
+    if text.startswith("!"):
+        absent = text[1:].strip()
+        return lambda labels: absent not in labels
+    for operator in ("!=", "==", "="):
+        if operator in text:
+            key, _, value = (part.strip() for part in text.partition(operator))
+            if operator == "!=":
+                return lambda labels: labels.get(key) != value
+            return lambda labels: labels.get(key) == value
+    return lambda labels: text in labels
+
+
+def label_selector(text: str) -> list[Test]:
+    """Tests over an object's labels; no test for an empty selector.
+
+    Raises:
+        ApiError: 400 for one that does not parse.
+    """
+    parts = split_requirements(text)
+    for part in parts:
+        key = re.split(r"\s|=|!=", part.lstrip("!").strip())[0].rstrip("!")
+        if not _KEY.fullmatch(key):
+            raise bad_request(f"unable to parse requirement: found '{part[:1]}', expected: identifier")
+    return [_label_test(part) for part in parts]
+
+
+def _field(obj: dict[str, Any], path: str) -> str:
+    if path == "source":
+        path = "source.component"
+    value: Any = obj
+    for step in path.split("."):
+        value = value.get(step, "") if isinstance(value, dict) else ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not value and path in ("spec.hostNetwork", "spec.unschedulable"):
+        return "false"
+    return str(value)
+
+
+def field_selector(resource: Resource, text: str) -> list[Test]:
+    """Tests over whole objects.
+
+    Raises:
+        ApiError: 400 for a field that the resource cannot be selected by, worded as the real server does.
+    """
+    known = {"metadata.name"} | _FIELDS.get(resource.table, set())
+    if resource.namespaced:
+        known.add("metadata.namespace")
+    tests: list[Test] = []
+    for part in split_requirements(text):
+        operator = next((o for o in ("!=", "==", "=") if o in part), None)
+        if operator is None:
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+        path, _, value = part.partition(operator)
+        if path not in known:
+            raise _unsupported(resource, path)
+        tests.append(_field_test(path, value, equal=operator != "!="))
+    return tests
+
+
+def _field_test(path: str, value: str, *, equal: bool) -> Test:
+    return lambda obj: (_field(obj, path) == value) is equal
+
+
+def _unsupported(resource: Resource, path: str) -> ApiError:
+    if resource.table in _FIELDS or resource.has("custom"):
+        return bad_request(f"field label not supported: {path}")
+    return bad_request(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+
+
+class Selection:
+    """Both selectors of a request together; ``empty`` when nothing was asked."""
+
+    __slots__ = ("_fields", "_labels", "empty")
+
+    def __init__(self, resource: Resource, labels: str, fields: str) -> None:
+        self._labels = label_selector(labels)
+        self._fields = field_selector(resource, fields)
+        self.empty = not self._labels and not self._fields
+
+    def matches(self, obj: dict[str, Any]) -> bool:
+        """Whether an object is among those asked for."""
+        labels = obj.get("metadata", {}).get("labels") or {}
+        return all(test(labels) for test in self._labels) and all(test(obj) for test in self._fields)
