@@ -1,0 +1,313 @@
+"""One API server over HTTPS: connections that are kept, deadlines that hold, and a memory of being down."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from kedoctor import __version__
+from kedoctor.live.credentials import Credentials
+from kedoctor.live.deadline import DeadlineSocket, dial
+from kedoctor.live.failures import ApiFailure, connection_failure
+from kedoctor.live.kubeconfig import Found
+from kedoctor.live.proxies import proxy_for, tunnel
+from kedoctor.live.tls import tls_context
+from kedoctor.observations import Reason
+
+__all__ = ["Answer", "ApiServer", "Call"]
+
+CONNECT_TIMEOUT = 3.0
+FIRST_ANSWER_TIMEOUT = 6.0  # from the first connection to the first answer of all
+_PIECE = 1 << 16
+_MOST_IDLE = 8
+_SHORTEST_WAIT = 0.5  # seconds before a throttled call is made again, whatever Retry-After says
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request: when it must be over (monotonic seconds) and what to keep of a body beyond ``limit`` bytes.
+
+    ``keep`` is ``all`` (a longer body is a failure), ``start`` or ``end``.
+    """
+
+    path: str
+    deadline: float
+    method: str = "GET"
+    accept: str = "application/json"
+    body: bytes = b""
+    content_type: str = "application/json"
+    repeatable: bool = True
+    limit: int = 8 << 20
+    keep: Literal["all", "start", "end"] = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said; ``cut`` when the body was longer than the call wanted. ``date`` is aware UTC."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+    date: datetime | None = None
+    retry_after: float = 1.0
+    cut: bool = False
+
+
+class ApiServer:
+    """The API server of a configuration; safe to use from several threads.
+
+    The first call of all finds out whether the server answers, once for everybody who asks meanwhile. When it does
+    not, every later call fails at once with the same reason.
+    """
+
+    def __init__(self, found: Found) -> None:
+        self.url = found.server
+        self.credentials = Credentials(found)
+        self.found = found
+        self._parts = urlsplit(found.server)
+        self._context: ssl.SSLContext | None = None
+        self._idle: list[_Connection] = []
+        self._lock = threading.Lock()
+        self._first = threading.Lock()
+        self._answers = False
+        self._down: ApiFailure | None = None
+
+    def send(self, call: Call) -> Answer:
+        """The answer, whatever its status; one of 429 only when waiting longer would pass the deadline.
+
+        Raises:
+            ApiFailure: there is no answer.
+        """
+        self._be_answered()
+        while True:
+            answer = self._exchange(call)
+            wait = max(answer.retry_after, _SHORTEST_WAIT)
+            if answer.status != 429 or time.monotonic() + wait >= call.deadline:
+                return answer
+            time.sleep(wait)
+
+    def prepare(self) -> None:
+        """Builds the TLS context, so that unusable certificates show before anything is asked; runs no plugin.
+
+        Raises:
+            ApiFailure: they are unusable.
+        """
+        if self._parts.scheme == "https" and not self.credentials.are_made:
+            self._tls()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _be_answered(self) -> None:
+        if not self._answers:
+            with self._first:
+                self._find_out()
+
+    def _find_out(self) -> None:
+        """Whether the server answers at all; only one thread at a time gets here."""
+        if self._answers:
+            return
+        if self._down is None:
+            try:
+                self._exchange(Call("/version", time.monotonic() + FIRST_ANSWER_TIMEOUT, keep="start"))
+            except ApiFailure as failure:
+                self._down = failure
+        if self._down is not None:
+            raise ApiFailure(self._down.reason, self._down.detail)
+        self._answers = True
+
+    def _exchange(self, call: Call) -> Answer:
+        """One attempt; a kept connection that turns out to be closed is replaced by a new one."""
+        connection = self._kept()
+        if connection is not None:
+            try:
+                return self._over(connection, call)
+            except _StaleError:
+                if not call.repeatable:
+                    raise self._lost(ConnectionResetError(), call) from None
+        try:
+            return self._over(self._connect(call.deadline), call)
+        except _StaleError as stale:
+            raise self._lost(stale.error, call) from None
+
+    def _over(self, connection: _Connection, call: Call) -> Answer:
+        try:
+            header = self.credentials.authorization()
+            answer = connection.exchange(call, self._parts.path + call.path, header)
+        except _StaleError:
+            connection.close()
+            raise
+        except (ValueError, http.client.InvalidURL):
+            # The message would hold the header, and with it the credentials.
+            connection.close()
+            raise ApiFailure(
+                Reason.INVALID, "the path or the credentials hold characters that HTTP cannot carry"
+            ) from None
+        except (OSError, http.client.HTTPException, zlib.error) as error:
+            connection.close()
+            raise self._lost(error, call) from None
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(connection)
+        return answer
+
+    def _lost(self, error: Exception, call: Call) -> ApiFailure:
+        """A failure after the connection was made: the next call finds out anew whether the server still answers."""
+        self._answers = False
+        failure = connection_failure(error, self.url)
+        if failure.reason is Reason.UNAUTHORIZED:
+            return ApiFailure(failure.reason, f"{failure.detail}; {self.credentials.refused()}")
+        if failure.reason is Reason.TIMEOUT:
+            return ApiFailure(
+                failure.reason,
+                f"{self.url}: no answer to {call.method} {call.path.partition('?')[0]} in time",
+            )
+        return failure
+
+    def _connect(self, deadline: float) -> _Connection:
+        try:
+            connection = self._open(min(deadline, time.monotonic() + FIRST_ANSWER_TIMEOUT))
+        except (OSError, UnicodeError) as error:
+            failure = connection_failure(error, self.url)
+            if failure.reason is Reason.UNAUTHORIZED:
+                failure = ApiFailure(failure.reason, f"{failure.detail}; {self.credentials.refused()}")
+            if time.monotonic() < deadline:
+                self._answers, self._down = False, failure
+            raise failure from None
+        return connection
+
+    def _open(self, deadline: float) -> _Connection:
+        host = self._parts.hostname or ""
+        port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
+        proxy = proxy_for(self._parts, self.found.cluster.get("proxy-url") or "", os.environ)
+        near = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
+        raw = dial(*near, min(CONNECT_TIMEOUT, deadline - time.monotonic()))
+        try:
+            raw.settimeout(max(deadline - time.monotonic(), 0.001))
+            if proxy is not None:
+                tunnel(raw, proxy, host, port)
+            if self._parts.scheme == "https":
+                context = self._tls()  # after the connection: a plugin is not run for a server that is down
+                raw.settimeout(max(deadline - time.monotonic(), 0.001))
+                raw = context.wrap_socket(
+                    raw, server_hostname=self.found.cluster.get("tls-server-name") or host
+                )
+        except BaseException:
+            raw.close()
+            raise
+        return _Connection(host, port, raw)
+
+    def _tls(self) -> ssl.SSLContext:
+        with self._lock:
+            self._context = self._context or tls_context(self.found, self.credentials)
+            return self._context
+
+    def _kept(self) -> _Connection | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _keep(self, connection: _Connection) -> None:
+        with self._lock:
+            if connection.reusable and len(self._idle) < _MOST_IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+
+class _StaleError(Exception):
+    """The server had closed the connection before this request; ``error`` is how it showed."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _Connection:
+    """One connection; one exchange at a time."""
+
+    def __init__(self, host: str, port: int, raw: socket.socket) -> None:
+        self._socket = DeadlineSocket(raw)
+        self._http = http.client.HTTPConnection(host, port)
+        self._http.auto_open = 0  # it would connect again by itself, without TLS
+        self._http.sock = self._socket
+        self.reusable = False
+
+    def close(self) -> None:
+        self.reusable = False
+        self._http.close()
+        self._socket.close()
+
+    def exchange(self, call: Call, path: str, authorization: str) -> Answer:
+        self.reusable = False
+        self._socket.deadline = call.deadline
+        headers = {"Accept": call.accept, "Accept-Encoding": "gzip", "User-Agent": f"kedoctor/{__version__}"}
+        if authorization:
+            headers["Authorization"] = authorization
+        if call.body:
+            headers["Content-Type"] = call.content_type
+        try:
+            self._http.request(call.method, path, body=call.body or None, headers=headers)
+            response = self._http.getresponse()
+        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.NotConnected) as error:
+            raise _StaleError(error) from None
+        with response:
+            body, cut = _body(response, call)
+            self.reusable = not cut and not response.will_close
+        return Answer(
+            response.status,
+            body,
+            response.headers.get("Content-Type") or "",
+            _date(response.headers.get("Date")),
+            _seconds(response.headers.get("Retry-After")),
+            cut,
+        )
+
+
+def _body(response: http.client.HTTPResponse, call: Call) -> tuple[bytes, bool]:
+    """The body, unpacked, and whether something was left out of it."""
+    packed = (response.headers.get("Content-Encoding") or "").lower() == "gzip"
+    unpack = zlib.decompressobj(31) if packed else None
+    body = bytearray()
+    cut = False
+    while piece := response.read1(_PIECE):
+        while piece:
+            part = unpack.decompress(piece, _PIECE) if unpack else piece
+            body += part
+            piece = unpack.unconsumed_tail if unpack else b""
+            if len(body) > call.limit:
+                if call.keep == "all":
+                    raise ApiFailure(Reason.TOO_LARGE, f"the answer is larger than {call.limit} bytes")
+                cut = True
+                if call.keep == "start":
+                    return bytes(body[: call.limit]), cut
+                del body[: len(body) - call.limit]
+    if response.length or (unpack is not None and not unpack.eof):
+        raise http.client.IncompleteRead(b"")
+    return bytes(body), cut
+
+
+def _date(value: str | None) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _seconds(value: str | None) -> float:
+    return float(value) if value and value.isascii() and value.isdigit() else 1.0
