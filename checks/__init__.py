@@ -22,21 +22,25 @@ _HERE = Path(__file__).parent
 
 
 def _modules() -> Iterator[ModuleType]:
-    from kedoctor.checks import facts  # noqa: PLC0415  found at registration, not at import of the package
+    from kedoctor.checks import facts, remedies  # noqa: PLC0415  found at registration, not at import of the package
 
-    for package, path in ((__name__, __path__), (facts.__name__, facts.__path__)):
+    for package, path in (
+        (__name__, __path__),
+        (facts.__name__, facts.__path__),
+        (remedies.__name__, remedies.__path__),
+    ):
         for module in sorted(pkgutil.iter_modules(path), key=lambda found: found.name):
             if not module.ispkg:
                 yield importlib.import_module(f"{package}.{module.name}")
 
 
 def _declared(mark: str) -> list[Callable[..., Any]]:
-    found = []
-    for module in _modules():
-        for value in vars(module).values():
-            if callable(value) and hasattr(value, mark) and value.__module__ == module.__name__:
-                found.append(value)
-    return found
+    return [
+        value
+        for module in _modules()
+        for value in vars(module).values()
+        if callable(value) and hasattr(value, mark) and value.__module__ == module.__name__
+    ]
 
 
 @hookimpl
@@ -49,6 +53,12 @@ def kedoctor_facts() -> list[Callable[..., Any]]:
 def kedoctor_checks() -> list[Callable[..., Any]]:
     """Every function of this package that is declared as a check."""
     return _declared("__kedoctor_check__")
+
+
+@hookimpl
+def kedoctor_remedies() -> list[Callable[..., Any]]:
+    """Every function of this package that is declared as a remedy."""
+    return _declared("__kedoctor_remedy__")
 
 
 @hookimpl

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+from kedoctor.changes.actions import (
+    ApplyObject,
+    ChangeMode,
+    ControlUnit,
+    DeleteObject,
+    EditObjectYaml,
+    EditYaml,
+    EnsureChain,
+    ImportImage,
+    IssueCertificates,
+    PatchObject,
+    RemoveFile,
+    RemoveRule,
+    RestartPods,
+    RestartUnit,
+    WriteFile,
+    YamlChange,
+)
+from kedoctor.changes.plan import NoPlan, Plan, remedy
 from kedoctor.declarations import (
     Check,
     DataPath,
@@ -29,6 +48,7 @@ from kedoctor.findings import (
 )
 from kedoctor.formats import Presentation, ReportFormat
 from kedoctor.hookspecs import hookimpl
+from kedoctor.model import Verdict
 from kedoctor.objects import Fields, Object
 from kedoctor.observations import (
     AccessReview,
@@ -61,12 +81,19 @@ __all__ = [
     "AccessReview",
     "Addresses",
     "ApiAnswer",
+    "ApplyObject",
     "Certainty",
+    "ChangeMode",
     "Check",
     "Clock",
     "Cluster",
     "Connection",
+    "ControlUnit",
     "DataPath",
+    "DeleteObject",
+    "EditObjectYaml",
+    "EditYaml",
+    "EnsureChain",
     "EveryHost",
     "Evidence",
     "EvidenceRules",
@@ -78,10 +105,15 @@ __all__ = [
     "Host",
     "HttpAnswer",
     "Identity",
+    "ImportImage",
+    "IssueCertificates",
     "LogText",
     "MissingError",
+    "NoPlan",
     "Now",
     "Object",
+    "PatchObject",
+    "Plan",
     "Presentation",
     "Process",
     "Processes",
@@ -89,8 +121,12 @@ __all__ = [
     "Record",
     "RecordError",
     "RedactionRule",
+    "RemoveFile",
+    "RemoveRule",
     "ReportFormat",
     "Resources",
+    "RestartPods",
+    "RestartUnit",
     "Risk",
     "Side",
     "Socket",
@@ -102,7 +138,10 @@ __all__ = [
     "Unavailable",
     "Unit",
     "Vantage",
+    "Verdict",
     "Wire",
+    "WriteFile",
+    "YamlChange",
     "check",
     "decode",
     "fact",
@@ -111,6 +150,7 @@ __all__ = [
     "hookimpl",
     "needed",
     "passed",
+    "remedy",
     "skipped",
     "unknown",
     "warned",

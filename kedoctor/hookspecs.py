@@ -13,8 +13,8 @@ list --plugins`` names them). kedoctor's own checks and reports are registered i
     def kedoctor_checks():
         return [ntp]
 
-All hooks are called once, at start. A plugin whose hook raises, or whose declarations do not fit together, is
-refused as a whole and shows up as one ``crashed`` result; the rest of the run is not affected.
+All hooks are called once, at start. A plugin whose hook raises is refused as a whole, a declaration that does not
+fit is refused alone; either shows up as one ``crashed`` result with its reason, and the rest is not affected.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ def kedoctor_facts() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body
 @hookspec
 def kedoctor_checks() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body]
     """Functions declared with :func:`kedoctor.api.check`; codes and slugs are unique among all plugins."""
+
+
+@hookspec
+def kedoctor_remedies() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body]
+    """Functions declared with :func:`kedoctor.api.remedy`; a code has at most one remedy."""
 
 
 @hookspec

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from kedoctor.findings import Certainty, Evidence, Status
-from kedoctor.records import Record, schema
+from kedoctor.records import Record, field, schema
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -71,7 +71,7 @@ class Site(Record, frozen=True, kw_only=True):
     sides: tuple[str, ...]
     hosts: tuple[HostSeen, ...]
     cluster_version: str = ""
-    component_versions: dict[str, tuple[str, ...]] = {}
+    component_versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     distribution: str = ""
 
 

@@ -48,12 +48,14 @@ class Plugins:
             self._manager.check_pending()
             facts = _flat(self._ask(plugin, "kedoctor_facts"))
             checks = _flat(self._ask(plugin, "kedoctor_checks"))
+            remedies = _flat(self._ask(plugin, "kedoctor_remedies"))
         except Exception as error:  # noqa: BLE001  a plugin may break in any way
             self._manager.unregister(plugin)
             self.refuse(name, "everything", f"{type(error).__name__}: {error}")
             return
         self.names.append(name)
         self.registry.add(name, facts, checks)
+        self.registry.add_remedies(name, remedies)
 
     def paths(self) -> list[DataPath]:
         """The data paths, the first plugin's first."""

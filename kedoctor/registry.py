@@ -13,8 +13,10 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from kedoctor.changes.plan import Remedy
 from kedoctor.declarations import Check, EveryHost, Fact, Side, Vantage
 from kedoctor.errors import ConfigurationError
+from kedoctor.model import Verdict
 from kedoctor.observations import Unavailable
 from kedoctor.ports import Cluster, Host, Port, Wire
 
@@ -25,6 +27,7 @@ __all__ = [
     "Parameter",
     "Refusal",
     "RegisteredCheck",
+    "RegisteredRemedy",
     "Registry",
     "Scope",
 ]
@@ -84,6 +87,15 @@ class RegisteredCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisteredRemedy:
+    """A remedy in the graph; ``verdict`` is the name of the parameter that takes the failing verdict (or empty)."""
+
+    remedy: Remedy
+    parameters: tuple[Parameter, ...]
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A declaration or plugin that was not accepted."""
 
@@ -98,6 +110,7 @@ class Registry:
     def __init__(self) -> None:
         self.facts: dict[type, FactNode] = {}
         self.checks: dict[str, RegisteredCheck] = {}
+        self.remedies: dict[str, RegisteredRemedy] = {}
         self.refusals: list[Refusal] = []
 
     def add(self, plugin: str, facts: Iterable[Any], checks: Iterable[Any]) -> None:
@@ -113,6 +126,16 @@ class Registry:
             self.checks[accepted[-1].check.code] = accepted[-1]
         for node in accepted:
             self._refuse_unknown_builds_on(node)
+
+    def add_remedies(self, plugin: str, remedies: Iterable[Any]) -> None:
+        """Adds a plugin's remedies; what does not fit lands in :attr:`refusals`."""
+        for function in remedies:
+            try:
+                node = self._remedy_node(function)
+            except DeclarationError as error:
+                self.refusals.append(Refusal(plugin, _name(function), str(error)))
+                continue
+            self.remedies.update(dict.fromkeys(node.remedy.codes, node))
 
     def of_side(self, side: Side) -> Iterator[RegisteredCheck]:
         """The checks that look from ``side``, by code."""
@@ -219,6 +242,24 @@ class Registry:
             raise DeclarationError(f"looks at the site but needs {parameter.type.__name__} of one host")
         if parameter.need is Need.EVERY_HOST and scope is not Scope.HOST:
             raise DeclarationError(f"{parameter.type.__name__} is not a fact of hosts")
+
+    def _remedy_node(self, function: Any) -> RegisteredRemedy:
+        remedy = getattr(function, "__kedoctor_remedy__", None)
+        if not isinstance(remedy, Remedy):
+            raise DeclarationError("is not declared with @remedy")
+        for code in remedy.codes:
+            if code not in self.checks:
+                raise DeclarationError(f"repairs {code}, which is no check")
+            if code in self.remedies:
+                raise DeclarationError(f"{code} has a remedy already")
+        parameters = tuple(one for one in _parameters(function) if one.type is not Verdict)
+        for parameter in parameters:
+            if parameter.need is Need.PORT:
+                raise DeclarationError(f"takes the port {parameter.type.__name__}: remedies plan from facts")
+            if parameter.need is not Need.VANTAGE and parameter.type not in self.facts:
+                raise DeclarationError(f"nobody provides {parameter.type.__name__}")
+        wanted = next((one.name for one in _parameters(function) if one.type is Verdict), "")
+        return RegisteredRemedy(remedy, parameters, wanted)
 
     def _refuse_unknown_builds_on(self, node: RegisteredCheck) -> None:
         for code in node.check.builds_on:

@@ -1,0 +1,1 @@
+"""Remedies: pure functions from facts and a failing verdict to a plan. One subject, one file."""

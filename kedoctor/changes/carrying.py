@@ -1,0 +1,195 @@
+"""Carrying a plan out and taking it back, with the journal one step ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from kedoctor.changes.actions import Action
+from kedoctor.changes.actors import Actors, ConflictError, Foresight, State
+from kedoctor.changes.journal import AnyAction, Entry, Event, Journal, Manifest, Phase, Progress, new_id
+from kedoctor.changes.signals import Deferred, InterruptedChangeError
+from kedoctor.errors import ChangeError
+
+__all__ = ["Prepared", "carry_out", "prepare", "recover", "take_back"]
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Actions that would change something, what is there now, and what they will make of it."""
+
+    actions: tuple[Action, ...]
+    before: tuple[State, ...]
+    foresight: tuple[Foresight, ...]
+
+
+def prepare(actors: Actors, actions: Sequence[Action]) -> Prepared:
+    """Looks at every target and foresees every change; what is so already is left out. Touches nothing.
+
+    Raises:
+        RefusedError: a target cannot be looked at or changed.
+    """
+    kept: list[tuple[Action, State, Foresight]] = []
+    for action in actions:
+        actor = actors.of(action)
+        state = actor.look(action)
+        foresight = actor.foresee(action, state)
+        if foresight.changes:
+            kept.append((action, state, foresight))
+    return Prepared(*(tuple(column) for column in zip(*kept, strict=True))) if kept else Prepared((), (), ())
+
+
+def carry_out(
+    journal: Journal,
+    actors: Actors,
+    prepared: Prepared,
+    *,
+    codes: Sequence[str],
+    command: str,
+    stop: Deferred,
+    tell: Tell,
+) -> Entry:
+    """Does it all, journalled; the entry stays open for the checks to decide.
+
+    Raises:
+        ChangeError: something refused; what had been done was taken back.
+        InterruptedChangeError: a signal came; what had been done was taken back.
+    """
+    manifest = Manifest(
+        id=new_id(),
+        started=datetime.now(UTC),
+        command=command,
+        codes=tuple(codes),
+        actions=cast("tuple[AnyAction, ...]", prepared.actions),
+        foreseen=tuple(one.fingerprint for one in prepared.foresight),
+        before=prepared.before,
+        diffs=tuple(one.diff for one in prepared.foresight),
+    )
+    entry = journal.begin(manifest)
+    try:
+        for index, action in enumerate(prepared.actions):
+            stop.check()
+            tell(action.target)
+            _act(entry, actors, index, action)
+        stop.check()
+    except (ChangeError, OSError, InterruptedChangeError) as error:
+        take_back(entry, actors, tell=tell)
+        if isinstance(error, OSError):
+            raise ChangeError(f"{error.strerror}; everything was taken back") from error
+        raise
+    return entry
+
+
+def _act(entry: Entry, actors: Actors, index: int, action: Action) -> None:
+    actor = actors.of(action)
+    now = actor.look(action)
+    if now.fingerprint != entry.manifest.before[index].fingerprint:
+        raise ConflictError(
+            f"{action.target} was changed by somebody else while the repair was being prepared"
+        )
+    entry.note(Event.START, index, now)
+    after = actor.do(action, now)
+    entry.note(Event.DONE, index, after)
+
+
+def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
+    """Undoes everything in strict reverse order.
+
+    Raises:
+        ConflictError: a target is no longer what kedoctor left; nothing more was touched, both versions are kept.
+        ChangeError: an undo was refused. In both cases the entry is kept and marked for attention.
+    """
+    try:
+        steps = _to_undo(entry, actors)
+        _refuse_conflicts(entry, actors, steps)
+        for index, progress in reversed(steps):
+            action = entry.manifest.actions[index]
+            if progress.started is None or progress.finished is None:
+                continue
+            tell(action.target)
+            entry.note(Event.UNDO, index)
+            actors.of(action).undo(action, progress.started, progress.finished)
+            entry.note(Event.UNDONE, index)
+    except (ChangeError, OSError) as error:
+        if entry.phase is not Phase.ATTENTION:
+            entry.become(Phase.ATTENTION)
+        if isinstance(error, ChangeError):
+            raise
+        raise ChangeError(f"taking back {entry.id} failed: {error.strerror}; its journal is kept") from error
+    entry.become(Phase.UNDONE)
+
+
+def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
+    """The actions that left something, with the state each left (found out by looking where the log ends early)."""
+    steps = []
+    for index, progress in enumerate(entry.progress()):
+        if progress.started is None or progress.undone:
+            continue
+        if progress.finished is None:
+            # The log ends here: whether the action came to pass has to be found out by looking.
+            ended = _unfinished(entry, actors, index, progress.started)
+            steps.extend([(index, ended)] if ended else [])
+        elif not (progress.undoing and _is_before(entry, actors, index, progress)):
+            steps.append((index, progress))
+    return steps
+
+
+def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Progress | None:
+    action = entry.manifest.actions[index]
+    now = actors.of(action).look(action)
+    foreseen = entry.manifest.foreseen[index]
+    if foreseen and now.fingerprint == started.fingerprint:
+        return None
+    if foreseen and now.fingerprint != foreseen:
+        raise ConflictError(f"{action.target} is neither what it was nor what kedoctor was making of it")
+    return Progress(started, now)
+
+
+def _is_before(entry: Entry, actors: Actors, index: int, progress: Progress) -> bool:
+    action = entry.manifest.actions[index]
+    now = actors.of(action).look(action)
+    return progress.started is not None and now.fingerprint == progress.started.fingerprint
+
+
+def _refuse_conflicts(entry: Entry, actors: Actors, steps: Sequence[tuple[int, Progress]]) -> None:
+    conflicts = []
+    for index, progress in steps:
+        action = entry.manifest.actions[index]
+        now = actors.of(action).look(action)
+        if progress.finished is not None and now.fingerprint != progress.finished.fingerprint:
+            conflicts.append((index, progress))
+    if not conflicts:
+        return
+    names = ", ".join(entry.manifest.actions[index].target for index, _ in conflicts)
+    places = ", ".join(str(_keep(entry, index, progress)) for index, progress in conflicts)
+    raise ConflictError(
+        f"{names} was changed after kedoctor had repaired it; it is left as it is and nothing was taken back",
+        hint=f"the version from before the repair is kept in {places}",
+    )
+
+
+def _keep(entry: Entry, index: int, progress: Progress) -> Path:
+    kept = entry.directory.with_suffix(f".{Phase.ATTENTION.value}") / f"before-{index}"
+    if progress.started is not None:
+        here = entry.directory / f"before-{index}"
+        here.write_bytes(progress.started.data)
+        here.chmod(0o600)
+    return kept
+
+
+def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
+    """Takes back what an interrupted kedoctor left open. Doing it twice changes nothing more.
+
+    Raises:
+        ChangeError: something could not be taken back; its entry is kept and marked for attention.
+    """
+    journal.clear_new()
+    left = [entry for entry in journal.entries() if entry.phase is Phase.OPEN]
+    for entry in reversed(left):
+        take_back(entry, actors, tell=tell)
+    return left

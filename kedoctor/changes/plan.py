@@ -1,0 +1,140 @@
+"""Plans: what a remedy wants to change, and how the plans of several findings become one.
+
+A remedy is a pure function from facts and a failing verdict to a :class:`Plan` (or :class:`NoPlan`, with the
+reason). It is declared with :func:`remedy` and asks for facts by type, exactly as a check does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kedoctor.changes.actions import Action, EditObjectYaml, EditYaml, Restart
+from kedoctor.declarations import Risk
+from kedoctor.errors import ChangeError
+from kedoctor.records import Record, replace
+from kedoctor.text import Text
+
+__all__ = ["MergedPlan", "NoPlan", "Plan", "PlanConflictError", "Remedy", "merge", "remedy", "risk_rank"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """What shall be changed for one verdict.
+
+    ``actions`` come in order; ``restarts`` are done once, after the actions of all plans that share them.
+    ``prediction`` tells an operator what running edges will notice. ``settle`` is how many seconds the real parts
+    need before the checks can be believed again (facts.md §10.2).
+    """
+
+    code: str
+    subject: str
+    title: Text
+    prediction: Text
+    risk: Risk
+    actions: tuple[Action, ...]
+    restarts: tuple[Restart, ...] = ()
+    settle: float = 0.0
+
+
+class NoPlan(Record, frozen=True):
+    """There is nothing kedoctor can do for this verdict; the reason says what a person can do."""
+
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A declared remedy: for which codes, and the function that plans."""
+
+    codes: tuple[str, ...]
+    plan: Callable[..., Plan | NoPlan]
+
+
+def remedy(*codes: str) -> Callable[[F], F]:
+    """Declares a function as the remedy of these checks; it gets the failing ``Verdict`` and facts by type."""
+
+    def declare(plan: F) -> F:
+        plan.__kedoctor_remedy__ = Remedy(codes, plan)  # type: ignore[attr-defined]
+        return plan
+
+    return declare
+
+
+class PlanConflictError(ChangeError):
+    """Two plans want the same thing to be different."""
+
+
+class MergedPlan(Record, frozen=True, kw_only=True):
+    """Several plans as one: each target touched once, restarts bracketing everything."""
+
+    plans: tuple[Plan, ...]
+    actions: tuple[Action, ...]
+    risk: Risk
+    settle: float
+
+
+def risk_rank(risk: Risk) -> int:
+    """Risks in the order of what they disturb, from 0."""
+    return list(Risk).index(risk)
+
+
+def merge(plans: Sequence[Plan]) -> MergedPlan:
+    """One plan of all of them, in the order given (the data path's).
+
+    Raises:
+        PlanConflictError: two plans set the same key to different values, or change a target in two ways.
+    """
+    actions: list[Action] = []
+    for plan in plans:
+        for action in plan.actions:
+            _join(actions, action)
+    restarts = _unique(restart for plan in plans for restart in plan.restarts)
+    bracketed = [*(replace(one, when="undo") for one in reversed(restarts)), *actions, *restarts]
+    return MergedPlan(
+        plans=tuple(plans),
+        actions=tuple(bracketed),
+        risk=max((plan.risk for plan in plans), key=risk_rank, default=Risk.SAFE),
+        settle=max((plan.settle for plan in plans), default=0.0),
+    )
+
+
+def _unique(restarts: Iterable[Restart]) -> list[Restart]:
+    found: dict[str, Restart] = {}
+    for restart in restarts:
+        found.setdefault(restart.target, restart)
+    return list(found.values())
+
+
+def _join(actions: list[Action], action: Action) -> None:
+    for place, known in enumerate(actions):
+        if known == action:
+            return
+        if known.target != action.target:
+            continue
+        actions[place] = _both(known, action)
+        return
+    actions.append(action)
+
+
+def _both(known: Action, action: Action) -> Action:
+    if isinstance(known, EditYaml) and isinstance(action, EditYaml):
+        return replace(known, changes=_changes(known, action))
+    if isinstance(known, EditObjectYaml) and isinstance(action, EditObjectYaml) and known.key == action.key:
+        return replace(known, changes=_changes(known, action))
+    raise PlanConflictError(
+        f"two repairs want to change {action.target} in different ways; repair one after the other"
+    )
+
+
+def _changes(known: EditYaml | EditObjectYaml, action: EditYaml | EditObjectYaml) -> tuple[Any, ...]:
+    changes = list(known.changes)
+    for change in action.changes:
+        same = [one for one in changes if one.path == change.path]
+        if same and same[0] != change:
+            raise PlanConflictError(f"two repairs disagree about {change.path} in {known.target}")
+        if not same:
+            changes.append(change)
+    return tuple(changes)
