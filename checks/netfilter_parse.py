@@ -247,6 +247,8 @@ class _Arguments:
     def _keep(self, option: Option) -> None:
         if self._target is not None:
             self._target[2].append(option)
+        elif self._matches and self._matches[-1] == _option(option.module, ""):
+            self._matches[-1] = option  # the module's own option says what the bare `-m` would have
         else:
             self._matches.append(option)
 

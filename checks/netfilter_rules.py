@@ -77,8 +77,8 @@ def port_range(text: str, separator: str) -> tuple[int, int] | None:
 class Option:
     """One condition or target argument of a rule, as printed.
 
-    ``module`` is "" for what iptables has built in (``-p -s -d -i -o -f``). A bare ``-m NAME`` is an
-    option with an empty ``name``: a module can match by being there at all.
+    ``module`` is "" for what iptables has built in (``-p -s -d -i -o -f``). ``-m NAME`` without an option
+    of its own is an option with an empty ``name``: a module can match by being there at all.
     """
 
     module: str

@@ -20,7 +20,7 @@ from kedoctor.checks.netfilter import (
     parse_save,
 )
 
-_MISSING = missing()
+_MISSING = missing() or missing("nft", "iptables-nft-restore", "iptables-legacy-restore")
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")]
 
 CLOUD, EDGE, CLUSTER_IP = "10.99.0.1", "10.99.0.2", "10.96.0.50"
@@ -306,6 +306,13 @@ class TestBothBackends:
         lab.cloud.run(["iptables-nft-restore"], stdin=RESTORE)
         assert self.first_of(lab) == NFT
         lab.cloud.run(["iptables-legacy-restore"], stdin=lab.cloud.save(LEGACY))
+        assert self.first_of(lab) == NFT
+
+    def test_making_the_nft_table_anew_puts_nft_in_front(self, lab: Lab) -> None:
+        self.divert_both(lab, NFT, LEGACY)
+        lab.cloud.run(["nft", "flush", "ruleset"])
+        assert lab.connect() == "cloud 10003"
+        self.divert_both(lab, NFT)
         assert self.first_of(lab) == NFT
 
     @pytest.mark.parametrize(("one", "other"), [(NFT, LEGACY), (LEGACY, NFT)])
