@@ -150,7 +150,7 @@ class Edge:
         """A page of the node itself; the stats summary is made up from its pods when nobody described one."""
         found = self.pages.get((node, path))
         if found is None and path == "stats/summary":
-            return "text/plain; charset=utf-8", json.dumps(self._summary(node), indent=1).encode()
+            return "text/plain; charset=utf-8", json.dumps(self._summary(node), indent=1).encode() + b"\n"
         return found
 
     def _summary(self, node: str) -> Object:

@@ -21,7 +21,7 @@ from .faults import Faults
 from .handler import Handler
 from .rbac import ObjectRules, Rule, everyone
 from .request import User
-from .resources import K3S, KUBEEDGE, METRICS, Resources
+from .resources import KUBEEDGE, METRICS, Resources
 from .store import Object, Store
 
 VERSION = "v1.31.14"
@@ -49,7 +49,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         tokens: bearer tokens and whose they are.
         rbac: gives the rules of a user; by default the role and binding objects of the store are read.
         load_yaml: reads the bodies of server-side applies; by default they must be JSON.
-        serves: resource tables served besides the built-in ones.
+        serves: resource tables served besides the built-in ones (``K3S`` for its add-ons).
         version: what ``/version`` says.
 
     ``store`` holds the objects, ``edge`` what nodes and containers answer, ``faults`` takes orders for trouble,
@@ -69,7 +69,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         tokens: dict[str, User],
         rbac: RuleSource | None = None,
         load_yaml: Callable[[bytes], Any] = json.loads,
-        serves: Sequence[str] = (KUBEEDGE, K3S, METRICS),
+        serves: Sequence[str] = (KUBEEDGE, METRICS),
         version: str = VERSION,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -87,7 +87,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.api.writer.load_yaml = load_yaml
         self.api.address = "{}:{}".format(*self.server_address[:2])
         self._sockets: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
+        self._workers: list[threading.Thread] = []
 
     @property
     def port(self) -> int:
@@ -113,7 +113,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         for connection in list(self._sockets):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in self._workers:
             thread.join(5)
         self.server_close()
 
@@ -128,7 +128,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
-        self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+        self._workers = [other for other in self._workers if other.is_alive()] + [thread]
         thread.start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
