@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _REDACTED = re.compile(
-    r"(?P<hash>[0-9a-f]{64})\.\[redacted jwt(?: exp=(?P<exp>\d{1,12}))?(?P<unsigned> unsigned)? token=(?P<id>[^\]\s]*)\]"
+    r"(?P<hash>[0-9a-f]{64})\.\[redacted jwt(?: exp=(?P<exp>\d{1,12}))?(?: iat=(?P<iat>\d{1,12}))?(?P<unsigned> unsigned)? token=(?P<id>[^\]\s]*)\]"
 )
 
 
@@ -56,7 +56,8 @@ def read_token(text: str) -> JoinToken:
     if not token:
         raise TokenError("empty")
     if match := _REDACTED.fullmatch(token):
-        return JoinToken(match["hash"], None, _moment(match["exp"]), not match["unsigned"])
+        dates = _moment(match["iat"]), _moment(match["exp"])
+        return JoinToken(match["hash"], *dates, signed=not match["unsigned"])
     if token.startswith("[redacted"):
         raise TokenError("redacted")
     parts = token.split(".")

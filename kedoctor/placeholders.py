@@ -38,14 +38,14 @@ KINDS = (
 
 PLACEHOLDER = (
     rf"\[redacted (?:{'|'.join(KINDS)})(?: spki-sha256=[0-9a-f]{{64}})?(?: exp=\d{{1,12}})?(?: iat=\d{{1,12}})?"
-    r"(?: \d{1,12} bytes)? token=[0-9a-f]{12}\]"
+    r"(?: unsigned)?(?: \d{1,12} bytes)? token=[0-9a-f]{12}\]"
 )
 """A regular expression for every placeholder, so that what is redacted is never redacted again."""
 
 JWT = r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4}"
 
 _WHOLE = re.compile(rf"(?:[0-9a-f]{{64}}\.)?{PLACEHOLDER}")
-_PINNED_JWT = re.compile(rf"(?P<pin>[0-9a-f]{{64}}\.)?(?P<jwt>{JWT})")
+_PINNED_JWT = re.compile(r"(?P<pin>[0-9a-f]{64}\.)?(?P<jwt>eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2})")
 _VERSIONED_KEYS = (0, 1, 3)  # PKCS#1, SEC 1 and PKCS#8 begin with the integer 0 or 1, PKCS#12 with 3
 _PASSWORD_BASED = bytes.fromhex("2a864886f70d0105")  # PKCS#5: how encrypted PKCS#8 keys begin
 
@@ -98,16 +98,18 @@ class Placeholders:
 
     def of_jwt(self, text: str) -> str:
         """The placeholder of a JSON Web Token; it keeps when it was issued and when it expires."""
-        claims = _claims(text)
-        dates = [f"{name}={claims[name]}" for name in ("exp", "iat") if name in claims]
-        return self._made("jwt", " ".join(dates), _raw(text))
+        dates = _dates(text) or {}
+        public = [f"{name}={date}" for name, date in dates.items()]
+        if not text.split(".")[2:3] or not text.split(".")[2]:
+            public.append("unsigned")
+        return self._made("jwt", " ".join(public), _raw(text))
 
     def of_value(self, kind: str, value: str) -> str:
         """The placeholder of a whole value that is known to be secret; a key or token keeps what is public of it."""
         stripped = value.strip()
         if is_placeholder(stripped):
             return value
-        if (match := _PINNED_JWT.fullmatch(stripped)) is not None:
+        if (match := _PINNED_JWT.fullmatch(stripped)) is not None and _dates(match["jwt"]) is not None:
             return (match["pin"] or "") + self.of_jwt(match["jwt"])
         data = _raw(value)
         if private_key_kind(data):
@@ -133,17 +135,23 @@ def _public_fingerprint(data: bytes) -> str:
         return ""
 
 
-def _claims(text: str) -> dict[str, int]:
-    middle = text.split(".")[1] if "." in text else ""
-    try:
-        claims: Any = decode(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)), object)
-    except (RecordError, binascii.Error, ValueError):
-        return {}
-    if not isinstance(claims, dict):
-        return {}
+def _dates(jwt: str) -> dict[str, int] | None:
+    """``exp`` and ``iat`` (Unix time) where they are told; ``None`` when this is no JWT at all."""
+    header, payload, *_ = (*jwt.split("."), "", "")
+    claims = _segment(payload)
+    if _segment(header) is None or claims is None:
+        return None
     dates = {name: claims.get(name) for name in ("exp", "iat")}
     return {
         name: int(date)
         for name, date in dates.items()
         if isinstance(date, int | float) and not isinstance(date, bool) and 0 <= date < 10**11
     }
+
+
+def _segment(text: str) -> dict[str, Any] | None:
+    try:
+        found: Any = decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), object)
+    except (RecordError, binascii.Error, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

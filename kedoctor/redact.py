@@ -195,12 +195,12 @@ class _Item:
         if self._whole:
             text = data.decode("utf-8", "surrogateescape")
             return self._marks.of_value("data", text).encode("utf-8", "surrogateescape")
-        text = _as_text(data)
-        if text is None:
+        plain = _as_text(data)
+        if plain is None:
             if private_key_kind(data):
                 return self._marks.of_private_key(data).encode()
             raise yamlsecrets.UnsafeError("it is neither text nor a certificate")
-        return self._text(text, self._keys).encode("utf-8", "surrogateescape")
+        return self._text(plain, self._keys).encode("utf-8", "surrogateescape")
 
     def _text(self, text: str, paths: Sequence[KeyPath]) -> str:
         if not paths and SUSPICIOUS.search(text) is None:

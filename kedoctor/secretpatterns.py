@@ -89,7 +89,8 @@ def _redact_pem(text: str, marks: Placeholders) -> str:
         return text
     begins = list(_BEGIN.finditer(text))
     ends = list(_END.finditer(text))
-    out, position = [], 0
+    out: list[str] = []
+    position = 0
     for number, begin in enumerate(begins, start=1):
         limit = begins[number].start() if number < len(begins) else len(text)
         while ends and ends[0].start() < begin.end():
@@ -137,7 +138,8 @@ def _is_key_line(line: str, shortest: int) -> bool:
 
 def _without_tails(text: str, marks: Placeholders) -> str:
     """``text`` without the ends of keys whose beginnings were cut off."""
-    out, position = [], 0
+    out: list[str] = []
+    position = 0
     for end in _END.finditer(text):
         # Lines and what ends them take turns; the last piece is what stands before the mark on its own line.
         pieces = _LINE_END.split(text[position : end.start()])
@@ -160,7 +162,8 @@ _MAX_DEPTH = 3
 
 def redact_base64(text: str, marks: Placeholders, depth: int = 0) -> str:
     """Replaces long base64 runs that hide a private key or other secrets; certificates and digests stay."""
-    out, position = [], 0
+    out: list[str] = []
+    position = 0
     while (run := _BASE64_RUN.search(text, position)) is not None:
         out.append(text[position : run.start()])
         position = run.end()

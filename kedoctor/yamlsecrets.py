@@ -70,9 +70,8 @@ def _secret_nodes(
             yield key, node
         return
     if node.alias:  # the anchor is where the text stands; what an alias leads to is looked for by value
-        for value in _scalars(node.value):
-            if secret:
-                yield key, _value_only(node, value)
+        if secret:
+            yield from ((key, _value_only(node, text)) for text in _scalars(node.value))
         return
     for item in node.items:
         yield from _secret_nodes(item, paths, key, secret=secret)
