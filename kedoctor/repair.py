@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kedoctor.changes.actions import Restart
 from kedoctor.changes.actors import Actors
 from kedoctor.changes.carrying import Prepared, carry_out, prepare, take_back
 from kedoctor.changes.journal import Entry, Journal, Phase
@@ -151,7 +150,6 @@ class Repair:
         """
         merged = merge(plans)
         prepared = prepare(self.actors, merged.actions)
-        prepared = _without_idle_restarts(prepared)
         if not prepared.actions:
             return Attempt()
         self.desk.show(merged, prepared)
@@ -193,15 +191,6 @@ class Repair:
             )
         entry.become(Phase.DONE)
         return Attempt([_change(code, entry.id, prepared, "fixed") for code in codes], report)
-
-
-def _without_idle_restarts(prepared: Prepared) -> Prepared:
-    """Restarts serve changes; where nothing is changed nothing is restarted, unless restarting was all there was."""
-    real = [action for action in prepared.actions if not isinstance(action, Restart)]
-    asked = [
-        action for action in prepared.actions if isinstance(action, Restart) and action.target.endswith(":do")
-    ]
-    return prepared if real or asked else Prepared((), (), ())
 
 
 def _still_wrong(report: Report, subjects: set[tuple[str, str]]) -> set[str]:

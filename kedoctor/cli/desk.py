@@ -1,0 +1,122 @@
+"""The person at the terminal: shows plans, asks, and tells what is being done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from kedoctor.changes.actions import Action, Restart
+from kedoctor.changes.carrying import Prepared
+from kedoctor.changes.plan import MergedPlan
+from kedoctor.declarations import Risk
+from kedoctor.model import Verdict
+from kedoctor.text import Text
+
+__all__ = ["TerminalDesk", "plan_lines"]
+
+_RISKS = {
+    Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
+    Risk.RESTARTS_EDGECORE: Text(
+        "restarts edgecore: this edge reconnects, its containers keep running",
+        zh="重启 edgecore：该边缘会重连，容器继续运行",
+    ),
+    Risk.RESTARTS_CLOUDCORE: Text(
+        "restarts cloudcore: every edge reconnects", zh="重启 cloudcore：所有边缘都会重连"
+    ),
+    Risk.RESTARTS_APISERVER: Text(
+        "restarts the API server: the whole cluster is unreachable for a while",
+        zh="重启 API 服务器：整个集群会短暂不可用",
+    ),
+}
+_SAYS = {
+    "will": Text("What will be done", zh="将执行的操作"),
+    "risk": Text("risk", zh="风险"),
+    "go": Text("Do this now?", zh="现在执行？"),
+    "left": Text(
+        "Nothing is done about {code} ({subject}): {reason}.", zh="不处理 {code}（{subject}）：{reason}。"
+    ),
+    "unpredictable": Text("cannot predict what it will leave", zh="无法预测结果"),
+    "no-terminal": Text(
+        "Nothing was changed: there is no terminal to ask at, and --yes was not given.",
+        zh="未做任何更改：没有可供确认的终端，且未指定 --yes。",
+    ),
+    "waits": Text("waiting for {codes} ({seconds:.0f} s left)", zh="等待 {codes}（剩余 {seconds:.0f} 秒）"),
+    "restart": Text("restart {what}", zh="重启 {what}"),
+    "change": Text("change {what}", zh="修改 {what}"),
+}
+
+
+def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]:
+    """What a plan would do, a line each: titles, predictions, actions with their diffs, and the risk."""
+    lines = [f"{_say('will', language)}:"]
+    for one in plan.plans:
+        lines.append(f"  {one.code} {one.subject}: {one.title.in_language(language)}")
+        lines.append(f"    {one.prediction.in_language(language)}")
+    for action, foresight in zip(prepared.actions, prepared.foresight, strict=True):
+        if isinstance(action, Restart) and action.target.endswith(":undo"):
+            continue
+        lines.append(f"  - {_describe(action, language)}")
+        lines.extend(f"      {line}" for line in foresight.diff.splitlines())
+        if not foresight.fingerprint and not isinstance(action, Restart):
+            lines.append(f"      {_say('unpredictable', language)}")
+    lines.append(f"  {_say('risk', language)}: {plan.risk.value}: {_RISKS[plan.risk].in_language(language)}")
+    return lines
+
+
+def _describe(action: Action, language: str) -> str:
+    kind, _, what = action.target.partition(":")
+    key = "restart" if isinstance(action, Restart) else "change"
+    return _say(key, language, what=what.removesuffix(":do") if key == "restart" else f"{kind} {what}")
+
+
+def _say(key: str, language: str, **values: object) -> str:
+    text = _SAYS[key].in_language(language)
+    return text.format(**values) if values else text
+
+
+class TerminalDesk:
+    """Shows on standard error, so that standard output stays the report's; asks with No as the default."""
+
+    def __init__(self, language: str, *, yes: bool) -> None:
+        self._language = language
+        self._yes = yes
+        self.could_not_ask = False
+
+    def show(self, plan: MergedPlan, prepared: Prepared) -> None:
+        """Shows a plan with its diffs, added lines green and removed lines red."""
+        for line in plan_lines(plan, prepared, self._language):
+            stripped = line.strip()
+            colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
+            click.secho(line, fg=colour, err=True)
+
+    def refuse(self, verdict: Verdict, reason: Text) -> None:
+        """Says why nothing is done about a verdict."""
+        words = {
+            "code": verdict.code,
+            "subject": verdict.subject,
+            "reason": reason.in_language(self._language),
+        }
+        click.echo(_say("left", self._language, **words), err=True)
+
+    def agree(self, plan: MergedPlan) -> bool:
+        """Asks, unless ``--yes`` was given; without a terminal the answer is no."""
+        del plan
+        if self._yes:
+            return True
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            self.could_not_ask = True
+            click.echo(_say("no-terminal", self._language), err=True)
+            return False
+        return click.confirm(_say("go", self._language), default=False, err=True)
+
+    def tell(self, what: str) -> None:
+        """Says what is being done."""
+        click.echo(f"  … {what}", err=True)
+
+    def wait(self, codes: Sequence[str], seconds_left: float) -> None:
+        """Shows what is being waited for, on one line that is overwritten."""
+        if sys.stderr.isatty():
+            words = _say("waits", self._language, codes=" ".join(codes), seconds=seconds_left)
+            click.echo(f"\r  … {words} ", nl=False, err=True)

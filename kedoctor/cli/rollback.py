@@ -1,0 +1,66 @@
+"""``kedoctor rollback``."""
+
+from __future__ import annotations
+
+import click
+
+from kedoctor.changes.carrying import take_back
+from kedoctor.changes.hands.dispatch import live_actors
+from kedoctor.changes.journal import Entry, Phase
+from kedoctor.changes.lock import hold
+from kedoctor.cli.fixing import journal_directory
+from kedoctor.errors import UsageError
+from kedoctor.live.host import current_boot_id
+
+__all__ = ["command"]
+
+_CAN_GO_BACK = (Phase.DONE, Phase.OPEN, Phase.ATTENTION)
+
+
+@click.command()
+@click.argument("wanted", metavar="[ID]", required=False)
+@click.option("--list", "list_them", is_flag=True, help="List what was changed on this host.")
+@click.option("--dry-run", is_flag=True, help="Show what would be taken back, and touch nothing.")
+@click.option("--kubeconfig", default="", metavar="FILE", help="As for kedoctor run.")
+@click.option("--context", default="", help="Context of the kubeconfig.")
+@click.option("--root", default="/", hidden=True)
+def command(
+    *, wanted: str | None, list_them: bool, dry_run: bool, kubeconfig: str, context: str, root: str
+) -> None:
+    """Take back what a repair changed: the latest one, or the one with that ID.
+
+    Everything is undone in reverse order. What somebody changed since is left alone: the command then ends with
+    exit code 4 and says where the version from before the repair is kept.
+    """
+    journal = journal_directory()
+    if list_them:
+        _list(journal.entries())
+        for problem in journal.broken():
+            click.echo(str(problem), err=True)
+        return
+    entry = journal.entry(wanted) if wanted else _latest(journal.entries())
+    if entry.phase not in _CAN_GO_BACK:
+        raise UsageError(f"{entry.id} was taken back already")
+    if dry_run:
+        for action in reversed(entry.manifest.actions):
+            click.echo(f"would take back {action.target}")
+        return
+    actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
+    with hold(journal.directory / "lock", boot_id=current_boot_id(), command="kedoctor rollback"):
+        take_back(entry, actors, tell=lambda what: click.echo(f"  … {what}", err=True))
+    click.echo(f"{entry.id} was taken back.")
+
+
+def _latest(entries: list[Entry]) -> Entry:
+    candidates = [entry for entry in entries if entry.phase in _CAN_GO_BACK]
+    if not candidates:
+        raise UsageError("there is nothing to take back on this host")
+    return candidates[-1]
+
+
+def _list(entries: list[Entry]) -> None:
+    if not entries:
+        click.echo("Nothing was ever changed on this host by kedoctor.")
+    for entry in reversed(entries):
+        codes = " ".join(entry.manifest.codes)
+        click.echo(f"{entry.id}  {entry.phase.value:9}  {codes}  ({len(entry.manifest.actions)} actions)")
