@@ -21,7 +21,7 @@ from kedoctor.observations import (
     Unavailable,
 )
 
-__all__ = ["list_addresses", "read_clock", "read_identity", "read_resources"]
+__all__ = ["current_boot_id", "list_addresses", "read_clock", "read_identity", "read_resources"]
 
 _UP_AND_REJECT = 0x0001 | 0x0200  # RTF_UP, RTF_REJECT
 _UP = 0x0001
@@ -41,10 +41,15 @@ def read_identity() -> Identity:
         hostname=name.nodename,
         machine=name.machine,
         kernel=name.release,
-        boot_id=_lines("/proc/sys/kernel/random/boot_id")[0],
+        boot_id=current_boot_id(),
         uid=os.geteuid(),
         booted=_booted(),
     )
+
+
+def current_boot_id() -> str:
+    """The kernel's name for the time since it started; empty where /proc does not tell."""
+    return _lines("/proc/sys/kernel/random/boot_id")[0]
 
 
 def _booted() -> datetime | None:
