@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from kedoctor.api import DataPath, hookimpl
+from kedoctor.checks.evidence import kedoctor_evidence
 
-__all__ = ["kedoctor_checks", "kedoctor_demos", "kedoctor_facts", "kedoctor_page", "kedoctor_paths"]
+__all__ = ["kedoctor_checks", "kedoctor_demos", "kedoctor_evidence", "kedoctor_facts", "kedoctor_page", "kedoctor_paths"]
 
 _HERE = Path(__file__).parent
 

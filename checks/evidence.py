@@ -1,0 +1,169 @@
+"""What of a KubeEdge site may be collected, and what in it is secret (facts.md §10.3).
+
+Additive: a fact that reads another file, unit or tool gets its line here, or a bundle will not hold it. The
+edge's sqlite database and shell histories are on no list and therefore never read into a bundle.
+"""
+
+from __future__ import annotations
+
+from kedoctor.api import EvidenceRules, RedactionRule, hookimpl
+
+__all__ = ["EVIDENCE", "kedoctor_evidence"]
+
+FILES = (
+    # KubeEdge, on either side (facts.md §1.1, §2.1, §4.1); keys are redacted to their public fingerprint.
+    "/etc/kubeedge/**",
+    "/var/log/kubeedge/*.log",
+    "/var/lib/kubeedge",
+    "/etc/kedoctor/**",
+    # The distribution and the API server's own settings (facts.md §8.5).
+    "/etc/rancher/k3s/config.yaml",
+    "/etc/rancher/k3s/config.yaml.d/**",
+    "/etc/rancher/k3s/k3s.yaml",
+    "/etc/rancher/k3s/registries.yaml",
+    "/var/lib/rancher/k3s/server/manifests/**",
+    "/var/lib/rancher/k3s/server/tls/**",
+    "/var/lib/rancher/k3s/server/token",
+    "/var/lib/rancher/k3s/server/node-token",
+    "/var/lib/rancher/k3s/agent/etc/containerd/*",
+    "/etc/kubernetes/**",
+    # Units and what feeds them.
+    "/etc/systemd/system/**",
+    "/lib/systemd/system/*",
+    "/usr/lib/systemd/system/*",
+    "/run/systemd/system/**",
+    "/etc/default/*",
+    "/etc/sysconfig/*",
+    # The container runtime and CNI of an edge (facts.md §5.5).
+    "/etc/containerd/**",
+    "/etc/docker/daemon.json",
+    "/etc/crictl.yaml",
+    "/etc/cni/net.d/**",
+    "/opt/cni/bin/*",
+    "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/cri-dockerd.sock",
+    "/run/dockershim.sock",
+    # Persistent and live packet filter state (facts.md §9.10).
+    "/etc/iptables/**",
+    "/etc/nftables.conf",
+    "/etc/nftables.d/**",
+    "/etc/network/if-pre-up.d/*",
+    "/proc/net/ip_tables_names",
+    "/proc/net/ip6_tables_names",
+    "/proc/net/route",
+    "/proc/sys/net/ipv4/**",
+    # The machine.
+    "/proc/cgroups",
+    "/proc/cmdline",
+    "/proc/self/mountinfo",
+    "/proc/mounts",
+    "/sys/fs/cgroup/cgroup.controllers",
+    "/boot/cmdline.txt",
+    "/boot/firmware/cmdline.txt",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/run/systemd/resolve/*resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    # Programs: only whether they are there and what kind of file they are.
+    "/usr/local/bin/*",
+    "/usr/bin/keadm",
+    "/usr/bin/edgecore",
+)
+
+UNITS = (
+    "edgecore.service",
+    "cloudcore.service",
+    "k3s.service",
+    "k3s-agent.service",
+    "kubelet.service",
+    "kube-apiserver.service",
+    "containerd.service",
+    "docker.service",
+    "cri-docker.service",
+    "crio.service",
+    "isulad.service",
+    "mosquitto.service",
+    "firewalld.service",
+    "ufw.service",
+    "nftables.service",
+    "iptables.service",
+    "netfilter-persistent.service",
+    "chronyd.service",
+    "chrony.service",
+    "ntp.service",
+    "systemd-timesyncd.service",
+    "kedoctor-*.service",
+)
+
+TOOLS = (
+    "iptables-legacy-save",
+    "iptables-nft-save",
+    "iptables-save",
+    "iptables",
+    "iptables-legacy",
+    "iptables-nft",
+    "nft",
+    "ip",
+    "ss",
+    "conntrack",
+    "ipset",
+    "ipvsadm",
+    "sysctl",
+    "systemctl",
+    "journalctl",
+    "firewall-cmd",
+    "ufw",
+    "crictl",
+    "ctr",
+    "k3s",
+    "docker",
+    "containerd",
+    "edgecore",
+    "keadm",
+    "timedatectl",
+    "chronyc",
+)
+
+EDGECORE_SECRETS = ("modules.edgeHub.token", "modules.eventBus.mqttPassword")
+KUBECONFIG_SECRETS = (
+    "users.user.client-key-data",
+    "users.user.token",
+    "users.user.password",
+    "users.user.exec.env.value",
+    "users.user.auth-provider.config.*",
+)
+K3S_SECRETS = ("token", "agent-token", "datastore-endpoint", "etcd-s3-secret-key", "etcd-s3-access-key")
+REGISTRY_SECRETS = ("configs.*.auth",)
+
+REDACTIONS = (
+    # edgecore.yaml and every copy of it that operators and keadm leave beside it.
+    RedactionRule("host:/etc/kubeedge/config/*", EDGECORE_SECRETS),
+    RedactionRule("host:/etc/kubeedge/*.yaml*", EDGECORE_SECRETS),
+    # A bare token (facts.md §2.1).
+    RedactionRule("host:/etc/kubeedge/bootstrap-edgecore.conf*"),
+    RedactionRule("host:/etc/kubeedge/*.key*"),
+    RedactionRule("host:/etc/kubernetes/*.key"),
+    RedactionRule("host:/var/lib/rancher/k3s/server/*token"),
+    RedactionRule("host:/var/lib/rancher/k3s/server/tls/*.key"),
+    RedactionRule("host:/etc/rancher/k3s/config.yaml*", K3S_SECRETS),
+    RedactionRule("host:/etc/rancher/k3s/registries.yaml", REGISTRY_SECRETS),
+    *(
+        RedactionRule(f"host:{path}", KUBECONFIG_SECRETS)
+        for path in ("/etc/rancher/k3s/k3s.yaml", "/etc/kubernetes/*.conf", "/etc/kubeedge/*kubeconfig*")
+    ),
+)
+
+EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, redactions=REDACTIONS)
+
+
+@hookimpl
+def kedoctor_evidence() -> EvidenceRules:
+    """What the facts of this package read, so that it may be collected, and what of it is secret."""
+    return EVIDENCE
