@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from kedoctor.checks.kinds import Condition, ContainerStatus, Labels, Pod
+from kedoctor.checks.kinds import Condition, ContainerStatus, Labels, Pod, Taint, Toleration
 from kedoctor.checks.kinds_workloads import Selector
 
-__all__ = ["Trouble", "condition", "is_live", "is_ready", "running_since", "selector_of", "trouble"]
+__all__ = [
+    "Trouble",
+    "condition",
+    "is_live",
+    "is_ready",
+    "running_since",
+    "selector_of",
+    "tolerates",
+    "trouble",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,19 @@ def running_since(pod: Pod) -> datetime | None:
         if status.state.running is not None and status.state.running.started_at is not None
     ]
     return max(starts, default=None)
+
+
+def tolerates(tolerations: tuple[Toleration, ...] | None, taint: Taint) -> bool:
+    """Whether a pod with these tolerations may be scheduled in spite of the taint."""
+    return any(_matches(one, taint) for one in tolerations or ())
+
+
+def _matches(toleration: Toleration, taint: Taint) -> bool:
+    if toleration.effect not in ("", taint.effect):
+        return False
+    if toleration.operator == "Exists":
+        return toleration.key in ("", taint.key)
+    return toleration.key == taint.key and toleration.value == taint.value
 
 
 def trouble(pod: Pod) -> Trouble | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from kedoctor.api import Cluster, Unavailable, fact, needed
+from kedoctor.checks.facts.about import SiteTime
 from kedoctor.checks.flags import flags
 from kedoctor.checks.kinds import Container, DaemonSet, Pod
+from kedoctor.checks.klog import parse_lines
 from kedoctor.checks.pods import is_ready, selector_of
 
 __all__ = ["DEFAULT_FORWARD_PORT", "IptablesManager"]
@@ -15,17 +19,26 @@ __all__ = ["DEFAULT_FORWARD_PORT", "IptablesManager"]
 DEFAULT_FORWARD_PORT = 10003
 """Where the manager sends traffic unless its flag ``--ForwardPort`` says otherwise (facts.md §3.4)."""
 
+_COMPLAINT = re.compile(
+    r"is forbidden|Failed to ensure (chain|rules)|Failed to delete rules|can't initialize iptables"
+)
+_RECENT = timedelta(minutes=3)
+
 _LOGS_READ = 10
 """A manager runs on each cloud node; the logs of so many of them are enough to see a fault of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class IptablesManager:
-    """The DaemonSet (``None``: there is none), its pods, and the tails of their logs by pod name."""
+    """The DaemonSet (``None``: there is none), its pods, and by pod name the newest line that says why one fails.
+
+    ``complaints`` holds only lines that are a few minutes old at most: the manager repeats them as long as they
+    are true, and says nothing when it succeeds (facts.md §5.3).
+    """
 
     daemonset: DaemonSet | None
     pods: tuple[Pod, ...] = ()
-    logs: Mapping[str, str] = field(default_factory=dict)
+    complaints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def container(self) -> Container | None:
@@ -56,13 +69,17 @@ class IptablesManager:
         """Its pods on a node."""
         return tuple(pod for pod in self.pods if pod.spec.node_name == node)
 
+    def complaint_on(self, node: str) -> str:
+        """What its pod there complains of now; empty if nothing."""
+        return next((line for pod in self.on(node) if (line := self.complaints.get(pod.metadata.name))), "")
+
     def ready_on(self, node: str) -> bool:
         """Whether a pod of it is ready there."""
         return any(is_ready(pod) for pod in self.on(node))
 
 
 @fact
-def iptables_manager(cluster: Cluster) -> IptablesManager:
+def iptables_manager(cluster: Cluster, time: SiteTime) -> IptablesManager:
     """The manager of namespace ``kubeedge``, whatever its labels (the hand-applied manifest has others)."""
     daemonset = next(
         (one for one in needed(cluster.list(DaemonSet, namespace="kubeedge")) if _is_manager(one)), None
@@ -71,12 +88,21 @@ def iptables_manager(cluster: Cluster) -> IptablesManager:
         return IptablesManager(None)
     selector = selector_of(daemonset.spec.selector)
     pods = needed(cluster.list(Pod, namespace="kubeedge", label_selector=selector))
-    logs = {}
+    complaints = {}
     for pod in pods[:_LOGS_READ]:
         log = cluster.pod_log("kubeedge", pod.metadata.name, lines=200)
-        if not isinstance(log, Unavailable):
-            logs[pod.metadata.name] = log.text
-    return IptablesManager(daemonset, pods, logs)
+        complaint = "" if isinstance(log, Unavailable) else newest_complaint(log.text, time.now)
+        if complaint:
+            complaints[pod.metadata.name] = complaint
+    return IptablesManager(daemonset, pods, complaints)
+
+
+def newest_complaint(log: str, now: datetime) -> str:
+    """The last line that tells why no rule is made, if it is recent; a line of another time zone is not."""
+    told = [line for line in parse_lines(log, now) if _COMPLAINT.search(line.raw)]
+    last = told[-1] if told else None
+    recent = last is not None and last.time is not None and abs(now - last.time) <= _RECENT
+    return last.raw.strip() if last is not None and recent else ""
 
 
 def _is_manager(daemonset: DaemonSet) -> bool:
