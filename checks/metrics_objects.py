@@ -81,7 +81,7 @@ def _not_installed() -> Finding:
         ),
         subject=f"apiservice/{API_SERVICE}",
         evidence=(Evidence("apiservices", f"{API_SERVICE} is not there"),),
-        commands=("sudo kedoctor install cloud --only KE601", _APPLY),
+        commands=(_APPLY, "kedoctor explain KE601"),
     )
 
 

@@ -244,7 +244,7 @@ def _misplaced(
         commands=(
             f"kubectl -n {server.namespace} get pods -l k8s-app=metrics-server -o wide",
             "kubectl -n kubeedge get pods -l kubeedge=iptables-manager -o wide",
-            f"kubectl -n {server.namespace} edit deployment {deployment_of(server).rpartition('/')[2]}",
+            f"kubectl -n {server.namespace} edit deployment {name}",
         ),
         certainty=certainty,
     )

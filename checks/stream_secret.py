@@ -15,6 +15,7 @@ from kedoctor.api import (
     passed,
     skipped,
     unknown,
+    warned,
 )
 from kedoctor.checks.facts.cloudcore import CloudcoreConfig, CloudcoreWorkload
 from kedoctor.checks.facts.secrets import KubeedgeSecrets
@@ -60,15 +61,16 @@ def stream_secret_keys(
             ),
             subject=_SUBJECT,
         )
+    runs = not isinstance(workload, Unavailable) and bool(workload.live)
     if isinstance(secrets.stream, Unavailable):
-        return _no_secret(secrets.stream)
+        return _no_secret(secrets.stream, runs=runs)
     missing = [key for key in _KEYS if key not in secrets.stream.keys]
     if not missing:
         return passed(
             Text(f"{_SUBJECT} has {', '.join(_KEYS)}.", zh=f"{_SUBJECT} 含有 {', '.join(_KEYS)}。"),
             subject=_SUBJECT,
         )
-    return _incomplete(missing, ", ".join(secrets.stream.keys) or "no keys")
+    return _incomplete(missing, ", ".join(secrets.stream.keys) or "no keys", runs=runs)
 
 
 def _mounts(workload: CloudcoreWorkload) -> bool:
@@ -76,20 +78,22 @@ def _mounts(workload: CloudcoreWorkload) -> bool:
     return any(volume.secret is not None and volume.secret.secret_name == _SECRET for volume in volumes or ())
 
 
-def _no_secret(why: Unavailable) -> Finding:
+def _no_secret(why: Unavailable, *, runs: bool) -> Finding:
     if why.reason is Reason.ABSENT:
-        return _incomplete(list(_KEYS), "no such Secret")
+        return _incomplete(list(_KEYS), "no such Secret", runs=runs)
     return unknown(
         Text(f"{_SUBJECT} was not read: {why}.", zh=f"未能读取 {_SUBJECT}：{why}。"), subject=_SUBJECT
     )
 
 
-def _incomplete(missing: list[str], actual: str) -> Finding:
+def _incomplete(missing: list[str], actual: str, *, runs: bool) -> Finding:
     names = ", ".join(missing)
-    return failed(
+    # A pod that runs has its files already; only the next one waits.
+    tell = warned if runs else failed
+    return tell(
         Text(
-            f"{_SUBJECT} lacks {names}: a cloudcore pod that starts now waits for ever in ContainerCreating.",
-            zh=f"{_SUBJECT} 缺少 {names}：此后启动的 cloudcore Pod 会一直停在 ContainerCreating。",
+            f"{_SUBJECT} lacks {names}: the next cloudcore pod that starts waits for ever in ContainerCreating.",
+            zh=f"{_SUBJECT} 缺少 {names}：下一个启动的 cloudcore Pod 会一直停在 ContainerCreating。",
         ),
         expected=Text(f"the keys {', '.join(_KEYS)}", zh=f"键 {', '.join(_KEYS)}"),
         actual=actual,
@@ -101,6 +105,7 @@ def _incomplete(missing: list[str], actual: str) -> Finding:
         evidence=(Evidence(_SUBJECT, f"keys: {actual}"),),
         commands=(
             "kubectl -n kubeedge get secret cloudcore -o jsonpath='{.data}' | tr ',' '\\n' | cut -d: -f1",
-            "sudo kedoctor run --fix --only KE108",
+            "kedoctor explain KE108",
         ),
+        breaks=() if runs else None,
     )
