@@ -78,6 +78,9 @@ class Actor(Protocol):
             RefusedError: the world refused.
         """
 
+    def tidy(self, action: Action) -> None:
+        """Removes what a killed process may have left beside the target (a half-written temporary file)."""
+
 
 class Actors:
     """The actors by kind of action."""

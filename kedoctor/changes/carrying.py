@@ -105,6 +105,8 @@ def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
         ChangeError: an undo was refused. In both cases the entry is kept and marked for attention.
     """
     try:
+        for action in entry.manifest.actions:
+            actors.of(action).tidy(action)
         steps = _to_undo(entry, actors)
         _refuse_conflicts(entry, actors, steps)
         for index, progress in reversed(steps):

@@ -20,7 +20,7 @@ from kedoctor.changes.durable import rename, sync_directory
 from kedoctor.changes.failpoints import reach
 from kedoctor.live.files import FileTree
 from kedoctor.records import replace
-from kedoctor.yamldoc import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, YamlError, edit
+from kedoctor.yamldoc import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, YamlError, edit, load
 
 __all__ = ["FileActor", "edited", "text_diff"]
 
@@ -36,18 +36,27 @@ def edited(text: bytes, changes: tuple[YamlChange, ...]) -> bytes:
         RefusedError: it is no YAML, or the change cannot be made without touching something else.
     """
     try:
-        return edit(text, [_operation(change) for change in changes])
+        document = load(text)
+        # Changes say what shall be: a key that is gone already needs no removing and no moving.
+        open_ = [
+            one for one in changes if one.how == "set" or document.position(_parts(one.path)) is not None
+        ]
+        return edit(text, [_operation(change) for change in open_])
     except (YamlError, YamlEditError) as error:
         raise RefusedError(f"the document cannot be edited: {error}") from error
 
 
 def _operation(change: YamlChange) -> Edit:
-    path = tuple(change.path.split("."))
+    path = _parts(change.path)
     if change.how == "set":
         return SetKey(path, change.value)
     if change.how == "remove":
         return RemoveKey(path)
-    return MoveKey(path, tuple(change.to.split(".")))
+    return MoveKey(path, _parts(change.to))
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def text_diff(before: bytes, after: bytes, name: str) -> str:
@@ -95,6 +104,13 @@ class FileActor:
         """Puts the old bytes, owner, mode and attributes back."""
         self._must_be(action, after)
         self._put(action, before)
+
+    def tidy(self, action: Action) -> None:
+        """Removes the half-written file that a killed process left beside the target."""
+        try:
+            _beside(self._place(action)).unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(action, error) from error
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -185,13 +201,18 @@ def _write(place: Path, state: State) -> None:
     for parent in reversed(missing):
         parent.mkdir(mode=0o755)
         sync_directory(parent.parent)
-    beside = place.with_name(f".kedoctor-{os.getpid()}-{hashlib.sha256(place.name.encode()).hexdigest()[:8]}")
+    beside = _beside(place)
     try:
         _fill(beside, state)
         rename(beside, place)
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _beside(place: Path) -> Path:
+    # Always the same name, so that what a killed process left is found again; the lock keeps others away.
+    return place.with_name(f".kedoctor-{hashlib.sha256(os.fsencode(place.name)).hexdigest()[:12]}")
 
 
 def _fill(beside: Path, state: State) -> None:
