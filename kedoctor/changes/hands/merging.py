@@ -1,0 +1,72 @@
+"""JSON merge patches (RFC 7396): applied, and computed from two versions of an object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["canonical", "merge_diff", "merged", "pick"]
+
+_VOLATILE = (
+    "managedFields",
+    "resourceVersion",
+    "generation",
+    "uid",
+    "creationTimestamp",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+
+
+def canonical(found: dict[str, Any]) -> dict[str, Any]:
+    """An object without what the API server and controllers write into it by themselves."""
+    kept = {key: value for key, value in found.items() if key != "status"}
+    metadata = {key: value for key, value in found.get("metadata", {}).items() if key not in _VOLATILE}
+    annotations = {
+        key: value
+        for key, value in (metadata.get("annotations") or {}).items()
+        if key != "deployment.kubernetes.io/revision"
+    }
+    metadata.pop("annotations", None)
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**kept, "metadata": metadata}
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """What a merge patch makes of a value."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def merge_diff(old: Any, new: Any) -> dict[str, Any]:
+    """The merge patch that makes ``new`` of ``old``; lists are replaced as a whole."""
+    patch: dict[str, Any] = {}
+    for key in old.keys() | new.keys():
+        if key not in new:
+            patch[key] = None
+        elif key not in old:
+            patch[key] = new[key]
+        elif isinstance(old[key], dict) and isinstance(new[key], dict):
+            inner = merge_diff(old[key], new[key])
+            if inner:
+                patch[key] = inner
+        elif old[key] != new[key]:
+            patch[key] = new[key]
+    return patch
+
+
+def pick(found: Any, patch: Any) -> Any:
+    """The part of a value that a merge patch speaks of; what is not there reads ``None``."""
+    if not isinstance(patch, dict):
+        return found
+    if not isinstance(found, dict):
+        return None
+    return {key: pick(found.get(key), value) for key, value in patch.items()}
