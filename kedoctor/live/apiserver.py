@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
 import ssl
 import threading
 import time
+import weakref
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,13 +26,24 @@ from kedoctor.live.proxies import proxy_for, tunnel
 from kedoctor.live.tls import tls_context
 from kedoctor.observations import Reason
 
-__all__ = ["Answer", "ApiServer", "Call"]
+__all__ = ["Answer", "ApiServer", "Call", "Patience"]
 
-CONNECT_TIMEOUT = 3.0
-FIRST_ANSWER_TIMEOUT = 6.0  # from the first connection to the first answer of all
 _PIECE = 1 << 16
 _MOST_IDLE = 8
 _SHORTEST_WAIT = 0.5  # seconds before a throttled call is made again, whatever Retry-After says
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds each thing may take; ``first_answer`` is everything up to the first answer of all."""
+
+    connect: float = 3.0
+    first_answer: float = 6.0
+    page: float = 20.0
+    whole_list: float = 300.0
+    log: float = 15.0
+    review: float = 10.0
+    plugin: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,10 @@ class ApiServer:
     not, every later call fails at once with the same reason.
     """
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, patience: Patience = Patience()) -> None:
         self.url = found.server
-        self.credentials = Credentials(found)
+        self.patience = patience
+        self.credentials = Credentials(found, plugin_time=patience.plugin)
         self.found = found
         self._parts = urlsplit(found.server)
         self._context: ssl.SSLContext | None = None
@@ -81,6 +95,7 @@ class ApiServer:
         self._first = threading.Lock()
         self._answers = False
         self._down: ApiFailure | None = None
+        weakref.finalize(self, _close_all, self._idle)
 
     def send(self, call: Call) -> Answer:
         """The answer, whatever its status; one of 429 only when waiting longer would pass the deadline.
@@ -106,11 +121,8 @@ class ApiServer:
             self._tls()
 
     def close(self) -> None:
-        """Close the idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        """Close the idle connections; when the server is forgotten this happens by itself."""
+        _close_all(self._idle)
 
     def _be_answered(self) -> None:
         if not self._answers:
@@ -123,7 +135,7 @@ class ApiServer:
             return
         if self._down is None:
             try:
-                self._exchange(Call("/version", time.monotonic() + FIRST_ANSWER_TIMEOUT, keep="start"))
+                self._exchange(Call("/version", time.monotonic() + self.patience.first_answer, keep="start"))
             except ApiFailure as failure:
                 self._down = failure
         if self._down is not None:
@@ -169,23 +181,25 @@ class ApiServer:
     def _lost(self, error: Exception, call: Call) -> ApiFailure:
         """A failure after the connection was made: the next call finds out anew whether the server still answers."""
         self._answers = False
-        failure = connection_failure(error, self.url)
-        if failure.reason is Reason.UNAUTHORIZED:
-            return ApiFailure(failure.reason, f"{failure.detail}; {self.credentials.refused()}")
+        failure = self._failure(error)
         if failure.reason is Reason.TIMEOUT:
-            return ApiFailure(
-                failure.reason,
-                f"{self.url}: no answer to {call.method} {call.path.partition('?')[0]} in time",
-            )
+            path = call.path.partition("?")[0]
+            return ApiFailure(failure.reason, f"{self.url}: no answer to {call.method} {path} in time")
+        return failure
+
+    def _failure(self, error: Exception) -> ApiFailure:
+        """What an error means, the credentials considered: a TLS 1.3 server may close before its alert is read."""
+        failure = connection_failure(error, self.url)
+        closed = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
+        if failure.reason is Reason.UNAUTHORIZED or (closed and self.credentials.has_run_out()):
+            return ApiFailure(Reason.UNAUTHORIZED, f"{failure.detail}; {self.credentials.refused()}")
         return failure
 
     def _connect(self, deadline: float) -> _Connection:
         try:
-            connection = self._open(min(deadline, time.monotonic() + FIRST_ANSWER_TIMEOUT))
+            connection = self._open(min(deadline, time.monotonic() + self.patience.first_answer))
         except (OSError, UnicodeError) as error:
-            failure = connection_failure(error, self.url)
-            if failure.reason is Reason.UNAUTHORIZED:
-                failure = ApiFailure(failure.reason, f"{failure.detail}; {self.credentials.refused()}")
+            failure = self._failure(error)
             if time.monotonic() < deadline:
                 self._answers, self._down = False, failure
             raise failure from None
@@ -196,7 +210,7 @@ class ApiServer:
         port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
         proxy = proxy_for(self._parts, self.found.cluster.get("proxy-url") or "", os.environ)
         near = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
-        raw = dial(*near, min(CONNECT_TIMEOUT, deadline - time.monotonic()))
+        raw = dial(*near, min(self.patience.connect, deadline - time.monotonic()))
         try:
             raw.settimeout(max(deadline - time.monotonic(), 0.001))
             if proxy is not None:
@@ -261,7 +275,9 @@ class _Connection:
         if call.body:
             headers["Content-Type"] = call.content_type
         try:
-            self._http.request(call.method, path, body=call.body or None, headers=headers)
+            # A server that closes early may have said why before: its TLS alert or its answer can still be read.
+            with contextlib.suppress(BrokenPipeError, ssl.SSLEOFError):
+                self._http.request(call.method, path, body=call.body or None, headers=headers)
             response = self._http.getresponse()
         except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.NotConnected) as error:
             raise _StaleError(error) from None
@@ -276,6 +292,11 @@ class _Connection:
             _seconds(response.headers.get("Retry-After")),
             cut,
         )
+
+
+def _close_all(idle: list[_Connection]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def _body(response: http.client.HTTPResponse, call: Call) -> tuple[bytes, bool]:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from kedoctor.errors import KubeconfigError
-from kedoctor.live.apiserver import Answer, ApiServer, Call
+from kedoctor.live.apiserver import Answer, ApiServer, Call, Patience
 from kedoctor.live.failures import ApiFailure, refusal
 from kedoctor.live.kubeconfig import Found, find_kubeconfig
 from kedoctor.live.paging import list_objects
@@ -31,11 +31,8 @@ from kedoctor.observations import (
 )
 from kedoctor.records import Record, RecordError, decode, encode
 
-__all__ = ["LiveCluster"]
+__all__ = ["LiveCluster", "Patience"]
 
-LIST_TIMEOUT = 300.0
-LOG_TIMEOUT = 15.0
-REVIEW_TIMEOUT = 10.0
 LOG_LIMIT = 4 << 20
 BODY_LIMIT = 8 << 20
 
@@ -57,11 +54,13 @@ class LiveCluster:
         *,
         environment: Mapping[str, str] | None = None,
         root: str = "/",
+        patience: Patience = Patience(),  # noqa: B008  it is frozen
     ) -> None:
         self._kubeconfig = kubeconfig or ""
         self._context = context or ""
         self._environment = environment
         self._root = root
+        self._patience = patience
         self._lock = threading.Lock()
         self._server: ApiServer | Unavailable | None = None
         if kubeconfig or context:
@@ -96,7 +95,7 @@ class LiveCluster:
         found = find_kubeconfig(
             self._kubeconfig, self._context, environment=self._environment, root=self._root
         )
-        return ApiServer(found) if isinstance(found, Found) else found
+        return ApiServer(found, self._patience) if isinstance(found, Found) else found
 
     def _prepare(self) -> None:
         """Whatever can be known to be wrong with a configuration that was named ends the command now."""
@@ -136,7 +135,7 @@ def _resource(kind: str) -> str:
 def _answer(server: ApiServer, request: Request) -> Any:
     match request:
         case ListObjects():
-            return list_objects(server, _kind(request.kind), request, time.monotonic() + LIST_TIMEOUT)
+            return list_objects(server, _kind(request.kind), request)
         case GetPath():
             return _get(server, request)
         case ReadPodLog():
@@ -170,7 +169,7 @@ def _log(server: ApiServer, request: ReadPodLog) -> LogText:
     if request.previous:
         query["previous"] = "true"
     path = f"/api/v1/namespaces/{quote(request.namespace)}/pods/{quote(request.pod)}/log?{urlencode(query)}"
-    deadline = time.monotonic() + LOG_TIMEOUT
+    deadline = time.monotonic() + server.patience.log
     answer = server.send(Call(path, deadline, accept="*/*", limit=LOG_LIMIT, keep="end"))
     if answer.status != 200:
         raise refusal(answer.status, answer.body)
@@ -207,7 +206,7 @@ def _review(server: ApiServer, request: ReviewAccess) -> AccessReview:
         spec |= {"user": request.user, "groups": _groups(request.user)}
     body = encode({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec})
     path = f"/apis/authorization.k8s.io/v1/{kind.lower()}s"
-    answer = server.send(Call(path, time.monotonic() + REVIEW_TIMEOUT, method="POST", body=body))
+    answer = server.send(Call(path, time.monotonic() + server.patience.review, method="POST", body=body))
     if answer.status not in {200, 201}:
         raise refusal(answer.status, answer.body)
     return _reviewed(answer)

@@ -23,8 +23,6 @@ from kedoctor.observations import Reason
 
 __all__ = ["CredentialPlugin", "Made"]
 
-_TIME = 30.0  # seconds a credential plugin may take
-
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -36,9 +34,9 @@ class Made:
 
 
 class CredentialPlugin:
-    """The plugin of one user; not safe to use from several threads at once."""
+    """The plugin of one user, which may take ``time`` seconds; not safe to use from several threads at once."""
 
-    def __init__(self, found: Found, hide: Callable[[str], str], *, time: float = _TIME) -> None:
+    def __init__(self, found: Found, hide: Callable[[str], str], *, time: float) -> None:
         self._found = found
         self._hide = hide
         self._time = time

@@ -34,12 +34,12 @@ _NO_SECRETS = {"command", "apiVersion", "interactiveMode", "name", "username", "
 class Credentials:
     """The credentials of one user of a kubeconfig; safe to use from several threads."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, *, plugin_time: float = 30.0) -> None:
         self._found = found
         self._lock = threading.RLock()
         self._header = ""
         self._header_until = 0.0
-        self._plugin = CredentialPlugin(found, self.hide)
+        self._plugin = CredentialPlugin(found, self.hide, time=plugin_time)
         self._made: Made | None = None
         self._made_until = 0.0
         self._secrets = {*_texts(found.user), *_texts(found.cluster.get("proxy-url"))}
@@ -93,6 +93,14 @@ class Credentials:
         """Whose credentials are not accepted, and what is visibly wrong with them."""
         whose = f'user "{self._found.user_name}"' if self._found.user_name else "nobody (anonymous)"
         return f"asked as {whose}, {self._found}; {self._fault() or 'its credentials are not accepted'}"
+
+    def has_run_out(self) -> bool:
+        """Whether the client certificate is visibly not valid now."""
+        try:
+            certificate = self.certificate()
+        except ApiFailure:
+            return False
+        return bool(certificate and certificate_fault(certificate[0], datetime.now(UTC)))
 
     def _fault(self) -> str:
         try:

@@ -17,7 +17,6 @@ __all__ = ["list_objects"]
 K = TypeVar("K", bound=Object)
 
 PAGE = 500  # objects, as kubectl asks for
-PAGE_TIMEOUT = 30.0
 PAGE_LIMIT = 64 << 20  # bytes; aggregated APIs send everything as one page
 
 
@@ -38,8 +37,8 @@ class _Expired(Record, frozen=True):
     metadata: _PageMetadata | None = None
 
 
-def list_objects(server: ApiServer, kind: type[K], request: ListObjects, deadline: float) -> tuple[K, ...]:
-    """All objects of ``kind`` that ``request`` asks for, read before ``deadline`` (monotonic seconds).
+def list_objects(server: ApiServer, kind: type[K], request: ListObjects) -> tuple[K, ...]:
+    """All objects of ``kind`` that ``request`` asks for, within the patience of ``server``.
 
     A list that expires while it is read is begun again once. When that one expires too it is completed with the
     token that the server offers: complete, but not of one moment.
@@ -47,15 +46,15 @@ def list_objects(server: ApiServer, kind: type[K], request: ListObjects, deadlin
     Raises:
         ApiFailure: it could not be read to its end.
     """
-    return _Listing(server, kind, request, deadline).read()
+    return _Listing(server, kind, request).read()
 
 
 class _Listing(Generic[K]):
-    def __init__(self, server: ApiServer, kind: type[K], request: ListObjects, deadline: float) -> None:
+    def __init__(self, server: ApiServer, kind: type[K], request: ListObjects) -> None:
         self._server = server
         self._kind = kind
         self._request = request
-        self._deadline = deadline
+        self._deadline = time.monotonic() + server.patience.whole_list
         self._objects: list[K] = []
         self._token = ""
         self._offered: set[str] = set()
@@ -81,7 +80,7 @@ class _Listing(Generic[K]):
             "fieldSelector": self._request.field_selector,
         }
         path = self._kind.path(self._request.namespace)
-        until = min(self._deadline, time.monotonic() + PAGE_TIMEOUT)
+        until = min(self._deadline, time.monotonic() + self._server.patience.page)
         return self._server.send(
             Call(
                 f"{path}?{urlencode({key: value for key, value in query.items() if value})}",
@@ -110,6 +109,7 @@ class _Listing(Generic[K]):
         if not self._begun_again:
             self._begun_again = True
             self._objects.clear()
+            self._offered.clear()
             self._token = ""
             return
         try:

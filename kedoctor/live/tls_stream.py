@@ -62,9 +62,14 @@ class TlsStream:
     def sendall(self, data: Any) -> None:
         """Sends it all."""
         left = memoryview(data)
-        while left:
-            left = left[self._step(self._tls.write, left) :]
-        self._flush()
+        try:
+            while left:
+                left = left[self._step(self._tls.write, left) :]
+            self._flush()
+        except ConnectionError:
+            # A server that hangs up on us may have said why just before.
+            self._step(self._tls.read, 1)
+            raise
 
     def close(self) -> None:
         """Says goodbye if that needs no waiting, and closes the connection."""
