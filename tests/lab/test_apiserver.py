@@ -182,13 +182,12 @@ def test_exec_sends_the_recorded_frames(number: int) -> None:
     key = wanted.request_headers["Sec-WebSocket-Key"]
     with running(objects()) as server:
         protocols = wanted.request_headers["Sec-WebSocket-Protocol"]
-        channels = Channels(server, wanted.path, protocols=protocols, key=key)
-        assert channels.status == wanted.status
-        assert channels.headers == dict(wanted.headers)
-        for opcode, payload in frames(wanted):
-            got = channels.frame()
-            assert (got[0], without_ids(got[1])) == (opcode, without_ids(payload))
-        channels.close()
+        with Channels(server, wanted.path, protocols=protocols, key=key) as channels:
+            assert channels.status == wanted.status
+            assert channels.headers == dict(wanted.headers)
+            for opcode, payload in frames(wanted):
+                got = channels.frame()
+                assert (got[0], without_ids(got[1])) == (opcode, without_ids(payload))
 
 
 def test_attach_sends_what_the_container_says_from_then_on() -> None:
@@ -196,9 +195,8 @@ def test_attach_sends_what_the_container_says_from_then_on() -> None:
     expected = frames(wanted)
     with running(objects()) as server:
         server.edge.say("default", "web", "web", "said before")
-        channels = Channels(server, wanted.path, protocols="v5.channel.k8s.io")
-        assert channels.frame() == expected[0]
-        for line in expected[1:]:
-            server.edge.say("default", "web", "web", line[1][1:].decode().strip())
-        assert [channels.frame() for _ in expected[1:]] == expected[1:]
-        channels.close()
+        with Channels(server, wanted.path, protocols="v5.channel.k8s.io") as channels:
+            assert channels.frame() == expected[0]
+            for line in expected[1:]:
+                server.edge.say("default", "web", "web", line[1][1:].decode().strip())
+            assert [channels.frame() for _ in expected[1:]] == expected[1:]

@@ -61,10 +61,20 @@ def read_body(request: Request, resource: Resource) -> Object:
     if (kind, version) != (resource.kind, resource.api_version):
         message = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {resource.kind}: no kind "{kind}" is registered'
         raise errors.bad_request(message)
+    if not resource.has("custom"):
+        obj = without_nulls(obj)
     obj.setdefault("metadata", {})
     check_identity(request, resource, obj)
     first = {"kind": kind, "apiVersion": version, "metadata": obj["metadata"]}
-    return first | obj
+    result: Object = first | obj
+    return result
+
+
+def without_nulls(value: Any) -> Any:
+    """A value as Go types hold it: fields that are null are not there."""
+    if isinstance(value, dict):
+        return {field: without_nulls(part) for field, part in value.items() if part is not None}
+    return [without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def check_identity(request: Request, resource: Resource, obj: Object) -> None:

@@ -116,8 +116,32 @@ _POD = (
         1,
     ),
 )
+_DEPLOYMENT = (
+    Column("Name", _NAME),
+    Column("Ready", "Number of the pod with ready state"),
+    Column("Up-to-date", "Number of the updated pods", type="string"),
+    Column("Available", "Number of available pods", type="string"),
+    Column("Age", _AGE),
+)
+_DAEMON_SET = (
+    Column("Name", _NAME),
+    Column("Desired", "Number of nodes that should run the pod", type="integer"),
+    Column("Current", "Number of nodes that run the pod", type="integer"),
+    Column("Ready", "Number of nodes with a ready pod", type="integer"),
+    Column("Up-to-date", "Number of nodes with the updated pod", type="integer"),
+    Column("Available", "Number of nodes with an available pod", type="integer"),
+    Column("Age", _AGE),
+)
+_CONFIG_MAP = (
+    Column("Name", _NAME),
+    Column("Data", "Number of data entries", type="string"),
+    Column("Age", _AGE),
+)
 COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "nodes"): _NODE,
     ("", "pods"): _POD,
+    ("", "configmaps"): _CONFIG_MAP,
+    ("apps", "daemonsets"): _DAEMON_SET,
+    ("apps", "deployments"): _DEPLOYMENT,
     ("", ""): (Column("Name", _NAME), Column("Created At", _AGE, type="date")),
 }

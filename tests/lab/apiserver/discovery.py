@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
+from . import openapi
 from .errors import PlainError, page_not_found
 from .resources import Resource, Resources
 from .response import Response, json_response
+from .reviews import REVIEWS
 from .store import Object
 
 _READ_ONLY = ["get", "list"]
@@ -84,6 +86,8 @@ class Discovery:
                 return json_response(
                     200, {"kind": "APIGroupList", "apiVersion": "v1", "groups": self._groups()}
                 )
+            case ["openapi", "v3", *place]:
+                return json_response(200, self._open_api(place))
             case ["apis", group]:
                 found = next((g for g in self._groups() if g["name"] == group), None)
                 if found:
@@ -91,6 +95,15 @@ class Discovery:
             case ["apis", group, version] if group not in self.hidden:
                 return self._resource_list(group, version)
         raise page_not_found()
+
+    def _open_api(self, place: list[str]) -> Object:
+        if not place:
+            return openapi.index(self._resources)
+        group, version = ("", place[-1]) if place[0] == "api" else (place[1], place[-1])
+        found = openapi.document(self._resources, group, version) if len(place) > 1 else None
+        if found is None:
+            raise page_not_found()
+        return found
 
     def _health(self, name: str, *, verbose: bool) -> Response:
         lines = [
@@ -117,6 +130,7 @@ class Discovery:
         if resources is None:
             raise page_not_found()
         listed = [entry for resource in resources for entry in _entries(resource)]
+        listed += [_review(plural, kind) for (owner, plural), kind in REVIEWS.items() if owner == group]
         full = f"{group}/{version}" if group else version
         body = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": full, "resources": listed}
         return json_response(200, body)
@@ -145,6 +159,11 @@ def _entries(resource: Resource) -> list[Object]:
     if not resource.group:
         listed += [_sub(resource, *sub) for sub in _CORE_SUBRESOURCES.get(resource.plural, ())]
     return listed
+
+
+def _review(plural: str, kind: str) -> Object:
+    entry = {"name": plural, "singularName": kind.lower(), "namespaced": kind.startswith("Local")}
+    return entry | {"kind": kind, "verbs": ["create"]}
 
 
 def _sub(resource: Resource, name: str, kind: str, verbs: Collection[str]) -> Object:

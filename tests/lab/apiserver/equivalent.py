@@ -11,6 +11,8 @@ from .server import ApiServer
 from .store import Object
 
 _NODE_COLUMNS = ("kubeletVersion", "osImage", "kernelVersion", "containerRuntimeVersion")
+# The Python client decodes nodes only when these are there too.
+_NODE_REQUIRED = ("architecture", "bootID", "kubeProxyVersion", "machineID", "operatingSystem", "systemUUID")
 FIRST_VERSION = 1172
 
 
@@ -31,7 +33,9 @@ def _nodes() -> list[Object]:
     found = []
     for row in recording(6).json["rows"]:
         _, _, _, _, kubelet, address, _, *rest = row["cells"]
-        info = dict(zip(_NODE_COLUMNS, [kubelet, *rest], strict=True))
+        info = dict.fromkeys(_NODE_REQUIRED, "not recorded") | dict(
+            zip(_NODE_COLUMNS, [kubelet, *rest], strict=True)
+        )
         addresses = [{"type": "InternalIP", "address": address}]
         conditions = [{"type": "Ready", "status": "True"}]
         port = {"kubeletEndpoint": {"Port": 10250 if "kubeedge" not in kubelet else 10351}}

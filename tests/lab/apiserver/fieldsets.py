@@ -58,9 +58,11 @@ class Shape:
 
 
 def _names(path: Path) -> tuple[str, str]:
-    """The name of the last field of a path and of the field above it."""
+    """The name of the last field of a path and of the field above it; none for a list item."""
+    if not path[-1].startswith("f:"):
+        return "", ""
     fields = [step[2:] for step in path if step.startswith("f:")]
-    return (fields[-1] if fields else "", fields[-2] if len(fields) > 1 else "")
+    return fields[-1], fields[-2] if len(fields) > 1 else ""
 
 
 def item_step(item: dict[str, Any], keys: tuple[str, ...]) -> str:

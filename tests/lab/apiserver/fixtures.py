@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import trustme
 from ruamel.yaml import YAML
@@ -142,7 +142,7 @@ def _pair(line: str) -> tuple[str, str]:
 
 
 class Channels:
-    """A bare WebSocket client for exec and attach."""
+    """A bare WebSocket client for exec and attach; leaving its context hangs up."""
 
     def __init__(
         self, server: ApiServer, path: str, *, protocols: str, key: str = "", token: str = TOKEN
@@ -181,7 +181,9 @@ class Channels:
         data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self._socket.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + data)
 
-    def close(self) -> None:
-        """Hang up."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._reader.close()
         self._socket.close()

@@ -22,7 +22,7 @@ from .response import Response, error_response, json_response
 from .websocket import WebSocket, accept_key
 
 if TYPE_CHECKING:
-    from .server import ApiServer
+    from .server import ApiServer, Seen
 
 _CHUNKED_FROM = 2049
 _GZIP_FROM = 128 * 1024
@@ -52,33 +52,30 @@ class Handler(BaseHTTPRequestHandler):
         """Serve the connection until one side closes it."""
         try:
             super().handle()
-        except (OSError, ValueError):
+        except OSError:
             self.close_connection = True
 
     def _serve(self) -> None:
         request = parse(self.command, self.path, self.headers, self.api_server.store.resources)
         request.body = self._body()
-        code = 0
+        seen = self._record(request)
         try:
             fault = self._strike(request)
             response = self._answer(request, fault)
-            code = response.code
+            seen.user, seen.code = request.user.name, response.code
             self._write(request, response, fault)
         except _Gone:
             self.close_connection = True
-        finally:
-            self._record(request, code)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the base class's
 
-    def _record(self, request: Request, code: int) -> None:
+    def _record(self, request: Request) -> Seen:
         from .server import Seen  # noqa: PLC0415 - the two know each other
 
         headers = dict(self.headers.items())
-        seen = Seen(
-            request.method, request.path, request.query, headers, request.body, request.user.name, code
-        )
+        seen = Seen(request.method, request.path, request.query, headers, request.body)
         self.api_server.requests.append(seen)
+        return seen
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):

@@ -88,7 +88,9 @@ events.k8s.io/v1
 authentication.k8s.io/v1
 authorization.k8s.io/v1
 autoscaling/v2
+ horizontalpodautoscalers HorizontalPodAutoscaler N hpa status
 autoscaling/v1
+ horizontalpodautoscalers HorizontalPodAutoscaler N hpa status
 batch/v1
  cronjobs CronJob N cj status generation
  jobs Job N - status generation
@@ -123,6 +125,8 @@ flowcontrol.apiserver.k8s.io/v1
  flowschemas FlowSchema C - status generation
  prioritylevelconfigurations PriorityLevelConfiguration C - status generation
 flowcontrol.apiserver.k8s.io/v1beta3
+ flowschemas FlowSchema C - status generation
+ prioritylevelconfigurations PriorityLevelConfiguration C - status generation
 """
 
 # The custom resources of KubeEdge v1.22.0 (facts.md) and the add-on resource of K3s.

@@ -18,7 +18,7 @@ from .resources import Resource
 from .store import Object, Store, now
 
 AUDIENCE = "https://kubernetes.default.svc.cluster.local"
-_KINDS = {
+REVIEWS = {
     ("authorization.k8s.io", "selfsubjectaccessreviews"): "SelfSubjectAccessReview",
     ("authorization.k8s.io", "subjectaccessreviews"): "SubjectAccessReview",
     ("authorization.k8s.io", "localsubjectaccessreviews"): "LocalSubjectAccessReview",
@@ -40,7 +40,7 @@ class Reviews:
 
     def knows(self, request: Request) -> bool:
         """Whether a request is a review."""
-        return (request.group, request.plural) in _KINDS
+        return (request.group, request.plural) in REVIEWS
 
     def create(self, request: Request) -> tuple[int, Object]:
         """201 and the review with its answer.
@@ -50,7 +50,7 @@ class Reviews:
         """
         if request.method != "POST":
             raise errors.method_not_allowed()
-        kind = _KINDS[request.group, request.plural]
+        kind = REVIEWS[request.group, request.plural]
         given = parse_json(request.body)
         if not isinstance(given, dict) or given.get("kind", kind) != kind:
             raise errors.bad_request(f"the object provided is not a {kind}")
@@ -59,7 +59,7 @@ class Reviews:
         meta: Object = {"creationTimestamp": None}
         review: Object = {"kind": kind, "apiVersion": version, "metadata": meta, "spec": spec}
         if kind == "SelfSubjectRulesReview":
-            review["spec"], review["status"] = {}, self._all_rules(request.user, spec.get("namespace", ""))
+            review["spec"], review["status"] = {}, self._all_rules(request.user, spec.get("namespace") or "")
         elif kind == "SelfSubjectReview":
             meta["creationTimestamp"] = now()
             del review["spec"]
@@ -71,7 +71,7 @@ class Reviews:
             user = (
                 request.user
                 if kind.startswith("Self")
-                else User(spec.get("user", ""), tuple(spec.get("groups", ())))
+                else User(spec.get("user", ""), tuple(spec.get("groups") or ()))
             )
             review["status"] = self._access(user, spec)
         return 201, review
@@ -83,7 +83,7 @@ class Reviews:
             wanted = Attributes(path.get("verb", ""), path=path.get("path", ""))
         else:
             fields = ("verb", "group", "resource", "subresource", "namespace", "name")
-            wanted = Attributes(**{field: about.get(field, "") for field in fields})
+            wanted = Attributes(**{field: about.get(field) or "" for field in fields})
         rule = decide(self._rules(user), user, wanted)
         if rule is None:
             return {"allowed": False}
@@ -118,7 +118,7 @@ class Reviews:
             raise errors.not_found(resource, request.name)
         given = parse_json(request.body) if request.body.strip() else {}
         spec = given.get("spec") or {}
-        seconds = int(spec.get("expirationSeconds", 3600))
+        seconds = int(spec.get("expirationSeconds") or 3600)
         if seconds < 600:
             why = "may not specify a duration less than 10 minutes"
             cause = errors.invalid_value("spec.expirationSeconds", seconds, why)

@@ -8,7 +8,9 @@ import json
 import socket
 import socketserver
 import ssl
+import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,17 +29,17 @@ from .store import Object, Store
 VERSION = "v1.31.14"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
-    """One request as it came, and the status it got (0: none)."""
+    """One request as it came; ``user`` and the ``code`` of the answer (0: none) are there before the answer is sent."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
-    user: str
-    code: int
+    user: str = ""
+    code: int = 0
 
 
 class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -162,7 +164,9 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 wrapped.close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke off is the client's affair; anything else was recorded where it happened."""
+        """A connection that broke off is the client's affair; anything else is ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            self.crashes.append(traceback.format_exc())
 
     def kubeconfig(
         self,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from . import errors
 from .bodies import existing
-from .edge import Command, Edge, LogQuery, Result, State, Unreachable, read_log
+from .edge import Command, Container, Edge, LogQuery, Result, State, Unreachable, read_log
 from .errors import ApiError, bad_request, internal_error
 from .paging import integer
 from .request import Request
@@ -143,8 +143,13 @@ class _Session:
         # The real server writes an empty message first, to say that the connection stands.
         first = STDOUT if self._request.flag("stdout") else STDERR if self._request.flag("stderr") else STATUS
         if state is State.OK:
+            container = self._edge.container(self._request.namespace, self._request.name, self._container)
+            seen = len(container.log)
             socket.send(first, b"")
-            self._serve(socket)
+            if self._request.subresource == "attach":
+                self._follow(socket, container, seen)
+            else:
+                self._serve(socket, container)
         elif state is State.HANG:
             while not self._edge.stopping.wait(0.02) and not socket.closed.is_set():
                 pass
@@ -165,11 +170,8 @@ class _Session:
         url = f"https://{self._edge.address(node)}/{path}?{urlencode(pairs)}"
         return _bare(internal_error(f'error sending request: Post "{url}": {why}').status())
 
-    def _serve(self, socket: WebSocket) -> None:
-        if self._request.subresource == "attach":
-            self._follow(socket)
-            return
-        result = self._execute(socket)
+    def _serve(self, socket: WebSocket, container: Container) -> None:
+        result = container.run(self._command(socket))
         tty = self._request.flag("tty")
         if result.stdout and self._request.flag("stdout"):
             socket.send(STDOUT, result.stdout)
@@ -177,17 +179,14 @@ class _Session:
             socket.send(STDOUT if tty else STDERR, result.stderr)
         socket.send(STATUS, dump(_outcome(result)))
 
-    def _execute(self, socket: WebSocket) -> Result:
+    def _command(self, socket: WebSocket) -> Command:
         request = self._request
         stdin = socket.stdin() if request.flag("stdin") else b""
         spec = self._pod["spec"]
         hostname = spec.get("hostname") or (spec["nodeName"] if spec.get("hostNetwork") else request.name)
-        command = Command(tuple(request.values("command")), stdin, self._container, hostname)
-        return self._edge.container(request.namespace, request.name, self._container).run(command)
+        return Command(tuple(request.values("command")), stdin, self._container, hostname)
 
-    def _follow(self, socket: WebSocket) -> None:
-        container = self._edge.container(self._request.namespace, self._request.name, self._container)
-        seen = len(container.log)
+    def _follow(self, socket: WebSocket, container: Container, seen: int) -> None:
         while not self._edge.stopping.wait(0.02) and not socket.closed.is_set():
             fresh = container.log[seen:]
             seen += len(fresh)

@@ -154,7 +154,36 @@ def _restarts(containers: Sequence[Object]) -> str:
     return f"{count} ({age(last)} ago)" if count and last else str(count)
 
 
+def _deployment_cells(obj: Object) -> list[Any]:
+    meta, status = obj["metadata"], obj.get("status", {})
+    ready = f"{status.get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}"
+    updated, available = str(status.get("updatedReplicas", 0)), str(status.get("availableReplicas", 0))
+    return [meta["name"], ready, updated, available, age(meta.get("creationTimestamp"))]
+
+
+_COUNTS = (
+    "desiredNumberScheduled",
+    "currentNumberScheduled",
+    "numberReady",
+    "updatedNumberScheduled",
+    "numberAvailable",
+)
+
+
+def _daemon_set_cells(obj: Object) -> list[Any]:
+    meta, status = obj["metadata"], obj.get("status", {})
+    return [meta["name"], *(status.get(count, 0) for count in _COUNTS), age(meta.get("creationTimestamp"))]
+
+
+def _config_map_cells(obj: Object) -> list[Any]:
+    count = len(obj.get("data") or ()) + len(obj.get("binaryData") or ())
+    return [obj["metadata"]["name"], str(count), age(obj["metadata"].get("creationTimestamp"))]
+
+
 _CELLS: dict[tuple[str, str], Callable[[Object], list[Any]]] = {
     ("", "nodes"): _node_cells,
     ("", "pods"): _pod_cells,
+    ("", "configmaps"): _config_map_cells,
+    ("apps", "daemonsets"): _daemon_set_cells,
+    ("apps", "deployments"): _deployment_cells,
 }
