@@ -44,7 +44,9 @@ def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
     Raises:
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
-    cluster = LiveCluster(kubeconfig=options.kubeconfig or None, context=options.context or None)
+    cluster = LiveCluster(
+        kubeconfig=options.kubeconfig or None, context=options.context or None, root=options.root
+    )
     memo = MemoSource(LiveSource(root=options.root, cluster=cluster))
     host = Host(memo)
     identity = host.identity()

@@ -19,6 +19,7 @@ _COMMANDS = {
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "history": "List earlier runs.",
+    "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
     "schema": "Print the JSON Schema of the report document.",
 }

@@ -20,16 +20,15 @@ from kedoctor.cli.desk import TerminalDesk
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
 from kedoctor.errors import ExitCode
+from kedoctor.live.host import read_identity
 from kedoctor.model import Report
-from kedoctor.observations import Identity
 from kedoctor.plugins import Plugins
-from kedoctor.ports import Host
 from kedoctor.records import replace
 from kedoctor.repair import Considered, Repair, consider
 from kedoctor.selection import Selection
 from kedoctor.sites import OpenSite
 
-__all__ = ["Wish", "boot_id", "fix", "journal_directory"]
+__all__ = ["Wish", "fix", "journal_directory"]
 
 ROUNDS = 4
 """Repairing one cause may show the next; so often at most."""
@@ -47,12 +46,6 @@ class Wish:
 def journal_directory() -> Journal:
     """The journal of this host."""
     return Journal(state.directory() / "journal")
-
-
-def boot_id(site: OpenSite) -> str:
-    """The id of this boot, by which a lock from before a reboot is recognised."""
-    identity = Host(site.view.cluster).identity()
-    return identity.boot_id if isinstance(identity, Identity) else ""
 
 
 def fix(
@@ -75,7 +68,7 @@ def fix(
     fixer = _Fixer(plugins, where, question, journal, actors, desk, wish)
     if wish.dry_run:
         return fixer.rounds(report, site)
-    with hold(journal.directory / "lock", boot_id=boot_id(site), command=question.command):
+    with hold(journal.directory / "lock", boot_id=read_identity().boot_id, command=question.command):
         for entry in recover(journal, actors, tell=desk.tell):
             click.echo(f"An interrupted repair ({entry.id}) was taken back first.", err=True)
             report, site = fixer.look_again()

@@ -10,7 +10,7 @@ from kedoctor.changes.journal import Entry, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.cli.fixing import journal_directory
 from kedoctor.errors import UsageError
-from kedoctor.live.host import current_boot_id
+from kedoctor.live.host import read_identity
 
 __all__ = ["command"]
 
@@ -46,7 +46,7 @@ def command(
             click.echo(f"would take back {action.target}")
         return
     actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
-    with hold(journal.directory / "lock", boot_id=current_boot_id(), command="kedoctor rollback"):
+    with hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback"):
         take_back(entry, actors, tell=lambda what: click.echo(f"  … {what}", err=True))
     click.echo(f"{entry.id} was taken back.")
 

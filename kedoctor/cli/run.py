@@ -9,8 +9,11 @@ from typing import Any
 import click
 
 from kedoctor import state
-from kedoctor.cli import options
+from kedoctor.cli import fixing, options
+from kedoctor.cli.fixing import Wish
 from kedoctor.consultation import Question, consult
+from kedoctor.declarations import Risk
+from kedoctor.errors import UsageError
 from kedoctor.plugins import load_plugins
 from kedoctor.reports.screen import observer
 from kedoctor.selection import Selection
@@ -36,6 +39,16 @@ __all__ = ["command"]
 @click.option(
     "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
 )
+@click.option("--fix", "repair", is_flag=True, help="Repair what can be repaired; asks before each plan.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show the plan and touch nothing.")
+@click.option("--yes", is_flag=True, help="With --fix: do not ask.")
+@click.option(
+    "--allow",
+    type=click.Choice([risk.value for risk in Risk]),
+    default=Risk.RESTARTS_EDGECORE.value,
+    show_default=True,
+    help="With --fix: the most that a repair may disturb.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.output_options
 @options.site_options
@@ -46,6 +59,10 @@ def command(
     nodes: tuple[str, ...],
     fail_on: str,
     timeout: str,
+    repair: bool,
+    dry_run: bool,
+    yes: bool,
+    allow: str,
     verbose: bool,
     format_name: str | None,
     output: Path | None,
@@ -54,8 +71,9 @@ def command(
 ) -> int:
     """Look at the site and say what is wrong.
 
-    Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing.
+    Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
     """
+    _refuse_nonsense(repair=repair, dry_run=dry_run, yes=yes, bundles=where["bundles"])
     plugins = load_plugins()
     question = Question(
         selection=Selection(only, skip),
@@ -70,8 +88,21 @@ def command(
     site = options.open_site(plugins, **where)
     with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
         report = consult(plugins, site, question, observer=watching)
+    code = report.run.exit_code
+    if repair:
+        wish = Wish(Risk(allow), yes, dry_run)
+        report, code = fixing.fix(
+            plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
+        )
     saved = state.save(report)
     options.emit(options.render(plugins, report, format_name, presentation), output)
     if isinstance(saved, str):
         click.echo(saved, err=True)
-    return report.run.exit_code
+    return code
+
+
+def _refuse_nonsense(*, repair: bool, dry_run: bool, yes: bool, bundles: tuple[Path, ...]) -> None:
+    if repair and bundles:
+        raise UsageError("--fix repairs the machine it runs on; a bundle only tells about another")
+    if (dry_run or yes) and not repair:
+        raise UsageError("--dry-run and --yes belong to --fix")

@@ -1,0 +1,46 @@
+"""Which actor carries out which action on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kedoctor.changes import actions as a
+from kedoctor.changes.actors import Actor, Actors
+from kedoctor.changes.hands.files import FileActor
+from kedoctor.changes.hands.units import UnitActor
+from kedoctor.live import runner
+from kedoctor.live.cluster import LiveCluster
+from kedoctor.observations import ToolOutput, Unavailable
+
+__all__ = ["live_actors"]
+
+
+def live_actors(*, root: str = "/", kubeconfig: str = "", context: str = "") -> Actors:
+    """The actors of this machine; those that need the API server are there when it can be asked.
+
+    Raises:
+        KubeconfigError: a kubeconfig or context was named and cannot be used.
+    """
+    files, units = FileActor(root), UnitActor(_run)
+    known: dict[type[a.Action], Actor] = {
+        a.EditYaml: files,
+        a.WriteFile: files,
+        a.RemoveFile: files,
+        a.ChangeMode: files,
+        a.ControlUnit: units,
+        a.RestartUnit: units,
+    }
+    server = LiveCluster(kubeconfig or None, context or None, root=root).server()
+    if not isinstance(server, Unavailable):
+        from kedoctor.changes.hands.objects import ObjectActor, ObjectClient  # noqa: PLC0415  only with a cluster
+        from kedoctor.changes.hands.pods import PodActor  # noqa: PLC0415  only with a cluster
+
+        client = ObjectClient(server)
+        objects = ObjectActor(client)
+        known |= dict.fromkeys((a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), objects)
+        known[a.RestartPods] = PodActor(client)
+    return Actors(known)
+
+
+def _run(argv: Sequence[str], timeout: float) -> ToolOutput | Unavailable:
+    return runner.run(argv, timeout=timeout)

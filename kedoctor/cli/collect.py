@@ -1,0 +1,55 @@
+"""``kedoctor collect``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from kedoctor.collect import collect
+from kedoctor.errors import ExitCode
+from kedoctor.gathering import make_every_fact
+from kedoctor.live.cluster import LiveCluster
+from kedoctor.live.host import read_identity
+from kedoctor.live.source import LiveSource
+from kedoctor.plugins import load_plugins
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The archive to write; else one named by host and time.",
+)
+@click.option("--kubeconfig", default="", metavar="FILE", help="As for kedoctor run.")
+@click.option("--context", default="", help="Context of the kubeconfig.")
+@click.option("--root", default="/", hidden=True)
+def command(*, output: Path | None, kubeconfig: str, context: str, root: str) -> int:
+    """Write what kedoctor would look at into one archive (mode 0600).
+
+    Private keys, tokens and credentials are taken out before anything reaches the disk. Carry the archive to another
+    machine and look at it there: kedoctor run --bundle FILE. Exit code 3: something could not be redacted safely and
+    was left out.
+    """
+    plugins = load_plugins()
+    host = read_identity().hostname
+    target = output or Path(f"kedoctor-{host}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tgz")
+    cluster = LiveCluster(kubeconfig or None, context or None, root=root)
+    done = collect(
+        lambda memo: make_every_fact(plugins, memo, host=host),
+        LiveSource(root=root, cluster=cluster),
+        target,
+        plugins.evidence(),
+        host=host,
+    )
+    entries = done.manifest.entries
+    missing = sum(1 for entry in entries if entry.unavailable is not None)
+    click.echo(f"{done.path}: {len(entries) - missing} observations, {missing} that could not be made.")
+    if done.withheld:
+        click.echo(f"{done.withheld} could not be redacted safely and were left out.", err=True)
+        return ExitCode.UNDETERMINED
+    return ExitCode.OK
