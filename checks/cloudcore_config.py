@@ -22,6 +22,7 @@ from kedoctor.checks.ages import ago
 from kedoctor.checks.facts.about import SiteTime
 from kedoctor.checks.facts.cloudcore import CloudcoreConfig, CloudcoreDocument, CloudcoreWorkload, Writing
 from kedoctor.checks.facts.cloudcore_log import CloudcoreLog, PodLog
+from kedoctor.checks.facts.metrics import WorkingDiversion
 from kedoctor.checks.path import ALL_STREAMS
 from kedoctor.checks.schema import Deviation
 
@@ -193,11 +194,13 @@ def _ignored(deviations: list[Deviation]) -> Finding:
     references=("facts.md §1.1", "facts.md §9 (22, 24)", "facts.md §10 (35)", "testbed.md Surprises (3, 5)"),
 )
 def cloudcore_config_live(
+    *,
     read: CloudcoreDocument,
     config: CloudcoreConfig,
     workload: CloudcoreWorkload,
     log: CloudcoreLog | Unavailable,
     time: SiteTime | Unavailable,
+    diversion: WorkingDiversion,
 ) -> Finding:
     """Who wrote the document last and when, against the start of the pod and what its log says it started."""
     if not workload.live:
@@ -214,7 +217,9 @@ def cloudcore_config_live(
     if later is not None:
         return _stale(later, time)
     known = read.writing is not None and workload.started is not None
-    return _live() if known or _log_agrees(config, workload, log) else _not_known()
+    if known or _log_agrees(config, workload, log):
+        return _live()
+    return _streams_live() if config.stream_enabled and diversion.edges else _not_known()
 
 
 def _settled(workload: CloudcoreWorkload, time: SiteTime | Unavailable) -> bool:
@@ -312,6 +317,16 @@ def _log_agrees(
 def _live() -> Finding:
     return passed(
         Text("cloudcore runs with the configuration that is written.", zh="cloudcore 使用的是当前配置。"),
+        subject=_SUBJECT,
+    )
+
+
+def _streams_live() -> Finding:
+    return passed(
+        Text(
+            "cloudcore runs with cloudStream on, as is written; the rest of its configuration was not compared.",
+            zh="cloudcore 运行时启用了 cloudStream，与配置一致；其余配置未作比较。",
+        ),
         subject=_SUBJECT,
     )
 

@@ -38,6 +38,7 @@ _JOINING = timedelta(seconds=60)
     breaks=(*ALL_STREAMS, "ready"),
     hop="link",
     explained_by=NOT_READY,
+    proves=("ready",),
     references=("facts.md §2.2", "facts.md §7", "testbed.md j", "testbed.md g1"),
 )
 def node_ready(

@@ -22,7 +22,7 @@ from kedoctor.checks.facts.manager import IptablesManager
 from kedoctor.checks.facts.metrics import MetricsServer, WorkingDiversion
 from kedoctor.checks.facts.nodes import CloudNodes, EdgeNodes
 from kedoctor.checks.kinds import Deployment, Pod
-from kedoctor.checks.pods import Trouble, is_ready, trouble
+from kedoctor.checks.pods import Trouble, condition, is_ready, trouble
 
 __all__ = ["deployment_of", "metrics_placement", "metrics_pod", "not_ours"]
 
@@ -44,7 +44,7 @@ def not_ours(server: MetricsServer) -> Finding | None:
                 zh=f"指标 API 由 {server.namespace}/{server.service_name} 提供，并非 metrics-server。",
             )
         )
-    if not server.installed and isinstance(server.pods, tuple) and server.service is None:
+    if not server.installed and not server.registered:
         return skipped(
             Text("metrics-server is not installed (KE601).", zh="未安装 metrics-server（KE601）。")
         )
@@ -92,25 +92,38 @@ def metrics_pod(server: MetricsServer) -> Finding:
 
 
 def _no_pod(server: MetricsServer) -> Finding:
-    deployment = server.deployment if isinstance(server.deployment, Deployment) else None
-    scaled_down = deployment is not None and deployment.spec.replicas == 0
-    why_en = "its Deployment is scaled to 0" if scaled_down else "nothing has created one"
-    why_zh = "其 Deployment 副本数为 0" if scaled_down else "没有任何对象创建它"
+    scaled_down = isinstance(server.deployment, Deployment) and server.deployment.spec.replicas == 0
+    why = _why_no_pod(server.deployment)
     name = deployment_of(server).rpartition("/")[2]
     return failed(
         Text(
-            f"metrics-server has no pod in namespace {server.namespace}: {why_en}.",
-            zh=f"命名空间 {server.namespace} 中没有 metrics-server 的 Pod：{why_zh}。",
+            f"metrics-server has no pod in namespace {server.namespace}: {why.en}.",
+            zh=f"命名空间 {server.namespace} 中没有 metrics-server 的 Pod：{why.zh}。",
         ),
         expected=Text("one ready pod", zh="一个就绪的 Pod"),
         actual="replicas: 0" if scaled_down else "no pod",
-        hint=Text("Scale it to one replica.", zh="将副本数设为 1。"),
+        hint=Text(
+            "Scale it to one replica; if there is no Deployment, apply the complete manifest (KE601).",
+            zh="将副本数设为 1；若没有 Deployment，请应用完整清单（KE601）。",
+        ),
         subject=deployment_of(server),
         commands=(
             f"kubectl -n {server.namespace} get deployment,replicaset -l k8s-app=metrics-server",
             f"kubectl -n {server.namespace} scale deployment {name} --replicas=1",
         ),
     )
+
+
+def _why_no_pod(deployment: Deployment | Unavailable | None) -> Text:
+    if isinstance(deployment, Unavailable):
+        return Text("its Deployment is scaled to 0 or gone", zh="其 Deployment 副本数为 0 或不存在")
+    if deployment is None:
+        return Text("it has no Deployment", zh="没有对应的 Deployment")
+    if deployment.spec.replicas == 0:
+        return Text("its Deployment is scaled to 0", zh="其 Deployment 副本数为 0")
+    said = condition(deployment.status.conditions, "ReplicaFailure")
+    message = said.message if said is not None else "its Deployment has not created one"
+    return Text(message, zh=message if said is not None else "其 Deployment 尚未创建 Pod")
 
 
 def _not_ready(server: MetricsServer, pod: Pod) -> Finding:
@@ -194,15 +207,21 @@ def metrics_placement(
         if node in edges.names:
             yield _misplaced(server, node, *_on_edge(node))
         elif node in cloud.names or node in diversion.nodes or manager.ready_on(node):
-            yield passed(
-                Text(
-                    f"metrics-server runs on {node}, which is no edge and has a diversion of its own to be judged.",
-                    zh=f"metrics-server 运行在 {node}：不是边缘节点，且该处的转发规则另行判断。",
-                ),
-                subject=node,
-            )
+            yield passed(_well_placed(node, cloud), subject=node)
         else:
             yield _misplaced(server, node, *_bare(node), certainty=Certainty.IMPLIED)
+
+
+def _well_placed(node: str, cloud: CloudNodes) -> Text:
+    if node in cloud.names:
+        return Text(
+            f"metrics-server runs on {node}, beside kube-apiserver.",
+            zh=f"metrics-server 运行在 {node}，与 kube-apiserver 同一主机。",
+        )
+    return Text(
+        f"metrics-server runs on {node}, where requests for edges are diverted.",
+        zh=f"metrics-server 运行在 {node}，该处有转发规则。",
+    )
 
 
 def _on_edge(node: str) -> tuple[Text, Text]:

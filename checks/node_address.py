@@ -194,8 +194,8 @@ def duplicate_internal_ip(edges: EdgeNodes) -> Iterator[Finding]:
         count = len(edges.items)
         yield passed(
             Text(
-                f"The InternalIPs of all {count} edge nodes are different.",
-                zh=f"全部 {count} 个边缘节点的 InternalIP 互不相同。",
+                f"All edge nodes ({count}) have InternalIPs of their own.",
+                zh=f"全部边缘节点（{count} 个）的 InternalIP 互不相同。",
             )
         )
 

@@ -57,9 +57,11 @@ class MetricsRegistration:
 class MetricsServer:
     """What stands behind the metrics API. Parts that could not be read are :class:`Unavailable`.
 
-    ``service`` is ``None`` when it does not exist; ``deployment`` likewise.
+    ``registered`` is whether there is an APIService; ``service`` is ``None`` when it does not exist, ``deployment``
+    likewise.
     """
 
+    registered: bool
     namespace: str
     service_name: str
     service: Service | Unavailable | None
@@ -166,9 +168,11 @@ class WorkingDiversion:
     """Nodes whose requests for edges are known to arrive, whoever diverts them there.
 
     It is known of a node when metrics-server runs there (and nowhere else) and has a fresh sample of an edge.
+    ``edges`` are those with a fresh sample: their tunnel and cloudcore's stream server work.
     """
 
     nodes: frozenset[str] = frozenset()
+    edges: frozenset[str] = frozenset()
 
 
 @fact
@@ -188,7 +192,8 @@ def metrics_server(cluster: Cluster, registration: MetricsRegistration) -> Metri
     pods = cluster.list(Pod, namespace=namespace, label_selector=selector or _LABEL)
     if not selector and not pods:
         pods = cluster.list(Pod, namespace=namespace, label_selector=_HELM_LABEL)
-    return MetricsServer(namespace, name, service, _deployment(cluster, namespace, service), pods)
+    deployment = _deployment(cluster, namespace, service)
+    return MetricsServer(registration.service is not None, namespace, name, service, deployment, pods)
 
 
 def _deployment(
@@ -233,5 +238,7 @@ def working_diversion(
     """What fresh samples of edges prove about the host of metrics-server."""
     if isinstance(samples, Unavailable) or isinstance(server, Unavailable) or isinstance(edges, Unavailable):
         return WorkingDiversion()
-    arrived = any(samples.fresh(node.name) for node in edges.items if not node.runs_foreign_kubelet)
-    return WorkingDiversion(frozenset(server.nodes) if arrived and len(server.nodes) == 1 else frozenset())
+    through = (node.name for node in edges.items if not node.runs_foreign_kubelet)
+    arrived = frozenset(name for name in through if samples.fresh(name))
+    certain = bool(arrived) and len(server.nodes) == 1
+    return WorkingDiversion(frozenset(server.nodes) if certain else frozenset(), arrived)
