@@ -16,8 +16,17 @@ from typing import Any
 
 from kedoctor.api import DataPath, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
+from kedoctor.checks.sides import kedoctor_sides
 
-__all__ = ["kedoctor_checks", "kedoctor_demos", "kedoctor_evidence", "kedoctor_facts", "kedoctor_page", "kedoctor_paths"]
+__all__ = [
+    "kedoctor_checks",
+    "kedoctor_demos",
+    "kedoctor_evidence",
+    "kedoctor_facts",
+    "kedoctor_page",
+    "kedoctor_paths",
+    "kedoctor_sides",
+]
 
 _HERE = Path(__file__).parent
 
