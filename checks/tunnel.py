@@ -1,0 +1,174 @@
+"""The tunnel as the edge holds it: one established connection to the cloud's 10004 (facts.md §3.5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from kedoctor.api import Evidence, Finding, Risk, Side, Text, Unavailable, check, failed, passed, unknown
+from kedoctor.checks.dial_errors import dial_meaning
+from kedoctor.checks.explanations import NO_TUNNEL
+from kedoctor.checks.facts.clock import HostTime
+from kedoctor.checks.facts.edge_link import EdgeSockets
+from kedoctor.checks.facts.edgecore import EdgecoreConfig, EdgecoreUnit
+from kedoctor.checks.facts.edgecore_log import EdgecoreLog, quoted
+from kedoctor.checks.hostport import HostPort
+from kedoctor.checks.klog import LogLine
+from kedoctor.checks.path import ALL_STREAMS
+
+__all__ = ["tunnel_established"]
+
+_STARTING = timedelta(seconds=40)  # how long a tunnel may take after edgecore starts (facts.md §10.2)
+_REDIALLED = timedelta(seconds=5)
+
+
+@check(
+    code="KE503",
+    slug="tunnel-established",
+    title=Text("edgecore holds its tunnel to the cloud", zh="edgecore 与云端的隧道已建立"),
+    side=Side.EDGE,
+    breaks=ALL_STREAMS,
+    hop="tunnel",
+    builds_on=("KE201",),
+    # What the cloud sees of it (no session, node not ready) follows from it and cannot be why.
+    explained_by=(
+        *(code for code in NO_TUNNEL if code not in ("KE503", "KE508", "KE702")),
+        "KE409",
+        "KE410",
+        "KE504",
+    ),
+    remedy=Text(
+        "Remove the cause; edgecore dials again every 2 seconds.", zh="排除原因；edgecore 每 2 秒会重新拨号。"
+    ),
+    risk=Risk.RESTARTS_EDGECORE,
+    references=("facts.md §3.5", "facts.md §5.4", "facts.md §9 (1)", "edge/pkg/edgestream/edgestream.go"),
+)
+def tunnel_established(
+    config: EdgecoreConfig,
+    sockets: EdgeSockets,
+    unit: EdgecoreUnit,
+    log: EdgecoreLog | Unavailable,
+    time: HostTime | Unavailable,
+) -> Finding:
+    """Whether edgecore has an ESTABLISHED connection to ``edgeStream.server``; it dials out and listens on nothing."""
+    node, server = config.node_name, config.stream_server
+    if not config.stream_enabled or server is None:
+        return _none(config, "edgeStream is switched off", "edgeStream 未启用", ())
+    errors = () if isinstance(log, Unavailable) else log.tunnel_errors()
+    start = None if isinstance(log, Unavailable) else log.tunnel_start()
+    held = sockets.towards(server)
+    now = None if isinstance(time, Unavailable) else time.now
+    if held and not _flaps(errors, start):
+        if (
+            errors
+            and start is not None
+            and start.time is not None
+            and now is not None
+            and now - start.time < _REDIALLED
+        ):
+            return _redialled(config, server, errors[-1])
+        return passed(
+            Text(
+                f"edgecore of {node} holds its tunnel: {held[0].local_address}:{held[0].local_port} to {server}.",
+                zh=f"{node} 的 edgecore 隧道已建立：{held[0].local_address}:{held[0].local_port} → {server}。",
+            ),
+            subject=node,
+            node=node,
+            evidence=(
+                Evidence(
+                    "ss -tnp",
+                    f"ESTAB {held[0].local_address}:{held[0].local_port} {server} {held[0].process}",
+                ),
+            ),
+        )
+    waiting = sockets.towards(server, "SYN_SENT")
+    if (
+        not errors
+        and not waiting
+        and unit.started is not None
+        and now is not None
+        and now - unit.started < _STARTING
+    ):
+        return unknown(
+            Text(
+                f"edgecore of {node} started {(now - unit.started).seconds} s ago and has no tunnel yet; it may take 40 s.",
+                zh=f"{node} 的 edgecore 在 {(now - unit.started).seconds} 秒前启动，隧道尚未建立；最长需要 40 秒。",
+            ),
+            subject=node,
+            node=node,
+            hint=Text("Run again in a minute.", zh="请一分钟后再次运行。"),
+            commands=("kedoctor run --only KE503",),
+        )
+    return _failing(config, server, unit, errors, dropped=bool(waiting))
+
+
+def _flaps(errors: tuple[LogLine, ...], start: LogLine | None) -> bool:
+    """Whether the newest attempt is known to have failed, so that a connection seen beside it is one that is dying."""
+    if not errors:
+        return False
+    if start is None or start.time is None or errors[-1].time is None:
+        return start is None
+    return errors[-1].time >= start.time
+
+
+def _redialled(config: EdgecoreConfig, server: HostPort, error: LogLine) -> Finding:
+    node = config.node_name
+    return unknown(
+        Text(
+            f"edgecore of {node} has just dialled {server} again after an error; whether the tunnel stays is not known yet.",
+            zh=f"{node} 的 edgecore 出错后刚刚重新连接 {server}；尚不能判断隧道是否稳定。",
+        ),
+        subject=node,
+        node=node,
+        evidence=(Evidence("journalctl -u edgecore", quoted(error)),),
+        commands=("kedoctor run --only KE503",),
+    )
+
+
+def _failing(
+    config: EdgecoreConfig,
+    server: HostPort,
+    unit: EdgecoreUnit,
+    errors: tuple[LogLine, ...],
+    *,
+    dropped: bool,
+) -> Finding:
+    if unit.runs is False:
+        return _none(config, "edgecore does not run", "edgecore 未运行", ())
+    evidence = []
+    if dropped:
+        evidence.append(Evidence("ss -tnp", f"SYN-SENT to {server}: no answer to the first packet"))
+    if errors:
+        evidence.append(Evidence("journalctl -u edgecore", quoted(errors[-1])))
+    meaning = dial_meaning(errors[-1].raw) if errors else None
+    if meaning is not None:
+        return _none(
+            config,
+            f"dialling {server} fails: {meaning.text.en}",
+            f"连接 {server} 失败：{meaning.text.zh}",
+            tuple(evidence),
+        )
+    if dropped:
+        en, zh = (
+            f"{server} does not answer: packets are dropped on the way",
+            f"{server} 没有应答：报文在途中被丢弃",
+        )
+        return _none(config, en, zh, tuple(evidence))
+    return _none(config, f"nothing is connected to {server}", f"没有到 {server} 的连接", tuple(evidence))
+
+
+def _none(config: EdgecoreConfig, why_en: str, why_zh: str, evidence: tuple[Evidence, ...]) -> Finding:
+    node, server = config.node_name, config.stream_server
+    port = server.port if server is not None else 10004
+    return failed(
+        Text(f"{node} has no tunnel to the cloud: {why_en}.", zh=f"{node} 没有到云端的隧道：{why_zh}。"),
+        expected=Text(f"edgecore ESTABLISHED to {server}", zh=f"edgecore 到 {server} 的 ESTABLISHED 连接"),
+        actual=why_en,
+        hint=Text("Follow the error of the last dial.", zh="根据最近一次拨号的错误排查。"),
+        subject=node,
+        node=node,
+        evidence=evidence or (Evidence("ss -tnp", f"no connection of edgecore to port {port}"),),
+        commands=(
+            f"sudo ss -tnp 'dport = :{port}'",
+            "sudo journalctl -u edgecore --no-pager | grep edgestream | tail -n 10",
+        ),
+    )
