@@ -27,6 +27,8 @@ __all__ = ["Credentials", "data_or_file"]
 _TOKEN_AGE = 60.0  # seconds after which a token file is read again; kubelet rotates it
 _MADE_AGE = 30.0  # seconds after which a plugin is asked again whether what it made still holds
 _LEAST_SECRET = 6  # a shorter value would be found in any sentence
+_LONG = 20
+_TELLING = re.compile(r"^-.*(token|secret|pass|key|credential)", re.IGNORECASE)
 _MADE_BY_CLIENT = ("exec", "auth-provider")
 _NO_SECRETS = {"command", "apiVersion", "interactiveMode", "name", "username", "act-as"}
 
@@ -167,8 +169,17 @@ def _texts(value: object) -> Iterator[str]:
             if key not in _NO_SECRETS:
                 yield from _texts(inner)
     elif isinstance(value, list):
-        for inner in value:
+        yield from _of_list(value)
+
+
+def _of_list(values: list[Any]) -> Iterator[str]:
+    """Of a plugin's arguments those that are long, follow a telling option or are its value; not every word."""
+    before = ""
+    for inner in values:
+        told = isinstance(inner, str) and not (len(inner) >= _LONG or "=" in inner or _TELLING.search(before))
+        if not told:
             yield from _texts(inner)
+        before = inner if isinstance(inner, str) else ""
 
 
 def _is_secret(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -67,7 +68,13 @@ def _no_password() -> str:
 
 @contextmanager
 def _in_memory(data: bytes) -> Iterator[str]:
-    """A path to ``data`` that is on no disk: OpenSSL takes certificates and keys by path only."""
+    """A path to ``data`` that is on no disk, where the system has such: OpenSSL takes keys by path only."""
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile() as file:  # for this user only, and gone at once
+            file.write(data)
+            file.flush()
+            yield file.name
+        return
     descriptor = os.memfd_create("kedoctor", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, data)
