@@ -109,12 +109,11 @@ def _findings(answer: object) -> list[Finding]:
 
 def _not_known(missing: Unavailable) -> Finding:
     reason = _REASONS[missing.reason]
-    detail = f" ({missing.detail})" if missing.detail else ""
     summary = Text(
-        f"Not known: {missing.what} was not read: {reason.en}{detail}.",
-        zh=f"无法判断：未能读取 {missing.what}：{reason.zh}{detail}。",
+        f"Not known: {missing.what} was not read: {reason.en}.",
+        zh=f"无法判断：未能读取 {missing.what}：{reason.zh}。",
     )
-    return Finding(status=Status.UNKNOWN, summary=summary)
+    return Finding(status=Status.UNKNOWN, summary=summary, actual=missing.detail)
 
 
 def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0) -> Verdict:

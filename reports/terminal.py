@@ -139,7 +139,23 @@ class _Page:
 
     def _unknown(self) -> Iterator[RenderableType]:
         hidden = [one for one in self.report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED)]
-        yield from self._list("unknowns", hidden)
+        same: dict[str, list[Verdict]] = {}
+        for one in hidden:
+            same.setdefault(one.actual, []).append(one)
+        # One reason that hides many things is said once.
+        shared = {why: group for why, group in same.items() if why and len(group) > 2}
+        single = [one for one in hidden if one.actual not in shared]
+        if hidden:
+            yield Styled(wording.word("unknowns", self.language), style="bold")
+        for why, group in shared.items():
+            codes = sorted({one.code for one in group})
+            yield self._line(
+                Status.UNKNOWN, f"{len(codes)}", f"{_first_words(group[0], self.language)} ({why})"
+            )
+            yield Padding(Styled(" ".join(codes), style="dim"), _INDENT)
+        yield from self._lines(single)
+        if hidden:
+            yield Styled("")
 
     def _everything(self) -> Iterator[RenderableType]:
         yield from self._list("all", list(self.report.verdicts))
@@ -150,17 +166,21 @@ class _Page:
         if not verdicts:
             return
         yield Styled(wording.word(heading, self.language), style="bold")
-        said: dict[tuple[Status, str], list[str]] = {}
-        for one in verdicts:
-            said.setdefault((one.status, wording.summary_of(one, self.language)), []).append(one.code)
-        for (status, summary), codes in said.items():
-            yield self._line(status, codes[0], summary)
-            others = sorted(set(codes[1:]) - {codes[0]})
-            if others:
-                yield Padding(Styled(" ".join(["=", *others]), style="dim"), _INDENT)
+        yield from self._lines(verdicts)
         if hints:
             yield Padding(Styled("kedoctor explain CODE", style="dim"), _INDENT)
         yield Styled("")
+
+    def _lines(self, verdicts: list[Verdict]) -> Iterator[RenderableType]:
+        said: dict[tuple[Status, str, str], list[str]] = {}
+        for one in verdicts:
+            why = one.actual if one.status is Status.UNKNOWN else ""
+            said.setdefault((one.status, wording.summary_of(one, self.language), why), []).append(one.code)
+        for (status, summary, why), codes in said.items():
+            yield self._line(status, codes[0], f"{summary} ({why})" if why else summary)
+            others = sorted(set(codes[1:]) - {codes[0]})
+            if others:
+                yield Padding(Styled(" ".join(["=", *others]), style="dim"), _INDENT)
 
     def _foot(self) -> Iterator[RenderableType]:
         seconds = self.report.run.duration_ms / 1000
@@ -196,3 +216,9 @@ def _quoted(evidence: Evidence) -> str:
     line = f":{evidence.line}" if evidence.line else ""
     excerpt = evidence.excerpt.strip()
     return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"
+
+
+def _first_words(verdict: Verdict, language: str) -> str:
+    """The reason of an unknown verdict without what it was about: the end of its sentence."""
+    summary = wording.summary_of(verdict, language)
+    return summary.rpartition("：" if language == "zh" else ": ")[2].rstrip("。.")
