@@ -104,6 +104,7 @@ class Pki:
         self.ca_key = _key_der(self._key)
         self.cloudcore_key = _key_der(_key("cloudcoresecret"))
         self._ca_serial = ca.serial_number
+        self._ca_name = ca.subject  # an issuer is compared byte for byte, so it keeps the encoding Go gave it
         self._ca_not_before = ca.not_valid_before_utc
 
     def root_ca(self, described: Described) -> bytes:
@@ -114,7 +115,7 @@ class Pki:
 
     def edge_certificate(self, node: str, described: Described) -> bytes:
         """An edge's server.crt (PEM), signed by the site's CA."""
-        return _pem(self._signed(described, _key(f"edge {node}"), self._key))
+        return _pem(self._signed(described, _key(f"edge {node}"), self._key, self._ca_name))
 
     def edge_key(self, node: str) -> bytes:
         """An edge's server.key (PEM)."""
@@ -150,12 +151,15 @@ class Pki:
 
     @staticmethod
     def _signed(
-        described: Described, key: ec.EllipticCurvePrivateKey, issuer: ec.EllipticCurvePrivateKey
+        described: Described,
+        key: ec.EllipticCurvePrivateKey,
+        issuer: ec.EllipticCurvePrivateKey,
+        issuer_name: x509.Name | None = None,
     ) -> bytes:
         builder = (
             x509.CertificateBuilder()
             .subject_name(described.subject)
-            .issuer_name(described.issuer)
+            .issuer_name(issuer_name or described.issuer)
             .serial_number(described.serial)
             .not_valid_before(described.not_before)
             .not_valid_after(described.not_after)

@@ -199,9 +199,9 @@ class RecordedWire:
         no_answer = Unavailable(
             Reason.TIMEOUT, what, f"no answer within {getattr(request, 'timeout', 5.0):g} s"
         )
-        if ip_address(target) in SERVICES:
-            return no_answer
         owner = self._owner(target)
+        if owner is None and ip_address(target) in SERVICES:  # the hosts' own network lies inside that range
+            return no_answer
         if owner is None:
             return Unavailable(Reason.UNREACHABLE, what, "no route: No route to host")
         if owner is not self._host and owner is self._site.cloud and self._site.dropped(target_port):
