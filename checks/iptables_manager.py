@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from kedoctor.api import (
     Certainty,
+    EveryHost,
     Evidence,
     Finding,
     Risk,
     Side,
     Text,
+    Unavailable,
     check,
     failed,
     passed,
@@ -20,7 +22,9 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.manager import IptablesManager
 from kedoctor.checks.facts.metrics import WorkingDiversion
+from kedoctor.checks.facts.nat import NatRules
 from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes
+from kedoctor.checks.facts.tunnelport import TunnelPortRecord
 from kedoctor.checks.kinds import Taint
 from kedoctor.checks.path import ALL_STREAMS
 from kedoctor.checks.pods import tolerates, trouble
@@ -48,7 +52,11 @@ _SHOW = "kubectl -n kubeedge get daemonset,pods -l kubeedge=iptables-manager -o 
     references=("facts.md §1.3", "facts.md §3.4", "facts.md §5.3", "facts.md §10 (13, 15, 16)"),
 )
 def iptables_manager(
-    manager: IptablesManager, cloud: CloudNodes, diversion: WorkingDiversion
+    manager: IptablesManager,
+    cloud: CloudNodes,
+    diversion: WorkingDiversion,
+    record: TunnelPortRecord | Unavailable,
+    rules: EveryHost[NatRules],
 ) -> Iterator[Finding]:
     """A ready pod of the DaemonSet on each host that runs kube-apiserver, and that it may read what it needs."""
     if manager.daemonset is None:
@@ -60,10 +68,27 @@ def iptables_manager(
         )
         return
     for host in cloud.hosts:
-        yield _on_host(manager, host, cloud, diverted=host.node in diversion.nodes)
+        seen = _rule_there(host, record, rules)
+        instead = seen if seen is not None else (True if host.node in diversion.nodes else None)
+        yield _on_host(manager, host, cloud, instead)
 
 
-def _on_host(manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, *, diverted: bool) -> Finding:
+def _rule_there(
+    host: ApiServerHost, record: TunnelPortRecord | Unavailable, rules: EveryHost[NatRules]
+) -> bool | None:
+    """Whether any rule there takes the recorded ports, rightly or not; ``None`` if that host was not looked at."""
+    nat = rules.known().get(host.node)
+    if nat is None or isinstance(record, Unavailable) or not record.current:
+        return None
+    acting = [rule for rule in nat.dnat if "OUTPUT" in rule.hooks]
+    if all(any(rule.asks_for(port) for rule in acting) for port in record.current):
+        return True
+    return None if nat.unreadable else False
+
+
+def _on_host(
+    manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, instead: bool | None
+) -> Finding:
     if not host.node:
         return unknown(
             Text(
@@ -75,7 +100,7 @@ def _on_host(manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, *
             hint=Text("Run kedoctor on that host.", zh="请在该主机上运行 kedoctor。"),
         )
     if not manager.ready_on(host.node):
-        return _absent(manager, host, cloud, diverted=diverted)
+        return _absent(manager, host, cloud, instead)
     complaint = manager.complaint_on(host.node)
     if complaint:
         return _forbidden(host, complaint) if "is forbidden" in complaint else _unable(host, complaint)
@@ -91,7 +116,9 @@ def _on_host(manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, *
     )
 
 
-def _absent(manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, *, diverted: bool) -> Finding:
+def _absent(
+    manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, instead: bool | None
+) -> Finding:
     why, hint, commands = _why_absent(manager, host)
     summary = Text(
         f"iptables-manager does not work on {host.node}, which runs kube-apiserver: {why.en}.",
@@ -105,7 +132,7 @@ def _absent(manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, *,
         Evidence(f"daemonset/kubeedge/{manager.name}", _counts(manager)),
         Evidence("API-server hosts", f"{', '.join(cloud.names)} (known from {cloud.known_from})"),
     )
-    if not diverted:
+    if not instead:
         return failed(
             summary,
             expected=expected,
@@ -114,12 +141,12 @@ def _absent(manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, *,
             subject=host.node,
             evidence=evidence,
             commands=commands,
-            certainty=Certainty.IMPLIED,
+            certainty=Certainty.IMPLIED if instead is None else Certainty.PROVED,
         )
     return warned(
         Text(
-            f"{summary.en} Requests are diverted there all the same, by a rule that will not follow the next port change.",
-            zh=f"{summary.zh}该处请求目前仍被转发，但该规则不会跟随下一次端口变化。",
+            f"{summary.en} A rule of somebody else's acts there instead; it will not follow the next port change.",
+            zh=f"{summary.zh}该处由他人添加的规则代替，它不会跟随下一次端口变化。",
         ),
         expected=expected,
         actual=why.en,

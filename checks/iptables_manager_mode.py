@@ -162,8 +162,8 @@ def _missing(summary: Text, config: CloudcoreConfig, mode: str, *, diverted: boo
         )
     return warned(
         Text(
-            f"{summary.en} Requests are diverted all the same, by a rule that will not follow the next port change.",
-            zh=f"{summary.zh}请求目前仍被转发，但该规则不会跟随下一次端口变化。",
+            f"{summary.en} A rule of somebody else's acts instead; it will not follow the next port change.",
+            zh=f"{summary.zh}目前由他人添加的规则代替，它不会跟随下一次端口变化。",
         ),
         expected=expected,
         actual=mode,
