@@ -25,7 +25,7 @@ from kedoctor.checks.schema import Deviation
 
 __all__ = ["edgecore_config", "misplaced_keys"]
 
-_SECRET = re.compile(r"token|password|secret", re.IGNORECASE)
+_SECRET = re.compile(r"token|password|secret|eyJ", re.IGNORECASE)
 
 _RESTORE = Text(
     "Put a good copy back, or correct the named line, then restart edgecore. `keadm join` writes a complete new file.",

@@ -61,7 +61,7 @@ def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -
     """Whether the tunnel module is on, in the file and in the process that runs."""
     node, key = config.node_name, f"{_SECTION}.enable"
     running = None if isinstance(log, Unavailable) else log.module_registered("edgestream")
-    written = "is not written" if config.line(key) is None else f"is {config.document.value(key)}"
+    written = "is not written" if config.line(key) is None else f"is {str(config.value(key)).lower()}"
     if config.stream_enabled:
         return _started_before(config, log) if running is False else _enabled(config)
     here = Evidence(config.path, f"{key} {written}", config.line(key))
@@ -181,7 +181,11 @@ def edgestream_server(
         )
     tunnel_port = 10004 if isinstance(cloudcore, Unavailable) else cloudcore.tunnel_port
     fault = _fault(config, server, tunnel_port, cloudcore_here=_runs_here(unit))
-    return _server_right(config) if fault is None else _server_wrong(config, fault, looked=held is not None)
+    return (
+        _server_right(config)
+        if fault is None
+        else _server_wrong(config, fault, looked=held is not None and unit.runs is True)
+    )
 
 
 def _runs_here(unit: EdgecoreUnit) -> bool | None:

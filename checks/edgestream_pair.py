@@ -85,7 +85,8 @@ def _differing(
     config: EdgecoreConfig, certificates: EdgeCertificates, differing: dict[str, tuple[str, str]]
 ) -> Finding:
     node = config.node_name
-    absent, unread = [], []
+    absent: list[str] = []
+    unread: list[str] = []
     for path, _ in differing.values():
         seen = certificates.tunnel_files.get(path)
         if isinstance(seen, Unavailable):

@@ -31,7 +31,7 @@ _REDIALLED = timedelta(seconds=5)
     builds_on=("KE201",),
     # What the cloud sees of it (no session, node not ready) follows from it and cannot be why.
     explained_by=(
-        *(code for code in NO_TUNNEL if code not in ("KE503", "KE508", "KE702")),
+        *(code for code in NO_TUNNEL if code not in ("KE209", "KE503", "KE508", "KE702")),
         "KE409",
         "KE410",
         "KE504",

@@ -64,7 +64,7 @@ class EdgecoreLog:
         There is no line for a tunnel that was established, so these say that it fails *now* only together with
         the sockets, or if none was dialled after them (facts.md §5.4).
         """
-        return tuple(self._failures("edgestream.go", _TUNNEL_ERROR, good=None))
+        return tuple(self._failures(("edgestream.go",), _TUNNEL_ERROR, good=None))
 
     def tunnel_error(self) -> LogLine | None:
         """The newest of :meth:`tunnel_errors`."""
@@ -77,15 +77,17 @@ class EdgecoreLog:
 
     def hub_errors(self) -> tuple[LogLine, ...]:
         """The errors of the hub's websocket since it was last connected, oldest first."""
-        return tuple(self._failures("ws", _HUB_ERROR, good=_HUB_GOOD))
+        return tuple(self._failures(("ws.go", "websocket.go"), _HUB_ERROR, good=_HUB_GOOD))
 
-    def _failures(self, source: str, wrong: re.Pattern[str], *, good: str | None) -> Iterator[LogLine]:
+    def _failures(
+        self, sources: tuple[str, ...], wrong: re.Pattern[str], *, good: str | None
+    ) -> Iterator[LogLine]:
         """Equal failures in a row up to the end of the log, as far as no success and no long silence is between."""
         found: list[LogLine] = []
         for line in reversed(self.last_run):
             if good is not None and good in line.message:
                 break
-            if line.source.startswith(source) and wrong.search(line.message):
+            if line.source.startswith(sources) and wrong.search(line.message):
                 if found and _apart(line, found[-1]) > timedelta(seconds=90):
                     break
                 found.append(line)
