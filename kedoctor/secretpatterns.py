@@ -26,7 +26,9 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(PASSWORD_WORDS, re.IGNORECASE)
-_SECRET_KEY = re.compile(rf"{SECRET_WORDS}|^auth$|^_?auth(?:orization)?$", re.IGNORECASE)
+_SECRET_KEY = re.compile(SECRET_WORDS, re.IGNORECASE)
+_PLACEHOLDER = re.compile(PLACEHOLDER)
+_AUTH = re.compile(r"_?auth(?:orization)?", re.IGNORECASE)
 _HARMLESS = re.compile(
     r"(?:true|false|yes|no|null|none|nil|<nil>|~|\{\}|\[\]|\"\"|''|\\\"\\\"|-|\*+|\d{1,6}|(?:unix://)?/[\w./@:-]*)?[,;]?",
     re.IGNORECASE,
@@ -43,6 +45,9 @@ SUSPICIOUS = re.compile(
 
 def is_secret_key(key: str) -> bool:
     """Whether a key of that name holds a secret (``token``, ``mqttPassword``), not something about one (``tokenFile``)."""
+    key = _PLACEHOLDER.sub("", key) if "[redacted " in key else key
+    if _AUTH.fullmatch(key):
+        return True
     return _SECRET_KEY.search(key) is not None and _ABOUT.search(key) is None
 
 
@@ -81,6 +86,7 @@ _LINE_END = re.compile(r"(\r?\n|(?:\\+r)?\\+n)")
 _BASE64_WORD = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _PEM_HEADERS = ("Proc-Type:", "DEK-Info:")
 _KEY_LINE = 16
+_LAST_LINE = 4  # where the text was cut, so may be the line
 
 
 def _redact_pem(text: str, marks: Placeholders) -> str:
@@ -124,7 +130,8 @@ def _end_of_cut_block(text: str, start: int) -> int:
     while position < len(text):
         line_end = _LINE_END.search(text, position)
         line = text[position : line_end.start() if line_end else len(text)].strip()
-        if line_end and line and not line.startswith(_PEM_HEADERS) and not _is_key_line(line, _KEY_LINE):
+        shortest = _KEY_LINE if line_end else _LAST_LINE
+        if line and not line.startswith(_PEM_HEADERS) and not _is_key_line(line, shortest):
             return position - len(first[0]) if first else position
         first = line_end
         position = line_end.end() if line_end else len(text)
@@ -281,7 +288,10 @@ def _assignment(match: re.Match[str], marks: Placeholders) -> str:
     before = match.string[max(0, match.start() - 80) : match.start()]
     prefix = re.search(r"[\w.-]*\Z", before)
     lead = prefix[0] if prefix else ""
-    if before[: len(before) - len(lead)].endswith("/") or not is_secret_key(lead + key):
+    # "…/serviceaccount/token: no such file" speaks of a path.
+    sure = _PASSWORD.search(lead + key) is not None
+    of_path = not sure and ":" in match["sep"] and _PATH_BEFORE.search(before + match["word"]) is not None
+    if of_path or not is_secret_key(lead + key):
         return match[0]
     bare = _unquoted(value)
     if is_harmless(lead + key, bare):
@@ -289,6 +299,9 @@ def _assignment(match: re.Match[str], marks: Placeholders) -> str:
     quote = value[: len(value) - len(value.lstrip("\\\"'"))]
     closing = quote if quote and value.endswith(quote) and len(value) > len(quote) else ""
     return key + match["sep"] + quote + marks.of_value(kind_of(lead + key), bare) + closing
+
+
+_PATH_BEFORE = re.compile(r"(?:/[\w.-]+){2,}\Z")
 
 
 def _unquoted(value: str) -> str:
@@ -306,7 +319,7 @@ def _quoted_assignment(match: re.Match[str], marks: Placeholders) -> str:
     return f"{match['quote']}{key}={marks.of_value(kind_of(key), value)}{match['quote']}"
 
 
-_VALUE = rf"\\\"(?:(?!\\\").)*(?:\\\")?|\"(?:\\.|[^\"\\\n])*\"?|'[^'\n]*'?|(?:{PLACEHOLDER}|[^\s\"'])(?:{PLACEHOLDER}|[^\s\"'])*"
+_VALUE = rf"(?:\\\"(?:(?!\\\").)*(?:\\\")?|\"(?:\\.|[^\"\\\n])*\"?|'[^'\n]*'?|(?:{PLACEHOLDER}|[^\s\"'])(?:{PLACEHOLDER}|[^\s\"'])*)"
 
 _SHAPES: tuple[tuple[re.Pattern[str], Replace], ...] = (
     (_shape(rf"(?P<jwt>{JWT})"), _jwt),
@@ -331,7 +344,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Replace], ...] = (
     ),
     (
         _shape(
-            rf"(?<![\w/-])(?P<key>--?[\w-]{{0,60}}(?:{SECRET_WORDS})[\w-]{{0,60}})(?P<between>[ \t]+)(?P<value>(?!-){_VALUE})",
+            rf"(?P<key>(?:--|(?<![\w-])-)[\w-]{{0,60}}(?:{SECRET_WORDS})[\w-]{{0,60}})(?P<between>[ \t]+)(?P<value>(?![-:=]){_VALUE})",
             re.IGNORECASE,
         ),
         _flag,

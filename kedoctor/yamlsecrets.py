@@ -18,8 +18,9 @@ MAX_TEXT = 1 << 18
 _LONG_ENOUGH = 4  # shorter values may be part of any word
 _LINE = re.compile(
     r"(?P<lead>[ \t]*(?:-[ \t]+)*(?:export[ \t]+|(?:Environment|ENV)[= ]\"?)?[\"']?)(?P<key>[\w.-]+)"
-    r"(?P<sep>[\"']?[ \t]*[:=][ \t]*)(?P<value>.*)"
+    r"(?P<sep>[\"']?[ \t]*[:=]>?[ \t]*)(?P<value>.*)"
 )
+_LINES = re.compile(r"[^\n]*\n|[^\n]+")
 _BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
 _QUOTED = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:[^']|'')*')[ \t]*(?:#.*)?\Z")
 _STARTS_KEY = re.compile(r"[ \t]*(?:-(?:[ \t]|\Z)|[\"']?[\w.-]+[\"']?[ \t]*:(?:[ \t]|\Z)|#|\Z)")
@@ -132,7 +133,7 @@ def redact_lines(text: str, keys: Sequence[str], marks: Placeholders) -> str:
     Raises:
         UnsafeError: where the value of one of ``keys`` ends cannot be told.
     """
-    lines = text.splitlines(keepends=True)
+    lines = _LINES.findall(text)  # what else Unicode takes for the end of a line is part of a value
     out: list[str] = []
     at = 0
     while at < len(lines):
