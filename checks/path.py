@@ -17,10 +17,9 @@ __all__ = ["ALL_STREAMS", "PATH"]
 ALL_STREAMS = ("logs", "exec", "attach", "top")
 """The capabilities that go through the stream tunnel."""
 
+# In the order in which causes are named: the way of every request first, then what only `top` needs.
 HOPS = {
     "api": Text("API server", zh="API 服务器"),
-    "apiservice": Text("metrics API registration", zh="指标 API 注册"),
-    "metrics-server": Text("metrics-server", zh="metrics-server"),
     "address": Text("address and port of the Node", zh="节点的地址和端口"),
     "diversion": Text("diversion to cloudcore (DNAT)", zh="转向 cloudcore 的规则（DNAT）"),
     "stream": Text("cloudcore stream server, 10003", zh="cloudcore 流服务 10003"),
@@ -31,6 +30,8 @@ HOPS = {
     "edgecore": Text("edgecore", zh="edgecore"),
     "edged": Text("edged, 127.0.0.1:10350", zh="edged 127.0.0.1:10350"),
     "runtime": Text("container runtime", zh="容器运行时"),
+    "apiservice": Text("metrics API registration", zh="指标 API 注册"),
+    "metrics-server": Text("metrics-server", zh="metrics-server"),
 }
 
 _STREAM_HOPS = ("address", "diversion", "stream", "session", "tunnel", "edgecore", "edged", "runtime")

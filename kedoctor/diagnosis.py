@@ -48,7 +48,7 @@ def diagnose(
         for verdict in verdicts
     ]
     causes = _causes(wrong, explained, checks, rank)
-    return Diagnosis(told, causes, _matrix(told, causes, path, edges, proves=_proofs(checks), rank=rank))
+    return Diagnosis(told, causes, _matrix(told, causes, path, edges, proves=_proofs(checks)))
 
 
 def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
@@ -174,7 +174,6 @@ def _matrix(
     edges: Sequence[str],
     *,
     proves: Mapping[str, frozenset[str]],
-    rank: Mapping[str, int],
 ) -> list[Cell]:
     if path is None:
         return []
@@ -191,7 +190,7 @@ def _matrix(
         key = tuple(id(verdict) for verdict in own)
         if key not in shared:
             concerning = [*everywhere, *own]
-            cells = [_capability(name, concerning, proves, rank) for name in path.capabilities]
+            cells = [_capability(name, concerning, proves, hops) for name, hops in path.capabilities.items()]
             shared[key] = tuple(_named(cell, verdict, causes, edge) for cell, verdict in cells)
         rows.append(Cell(edge, shared[key]))
     return rows
@@ -202,7 +201,7 @@ def _proofs(checks: Mapping[str, Check]) -> dict[str, frozenset[str]]:
 
 
 def _capability(
-    name: str, verdicts: Sequence[Verdict], proves: Mapping[str, frozenset[str]], rank: Mapping[str, int]
+    name: str, verdicts: Sequence[Verdict], proves: Mapping[str, frozenset[str]], hops: Sequence[str]
 ) -> tuple[Capability, Verdict | None]:
     about = [verdict for verdict in verdicts if name in verdict.capabilities]
     broken = [verdict for verdict in about if verdict.status is Status.FAIL]
@@ -219,6 +218,10 @@ def _capability(
     if any(found.status in (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED) for found in about):
         return Capability(name, "unknown"), None
     return Capability(name, "clear"), None
+
+
+def _distance(hop: str, hops: Sequence[str]) -> int:
+    return hops.index(hop) if hop in hops else len(hops)
 
 
 def _named(cell: Capability, verdict: Verdict | None, causes: Sequence[Cause], edge: str) -> Capability:
