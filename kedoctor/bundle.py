@@ -157,9 +157,11 @@ class EvidenceWriter:
     # ------------------------------------------------------------------------------------------ entries
 
     def _entry(self, seen: Observation, clean: Redacted) -> tuple[Entry, bytes]:
+        words = describe(seen.request)
+        made = self._clean_text(words)
         common: dict[str, Any] = {
             "request": self._clean_request(seen),
-            "made": self._clean_text(describe(seen.request)),
+            "made": made,
             "at": seen.at,
             "took_ms": seen.took_ms,
             "redactions": clean.redactions,
@@ -168,7 +170,9 @@ class EvidenceWriter:
         if isinstance(answer, Unavailable):
             return Entry(**common, unavailable=answer), b""
         type_name, rest, payload, suffix = _parted(seen, answer)
-        name = self._unused(payload_name(seen.request, suffix))
+        # A question that holds a secret must not become a file name.
+        name = payload_name(seen.request, suffix) if made == words else f"other/{type_name}{suffix}"
+        name = self._unused(name)
         return Entry(
             **common,
             type=type_name,

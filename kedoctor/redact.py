@@ -58,9 +58,11 @@ class Redactor:
         marks = self._placeholders.for_item()
         try:
             clean = _Item(self._rules, name, marks).value(answer)
+            name = redact_text(name, self._placeholders.for_item())
         except Exception as error:  # noqa: BLE001  whatever it is, the item must not be written as it was read
             reason = str(error) if isinstance(error, yamlsecrets.UnsafeError) else type(error).__name__
-            return Redacted(Unavailable(Reason.WITHHELD, name, f"it could not be redacted safely: {reason}"))
+            what = redact_text(name, self._placeholders.for_item())
+            return Redacted(Unavailable(Reason.WITHHELD, what, f"it could not be redacted safely: {reason}"))
         return Redacted(clean, tuple(Redaction(name, kind, n) for kind, n in sorted(marks.counts.items())))
 
 
