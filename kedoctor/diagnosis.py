@@ -206,9 +206,7 @@ def _capability(
     about = [verdict for verdict in verdicts if name in verdict.capabilities]
     broken = [verdict for verdict in about if verdict.status is Status.FAIL]
     if broken:
-        first = min(
-            broken, key=lambda verdict: (bool(verdict.explained_by), rank.get(verdict.hop, len(rank)))
-        )
+        first = min(broken, key=lambda verdict: (bool(verdict.explained_by), _distance(verdict.hop, hops)))
         return Capability(name, "broken", first.hop), first
     if any(
         found.status is Status.PASS and name in proves.get(found.code, ()) and found.node
