@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import socket
 import ssl
 import threading
 import time
@@ -339,7 +340,7 @@ def test_a_namespace_takes_its_objects_with_it(server: ApiServer) -> None:
 def test_a_controller_can_be_played(server: ApiServer) -> None:
     def respawn(event: Any) -> None:
         if event.kind == "DELETED" and event.key == "default/web":
-            server.store.load([pod("web-again")])
+            server.store.add(pod("web-again"))
 
     server.store.on_change.append(respawn)
     ask(server, "DELETE", "/api/v1/namespaces/default/pods/web")
@@ -516,15 +517,20 @@ def test_one_write_meets_a_conflict(server: ApiServer) -> None:
 
 def test_a_colleague_s_edit_can_come_between(server: ApiServer) -> None:
     version = ask(server, "GET", f"{CMS}/one").json["metadata"]["resourceVersion"]
-    colleague = config_map("one", a="theirs") | {"metadata": {"name": "one", "namespace": "default"}}
-    resource = server.store.resources.for_object(colleague)
 
     def edit() -> None:
-        server.store.put(resource, colleague)
+        server.store.add(config_map("one", a="theirs"))
 
     server.faults.add("PATCH", before=edit, times=1)
     stale = patch(server, f"{CMS}/one", {"metadata": {"resourceVersion": version}, "data": {"a": "mine"}})
     assert stale.status == 409
+
+
+def test_what_is_no_http_is_told_so(server: ApiServer) -> None:
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    with _trust().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+        secure.sendall(b"not a request\r\n\r\n")
+        assert secure.recv(1000).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 def test_broken_connections(server: ApiServer) -> None:

@@ -69,7 +69,7 @@ def test_python_client_runs_commands(api: Any) -> None:
             _preload_content=False,
         )
         session.run_forever(timeout=5)
-        session.close()
+        session.sock.shutdown()  # close() leaves the socket open once the server has said goodbye
         return session
 
     echoed = run("echo", "nonce-1")

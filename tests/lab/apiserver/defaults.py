@@ -201,7 +201,7 @@ def is_complete(resource: Resource, obj: dict[str, Any]) -> bool:
     return other == obj
 
 
-def count_generation(resource: Resource, obj: dict[str, Any], generation: int) -> None:
+def count_generation(obj: dict[str, Any], generation: int) -> None:
     """Write the generation of the spec, in place; a DaemonSet repeats it in an annotation."""
     obj["metadata"]["generation"] = generation
     annotation = "deprecated.daemonset.template.generation"

@@ -48,6 +48,13 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing; the server keeps a record instead."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP in the words of Go's server, and hang up."""
+        text = f"{int(code)} {responses.get(code, message or explain or '')}".encode()
+        self._head(code, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
+        self.wfile.write(text)
+        self.close_connection = True
+
     def handle(self) -> None:
         """Serve the connection until one side closes it."""
         try:

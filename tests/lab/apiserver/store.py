@@ -232,6 +232,21 @@ class Store:
             self._record(Event("MODIFIED" if previous else "ADDED", resource.table, key, entry, previous))
         return obj
 
+    def add(self, obj: Object) -> Object:
+        """Store an object (new or changed) as somebody else's write, with what metadata it lacks; watches see it.
+
+        Raises:
+            LookupError: for a kind that no resource serves.
+        """
+        resource = self.resources.for_object(obj)
+        meta = {"uid": str(uuid.uuid4()), "creationTimestamp": now()} | obj["metadata"]
+        if resource.namespaced:
+            meta.setdefault("namespace", "default")
+        head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
+        return self.put(
+            resource, copy(head | {field: part for field, part in obj.items() if field not in head})
+        )
+
     def delete(self, resource: Resource, obj: Object) -> None:
         """Remove an object; its last version carries the number of the deletion."""
         meta = obj["metadata"]

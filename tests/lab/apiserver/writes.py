@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
+import secrets
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +35,7 @@ _KEPT = (
     "managedFields",
     "resourceVersion",
 )
+_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _STATUS_AT_CREATE = {"Node", "Namespace"}
 
 Answer = tuple[int, Object]
@@ -65,7 +66,7 @@ class Writer:
     def _store_new(self, request: Request, resource: Resource, obj: Object, manager: Manager) -> Object:
         meta = obj["metadata"]
         if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = meta["generateName"] + "".join(random.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
+            meta["name"] = meta["generateName"] + "".join(secrets.choice(_SUFFIX) for _ in range(5))
         namespace = request.namespace if resource.namespaced else ""
         applied = manager.operation == "Apply"
         for field in _KEPT:
@@ -85,7 +86,7 @@ class Writer:
                 raise errors.already_exists(resource, meta["name"])
             meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
             if resource.has("generation"):
-                defaults.count_generation(resource, obj, 1)
+                defaults.count_generation(obj, 1)
             return obj if request.dry_run else self.store.put(resource, obj)
 
     def _namespace_exists(self, name: str) -> bool:
@@ -225,7 +226,7 @@ def _count(resource: Resource, old: Object, new: Object) -> None:
     aside = ("metadata", "status", "kind", "apiVersion")
     changed = any(old.get(part) != new.get(part) for part in {**old, **new} if part not in aside)
     if resource.has("generation") and changed:
-        defaults.count_generation(resource, new, int(old["metadata"].get("generation", 1)) + 1)
+        defaults.count_generation(new, int(old["metadata"].get("generation", 1)) + 1)
 
 
 def _same(old: Object, new: Object) -> bool:
