@@ -57,6 +57,7 @@ FILES = (
     "/proc/net/route",
     "/proc/sys/net/ipv4/**",
     # The machine.
+    "/proc/modules",
     "/proc/cgroups",
     "/proc/cmdline",
     "/proc/self/mountinfo",

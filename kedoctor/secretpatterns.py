@@ -26,7 +26,10 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(PASSWORD_WORDS, re.IGNORECASE)
-_SECRET_KEY = re.compile(SECRET_WORDS, re.IGNORECASE)
+# configMapAndSecretChangeDetectionStrategy is no secret: in names of that style the word stands at the end.
+_QUALIFIED = r"(?:[-_.]?(?:s|data|value|keys?|string|text|old|new|previous|current|backup|b64|base64|\d+))*"
+_SECRET_KEY = re.compile(rf"(?:{SECRET_WORDS}){_QUALIFIED}\Z", re.IGNORECASE)
+_ENVIRONMENT_KEY = re.compile(rf"[A-Z0-9_]*(?:{SECRET_WORDS.upper()})[A-Z0-9_]*")
 _PLACEHOLDER = re.compile(PLACEHOLDER)
 _AUTH = re.compile(r"_?auth(?:orization)?", re.IGNORECASE)
 _HARMLESS = re.compile(
@@ -48,7 +51,10 @@ def is_secret_key(key: str) -> bool:
     key = _PLACEHOLDER.sub("", key) if "[redacted " in key else key
     if _AUTH.fullmatch(key):
         return True
-    return _SECRET_KEY.search(key) is not None and _ABOUT.search(key) is None
+    if _ABOUT.search(key) is not None:
+        return False
+    found = _PASSWORD.search(key) or _SECRET_KEY.search(key) or _ENVIRONMENT_KEY.fullmatch(key)
+    return found is not None
 
 
 def is_harmless(key: str, value: str) -> bool:
@@ -259,7 +265,7 @@ def _user_of_url(match: re.Match[str], marks: Placeholders) -> str:
 
 def _authorization(match: re.Match[str], marks: Placeholders) -> str:
     value = match["value"]
-    if is_placeholder(value) or value.lower() in ("bearer", "basic", "digest"):
+    if is_harmless("authorization", value) or value.lower() in ("bearer", "basic", "digest"):
         return match[0]
     return match["before"] + marks.of("credential", value)
 
@@ -328,7 +334,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Replace], ...] = (
     (_shape(r"(?P<user>://[^\s/:@\"']{0,256}:)(?P<password>[^\s/@\"']{1,512})@"), _user_of_url),
     (
         _shape(
-            rf"(?P<before>authorization[\"']?\s{{0,4}}[:=]\s{{0,4}}[\"']?(?:(?:basic|bearer|digest)\s+)?)(?P<value>{PLACEHOLDER}|[^\s\"']+)",
+            rf"(?P<before>(?<![a-z])authorization[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?(?:(?:basic|bearer|digest)[ \t]+)?)(?P<value>{PLACEHOLDER}|[^\s\"']+)",
             re.IGNORECASE,
         ),
         _authorization,

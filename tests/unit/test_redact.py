@@ -257,6 +257,8 @@ def test_a_binary_that_is_no_certificate_is_withheld() -> None:
         "    tokenRefreshDuration: 12",
         "--enable-bootstrap-token-auth=true --service-account-key-file=/etc/kubernetes/pki/sa.pub",
         "querySecretWorkers: 100",
+        "      configMapAndSecretChangeDetectionStrategy: Get",
+        "featureGates:\n  requireAuthorization: false\nauthorization:\n  debug: true",
         "-A KUBE-SEP-5IQAEH3A2OZOEQGH -p tcp -j DNAT --to-destination 10.99.0.1:6443",
         'automountServiceAccountToken: false, secretName: "cloudcore"',
         "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
