@@ -23,6 +23,8 @@ from .request import ADMIN, User
 from .server import ApiServer
 from .store import Object
 
+CMS = "/api/v1/namespaces/default/configmaps"
+MERGE = "application/merge-patch+json"
 TOKEN = "the-administrator"  # a token of a server that lives for one test
 RECORDINGS = Path(__file__).parent / "recordings"
 
@@ -70,7 +72,8 @@ class Answer:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-def _client_context() -> ssl.SSLContext:
+def client_context() -> ssl.SSLContext:
+    """A client's context that trusts :func:`certificates`."""
     return ssl.create_default_context(cadata=certificates()[1].decode())
 
 
@@ -85,7 +88,7 @@ def ask(
     **headers: str,
 ) -> Answer:
     """One request over a connection of its own. Header names are given with underscores."""
-    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=_client_context(), timeout=20)
+    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=client_context(), timeout=20)
     sent = {"Accept": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
@@ -98,6 +101,44 @@ def ask(
         return Answer(answer.status, tuple(answer.getheaders()), answer.read())
     finally:
         connection.close()
+
+
+def patch(server: ApiServer, path: str, body: Any, form: str = MERGE, **headers: str) -> Answer:
+    """One patch, a merge patch unless said otherwise."""
+    return ask(server, "PATCH", path, json.dumps(body), content_type=form, **headers)
+
+
+def names(answer: Answer) -> list[str]:
+    """The names in a list."""
+    return [item["metadata"]["name"] for item in answer.json["items"]]
+
+
+def config_map(name: str, **data: str) -> Object:
+    """A ConfigMap of the default namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"},
+        "data": data,
+    }
+
+
+def pod(name: str, node: str = "edge1") -> Object:
+    """A running Pod of the default namespace with one container ``main``."""
+    containers = [{"name": "main", "image": "busybox:1.36"}]
+    meta = {"name": name, "namespace": "default", "labels": {"app": name}}
+    spec = {"nodeName": node, "containers": containers}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Running"}}
+
+
+def node(name: str = "edge1") -> Object:
+    """An edge node at 10.99.0.2, port 10351."""
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "10.99.0.2"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10351}},
+        "nodeInfo": {"kubeletVersion": "v1.31.12-kubeedge-v1.22.0"},
+    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +189,7 @@ class Channels:
         self, server: ApiServer, path: str, *, protocols: str, key: str = "", token: str = TOKEN
     ) -> None:
         raw = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-        self._socket = _client_context().wrap_socket(raw, server_hostname="127.0.0.1")
+        self._socket = client_context().wrap_socket(raw, server_hostname="127.0.0.1")
         self._reader = self._socket.makefile("rb")
         lines = [
             f"GET {path} HTTP/1.1",
