@@ -23,6 +23,7 @@ from kedoctor.evaluation import FactCrashError, HostView, SiteView, contexts
 from kedoctor.memo import MemoSource
 from kedoctor.observations import Request
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.ports import Host
 from kedoctor.records import encode
 
 __all__ = ["main", "make_bundle"]
@@ -50,6 +51,7 @@ def make_bundle(plugins: Plugins, case: RecordedCase, host: str, path: Path) -> 
 
 def _asked(plugins: Plugins, source: RecordedHost, host: str, sides: set[str]) -> list[Request]:
     memo = MemoSource(source)
+    plugins.sides(Host(memo))
     view = HostView(host, frozenset(Side(side) for side in sides), memo)
     whole, hosts = contexts(plugins.registry, SiteView((view,), memo))
     for wanted in plugins.registry.facts:

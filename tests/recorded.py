@@ -355,4 +355,6 @@ def _tables(saved: str, arguments: tuple[str, ...]) -> str:
 
 
 def _printed(request: o.RunTool, text: str) -> o.ToolOutput:
-    return o.ToolOutput((f"/usr/sbin/{request.tool}", *request.arguments), 0, text, "")
+    """What a tool printed; the recordings keep its standard error behind ``[stderr]``."""
+    stdout, _, stderr = text.partition("[stderr] ")
+    return o.ToolOutput((f"/usr/sbin/{request.tool}", *request.arguments), 0, stdout, stderr)
