@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kedoctor.declarations import Side
 from kedoctor.errors import UsageError
 from kedoctor.evaluation import HostView, SiteView
-from kedoctor.live import LiveSource
-from kedoctor.live.cluster import LiveCluster
 from kedoctor.memo import MemoSource
 from kedoctor.observations import Identity, ListObjects, Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.ports import Host
-from kedoctor.replay import ReplaySource, open_bundle
+
+if TYPE_CHECKING:
+    from kedoctor.replay import ReplaySource
 
 __all__ = ["LiveOptions", "OpenSite", "bundled_site", "live_site"]
 
@@ -44,6 +45,10 @@ def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
     Raises:
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
+    # A run over bundles needs none of what looks at a machine, and the other way round.
+    from kedoctor.live import LiveSource  # noqa: PLC0415  as above
+    from kedoctor.live.cluster import LiveCluster  # noqa: PLC0415  as above
+
     cluster = LiveCluster(
         kubeconfig=options.kubeconfig or None, context=options.context or None, root=options.root
     )
@@ -62,6 +67,8 @@ def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> OpenSite:
         BundleError: a bundle cannot be read.
         UsageError: two bundles are of the same host.
     """
+    from kedoctor.replay import ReplaySource, open_bundle  # noqa: PLC0415  see live_site
+
     views: list[HostView] = []
     memos: dict[str, MemoSource] = {}
     cluster: MemoSource | None = None
