@@ -55,8 +55,11 @@ def condition(conditions: tuple[Condition, ...] | None, kind: str) -> Condition 
 
 
 def is_live(pod: Pod) -> bool:
-    """Whether it runs and is not being deleted."""
-    return pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None
+    """Whether a container of it runs and it is not being deleted; a pod in a crash loop has the phase Running, too."""
+    if pod.status.phase != "Running" or pod.metadata.deletion_timestamp is not None:
+        return False
+    statuses = pod.status.container_statuses or ()
+    return not statuses or any(status.state.running is not None for status in statuses)
 
 
 def is_ready(pod: Pod) -> bool:

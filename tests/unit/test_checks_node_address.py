@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from siteworld import both_languages, edge, edges, only
+
+from kedoctor.api import Reason, Status, Unavailable
+from kedoctor.checks.facts.tunnelport import RecordState, TunnelPortRecord, parse_record
+from kedoctor.checks.node_address import kubelet_port
+
+RECORD = parse_record('{"ipTunnelPort":{"10.99.0.1":10352},"port":{"10351":true,"10352":true}}')
+
+
+def test_the_port_on_record_passes() -> None:
+    assert only(kubelet_port(edges(edge(port=10352)), RECORD)).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("port", "words"),
+    [
+        (0, "no port"),  # the Node was made by hand
+        (10250, "10250"),
+        (10350, "edgeStream is off"),  # testbed.md: fresh join
+        (10351, "since the cloudcore pod was re-created"),  # testbed.md: a2
+    ],
+)
+def test_a_port_without_a_tunnel_fails(port: int, words: str) -> None:
+    found = only(kubelet_port(edges(edge(port=port)), RECORD))
+    assert (found.status, found.node) == (Status.FAIL, "edge1")
+    assert words in found.summary.en
+    assert str(port) in found.summary.en
+    assert both_languages(found)
+
+
+def test_10350_is_right_where_an_old_release_left_it_on_record() -> None:
+    old = parse_record('{"ipTunnelPort":{"10.99.0.1":10350},"port":{"10350":true}}')
+    assert only(kubelet_port(edges(edge(port=10350)), old)).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Unavailable(Reason.FORBIDDEN, "ConfigMaps"),
+        TunnelPortRecord(RecordState.NO_CONFIG_MAP),
+        parse_record("{"),
+    ],
+)
+def test_without_a_record_only_the_certain_ports_are_judged(record: TunnelPortRecord | Unavailable) -> None:
+    assert only(kubelet_port(edges(edge(port=10351)), record)).status is Status.UNKNOWN
+    assert only(kubelet_port(edges(edge(port=10350)), record)).status is Status.FAIL
+
+
+def test_an_ordinary_kubelet_with_an_edge_label_needs_no_tunnel() -> None:
+    found = only(kubelet_port(edges(edge(port=10250, version="v1.31.14")), RECORD))
+    assert found.status is Status.SKIP
+
+
+def test_an_edge_that_is_away_as_planned_is_left_out() -> None:
+    away = edge(port=10351, ready="Unknown", cordoned=True)
+    assert only(kubelet_port(edges(away), RECORD)).status is Status.SKIP
+
+
+def test_each_edge_is_judged_by_itself() -> None:
+    found = list(kubelet_port(edges(edge("edge1", port=10352), edge("edge2", port=10350)), RECORD))
+    assert [(one.node, one.status) for one in found] == [("edge1", Status.PASS), ("edge2", Status.FAIL)]
