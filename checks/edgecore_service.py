@@ -158,7 +158,7 @@ def _because(last: LogLine | None, meaning: ExitMeaning | None) -> Text:
         )
     if last is not None:
         words = (last.message or last.raw)[:200]
-        return Text(f" Its last words: {words}", zh=f"最后的日志：{words}")
+        return Text(f" Its last words: “{words}”.", zh=f"最后的日志：“{words}”。")
     return Text("", zh="")
 
 

@@ -109,9 +109,12 @@ class CloudCa:
 
 
 @fact
-def cloud_ca(wire: Wire, config: EdgecoreConfig) -> CloudCa:
+def cloud_ca(wire: Wire, config: EdgecoreConfig) -> CloudCa | Unavailable:
     """The CA that cloudcore hands to this edge; TLS is not verified, just as edgecore does not (facts.md §4.2)."""
     server = config.http_server
+    if server is None:
+        what = "modules.edgeHub.httpServer"
+        return Unavailable(Reason.INVALID, what, "edgecore.yaml names no server for certificates")
     url = f"https://{server}/ca.crt"
     return CloudCa(url, needed(wire.get(url, timeout=5.0)))
 

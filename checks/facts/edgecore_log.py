@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from kedoctor.api import Clock, Host, Reason, Unavailable, fact, needed
 from kedoctor.checks.klog import LogLine, parse_lines
 
-__all__ = ["EdgecoreLog", "edgecore_log", "quoted"]
+__all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]
 
 _OLD_FILE = "/var/log/kubeedge/edgecore.log"
 _TUNNEL_START = "Start a new tunnel stream connection"
 _TUNNEL_ERROR = re.compile(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
 _HUB_ERROR = re.compile(r"^dial websocket error|^Init websocket connection failed")
 _NO_PORT = "Failed to listen and serve"  # edged exits after this line (facts.md §3.6)
+_DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
 _HUB_GOOD = "Websocket connect to cloud access successful"
 _TOKEN = re.compile(r"(token )\S+( credentials)")
 
@@ -30,11 +31,12 @@ def quoted(line: LogLine) -> str:
 class EdgecoreLog:
     """The journal of edgecore, oldest line first.
 
-    ``last_run`` is what the last process said and what systemd said of it; ``ended`` whether systemd saw it end.
+    ``last_run`` is what the last process said and what systemd said of it, ``read`` when the log was read.
     """
 
     lines: tuple[LogLine, ...]
     last_run: tuple[LogLine, ...]
+    read: datetime
 
     def newest(self, words: str) -> LogLine | None:
         """The last line of the last run that holds ``words``."""
@@ -59,12 +61,20 @@ class EdgecoreLog:
         return _fatal(self.lines)
 
     def tunnel_errors(self) -> tuple[LogLine, ...]:
-        """The last unbroken row of dial errors of the tunnel, oldest first.
+        """The row of dial errors of the tunnel that reaches to the end of the log, oldest first.
 
-        There is no line for a tunnel that was established, so these say that it fails *now* only together with
-        the sockets, or if none was dialled after them (facts.md §5.4).
+        No line tells that a tunnel was established; an attempt that is older than a dial may take and was followed
+        by no error is taken for one (facts.md §5.4), and the errors before it are history.
         """
-        return tuple(self._failures(("edgestream.go",), _TUNNEL_ERROR, good=None))
+        start = self.tunnel_start()
+        errors = tuple(self._failures(("edgestream.go",), _TUNNEL_ERROR, good=None))
+        if errors and start is not None and _apart(errors[-1], start) > timedelta(0):
+            return errors if self._age(start) < _DIAL else ()
+        return errors
+
+    def _age(self, line: LogLine) -> timedelta:
+        times = [one.time for one in self.last_run[-1:] if one.time is not None]
+        return timedelta(0) if line.time is None else max(self.read, *times, line.time) - line.time
 
     def tunnel_error(self) -> LogLine | None:
         """The newest of :meth:`tunnel_errors`."""
@@ -110,18 +120,19 @@ def edgecore_log(host: Host, clock: Clock) -> EdgecoreLog | Unavailable:
     now = needed(clock.now()).time
     journal = host.journal("edgecore.service")
     if not isinstance(journal, Unavailable) and journal.text.strip():
-        return _log(journal.text, now)
+        return read_log(journal.text, now)
     file = host.read(_OLD_FILE, from_end=True)
     if not isinstance(file, Unavailable):
-        return _log(file.text(), now)
+        return read_log(file.text(), now)
     if isinstance(journal, Unavailable):
         return journal
     return Unavailable(Reason.ABSENT, "the journal of edgecore", "it is empty")
 
 
-def _log(text: str, now: datetime) -> EdgecoreLog:
+def read_log(text: str, now: datetime) -> EdgecoreLog:
+    """A journal as text, read at ``now`` (aware)."""
     lines = tuple(parse_lines(text, now))
-    return EdgecoreLog(lines, lines[_last_run_begins(lines) :])
+    return EdgecoreLog(lines, lines[_last_run_begins(lines) :], now)
 
 
 def _last_run_begins(lines: tuple[LogLine, ...]) -> int:
