@@ -8,6 +8,7 @@ from kedoctor.api import (
     Connection,
     Host,
     HttpAnswer,
+    Reason,
     Socket,
     Sockets,
     TlsPeer,
