@@ -43,19 +43,21 @@ def metrics_args(server: MetricsServer, diversion: WorkingDiversion) -> Finding:
             ),
             subject=deployment_of(server),
         )
-    faults = [*_dialling(server), *_listening(server), *_timing(server)]
-    implied = [] if diversion.nodes else _implied(server)
+    arrives = bool(diversion.edges)  # figures of an edge prove that it is dialled and trusted as it should be
+    faults = [*([] if arrives else _dialling(server)), *_listening(server), *_timing(server)]
+    implied = [] if arrives else [*_trusting(server), *_naming(server)]
     if not faults and not implied:
         return passed(
             Text("The arguments of metrics-server fit edge nodes.", zh="metrics-server 的参数适合边缘节点。"),
             subject=deployment_of(server),
         )
-    return _wrong_arguments(server, faults or implied, Certainty.PROVED if faults else Certainty.IMPLIED)
+    if faults:
+        return _wrong_arguments(server, [*faults, *implied], Certainty.PROVED)
+    return _wrong_arguments(server, implied, Certainty.IMPLIED)
 
 
 def _dialling(server: MetricsServer) -> Iterator[Fault]:
-    arguments = server.arguments
-    if not switched_on(arguments.get("kubelet-use-node-status-port")):
+    if not switched_on(server.arguments.get("kubelet-use-node-status-port")):
         yield (
             Text(
                 "without --kubelet-use-node-status-port it dials every edge at 10250, where nothing listens",
@@ -63,33 +65,31 @@ def _dialling(server: MetricsServer) -> Iterator[Fault]:
             ),
             "--kubelet-use-node-status-port",
         )
-    if (
-        not switched_on(arguments.get("kubelet-insecure-tls"))
-        and "kubelet-certificate-authority" not in arguments
-    ):
+
+
+def _trusting(server: MetricsServer) -> Iterator[Fault]:
+    """What only breaks unless somebody had the stream certificate signed by a CA that metrics-server trusts."""
+    if not switched_on(server.arguments.get("kubelet-insecure-tls")):
         yield (
             Text(
-                "without --kubelet-insecure-tls it refuses cloudcore's stream certificate, which names no edge",
-                zh="缺少 --kubelet-insecure-tls，会拒绝 cloudcore 的流证书（其中不含边缘地址）",
+                "without --kubelet-insecure-tls it refuses the chart's stream certificate, which names no edge",
+                zh="缺少 --kubelet-insecure-tls，会拒绝 chart 生成的流证书（其中不含边缘地址）",
             ),
             "--kubelet-insecure-tls",
         )
 
 
-def _implied(server: MetricsServer) -> list[Fault]:
+def _naming(server: MetricsServer) -> Iterator[Fault]:
     """What only breaks if names of nodes do not resolve where metrics-server runs."""
-    types = server.arguments.get("kubelet-preferred-address-types", "Hostname")
-    if types.split(",")[0].strip() == "InternalIP":
-        return []
-    return [
-        (
+    first = server.arguments.get("kubelet-preferred-address-types", "Hostname").split(",")[0].strip()
+    if first != "InternalIP":
+        yield (
             Text(
-                f"its first address type is {types.split(',')[0].strip()}, so it looks up names of edges that no DNS knows",
-                zh=f"首选地址类型为 {types.split(',')[0].strip()}，会去解析 DNS 中不存在的边缘主机名",
+                f"its first address type is {first}, so it looks up names of edges that no DNS knows",
+                zh=f"首选地址类型为 {first}，会去解析 DNS 中不存在的边缘主机名",
             ),
             "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
         )
-    ]
 
 
 def _listening(server: MetricsServer) -> Iterator[Fault]:

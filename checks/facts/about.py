@@ -39,8 +39,8 @@ class SiteTime:
 class AboutSite:
     """Versions and distribution; what could not be read is empty.
 
-    ``component_versions`` maps ``KubeEdge (cloud)``, ``KubeEdge (edge)`` and ``container runtime (edge)`` to all
-    versions seen. ``distribution`` is ``kubeadm``, ``k3s``, ``rke2`` or ``unknown``.
+    ``component_versions`` maps ``KubeEdge`` (cloudcore's image and all edges) and ``edge runtime`` to all versions
+    seen. ``distribution`` is ``kubeadm``, ``k3s``, ``rke2`` or ``unknown``.
     """
 
     cluster_version: str
@@ -85,10 +85,12 @@ def about_site(
         for deployment in (() if isinstance(deployments, Unavailable) else deployments)
         for container in deployment.spec.template.spec.containers
     ]
+    cloud = [image.rpartition(":")[2] for image in images if "cloudcore:" in image]
     seen = {
-        "KubeEdge (cloud)": _distinct(image.rpartition(":")[2] for image in images if "cloudcore:" in image),
-        "KubeEdge (edge)": _distinct(kubeedge_version(n.status.node_info.kubelet_version) for n in items),
-        "container runtime (edge)": _distinct(
+        "KubeEdge": _distinct(
+            [*cloud, *(kubeedge_version(n.status.node_info.kubelet_version) for n in items)]
+        ),
+        "edge runtime": _distinct(
             node.status.node_info.container_runtime_version
             for node in items
             if kubeedge_version(node.status.node_info.kubelet_version)

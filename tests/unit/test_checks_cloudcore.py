@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,9 +23,7 @@ from kedoctor.checks.facts.cloudcore_log import CloudcoreLog, PodLog
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.manager import IptablesManager
 from kedoctor.checks.facts.metrics import WorkingDiversion
-from kedoctor.checks.facts.secrets import KubeedgeSecrets, StreamSecret
 from kedoctor.checks.kinds import DaemonSet, Deployment, Pod, Service
-from kedoctor.checks.stream_secret import stream_secret_keys
 from kedoctor.yamldoc import YamlError, load
 
 BLIND = Unavailable(Reason.FORBIDDEN, "it")
@@ -354,7 +351,7 @@ def test_a_cloudcore_that_does_not_run_is_not_judged_here() -> None:
     assert live(running=workload(DOWN)).status is Status.SKIP
 
 
-# -------------------------------------------------------------------------------------- KE105, KE108
+# -------------------------------------------------------------------------------------------- KE105
 
 
 def test_a_running_cloudcore() -> None:
@@ -399,39 +396,3 @@ def test_no_pod_at_all() -> None:
     scaled = CloudcoreWorkload(deployment(replicas=0), ())
     assert "replicas: 0" in cloudcore_running(scaled, BLIND).summary.en
     assert cloudcore_running(CloudcoreWorkload(None, ()), BLIND).status is Status.FAIL
-
-
-def secrets(stream: StreamSecret | Unavailable) -> KubeedgeSecrets:
-    return KubeedgeSecrets(ca=BLIND, cloudcore=BLIND, token=BLIND, stream=stream)
-
-
-COMPLETE = StreamSecret(("stream.crt", "stream.key", "streamCA.crt"), b"", b"")
-
-
-def test_the_three_keys() -> None:
-    assert stream_secret_keys(secrets(COMPLETE), config(), workload()).status is Status.PASS
-
-
-def test_a_renamed_key_waits_for_the_next_start() -> None:
-    renamed = replace(COMPLETE, keys=("stream.key", "streamCA.crt", "tls.crt"))
-    found = stream_secret_keys(secrets(renamed), config(), workload())
-    assert (found.status, found.breaks) == (Status.WARN, ())
-    assert "stream.crt" in found.summary.en
-    stopped = stream_secret_keys(secrets(renamed), config(), CloudcoreWorkload(deployment(), (PENDING,)))
-    assert (stopped.status, stopped.breaks) == (Status.FAIL, None)
-
-
-def test_a_secret_that_is_gone_and_one_that_may_not_be_read() -> None:
-    gone = Unavailable(Reason.ABSENT, "Secret kubeedge/cloudcore")
-    assert stream_secret_keys(secrets(gone), config(), BLIND).status is Status.FAIL
-    assert stream_secret_keys(secrets(BLIND), config(), BLIND).status is Status.UNKNOWN
-
-
-def test_the_secret_does_not_matter_where_it_is_not_mounted() -> None:
-    own = made(
-        Deployment, spec={"template": {"spec": {"volumes": [{"name": "h", "hostPath": {"path": "/etc"}}]}}}
-    )
-    gone = Unavailable(Reason.ABSENT, "Secret kubeedge/cloudcore")
-    assert stream_secret_keys(secrets(gone), config(), workload(deploy=own)).status is Status.SKIP
-    off = config("modules: {}\n")
-    assert stream_secret_keys(secrets(gone), off, workload()).status is Status.SKIP

@@ -144,7 +144,6 @@ def test_the_arguments_of_the_healthy_site() -> None:
             (*without("--kubelet-use"), "--kubelet-use-node-status-port=false"),
             "--kubelet-use-node-status-port",
         ),
-        (without("--kubelet-insecure-tls"), "--kubelet-insecure-tls"),
         ((*without("--secure-port"), "--secure-port=10250"), "--secure-port=4443"),
         ((*without("--secure-port"), "--secure-port=10003"), "--secure-port=4443"),
         ((*without("--secure-port"), "--secure-port=443"), "--secure-port=4443"),
@@ -164,6 +163,13 @@ def test_10250_is_free_in_the_network_of_a_pod() -> None:
         arguments((*without("--secure-port"), "--secure-port=10250"), port=10250, host=False).status
         is Status.PASS
     )
+
+
+def test_without_insecure_tls_the_chart_s_certificate_is_refused() -> None:
+    strict = without("--kubelet-insecure-tls")  # K3s' bundled one verifies by default
+    found = arguments(strict)
+    assert (found.status, found.certainty) == (Status.FAIL, Certainty.IMPLIED)
+    assert arguments(strict, WORKS).status is Status.PASS
 
 
 def test_names_first_only_matters_if_they_do_not_resolve() -> None:
