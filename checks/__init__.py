@@ -82,6 +82,8 @@ def kedoctor_paths() -> Sequence[DataPath]:
 @hookimpl
 def kedoctor_page(code: str, language: str) -> str | None:
     """The page of a code that this package owns."""
+    if not (code.isalnum() and language.isalpha()):
+        return None
     page = _HERE / "pages" / language / f"{code}.md"
     return page.read_text(encoding="utf-8") if page.is_file() else None
 

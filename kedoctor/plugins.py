@@ -34,28 +34,55 @@ class Plugins:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager("kedoctor")
         self._manager.add_hookspecs(hookspecs)
-        self.registry = Registry()
-        self.names: list[str] = []
+        self._registered: list[tuple[str, object]] = []
+        self._refused: list[Refusal] = []
+        self._registry: Registry | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """All facts, checks and remedies; declared when first asked for, because that imports all knowledge."""
+        if self._registry is None:
+            self._registry = Registry()
+            for name, plugin in list(self._registered):
+                self._declare(self._registry, name, plugin)
+            self._registry.refusals.extend(self._refused)
+        return self._registry
+
+    @property
+    def names(self) -> list[str]:
+        """The plugins that were accepted, in the order of registration."""
+        return [name for name, _ in self._registered]
 
     def refuse(self, plugin: str, what: str, reason: str) -> None:
         """Notes that a plugin (or a part of it) was not accepted."""
-        self.registry.refusals.append(Refusal(plugin, what, reason))
+        self._refused.append(Refusal(plugin, what, reason))
 
     def register(self, name: str, plugin: object) -> None:
-        """Adds a plugin with its facts and checks; one that breaks while it is asked is refused as a whole."""
+        """Adds a plugin; one that does not fit the hooks is refused as a whole, here or when it is asked."""
         try:
             self._manager.register(plugin, name)
             self._manager.check_pending()
+        except Exception as error:  # noqa: BLE001  a plugin may break in any way
+            self._drop(name, plugin, error)
+            return
+        self._registered.append((name, plugin))
+
+    def _declare(self, registry: Registry, name: str, plugin: object) -> None:
+        try:
             facts = _flat(self._ask(plugin, "kedoctor_facts"))
             checks = _flat(self._ask(plugin, "kedoctor_checks"))
             remedies = _flat(self._ask(plugin, "kedoctor_remedies"))
         except Exception as error:  # noqa: BLE001  a plugin may break in any way
-            self._manager.unregister(plugin)
-            self.refuse(name, "everything", f"{type(error).__name__}: {error}")
+            self._registered.remove((name, plugin))
+            self._drop(name, plugin, error)
             return
-        self.names.append(name)
-        self.registry.add(name, facts, checks)
-        self.registry.add_remedies(name, remedies)
+        registry.add(name, facts, checks)
+        registry.add_remedies(name, remedies)
+
+    def _drop(self, name: str, plugin: object, error: Exception) -> None:
+        if self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
+        self.refuse(name, "everything", f"{type(error).__name__}: {error}")
 
     def paths(self) -> list[DataPath]:
         """The data paths, the first plugin's first."""
