@@ -48,7 +48,7 @@ from kedoctor.wording import describe
 __all__ = ["HostOnWire", "RecordedWire", "SiteOnWire"]
 
 HUB, HTTPS, STREAM, TUNNEL, EDGED = 10000, 10002, 10003, 10004, 10350
-SERVICES = ip_network("10.96.0.0/12")
+SERVICES = ip_network("10.96.0.0/16")
 STATS_RECORDED_AT = datetime(2026, 11, 23, 4, 26, 3, tzinfo=UTC)
 STATS = "62-stream-10003-stats-host-ip.http"
 
@@ -200,7 +200,7 @@ class RecordedWire:
             Reason.TIMEOUT, what, f"no answer within {getattr(request, 'timeout', 5.0):g} s"
         )
         owner = self._owner(target)
-        if owner is None and ip_address(target) in SERVICES:  # the hosts' own network lies inside that range
+        if ip_address(target) in SERVICES:
             return no_answer
         if owner is None:
             return Unavailable(Reason.UNREACHABLE, what, "no route: No route to host")

@@ -1,0 +1,203 @@
+"""The recorded sites of ``tests/fixtures``: whole, small, free of secrets, true to the recordings, and up to date."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import make_fixtures
+import pytest
+import recorded
+import recorded_texts
+from recorded_wire import RecordedWire
+
+from kedoctor import observations as o
+from kedoctor import x509
+from kedoctor.archive import read_archive
+from kedoctor.checks.jointoken import read_token
+from kedoctor.checks.kinds import Secret
+from kedoctor.declarations import Side
+from kedoctor.evaluation import HostView, SiteView, contexts
+from kedoctor.memo import MemoSource
+from kedoctor.observations import Reason, Unavailable
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.ports import Cluster, Host
+from kedoctor.redact import is_certificates
+from kedoctor.replay import ReplaySource, open_bundle
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+CASES = sorted({path.parent.name for path in FIXTURES.glob("*/*.tgz")})
+BUNDLES = sorted(FIXTURES.glob("*/*.tgz"))
+# Where edgecore.yaml is broken, nothing says which certificates edgecore uses, and none is looked at.
+EDGES = [path for path in BUNDLES if path.name == "edge1.tgz" and not path.parent.name.startswith("l1-")]
+# kubectl showed an empty summary once, while cloudcore's log and metrics-server's sample of the same seconds show
+# that summaries came through.
+ONCE_EMPTY = "healthy-manual-dnat-rule"
+
+needs_recordings = pytest.mark.skipif(
+    recorded.recordings() is None,
+    reason="the recordings are not here (KEDOCTOR_RECORDINGS names their folder)",
+)
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def replay(case: str, host: str) -> ReplaySource:
+    return ReplaySource(open_bundle(FIXTURES / case / f"{host}.tgz"))
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    return load_plugins()
+
+
+# ---------------------------------------------------------------------------------------------- bundles
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
+def test_a_fixture_is_whole_small_and_complete(path: Path) -> None:
+    bundle = open_bundle(path)
+    assert path.stat().st_size < make_fixtures.LIMIT
+    assert bundle.manifest.withheld == 0
+    assert bundle.manifest.host == path.stem
+    refused = [
+        entry.made for entry in bundle.manifest.entries if _reason(entry.unavailable) is Reason.NOT_ALLOWED
+    ]
+    assert refused == [], "checks/evidence.py must list what facts read"
+
+
+def _reason(answer: Unavailable | None) -> Reason | None:
+    return answer.reason if answer else None
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
+def test_a_fixture_answers_everything_that_facts_ask_today(path: Path, plugins: Plugins) -> None:
+    source = ReplaySource(open_bundle(path))
+    memo = MemoSource(source)
+    plugins.sides(Host(memo))
+    view = HostView(path.stem, frozenset(Side(side) for side in source.manifest.sides), memo)
+    whole, hosts = contexts(plugins.registry, SiteView((view,), memo))
+    for wanted in plugins.registry.facts:
+        for context in (whole, *hosts.values()):
+            context.fact(wanted)
+    missing = [
+        seen.answer.what
+        for seen in memo.observations()
+        if isinstance(seen.answer, Unavailable) and "does not hold it" in seen.answer.detail
+    ]
+    assert missing == [], "run tests/make_fixtures.py"
+
+
+@pytest.mark.parametrize("path", BUNDLES, ids=name_of)
+def test_a_fixture_holds_no_secret(path: Path) -> None:
+    for name, data in read_archive(path):
+        assert b"PRIVATE KEY-----" not in data, name
+        assert b"SIGNATURE" not in data, name
+        assert re.search(rb"eyJ[\w-]+\.eyJ", data) is None, name
+
+
+# ----------------------------------------------------------------------------------------- certificates
+
+
+def secret(case: str, name: str) -> dict[str, bytes]:
+    found = Cluster(replay(case, "cloud")).list(Secret, namespace="kubeedge")
+    assert not isinstance(found, Unavailable)
+    data = next(one.data for one in found if one.metadata.name == name)
+    return {key: base64.b64decode(value) for key, value in (data or {}).items()}
+
+
+def file(case: str, path: str) -> bytes:
+    found = Host(replay(case, "edge1")).read(path)
+    assert isinstance(found, o.File)
+    return found.data
+
+
+@pytest.mark.parametrize("case", [path.parent.name for path in EDGES])
+def test_the_certificates_of_a_site_belong_together(case: str) -> None:
+    authority = x509.read_certificates(secret(case, "casecret")["cadata"])[0]
+    root = x509.read_certificates(file(case, recorded.ROOT_CA))[0]
+    own = x509.read_certificates(file(case, recorded.CERTIFICATE))[0]
+    cloudcore = x509.read_certificates(secret(case, "cloudcoresecret")["cloudcoredata"])[0]
+    assert (root.sha256 == authority.sha256) is (case != "g1-edge-rootca-mismatch")
+    assert own.is_signed_by(authority)
+    assert cloudcore.is_signed_by(authority)
+    assert cloudcore.ip_addresses == ("10.99.0.1",)
+    assert own.common_name == "system:node:edge1"
+    assert read_token(secret(case, "tokensecret")["tokendata"].decode()).ca_sha256 == authority.sha256
+    with pytest.raises(x509.CertificateError) as redacted:
+        x509.read_private_key(file(case, recorded.KEY))
+    assert redacted.value.spki_sha256 == own.spki_sha256
+
+
+@pytest.mark.parametrize("case", [path.parent.name for path in EDGES])
+def test_only_what_was_expired_is_expired(case: str) -> None:
+    now = replay(case, "edge1").observe(o.ReadClock()).time
+    own = x509.read_certificates(file(case, recorded.CERTIFICATE))[0]
+    stream = x509.read_certificates(secret(case, "cloudcore")["stream.crt"])[0]
+    assert (own.valid_at(now) == "expired") is (case == "f1-edge-cert-expired")
+    assert (stream.valid_at(now) == "expired") is (case == "f2-stream-cert-expired")
+    assert is_certificates(secret(case, "cloudcore")["streamCA.crt"])
+
+
+# -------------------------------------------------------------------------------- true to the recordings
+
+
+@needs_recordings
+@pytest.mark.parametrize(
+    "case", [name for name in recorded.cases() if not name.startswith("k-") and name != ONCE_EMPTY]
+)
+def test_what_probes_are_said_to_find_is_what_kubectl_found(case: str) -> None:
+    site = recorded.RecordedCase(case).site
+    assert site is not None
+    answer = RecordedWire(site, site.cloud).node_proxy("edge1", "/stats/summary")
+    _, _, after = site.kubectl.partition('proxy/stats/summary"')
+    said = after.partition("\n")[2].partition("\n\n")[0]
+    if "dial tcp" in said:
+        expected = said[said.index("error trying") :].splitlines()[0]
+        assert isinstance(answer, Unavailable)
+        assert answer.detail == expected
+    elif "unknown certificate authority" in said or "connection reset" in said:
+        assert isinstance(answer, Unavailable)
+        assert "unknown certificate authority" in answer.detail
+    elif "no output at all" in said:
+        assert isinstance(answer, Unavailable)
+        assert answer.reason is Reason.TIMEOUT
+    elif 'on the server ("")' in said:
+        assert isinstance(answer, Unavailable)
+        assert answer.detail == "HTTP 500"
+    else:
+        assert isinstance(answer, o.ApiAnswer)
+        assert answer.body.startswith(b'{\n "node": {\n  "nodeName": "edge1"') is said.startswith("{")
+        assert bool(answer.body) is said.startswith("{")
+
+
+@needs_recordings
+def test_equal_recordings_give_equal_bytes(tmp_path: Path, plugins: Plugins) -> None:
+    case = recorded.RecordedCase("healthy")
+    first, second = (
+        make_fixtures.make_bundle(plugins, case, "edge1", tmp_path / name).path for name in ("a.tgz", "b.tgz")
+    )
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_every_recorded_host_of_a_case_has_its_fixture() -> None:
+    names = recorded.cases() or CASES
+    for name in names:
+        hosts = recorded.RecordedCase(name).hosts() if recorded.cases() else {}
+        assert {path.stem for path in (FIXTURES / name).glob("*.tgz")} >= set(hosts)
+
+
+def test_a_stand_in_journal_becomes_what_journalctl_prints() -> None:
+    log = (
+        "Nov 23 03:15:59 edge1 systemd[1]: Started edgecore.service.\n"
+        "W1123 03:15:59.819404     312 validation.go:71] NodeIP is empty\n"
+        "panic: something\n"
+    )
+    assert recorded_texts.journal(log, "edge1", 10).text.splitlines() == [
+        "2026-11-23T03:15:59.000000+0000 edge1 systemd[1]: Started edgecore.service.",
+        "2026-11-23T03:15:59.819404+0000 edge1 edgecore[312]: W1123 03:15:59.819404     312 validation.go:71] NodeIP is empty",
+        "2026-11-23T03:15:59.819404+0000 edge1 edgecore[312]: panic: something",
+    ]
