@@ -22,6 +22,7 @@ __all__ = [
     "EnsureChain",
     "ImportImage",
     "IssueCertificates",
+    "Loan",
     "PatchObject",
     "RemoveFile",
     "RemoveRule",
@@ -109,11 +110,24 @@ class Restart(Action, frozen=True):
     """
 
 
+class Loan(Record, frozen=True):
+    """A file that a unit needs only to start: put in place before, taken away once the file ``until`` exists.
+
+    It is taken away after ``seconds`` in any case, with mode 0600 while it is there, and never stays behind.
+    """
+
+    path: str
+    content: bytes
+    until: str
+    seconds: float = 30.0
+
+
 class RestartUnit(Restart, frozen=True, tag=True):
     """A systemd unit's restart; a unit that crashes again and again afterwards has not been restarted."""
 
     unit: str
     when: str = "do"
+    loan: Loan | None = None
 
     where: ClassVar[str] = "restart:{0.unit}:{0.when}"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from kedoctor.changes.actions import Action, EditObjectYaml, EditYaml, Restart
+from kedoctor.changes.actions import Action, ControlUnit, EditObjectYaml, EditYaml, Restart, RestartUnit
 from kedoctor.declarations import Risk
 from kedoctor.errors import ChangeError
 from kedoctor.records import Record, replace
@@ -92,6 +92,9 @@ def merge(plans: Sequence[Plan]) -> MergedPlan:
         for action in plan.actions:
             _join(actions, action)
     restarts = _unique(restart for plan in plans for restart in plan.restarts)
+    started = {f"unit:{one.unit}:start" for one in restarts if isinstance(one, RestartUnit)}
+    # A restart starts what is stopped; starting it first would start it twice.
+    actions = [one for one in actions if not (isinstance(one, ControlUnit) and one.target in started)]
     bracketed = [*(replace(one, when="undo") for one in reversed(restarts)), *actions, *restarts]
     return MergedPlan(
         plans=tuple(plans),
@@ -104,7 +107,12 @@ def merge(plans: Sequence[Plan]) -> MergedPlan:
 def _unique(restarts: Iterable[Restart]) -> list[Restart]:
     found: dict[str, Restart] = {}
     for restart in restarts:
-        found.setdefault(restart.target, restart)
+        known = found.setdefault(restart.target, restart)
+        if known == restart or not isinstance(known, RestartUnit) or not isinstance(restart, RestartUnit):
+            continue
+        if known.loan is not None and restart.loan is not None:
+            raise PlanConflictError(f"two repairs want to start {restart.unit} with different files")
+        found[restart.target] = known if known.loan is not None else restart
     return list(found.values())
 
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from kedoctor.changes import actions as a
 from kedoctor.changes.actors import Actor, Actors
 from kedoctor.changes.hands.files import FileActor
+from kedoctor.changes.hands.nat import ChainActor, RuleActor
+from kedoctor.changes.hands.nat_tables import NatTables
 from kedoctor.changes.hands.units import UnitActor
+from kedoctor.declarations import RedactionRule
 from kedoctor.live import runner
 from kedoctor.live.cluster import LiveCluster
 from kedoctor.observations import ToolOutput, Unavailable
@@ -15,13 +18,17 @@ from kedoctor.observations import ToolOutput, Unavailable
 __all__ = ["live_actors"]
 
 
-def live_actors(*, root: str = "/", kubeconfig: str = "", context: str = "") -> Actors:
+def live_actors(
+    *, root: str = "/", kubeconfig: str = "", context: str = "", redactions: Sequence[RedactionRule] = ()
+) -> Actors:
     """The actors of this machine; those that need the API server are there when it can be asked.
+
+    What ``redactions`` call a secret is not shown in any diff.
 
     Raises:
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
-    files, units = FileActor(root), UnitActor(_run)
+    files, units = FileActor(root, redactions), UnitActor(_run, root=root)
     known: dict[type[a.Action], Actor] = {
         a.EditYaml: files,
         a.WriteFile: files,
@@ -29,6 +36,8 @@ def live_actors(*, root: str = "/", kubeconfig: str = "", context: str = "") -> 
         a.ChangeMode: files,
         a.ControlUnit: units,
         a.RestartUnit: units,
+        a.EnsureChain: ChainActor(tables),
+        a.RemoveRule: RuleActor(tables),
     }
     server = LiveCluster(kubeconfig or None, context or None, root=root).server()
     if not isinstance(server, Unavailable):

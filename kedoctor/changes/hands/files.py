@@ -12,14 +12,17 @@ import hashlib
 import os
 import stat
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
 from kedoctor.changes.actions import Action, ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
 from kedoctor.changes.actors import ConflictError, Foresight, RefusedError, State
 from kedoctor.changes.durable import rename, sync_directory
 from kedoctor.changes.failpoints import reach
+from kedoctor.declarations import RedactionRule
 from kedoctor.live.files import FileTree
 from kedoctor.records import replace
+from kedoctor.redact import Redactor
 from kedoctor.yamldoc import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, YamlError, edit, load
 
 __all__ = ["FileActor", "edited", "text_diff"]
@@ -69,10 +72,11 @@ def text_diff(before: bytes, after: bytes, name: str) -> str:
 
 
 class FileActor:
-    """Changes files under a root (``/``, or the root of a sandbox)."""
+    """Changes files under a root (``/``, or the root of a sandbox); its diffs show no secrets, as bundles do not."""
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", redactions: Sequence[RedactionRule] = ()) -> None:
         self._tree = FileTree(root)
+        self._redactor = Redactor(redactions)
 
     def look(self, action: Action) -> State:
         """The content and everything that belongs to it."""
@@ -90,7 +94,7 @@ class FileActor:
         elif isinstance(action, RemoveFile):
             diff = f"- {action.path} ({len(before.data)} bytes)"
         else:
-            diff = _shown(before, after, action.target.partition(":")[2])
+            diff = self._shown(before, after, action.target.partition(":")[2])
         return Foresight(changes=changes, diff=diff if changes else "", fingerprint=after.fingerprint)
 
     def do(self, action: Action, before: State) -> State:
@@ -155,6 +159,12 @@ class FileActor:
         if action.mode is not None:
             attributes["mode"] = f"{action.mode:04o}"
         return _seal(replace(before, exists=True, data=action.content, attributes=attributes))
+
+    def _shown(self, before: State, after: State, path: str) -> str:
+        old, new = (self._redactor.redact(f"host:{path}", state.data).answer for state in (before, after))
+        if isinstance(old, bytes) and isinstance(new, bytes):
+            return text_diff(old, new, path)
+        return f"{path}: {len(before.data)} bytes become {len(after.data)}, not shown"
 
     def _put(self, action: Action, state: State) -> None:
         place = self._place(action)
@@ -235,12 +245,6 @@ def _belong(handle: int, state: State) -> None:
     for name, value in state.attributes.items():
         if name.startswith(_XATTR):
             os.setxattr(handle, name.removeprefix(_XATTR), b64decode(value))
-
-
-def _shown(before: State, after: State, path: str) -> str:
-    if b"PRIVATE KEY" in before.data + after.data:
-        return f"{path}: a private key, not shown"
-    return text_diff(before.data, after.data, path)
 
 
 def _refused(action: Action, error: OSError) -> RefusedError:

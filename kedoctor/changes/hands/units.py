@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from kedoctor.changes.actions import Action, ControlUnit, RestartUnit
 from kedoctor.changes.actors import Foresight, RefusedError, State
 from kedoctor.changes.failpoints import reach
+from kedoctor.changes.hands.lending import Lender
 from kedoctor.observations import ToolOutput, Unavailable
 
 __all__ = ["Runner", "UnitActor"]
@@ -15,21 +16,25 @@ __all__ = ["Runner", "UnitActor"]
 Runner = Callable[[Sequence[str], float], ToolOutput | Unavailable]
 """Runs a program with a deadline in seconds, as :func:`kedoctor.live.runner.run` does."""
 
-_VERBS = {"start": "active", "stop": "inactive", "enable": "enabled", "disable": "disabled"}
+_WANTED = {"start": "started", "stop": "stopped", "enable": "enabled", "disable": "disabled"}
 _INVERSE = {"start": "stop", "stop": "start", "enable": "disable", "disable": "enable"}
 _RESTARTED = "restart"
+# A unit that dies again and again is still one that somebody started.
+_STARTED = ("active", "activating", "reloading", "refreshing")
 
 
 class UnitActor:
     """Controls units through ``systemctl``.
 
-    ``calm`` is how many seconds a restarted unit has to stay up before it counts as restarted: one that dies at
-    once is started again and again by systemd and looks active every time somebody looks briefly.
+    ``calm`` is how many seconds a started unit has to stay up before it counts as started: one that dies at once is
+    started again and again by systemd and looks active every time somebody looks briefly. On the way back it only
+    has to stay up if it did before.
     """
 
-    def __init__(self, run: Runner, *, calm: float = 4.0) -> None:
+    def __init__(self, run: Runner, *, calm: float = 4.0, root: str = "/") -> None:
         self._run = run
         self._calm = calm
+        self._lender = Lender(root)
 
     def look(self, action: Action) -> State:
         """The unit's state; for a restart also its last words, because it may not have them afterwards."""
@@ -39,26 +44,24 @@ class UnitActor:
                 exists=True,
                 fingerprint=_RESTARTED,
                 data=self._last_words(action),
-                attributes={},
+                attributes=self._loaded(action.unit),
             )
-        if not isinstance(action, ControlUnit):
-            raise RefusedError(f"{action.target} is no change of a unit")
-        if action.verb == "daemon-reload":
+        control = _control(action)
+        if control.verb == "daemon-reload":
             return State(target=action.target, exists=True, fingerprint="reload")
-        shown = self._show(action.unit)
-        fact = shown.get("UnitFileState" if action.verb in ("enable", "disable") else "ActiveState", "")
-        exists = shown.get("LoadState") != "not-found"
-        return State(target=action.target, exists=exists, fingerprint=fact or "none", attributes=shown)
+        shown = self._loaded(control.unit)
+        return State(
+            target=action.target, exists=True, fingerprint=_condition(control.verb, shown), attributes=shown
+        )
 
     def foresee(self, action: Action, before: State) -> Foresight:
         """The transition of the unit."""
         if isinstance(action, RestartUnit):
             return Foresight(changes=True, diff="", fingerprint="")
-        if not isinstance(action, ControlUnit):
-            raise RefusedError(f"{action.target} is no change of a unit")
-        if action.verb == "daemon-reload":
+        control = _control(action)
+        if control.verb == "daemon-reload":
             return Foresight(changes=True, diff="", fingerprint="reload")
-        wanted = _VERBS[action.verb]
+        wanted = _WANTED[control.verb]
         changes = before.fingerprint != wanted
         return Foresight(
             changes=changes, diff=f"{before.fingerprint} -> {wanted}" if changes else "", fingerprint=wanted
@@ -69,46 +72,74 @@ class UnitActor:
         del before
         if isinstance(action, RestartUnit):
             if action.when == "do":
-                self._restart(action.unit)
-        elif isinstance(action, ControlUnit):
-            self._control(action.verb, action.unit)
+                self._restart(action)
+            return State(target=action.target, exists=True, fingerprint=_RESTARTED)
+        control = _control(action)
+        self._control(control.verb, control.unit)
+        if control.verb == "start":
+            self._stays_up(control.unit)
         return State(target=action.target, exists=True, fingerprint=self.look(action).fingerprint)
 
     def undo(self, action: Action, before: State, after: State) -> None:
-        """The inverse; of a restart on the way back another restart, of anything else the opposite verb."""
-        del before, after
+        """The opposite verb; of a restart, on the way back, whatever the unit was doing before."""
+        del after
         if isinstance(action, RestartUnit):
             if action.when == "undo":
-                self._restart(action.unit)
-        elif isinstance(action, ControlUnit):
-            self._control(_INVERSE.get(action.verb, action.verb), action.unit)
+                self._as_before(action.unit, before.attributes.get("ActiveState", "active"))
+            return
+        control = _control(action)
+        self._control(_INVERSE.get(control.verb, control.verb), control.unit)
 
     def tidy(self, action: Action) -> None:
-        """A unit's control leaves nothing beside it."""
+        """Takes away what was lent to a unit whose start was killed halfway."""
+        if isinstance(action, RestartUnit) and action.loan is not None:
+            self._lender.take_away(action.loan)
 
     # ------------------------------------------------------------------------------------------ inside
 
     def _control(self, verb: str, unit: str) -> None:
         reach()
+        if verb == "start":
+            # A unit that has failed too often refuses to start until its counter is reset.
+            self._run(["systemctl", "reset-failed", unit], 10.0)
         self._systemctl(*([verb, unit] if unit else [verb]))
         reach()
 
-    def _restart(self, unit: str) -> None:
+    def _restart(self, action: RestartUnit) -> None:
         reach()
-        # A unit that has failed too often refuses to start until its counter is reset.
+        self._run(["systemctl", "reset-failed", action.unit], 10.0)
+        with self._lender.lent(action.loan):
+            self._systemctl("restart", action.unit)
+            self._stays_up(action.unit)
+            ends = time.monotonic() + (action.loan.seconds if action.loan else 0.0)
+            while action.loan and not self._lender.served(action.loan) and time.monotonic() < ends:
+                self._stays_up(action.unit, seconds=0.5)
+        reach()
+
+    def _as_before(self, unit: str, state: str) -> None:
+        """Running again if it ran, stopped if it was stopped, and left to systemd if it was dying all the time."""
+        reach()
+        if state not in _STARTED:
+            self._systemctl("stop", unit)
+            return
         self._run(["systemctl", "reset-failed", unit], 10.0)
         self._systemctl("restart", unit)
+        if state == "active":
+            self._stays_up(unit)
+        reach()
+
+    def _stays_up(self, unit: str, *, seconds: float | None = None) -> None:
+        calm = self._calm if seconds is None else seconds
         before = self._show(unit)
-        ends = time.monotonic() + self._calm
+        ends = time.monotonic() + calm
         while time.monotonic() < ends:
-            time.sleep(min(0.5, self._calm))
+            time.sleep(min(0.5, calm))
             now = self._show(unit)
             if now.get("ActiveState") != "active" or now.get("NRestarts") != before.get("NRestarts"):
                 raise RefusedError(
-                    f"{unit} does not stay up after its restart (it is {now.get('ActiveState')}, {now.get('SubState')})",
+                    f"{unit} does not stay up once it is started (it is {now.get('ActiveState')}, {now.get('SubState')})",
                     hint=f"journalctl -u {unit} -n 50",
                 )
-        reach()
 
     def _systemctl(self, *words: str) -> None:
         answer = self._run(["systemctl", *words], 90.0)
@@ -117,11 +148,19 @@ class UnitActor:
         if answer.exit_code != 0:
             raise RefusedError(f"systemctl {' '.join(words)}: {answer.stderr.strip() or answer.exit_code}")
 
+    def _loaded(self, unit: str) -> dict[str, str]:
+        shown = self._show(unit)
+        if shown.get("LoadState") != "loaded":
+            raise RefusedError(f"{unit} cannot be controlled: systemd calls it {shown.get('LoadState')}")
+        return shown
+
     def _show(self, unit: str) -> dict[str, str]:
         properties = "LoadState,ActiveState,SubState,UnitFileState,NRestarts"
         answer = self._run(["systemctl", "show", unit, f"--property={properties}"], 10.0)
         if isinstance(answer, Unavailable):
             raise RefusedError(f"the state of {unit} is not known: {answer.detail or answer.reason.value}")
+        if answer.exit_code != 0:
+            raise RefusedError(f"the state of {unit} is not known: {answer.stderr.strip()}")
         return dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
 
     def _last_words(self, action: RestartUnit) -> bytes:
@@ -138,3 +177,15 @@ class UnitActor:
             if not isinstance(answer, Unavailable):
                 pieces.append(f"$ {' '.join(argv)}\n{answer.stdout}{answer.stderr}")
         return "\n".join(pieces).encode()
+
+
+def _control(action: Action) -> ControlUnit:
+    if not isinstance(action, ControlUnit):
+        raise RefusedError(f"{action.target} is no change of a unit")
+    return action
+
+
+def _condition(verb: str, shown: dict[str, str]) -> str:
+    if verb in ("enable", "disable"):
+        return shown.get("UnitFileState") or "none"
+    return "started" if shown.get("ActiveState") in _STARTED else "stopped"
