@@ -5,11 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, skipped, unknown
+from kedoctor.api import (
+    Evidence,
+    Finding,
+    Side,
+    Status,
+    Text,
+    Unavailable,
+    check,
+    failed,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
 from kedoctor.checks.ages import span
 from kedoctor.checks.explanations import NO_SAMPLE
 from kedoctor.checks.facts.cloudcore_log import CloudcoreLog
-from kedoctor.checks.facts.metrics import API_SERVICE, MetricsRegistration, MetricsServer, NodeSamples
+from kedoctor.checks.facts.metrics import (
+    API_SERVICE,
+    MetricsRegistration,
+    MetricsServer,
+    NodeSamples,
+    PodSamples,
+)
 from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.pods import condition, running_since
 
@@ -100,14 +119,42 @@ def metrics_per_edge(
     samples: NodeSamples,
     server: MetricsServer | Unavailable,
     log: CloudcoreLog | Unavailable,
+    pods: PodSamples | Unavailable,
 ) -> Iterator[Finding]:
     """Each edge by name and by the age of its sample; ``kubectl top`` exits 0 for those it shows as <unknown>."""
     tunnels = {} if isinstance(log, Unavailable) else log.tunnels
+    without = {} if isinstance(pods, Unavailable) else pods.missing
     for node in edges.items:
         since = [
             time for time in (_started(server), tunnels.get(node.name), node.created) if time is not None
         ]
-        yield _sample(node, samples, max(since, default=None))
+        found = _sample(node, samples, max(since, default=None))
+        yield (
+            _pods(node, without[node.name]) if found.status is Status.PASS and node.name in without else found
+        )
+
+
+def _pods(node: EdgeNode, without: tuple[str, ...]) -> Finding:
+    names = ", ".join(without[:5]) + (f" and {len(without) - 5} more" if len(without) > 5 else "")
+    return warned(
+        Text(
+            f"metrics-server has figures of {node.name}, but none of {len(without)} pod(s) there: {names}.",
+            zh=f"metrics-server 有 {node.name} 的数据，但缺少其上 {len(without)} 个 Pod 的数据：{names}。",
+        ),
+        expected=Text("figures of every running pod and container", zh="每个运行中的 Pod 和容器都有数据"),
+        actual=f"missing: {names}",
+        hint=Text(
+            "Compare with what the edge reports; a container without memory figures is left out with its pod.",
+            zh="与边缘上报的数据比较；缺少内存数据的容器会使整个 Pod 被忽略。",
+        ),
+        subject=node.name,
+        node=node.name,
+        commands=(
+            "kubectl top pod -A --containers",
+            f"curl -s http://127.0.0.1:10350/metrics/resource | grep container_memory  # on {node.name}",
+        ),
+        breaks=(),
+    )
 
 
 def _started(server: MetricsServer | Unavailable) -> datetime | None:

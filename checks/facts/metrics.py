@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Unavailable, fact, needed
+from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
 from kedoctor.checks.facts.about import SiteTime
 from kedoctor.checks.facts.nodes import EdgeNodes
 from kedoctor.checks.flags import duration, flags
@@ -18,12 +18,13 @@ from kedoctor.checks.kinds import (
     Deployment,
     NodeMetrics,
     Pod,
+    PodMetrics,
     PodSpec,
     RoleBinding,
     Service,
     ServiceAccount,
 )
-from kedoctor.checks.pods import selector_of
+from kedoctor.checks.pods import is_ready, running_since, selector_of
 
 __all__ = [
     "API_SERVICE",
@@ -31,6 +32,7 @@ __all__ = [
     "MetricsRegistration",
     "MetricsServer",
     "NodeSamples",
+    "PodSamples",
     "WorkingDiversion",
 ]
 
@@ -38,6 +40,7 @@ API_SERVICE = "v1beta1.metrics.k8s.io"
 _LABEL = "k8s-app=metrics-server"  # upstream's manifest and K3s
 _HELM_LABEL = "app.kubernetes.io/name=metrics-server"
 _DEFAULT_RESOLUTION = timedelta(seconds=60)
+_FEW_EDGES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,13 @@ class NodeSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class PodSamples:
+    """Pods on edges that have run long enough and have no figures, as ``namespace/name`` by node name."""
+
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkingDiversion:
     """Nodes whose requests for edges are known to arrive, whoever diverts them there.
 
@@ -229,6 +239,29 @@ def node_samples(cluster: Cluster, time: SiteTime, server: MetricsServer | Unava
     samples = needed(cluster.list(NodeMetrics))
     ends = {sample.metadata.name: sample.timestamp for sample in samples if sample.timestamp is not None}
     return NodeSamples(ends, time.now, 3 * resolution + timedelta(minutes=1))
+
+
+@fact
+def pod_samples(cluster: Cluster, samples: NodeSamples, edges: EdgeNodes) -> PodSamples | Unavailable:
+    """Two lists of all pods, on small sites only: where there are many edges it would read for minutes."""
+    if len(edges.items) > _FEW_EDGES:
+        detail = f"more than {_FEW_EDGES} edges"
+        return Unavailable(Reason.TOO_LARGE, "the figures of every pod", detail)
+    sampled = {
+        (one.metadata.namespace, one.metadata.name): {container.name for container in one.containers or ()}
+        for one in needed(cluster.list(PodMetrics))
+    }
+    names, missing = frozenset(edges.names), dict[str, tuple[str, ...]]()
+    for pod in needed(cluster.list(Pod)):
+        start = running_since(pod)
+        settled = is_ready(pod) and start is not None and samples.now - start > samples.limit
+        if pod.spec.node_name not in names or not settled:
+            continue
+        figures = sampled.get((pod.metadata.namespace, pod.metadata.name), set())
+        if not {container.name for container in pod.spec.containers} <= figures:
+            mine = missing.get(pod.spec.node_name, ())
+            missing[pod.spec.node_name] = (*mine, f"{pod.metadata.namespace}/{pod.metadata.name}")
+    return PodSamples(missing)
 
 
 @fact

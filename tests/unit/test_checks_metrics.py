@@ -4,32 +4,29 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from siteworld import NOW, before, both_languages, edge, edges, made, only
+from siteworld import NOW, before, both_languages, cluster, edge, edges, made, only
 
 from kedoctor.api import Certainty, Finding, Reason, Status, Unavailable
 from kedoctor.checks.facts.cloudcore_log import CloudcoreLog
 from kedoctor.checks.facts.manager import IptablesManager
 from kedoctor.checks.facts.metrics import (
-    MetricsAccess,
     MetricsRegistration,
     MetricsServer,
     NodeSamples,
+    PodSamples,
     WorkingDiversion,
+    pod_samples,
 )
 from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes
 from kedoctor.checks.kinds import (
     APIService,
-    ClusterRole,
-    ClusterRoleBinding,
     Deployment,
     Pod,
-    RoleBinding,
+    PodMetrics,
     Service,
-    ServiceAccount,
 )
 from kedoctor.checks.metrics_api import metrics_apiservice, metrics_per_edge
 from kedoctor.checks.metrics_args import metrics_args
-from kedoctor.checks.metrics_objects import metrics_objects
 from kedoctor.checks.metrics_server import metrics_placement, metrics_pod
 
 BLIND = Unavailable(Reason.FORBIDDEN, "it")
@@ -234,7 +231,7 @@ def samples(**ages: float) -> NodeSamples:
 
 def sampled(node: Any, found: NodeSamples, tunnel: float | None = None) -> Finding:
     log = CloudcoreLog((), {} if tunnel is None else {node.name: before(tunnel)})
-    return only(metrics_per_edge(edges(node), found, server(), log))
+    return only(metrics_per_edge(edges(node), found, server(), log, BLIND))
 
 
 def test_a_fresh_sample_passes() -> None:
@@ -254,8 +251,55 @@ def test_a_tunnel_that_has_just_come_up_has_no_figures_yet() -> None:
     # testbed.md f2 and l2: the tunnel connected 10 to 20 seconds before, and everything works.
     assert sampled(edge(), samples(cloud=12), tunnel=14).status is Status.UNKNOWN
     assert sampled(edge(created=before(20)), samples(cloud=12)).status is Status.UNKNOWN
-    young = only(metrics_per_edge(edges(), samples(), server(pod(started=20)), BLIND))
+    young = only(metrics_per_edge(edges(), samples(), server(pod(started=20)), BLIND, BLIND))
     assert young.status is Status.UNKNOWN
+
+
+def test_pods_without_figures_on_an_edge_that_has_some() -> None:
+    lacking = PodSamples({"edge1": tuple(f"default/web-{i}" for i in range(7))})
+    found = only(metrics_per_edge(edges(), samples(edge1=12), server(), BLIND, lacking))
+    assert (found.status, found.breaks) == (Status.WARN, ())
+    assert "and 2 more" in found.summary.en
+    assert both_languages(found)
+    elsewhere = PodSamples({"edge2": ("default/web",)})
+    assert (
+        only(metrics_per_edge(edges(), samples(edge1=12), server(), BLIND, elsewhere)).status is Status.PASS
+    )
+
+
+def web(name: str, *containers: str, started: float = 600) -> Pod:
+    found: Pod = made(
+        Pod,
+        metadata={"name": name, "namespace": "default"},
+        spec={"nodeName": "edge1", "containers": [{"name": one} for one in containers]},
+        status={
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"ready": True, "state": {"running": {"startedAt": before(started)}}}],
+        },
+    )
+    return found
+
+
+def test_pods_are_compared_by_container() -> None:
+    figures = made(PodMetrics, metadata={"name": "half", "namespace": "default"}, containers=[{"name": "a"}])
+    full = made(PodMetrics, metadata={"name": "full", "namespace": "default"}, containers=[{"name": "a"}])
+    port = cluster(
+        web("half", "a", "b"),
+        web("full", "a"),
+        web("none", "a"),
+        web("young", "a", started=30),
+        figures,
+        full,
+    )
+    found = pod_samples(port, samples(edge1=12), edges())
+    assert isinstance(found, PodSamples)
+    assert found.missing == {"edge1": ("default/half", "default/none")}
+
+
+def test_pods_are_not_listed_where_there_are_many_edges() -> None:
+    many = edges(*(edge(f"edge{i}") for i in range(201)))
+    assert isinstance(pod_samples(cluster(), samples(), many), Unavailable)
 
 
 def test_an_edge_whose_clock_is_behind_is_not_taken_for_silent() -> None:
@@ -265,115 +309,3 @@ def test_an_edge_whose_clock_is_behind_is_not_taken_for_silent() -> None:
 
 def test_an_edge_that_is_away_as_planned_needs_no_figures() -> None:
     assert sampled(edge(ready="Unknown", cordoned=True), samples()).status is Status.SKIP
-
-
-# -------------------------------------------------------------------------------------------- KE601
-
-ME = {"kind": "ServiceAccount", "name": "metrics-server", "namespace": "kube-system"}
-RULES = [
-    {"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]},
-]
-READER = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
-READS = [{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]}]
-DELEGATES = [
-    {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]}
-]
-
-
-def role(name: str, rules: list[dict[str, Any]], labels: dict[str, str] | None = None) -> ClusterRole:
-    found: ClusterRole = made(ClusterRole, metadata={"name": name, "labels": labels or {}}, rules=rules)
-    return found
-
-
-def binding(name: str, to: str) -> ClusterRoleBinding:
-    found: ClusterRoleBinding = made(
-        ClusterRoleBinding,
-        metadata={"name": name},
-        roleRef={"kind": "ClusterRole", "name": to},
-        subjects=[ME],
-    )
-    return found
-
-
-def access(drop: str = "", rules: list[dict[str, Any]] | None = None) -> MetricsAccess:
-    reader = made(
-        RoleBinding,
-        metadata={"name": "metrics-server-auth-reader"},
-        roleRef={"kind": "Role", "name": "extension-apiserver-authentication-reader"},
-        subjects=[ME],
-    )
-    roles = (
-        role("system:metrics-server", RULES if rules is None else rules),
-        role("system:auth-delegator", DELEGATES),
-        role("system:aggregated-metrics-reader", READS, READER),
-        made(ClusterRole, metadata={"name": "aggregated-empty"}, rules=None),
-    )
-    bindings = (
-        binding("system:metrics-server", "system:metrics-server"),
-        binding("metrics-server:system:auth-delegator", "system:auth-delegator"),
-    )
-    return MetricsAccess(
-        accounts=() if drop == "account" else (made(ServiceAccount, metadata={"name": "metrics-server"}),),
-        cluster_roles=tuple(one for one in roles if one.metadata.name != drop),
-        cluster_role_bindings=tuple(one for one in bindings if one.metadata.name != drop),
-        role_bindings=() if drop == "reader" else (reader,),
-    )
-
-
-def objects(
-    found: MetricsServer, rights: MetricsAccess | Unavailable, *, registered: bool = True
-) -> list[Finding]:
-    return list(metrics_objects(registration() if registered else MetricsRegistration(None), found, rights))
-
-
-def test_the_complete_set() -> None:
-    assert only(objects(server(), access())).status is Status.PASS
-
-
-@pytest.mark.parametrize(
-    ("drop", "subject"),
-    [
-        ("account", "serviceaccount/kube-system/metrics-server"),
-        ("system:metrics-server", "clusterrole/system:metrics-server"),
-        ("metrics-server:system:auth-delegator", "clusterrolebinding/metrics-server:system:auth-delegator"),
-        ("reader", "rolebinding/kube-system/metrics-server-auth-reader"),
-    ],
-)
-def test_a_missing_right(drop: str, subject: str) -> None:
-    found = objects(server(), access(drop))
-    assert (found[0].status, found[0].subject) == (Status.FAIL, subject)
-    assert all(both_languages(one) for one in found)
-
-
-def test_rules_too_small() -> None:
-    # facts.md §9 (14): `nodes/stats` get alone makes it crash-loop.
-    small = [{"apiGroups": [""], "resources": ["nodes/stats"], "verbs": ["get"]}]
-    found = objects(server(), access(rules=small))
-    assert found[0].subject == "clusterrole/system:metrics-server"
-    assert found[0].status is Status.FAIL
-
-
-def test_what_concerns_no_edge_is_advice() -> None:
-    for rights in (access(rules=RULES[1:]), access("system:aggregated-metrics-reader")):
-        found = only(objects(server(), rights))
-        assert (found.status, found.hop, found.breaks) == (Status.WARN, "", ())
-
-
-def test_missing_service_and_registration() -> None:
-    found = objects(server(service=None), access(), registered=False)
-    assert {one.subject for one in found} == {
-        "apiservice/v1beta1.metrics.k8s.io",
-        "service/kube-system/metrics-server",
-    }
-
-
-def test_no_trace_of_it_is_one_finding() -> None:
-    none = MetricsServer(False, "kube-system", "metrics-server", None, None, ())
-    found = only(objects(none, access(), registered=False))
-    assert found.status is Status.FAIL
-    assert "not installed" in found.summary.en
-
-
-def test_what_could_not_be_read_is_not_a_pass() -> None:
-    assert only(objects(server(), BLIND)).status is Status.UNKNOWN
