@@ -24,8 +24,10 @@ __all__ = [
     "DEFAULT_EGRESS_MODE",
     "K3S_CONFIG",
     "ApiserverArguments",
+    "KubeletCa",
     "Setting",
     "apiserver_arguments",
+    "kubelet_ca",
 ]
 
 K3S_CONFIG = "/etc/rancher/k3s/config.yaml"
@@ -122,6 +124,24 @@ def apiserver_arguments(
         words, source = _server_words(unit.exec_start), f"ExecStart of {unit.fragment_path or K3S_UNIT}"
     started = k3s.started if k3s is not None else None
     return _k3s(host, unit if isinstance(unit, Unit) and loaded else None, words, source, started)
+
+
+@dataclass(frozen=True, slots=True)
+class KubeletCa:
+    """The file that ``--kubelet-certificate-authority`` names: its path and its certificates in PEM."""
+
+    path: str
+    pem: bytes
+
+
+@fact
+def kubelet_ca(host: Host, arguments: ApiserverArguments) -> KubeletCa | Unavailable:
+    """The CA against which kube-apiserver verifies what answers for a kubelet; ``absent`` where none is set."""
+    path = arguments.kubelet_certificate_authority
+    if path is None:
+        what = "the flag kubelet-certificate-authority"
+        return Unavailable(Reason.ABSENT, what, "kube-apiserver does not verify kubelets")
+    return KubeletCa(path, needed(host.read(path)).data)
 
 
 def _server_words(argv: Sequence[str]) -> tuple[str, ...]:

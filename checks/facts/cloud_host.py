@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
-from kedoctor.api import Addresses, Host, Process, Resources, Socket, Sockets, fact, needed
+from kedoctor.api import (
+    Addresses,
+    Clock,
+    Host,
+    Process,
+    Resources,
+    Socket,
+    Sockets,
+    Unavailable,
+    fact,
+    needed,
+)
 from kedoctor.checks.hostport import is_loopback
 
 __all__ = [
@@ -26,13 +38,21 @@ __all__ = [
 class CloudProcesses:
     """The processes of the cloud side; containers' processes are seen from their host like any other.
 
-    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5).
+    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5). ``now`` is when
+    the table was read, by this host's clock.
     """
 
     apiserver: Process | None = None
     k3s: Process | None = None
     cloudcore: Process | None = None
     kube_proxy: bool = False
+    now: datetime | None = None
+
+    @property
+    def cloudcore_age(self) -> timedelta | None:
+        """How long cloudcore runs; ``None`` if it does not, or if that is not known."""
+        started = self.cloudcore.started if self.cloudcore is not None else None
+        return None if started is None or self.now is None else self.now - started
 
     @property
     def serves_api(self) -> bool:
@@ -41,14 +61,16 @@ class CloudProcesses:
 
 
 @fact
-def cloud_processes(host: Host) -> CloudProcesses:
+def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
     """Looks for kube-apiserver, K3s, cloudcore and kube-proxy in the process table."""
     items = needed(host.processes()).items
+    now = clock.now()
     return CloudProcesses(
         apiserver=next((one for one in items if is_program(one, "kube-apiserver")), None),
         k3s=next(filter(is_k3s_server, items), None),
         cloudcore=next((one for one in items if is_program(one, "cloudcore")), None),
         kube_proxy=any(is_program(one, "kube-proxy") for one in items),
+        now=None if isinstance(now, Unavailable) else now.time,
     )
 
 
