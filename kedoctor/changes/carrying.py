@@ -53,8 +53,11 @@ def carry_out(
     command: str,
     stop: Deferred,
     tell: Tell,
+    subjects: Sequence[str] = (),
 ) -> Entry:
     """Does it all, journalled; the entry stays open for the checks to decide.
+
+    ``codes`` and ``subjects``, side by side, say which verdicts it is for.
 
     Raises:
         ChangeError: something refused; what had been done was taken back.
@@ -69,6 +72,7 @@ def carry_out(
         foreseen=tuple(one.fingerprint for one in prepared.foresight),
         before=prepared.before,
         diffs=tuple(one.diff for one in prepared.foresight),
+        subjects=tuple(subjects),
     )
     entry = journal.begin(manifest)
     try:
@@ -136,7 +140,7 @@ def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
             # The log ends here: whether the action came to pass has to be found out by looking.
             ended = _unfinished(entry, actors, index, progress.started)
             steps.extend([(index, ended)] if ended else [])
-        elif not (progress.undoing and _is_before(entry, actors, index, progress)):
+        elif not _is_before(entry, actors, index, progress):
             steps.append((index, progress))
     return steps
 
@@ -145,7 +149,7 @@ def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Pro
     action = entry.manifest.actions[index]
     now = actors.of(action).look(action)
     foreseen = entry.manifest.foreseen[index]
-    if foreseen and now.fingerprint == started.fingerprint:
+    if now.fingerprint == started.fingerprint != foreseen:
         return None
     if foreseen and now.fingerprint != foreseen:
         raise ConflictError(f"{action.target} is neither what it was nor what kedoctor was making of it")
@@ -153,9 +157,16 @@ def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Pro
 
 
 def _is_before(entry: Entry, actors: Actors, index: int, progress: Progress) -> bool:
+    """Whether it was taken back already: by an undo whose end was not noted, by somebody, or by a reboot.
+
+    Where an action leaves the fingerprint it found (a restart), looking tells nothing, and it is undone again.
+    """
+    if progress.started is None or progress.finished is None:
+        return False
+    if progress.started.fingerprint == progress.finished.fingerprint:
+        return False
     action = entry.manifest.actions[index]
-    now = actors.of(action).look(action)
-    return progress.started is not None and now.fingerprint == progress.started.fingerprint
+    return actors.of(action).look(action).fingerprint == progress.started.fingerprint
 
 
 def _refuse_conflicts(entry: Entry, actors: Actors, steps: Sequence[tuple[int, Progress]]) -> None:

@@ -21,7 +21,7 @@ from kedoctor.live.files import refusal
 from kedoctor.live.runner import run
 from kedoctor.observations import LogText, ReadLegacyTable, Reason, Unavailable
 
-__all__ = ["main", "read_legacy_table"]
+__all__ = ["TABLE_NAMES", "load_iptc", "main", "read_legacy_table", "rule_words"]
 
 TABLE_NAMES = Path("/proc/net/ip_tables_names")
 
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"the kernel holds no legacy table {name}\n")
         return 1
     try:
-        iptc = _load(name)
+        iptc = load_iptc(name)
     except ModuleNotFoundError:
         return _NOT_INSTALLED
     # The extensions of libxtables print through file descriptor 1, which python-iptables turns away for a moment:
@@ -77,8 +77,12 @@ def main(arguments: list[str]) -> int:
     os._exit(0)  # no destructor of python-iptables gets to touch the table
 
 
-def _load(name: str) -> Any:
-    """python-iptables, kept from loading the IPv6 module and from opening any table but ``name``."""
+def load_iptc(name: str) -> Any:
+    """python-iptables, kept from loading the IPv6 module and from opening any table but ``name``; in a child only.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
     ipv6 = ModuleType("iptc.ip6tc")
     vars(ipv6).update(is_table6_available=None, Table6=object, Rule6=object)
     sys.modules["iptc.ip6tc"] = ipv6
@@ -98,12 +102,16 @@ def _table(table: Any) -> Iterator[str]:
         yield f":{chain.name} {policy.name if policy else '-'} [0:0]"
     for chain in chains:
         for rule in chain.rules:
-            yield " ".join(["-A", chain.name, *_rule(rule, names)])
+            yield " ".join(["-A", chain.name, *rule_words(rule, names)])
     yield "COMMIT"
 
 
-def _rule(rule: Any, chains: set[str]) -> Iterator[str]:
-    """The words of a rule, in the order of ``iptables-save``."""
+def rule_words(rule: Any, chains: set[str]) -> Iterator[str]:
+    """The words of a rule of python-iptables, in the order of ``iptables-save``; ``chains`` are the table's.
+
+    Raises:
+        SystemExit: python-iptables would misread one of its extensions.
+    """
     for option, value in (
         ("-s", _network(rule.src)),
         ("-d", _network(rule.dst)),
