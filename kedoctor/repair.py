@@ -98,7 +98,7 @@ def _plan(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan
         arguments = context.arguments(node.parameters)
         if node.verdict:
             arguments[node.verdict] = verdict
-        answer = node.remedy.plan(**arguments)
+        answer: object = node.remedy.plan(**arguments)
     except MissingError as missing:
         return NoPlan(
             Text(

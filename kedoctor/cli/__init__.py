@@ -49,9 +49,9 @@ class _Commands(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             near = _nearest(args[0])
-            if near:
-                error.message = f"{error.message.rstrip('.')} Did you mean {near!r}?"
-            raise
+            if not near or "Did you mean" in error.message:
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean {near!r}?", ctx) from error
 
 
 def _nearest(word: str) -> str:
