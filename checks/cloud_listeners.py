@@ -1,6 +1,8 @@
 """Cloudcore's four ports on the host where it runs, and whoever else holds one of them (facts.md §3.5).
 
-Without hostNetwork cloudcore listens inside its pod, and the host's sockets say nothing of it.
+Without hostNetwork cloudcore listens inside its pod, and the host's sockets say nothing of it. That cloudcore runs
+with an older configuration, and therefore without its stream ports, is told by KE104 and not again here; that it does
+not run at all is told by KE105, unless a stranger on one of its ports is the reason.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.cloud_host import CloudProcesses, CloudSockets, HostAddresses
 from kedoctor.checks.facts.cloudcore import CloudcoreConfig, CloudcoreWorkload
+from kedoctor.checks.facts.cloudcore_log import CloudcoreLog
 from kedoctor.checks.hostport import is_loopback
 from kedoctor.checks.path import ALL_STREAMS
 
@@ -85,7 +88,7 @@ _PORTS = (
     side=Side.CLOUD,
     breaks=ALL_STREAMS,
     hop="stream",
-    explained_by=("KE101", "KE103", "KE104", "KE108", "KE111", "KE113"),
+    explained_by=("KE101", "KE103", "KE108", "KE111", "KE113"),
     references=(
         "facts.md §1.3",
         "facts.md §3.5",
@@ -101,6 +104,7 @@ def cloud_listeners(
     *,
     processes: CloudProcesses | Unavailable,
     addresses: HostAddresses | Unavailable,
+    log: CloudcoreLog | Unavailable,
 ) -> Iterator[Finding]:
     """Who listens on each port, where cloudcore runs; elsewhere only strangers that keep it from starting."""
     if not isinstance(workload, Unavailable) and workload.host_network is False:
@@ -122,8 +126,12 @@ def cloud_listeners(
         return
     wanted = [(port, number) for port in _PORTS if (number := _number(port, config))]
     if runs:
+        outdated = _runs_without_stream(config, log)
         for port, number in wanted:
-            yield _judge(port, number, sockets, processes)
+            if outdated and not sockets.listening(number) and port.hop in {"stream", "tunnel"}:
+                yield _outdated(number)
+            else:
+                yield _judge(port, number, sockets, processes)
         return
     nowhere = not isinstance(workload, Unavailable) and not workload.live
     strangers = [found for port, number in wanted if nowhere and (found := _stranger(port, number, sockets))]
@@ -142,6 +150,23 @@ def _runs_here(
     if isinstance(workload, Unavailable) or isinstance(addresses, Unavailable):
         return None
     return any(pod.status.host_ip and addresses.has(pod.status.host_ip) for pod in workload.live)
+
+
+def _runs_without_stream(config: CloudcoreConfig | Unavailable, log: CloudcoreLog | Unavailable) -> bool:
+    """Whether cloudStream is switched on, but cloudcore's log says that it started with it off."""
+    if isinstance(config, Unavailable) or isinstance(log, Unavailable) or not config.stream_enabled:
+        return False
+    return any(pod.stream_module is False for pod in log.pods)
+
+
+def _outdated(number: int) -> Finding:
+    return skipped(
+        Text(
+            f"Nothing listens on {number}, because cloudcore started before cloudStream was switched on (KE104).",
+            zh=f"端口 {number} 没有监听，因为 cloudcore 在启用 cloudStream 之前启动（见 KE104）。",
+        ),
+        subject=f"port {number}",
+    )
 
 
 def _number(port: _Port, config: CloudcoreConfig | Unavailable) -> int:

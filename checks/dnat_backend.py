@@ -105,8 +105,14 @@ def _judge(
             yield from _conflict(rules, diversion, mapping, node, targets=targets, probes=probes)
     elif _twice(rules, diversion.port):
         yield _two_managers(rules, diversion.port)
-    elif path.certain and len(by) == 1:
+    elif path.certain and len(by) == 1 and _leads_right(targets, mapping[0]):
         yield from _misplaced(rules, diversion, by[0])
+
+
+def _leads_right(targets: DiversionTargets, ending: Ending) -> bool:
+    """Whether a rule leads to cloudcore, as far as is known; where it does not, KE304 tells all there is to tell."""
+    place = targets.place(ending.outcome.address, ending.outcome.port)
+    return place in {Place.CLOUDCORE, Place.NOT_KNOWN}
 
 
 def _conflict(
@@ -207,12 +213,12 @@ def _misplaced(rules: NatRules, diversion: Diversion, rule: DnatRule) -> Iterato
     home = ", ".join(home_of(rules))
     hidden = standing is Standing.OUT_OF_SIGHT
     shown = f"this host's iptables shows {rules.host_backend}" if rules.host_backend else ""
-    manager = f"iptables-manager writes {home}" if rules.manager_backends else ""
+    manager = f"iptables-manager keeps its chain in {home}" if rules.manager_backends else ""
     others = " and ".join(part for part in (manager, shown if hidden else "") if part)
     others_zh = "，".join(
         part
         for part in (
-            f"iptables-manager 写的是 {home}" if rules.manager_backends else "",
+            f"iptables-manager 的链在 {home} 中" if rules.manager_backends else "",
             f"本机的 iptables 显示的是 {rules.host_backend}" if hidden else "",
         )
         if part

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from kedoctor.api import Cluster, Unavailable, fact
 from kedoctor.checks.facts.cloud_host import CloudProcesses, HostAddresses
-from kedoctor.checks.facts.cloudcore import CloudcoreConfig, CloudcoreWorkload
+from kedoctor.checks.facts.cloudcore import NAMESPACE, CloudcoreConfig, CloudcoreWorkload
 from kedoctor.checks.facts.nodes import SiteNodes, is_edge
 from kedoctor.checks.facts.tunnelport import TunnelPortRecord
 from kedoctor.checks.hostport import is_loopback
@@ -45,8 +45,10 @@ class ServiceAddresses:
 
 @fact
 def service_addresses(cluster: Cluster) -> ServiceAddresses | Unavailable:
-    """All Services, in one list."""
+    """All Services in one list; where that is not allowed, those of cloudcore's namespace."""
     services = cluster.list(Service)
+    if isinstance(services, Unavailable):
+        services = cluster.list(Service, namespace=NAMESPACE)
     if isinstance(services, Unavailable):
         return services
     return ServiceAddresses(
