@@ -54,6 +54,8 @@ FILES = (
     "/etc/network/if-pre-up.d/*",
     "/proc/net/ip_tables_names",
     "/proc/net/ip6_tables_names",
+    "/proc/modules",
+    "/lib/modules/*/modules.builtin",
     "/proc/net/route",
     "/proc/sys/net/ipv4/**",
     # The machine.
