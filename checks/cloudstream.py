@@ -64,7 +64,9 @@ def cloudstream_enabled(config: CloudcoreConfig, log: CloudcoreLog | Unavailable
             evidence=(Evidence(f"{_SUBJECT}, cloudcore.yaml", f"{path}: true", config.line(path)),),
         )
     actual = (
-        f"{path}: {config.value(path)}" if config.written(path) else f"{path} is not written (default false)"
+        f"{path}: {str(config.value(path)).lower()}"
+        if config.written(path)
+        else f"{path} is not written (default false)"
     )
     evidence = (Evidence(f"{_SUBJECT}, cloudcore.yaml", actual, config.line(path)),)
     expected = Text(f"{path}: true", zh=f"{path}: true")
