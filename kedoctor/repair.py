@@ -1,7 +1,8 @@
 """Repairing what a run found: plans of remedies, shown, confirmed, journalled, verified, or taken back.
 
-Only root causes are repaired; their consequences are expected to go with them. Nothing is ever done about what is
-not known. A repair after which the same checks do not pass is taken back at once.
+Only root causes (and advice that has a remedy) are repaired; consequences are expected to go with their causes.
+Nothing is ever done about what is not known. A repair after which the same checks do not pass, or something that
+worked before does not work any more, is taken back at once.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 from kedoctor.changes.actors import Actors
-from kedoctor.changes.carrying import Prepared, carry_out, prepare, take_back
-from kedoctor.changes.journal import Entry, Journal, Phase
-from kedoctor.changes.plan import MergedPlan, NoPlan, Plan, merge, risk_rank
-from kedoctor.changes.signals import Deferred
+from kedoctor.changes.carrying import NotTakenBackError, Prepared, carry_out, prepare, take_back
+from kedoctor.changes.cooldown import too_soon
+from kedoctor.changes.journal import Entry, Journal, Manifest, Phase
+from kedoctor.changes.plan import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
+from kedoctor.changes.recheck import Recheck, recheck
+from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
 from kedoctor.declarations import MissingError, Risk
 from kedoctor.errors import ChangeError
 from kedoctor.evaluation import Context, FactCrashError, contexts
@@ -27,6 +31,9 @@ from kedoctor.text import Text
 
 __all__ = ["Attempt", "Considered", "Desk", "Repair", "consider"]
 
+STEADY = 6.0
+"""Seconds for which a restarted part has to be well before a repair is called done."""
+
 
 class Desk(Protocol):
     """The person (or the options that stand for one) who sees plans and decides."""
@@ -34,7 +41,7 @@ class Desk(Protocol):
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
         """Shows what is going to be done, with diffs and what running edges will notice."""
 
-    def refuse(self, verdict: Verdict, reason: Text) -> None:
+    def refuse(self, code: str, subject: str, reason: Text) -> None:
         """Says why nothing is done about a verdict."""
 
     def agree(self, plan: MergedPlan) -> bool:
@@ -42,6 +49,9 @@ class Desk(Protocol):
 
     def tell(self, what: str) -> None:
         """Says what is being done."""
+
+    def say(self, sentence: Text) -> None:
+        """Says how something ended."""
 
     def wait(self, codes: Sequence[str], seconds_left: float) -> None:
         """Shows what is being waited for."""
@@ -55,15 +65,20 @@ class Considered:
     left: tuple[tuple[Verdict, Text], ...]
 
 
-def consider(plugins: Plugins, site: OpenSite, report: Report, *, allowed: Risk) -> Considered:
-    """Asks the remedies of all root causes for plans. Touches nothing."""
+def consider(
+    plugins: Plugins, site: OpenSite, report: Report, *, allowed: Risk, history: Sequence[Manifest] = ()
+) -> Considered:
+    """Asks the remedies of all root causes, then those of advice, for plans. Touches nothing.
+
+    ``history`` is what was done before; what was done twice within minutes is not planned again.
+    """
     whole, hosts = contexts(plugins.registry, site.view)
     plans: list[Plan] = []
     left: list[tuple[Verdict, Text]] = []
-    for verdict in _roots(report):
+    for verdict in [*_roots(report), *_advice(report, plugins)]:
         answer = _plan(plugins, verdict, hosts.get(verdict.host, whole))
-        if isinstance(answer, Plan) and risk_rank(answer.risk) > risk_rank(allowed):
-            answer = NoPlan(_not_allowed(answer.risk))
+        if isinstance(answer, Plan):
+            answer = _held_back(answer, allowed, history) or answer
         if isinstance(answer, Plan):
             plans.append(answer)
         else:
@@ -76,16 +91,36 @@ def _roots(report: Report) -> list[Verdict]:
     wrong = [
         verdict
         for verdict in report.verdicts
-        if verdict.status in (Status.FAIL, Status.WARN) and verdict.code in order and not verdict.explained_by
+        if verdict.status in (Status.FAIL, Status.WARN)
+        and verdict.code in order
+        and verdict.hop
+        and not verdict.explained_by
     ]
     return sorted(wrong, key=lambda verdict: order[verdict.code])
 
 
-def _not_allowed(risk: Risk) -> Text:
-    return Text(
-        f"this repair needs --allow {risk.value}, which was not given",
-        zh=f"该修复需要 --allow {risk.value}，当前未允许",
-    )
+def _advice(report: Report, plugins: Plugins) -> list[Verdict]:
+    """Warnings beside the data path are no causes, but some can be put right."""
+    return [
+        verdict
+        for verdict in report.verdicts
+        if verdict.status in (Status.FAIL, Status.WARN)
+        and not verdict.hop
+        and not verdict.explained_by
+        and verdict.code in plugins.registry.remedies
+    ]
+
+
+def _held_back(plan: Plan, allowed: Risk, history: Sequence[Manifest]) -> NoPlan | None:
+    if risk_rank(plan.risk) > risk_rank(allowed):
+        return NoPlan(
+            Text(
+                f"this repair needs --allow {plan.risk.value}, which was not given",
+                zh=f"该修复需要 --allow {plan.risk.value}，当前未允许",
+            )
+        )
+    reason = too_soon(history, plan.code, plan.subject, datetime.now(UTC))
+    return NoPlan(reason) if reason else None
 
 
 def _plan(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan:
@@ -118,10 +153,14 @@ def _plan(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan
 
 @dataclass(slots=True)
 class Attempt:
-    """How a round of repairs ended: what was changed, and the report from after it."""
+    """How a round of repairs ended: what was changed (or, in a dry run, would be).
+
+    ``attended`` are the plans that were dealt with; others wait for the next round. ``failed`` says that
+    something was refused or taken back.
+    """
 
     changes: list[Change] = field(default_factory=list)
-    report: Report | None = None
+    attended: tuple[Plan, ...] = ()
     failed: bool = False
     declined: bool = False
 
@@ -130,91 +169,147 @@ class Attempt:
 class Repair:
     """One round: prepare, show, agree, act, check again.
 
-    ``look`` makes a report from what is there now, by reading everything anew.
+    ``look`` makes a whole report from what is there now, by reading everything anew.
     """
 
     journal: Journal
     actors: Actors
     desk: Desk
-    look: Callable[[Sequence[str]], Report]
+    look: Callable[[], Report]
     command: str
     dry_run: bool = False
     poll: float = 2.0
 
-    def go(self, plans: Sequence[Plan], stop: Deferred) -> Attempt:
-        """Carries the plans out.
+    def go(self, plans: Sequence[Plan], before: Report) -> Attempt:
+        """Carries the plans out; ``before`` is the report that they come from.
 
         Raises:
-            ChangeError: it could not be prepared, or taking it back failed.
+            ChangeError: something could not be taken back.
             InterruptedChangeError: a signal came; everything was taken back.
         """
-        merged = merge(plans)
+        attempt = Attempt()
+        chosen = self._feasible(plans, attempt)
+        if not chosen:
+            return attempt
+        merged = merge(chosen)
         prepared = prepare(self.actors, merged.actions)
+        attempt.attended += merged.plans
         if not prepared.actions:
-            return Attempt()
+            return attempt
         self.desk.show(merged, prepared)
-        if self.dry_run or not self.desk.agree(merged):
-            return Attempt(declined=not self.dry_run)
-        codes = [plan.code for plan in merged.plans]
+        if self.dry_run:
+            attempt.changes += _changes(merged, prepared, "", "planned")
+        elif not self.desk.agree(merged):
+            attempt.declined = True
+        else:
+            with deferred() as stop:
+                self._act(merged, prepared, before, attempt, stop)
+        return attempt
+
+    def _feasible(self, plans: Sequence[Plan], attempt: Attempt) -> list[Plan]:
+        """The plans that can be carried out here and together."""
+        chosen: list[Plan] = []
+        for plan in plans:
+            try:
+                merge([*chosen, plan])
+                prepare(self.actors, (*plan.actions, *plan.restarts))
+            except PlanConflictError:
+                continue  # the next round sees whether it is still needed
+            except ChangeError as error:
+                said = f"{error}; {error.hint}" if error.hint else str(error)
+                self.desk.refuse(plan.code, plan.subject, Text(said, zh=said))
+                attempt.attended += (plan,)
+                attempt.failed = True
+            else:
+                chosen.append(plan)
+        return chosen
+
+    def _act(
+        self, merged: MergedPlan, prepared: Prepared, before: Report, attempt: Attempt, stop: Deferred
+    ) -> None:
         try:
             entry = carry_out(
                 self.journal,
                 self.actors,
                 prepared,
-                codes=codes,
+                codes=[plan.code for plan in merged.plans],
+                subjects=[plan.subject for plan in merged.plans],
                 command=self.command,
                 stop=stop,
                 tell=self.desk.tell,
             )
+        except NotTakenBackError:
+            raise
         except ChangeError as error:
-            self.desk.tell(str(error))
-            return Attempt([_change(code, "", prepared, "refused") for code in codes], failed=True)
-        return self._verify(entry, merged, prepared, stop)
+            self.desk.say(_refused(merged, error))
+            attempt.changes += _changes(merged, prepared, "", "refused")
+            attempt.failed = True
+            return
+        found = self._settled(merged, before, stop)
+        if stop.received is None and found.good:
+            entry.become(Phase.DONE)
+            self.desk.say(_repaired(merged, entry))
+            attempt.changes += _changes(merged, prepared, entry.id, "fixed")
+            return
+        if stop.received is None:
+            self.desk.say(_not_better(found))
+        take_back(entry, self.actors, tell=self.desk.tell)
+        if stop.received is not None:
+            raise InterruptedChangeError
+        attempt.changes += _changes(merged, prepared, entry.id, "taken back")
+        attempt.failed = True
 
-    def _verify(self, entry: Entry, merged: MergedPlan, prepared: Prepared, stop: Deferred) -> Attempt:
-        codes = [plan.code for plan in merged.plans]
-        subjects = {(plan.code, plan.subject) for plan in merged.plans}
-        ends = time.monotonic() + merged.settle
+    def _settled(self, merged: MergedPlan, before: Report, stop: Deferred) -> Recheck:
+        """What the checks say once everything has come back, at the latest when it should have."""
+        begun = time.monotonic()
+        ends = begun + merged.settle
+        steady = begun + (min(merged.settle, STEADY) if any(plan.restarts for plan in merged.plans) else 0.0)
         while True:
-            report = self.look(codes)
-            still = _still_wrong(report, subjects)
-            left = ends - time.monotonic()
-            if not still or left <= 0 or stop.received is not None:
-                break
-            self.desk.wait(sorted(still), left)
-            time.sleep(min(self.poll, left))
-        if still:
-            self.desk.tell("not better")
-            take_back(entry, self.actors, tell=self.desk.tell)
-            return Attempt(
-                [_change(code, entry.id, prepared, "taken back") for code in codes], report, failed=True
-            )
-        entry.become(Phase.DONE)
-        return Attempt([_change(code, entry.id, prepared, "fixed") for code in codes], report)
+            found = recheck(merged.plans, before, self.look())
+            now = time.monotonic()
+            if stop.received is not None or now >= ends or (found.settled and now >= steady):
+                return found
+            self.desk.wait(sorted(found.awaited), ends - now)
+            time.sleep(min(self.poll, ends - now))
 
 
-def _still_wrong(report: Report, subjects: set[tuple[str, str]]) -> set[str]:
-    """The codes that are not right yet; what can no longer be judged is not right either."""
-    good = {Status.PASS, Status.SKIP, Status.ACCEPTED}
-    return {
-        verdict.code
-        for verdict in report.verdicts
-        if verdict.status not in good
-        and (
-            (verdict.code, verdict.subject) in subjects or _unjudged(verdict, {code for code, _ in subjects})
-        )
-    }
+def _subjects(merged: MergedPlan) -> str:
+    return ", ".join(f"{plan.code} {plan.subject}" for plan in merged.plans)
 
 
-def _unjudged(verdict: Verdict, codes: set[str]) -> bool:
-    return verdict.code in codes and verdict.status in (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
-
-
-def _change(code: str, journal_id: str, prepared: Prepared, result: str) -> Change:
-    return Change(
-        journal_id=journal_id,
-        code=code,
-        actions=tuple(action.target for action in prepared.actions),
-        diffs=tuple(one.diff for one in prepared.foresight if one.diff),
-        result=result,
+def _refused(merged: MergedPlan, error: ChangeError) -> Text:
+    said = f"{error}; {error.hint}" if error.hint else str(error)
+    return Text(
+        f"{_subjects(merged)}: not repaired, and everything is as it was: {said}.",
+        zh=f"{_subjects(merged)}：未修复，一切恢复原状：{said}。",
     )
+
+
+def _repaired(merged: MergedPlan, entry: Entry) -> Text:
+    return Text(
+        f"{_subjects(merged)}: repaired. `kedoctor rollback {entry.id}` takes it back.",
+        zh=f"{_subjects(merged)}：已修复。`kedoctor rollback {entry.id}` 可撤销。",
+    )
+
+
+def _not_better(found: Recheck) -> Text:
+    wrong, worse = ", ".join(sorted(found.wrong)), ", ".join(sorted(found.worse))
+    en = [f"{wrong} is not right after it" if wrong else "", f"{worse} worked before it" if worse else ""]
+    zh = [f"{wrong} 仍不正常" if wrong else "", f"{worse} 修复前正常、现在异常" if worse else ""]
+    return Text(
+        f"The repair is taken back: {' and '.join(filter(None, en))}.",
+        zh=f"撤销修复：{'，'.join(filter(None, zh))}。",
+    )
+
+
+def _changes(merged: MergedPlan, prepared: Prepared, journal_id: str, result: str) -> list[Change]:
+    return [
+        Change(
+            journal_id=journal_id,
+            code=plan.code,
+            actions=tuple(action.target for action in prepared.actions),
+            diffs=tuple(one.diff for one in prepared.foresight if one.diff),
+            result=result,
+        )
+        for plan in merged.plans
+    ]

@@ -14,9 +14,13 @@ from kedoctor.changes.journal import AnyAction, Entry, Event, Journal, Manifest,
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
 from kedoctor.errors import ChangeError
 
-__all__ = ["Prepared", "carry_out", "prepare", "recover", "take_back"]
+__all__ = ["NotTakenBackError", "Prepared", "carry_out", "prepare", "recover", "take_back"]
 
 Tell = Callable[[str], None]
+
+
+class NotTakenBackError(ChangeError):
+    """A repair failed and could not be taken back whole; its journal entry waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ def carry_out(
 
     Raises:
         ChangeError: something refused; what had been done was taken back.
+        NotTakenBackError: as above, but something could not be taken back.
         InterruptedChangeError: a signal came; what had been done was taken back.
     """
     manifest = Manifest(
@@ -82,7 +87,11 @@ def carry_out(
             _act(entry, actors, index, action)
         stop.check()
     except (ChangeError, OSError, InterruptedChangeError) as error:
-        take_back(entry, actors, tell=tell)
+        try:
+            take_back(entry, actors, tell=tell)
+        except ChangeError as left:
+            first = f"{error}; then " if str(error) else ""
+            raise NotTakenBackError(f"{first}{left}", hint=left.hint) from left
         if isinstance(error, OSError):
             raise ChangeError(f"{error.strerror}; everything was taken back") from error
         raise

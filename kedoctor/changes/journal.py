@@ -96,6 +96,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     foreseen: tuple[str, ...]  # the fingerprints that actions were going to leave; empty: unpredictable
     before: tuple[State, ...]
     diffs: tuple[str, ...]
+    subjects: tuple[str, ...] = ()  # what each of the codes was about
 
 
 class Step(Record, frozen=True):

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import click
 
-from kedoctor.changes.actions import Action, Restart
+from kedoctor.changes.actions import Action, Restart, RestartUnit
 from kedoctor.changes.carrying import Prepared
 from kedoctor.changes.plan import MergedPlan
 from kedoctor.declarations import Risk
-from kedoctor.model import Verdict
 from kedoctor.text import Text
 
 __all__ = ["TerminalDesk", "plan_lines"]
@@ -45,6 +44,10 @@ _SAYS = {
     "waits": Text("waiting for {codes} ({seconds:.0f} s left)", zh="等待 {codes}（剩余 {seconds:.0f} 秒）"),
     "restart": Text("restart {what}", zh="重启 {what}"),
     "change": Text("change {what}", zh="修改 {what}"),
+    "loan": Text(
+        "{path} is there while {unit} starts, and is taken away again (its content is not shown)",
+        zh="{unit} 启动期间临时放置 {path}，随后删除（内容不显示）",
+    ),
 }
 
 
@@ -58,6 +61,8 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
         if isinstance(action, Restart) and action.target.endswith(":undo"):
             continue
         lines.append(f"  - {_describe(action, language)}")
+        if isinstance(action, RestartUnit) and action.loan is not None:
+            lines.append(f"      {_say('loan', language, path=action.loan.path, unit=action.unit)}")
         lines.extend(f"      {line}" for line in foresight.diff.splitlines())
         if not foresight.fingerprint and not isinstance(action, Restart):
             lines.append(f"      {_say('unpredictable', language)}")
@@ -83,6 +88,7 @@ class TerminalDesk:
         self._language = language
         self._yes = yes
         self.could_not_ask = False
+        self._open_line = False
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
         """Shows a plan with its diffs, added lines green and removed lines red."""
@@ -91,13 +97,9 @@ class TerminalDesk:
             colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
             click.secho(line, fg=colour, err=True)
 
-    def refuse(self, verdict: Verdict, reason: Text) -> None:
+    def refuse(self, code: str, subject: str, reason: Text) -> None:
         """Says why nothing is done about a verdict."""
-        words = {
-            "code": verdict.code,
-            "subject": verdict.subject,
-            "reason": reason.in_language(self._language),
-        }
+        words = {"code": code, "subject": subject, "reason": reason.in_language(self._language)}
         click.echo(_say("left", self._language, **words), err=True)
 
     def agree(self, plan: MergedPlan) -> bool:
@@ -113,10 +115,22 @@ class TerminalDesk:
 
     def tell(self, what: str) -> None:
         """Says what is being done."""
+        self._end_line()
         click.echo(f"  … {what}", err=True)
+
+    def say(self, sentence: Text) -> None:
+        """Says how something ended."""
+        self._end_line()
+        click.echo(sentence.in_language(self._language), err=True)
 
     def wait(self, codes: Sequence[str], seconds_left: float) -> None:
         """Shows what is being waited for, on one line that is overwritten."""
         if sys.stderr.isatty():
             words = _say("waits", self._language, codes=" ".join(codes), seconds=seconds_left)
-            click.echo(f"\r  … {words} ", nl=False, err=True)
+            click.echo(f"\r\x1b[K  … {words} ", nl=False, err=True)
+            self._open_line = True
+
+    def _end_line(self) -> None:
+        if self._open_line:
+            click.echo(err=True)
+            self._open_line = False

@@ -6,41 +6,50 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
 from kedoctor import state
 from kedoctor.changes.actors import Actors
 from kedoctor.changes.carrying import recover
 from kedoctor.changes.hands.dispatch import live_actors
-from kedoctor.changes.journal import Journal
+from kedoctor.changes.journal import Journal, Manifest
 from kedoctor.changes.lock import hold
-from kedoctor.changes.signals import deferred
+from kedoctor.changes.signals import InterruptedChangeError
 from kedoctor.cli import options
 from kedoctor.cli.desk import TerminalDesk
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
 from kedoctor.errors import ExitCode
 from kedoctor.live.host import read_identity
-from kedoctor.model import Report
+from kedoctor.model import Change, Report
 from kedoctor.plugins import Plugins
 from kedoctor.records import replace
-from kedoctor.repair import Considered, Repair, consider
-from kedoctor.selection import Selection
+from kedoctor.repair import Attempt, Considered, Repair, consider
 from kedoctor.sites import OpenSite
+from kedoctor.text import Text
 
 __all__ = ["Wish", "fix", "journal_directory"]
 
 ROUNDS = 4
 """Repairing one cause may show the next; so often at most."""
 
+_NOTHING = Text(
+    "Nothing was changed: there is nothing that kedoctor could repair.",
+    zh="未做任何更改：没有 kedoctor 可以修复的问题。",
+)
+_DRY = Text("Nothing was changed: this was a dry run.", zh="未做任何更改：仅为演练。")
+_DECLINED = Text("Nothing was changed.", zh="未做任何更改。")
+_INTERRUPTED = Text(
+    "The repair was interrupted; what it had done was taken back.", zh="修复被中断；已执行的操作均已撤销。"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How the person wants it repaired."""
+    """How the person wants it repaired; ``again`` also what was repaired in vain just before."""
 
     allowed: Risk = Risk.RESTARTS_EDGECORE
     yes: bool = False
     dry_run: bool = False
+    again: bool = False
 
 
 def journal_directory() -> Journal:
@@ -64,82 +73,111 @@ def fix(
         ChangeError: the lock is held, or something could not be taken back.
     """
     journal, desk = journal_directory(), TerminalDesk(language, yes=wish.yes)
-    actors = live_actors(root=where["root"], kubeconfig=where["kubeconfig"], context=where["context"])
-    fixer = _Fixer(plugins, where, question, journal, actors, desk, wish)
+    redactions = [rule for rules in plugins.evidence() for rule in rules.redactions]
+    actors = live_actors(
+        root=where["root"], kubeconfig=where["kubeconfig"], context=where["context"], redactions=redactions
+    )
+    fixer = _Fixer(
+        plugins=plugins,
+        where=where,
+        question=question,
+        journal=journal,
+        actors=actors,
+        desk=desk,
+        wish=wish,
+        report=report,
+        site=site,
+    )
     if wish.dry_run:
-        return fixer.rounds(report, site)
+        return fixer.rounds()
     with hold(journal.directory / "lock", boot_id=read_identity().boot_id, command=question.command):
-        for entry in recover(journal, actors, tell=desk.tell):
-            click.echo(f"An interrupted repair ({entry.id}) was taken back first.", err=True)
-            report, site = fixer.look_again()
-        return fixer.rounds(report, site)
+        recovered = recover(journal, actors, tell=desk.tell)
+        for entry in recovered:
+            desk.say(_recovered(entry.id))
+        # What another run changed while this one looked would be repaired a second time.
+        if recovered or any(entry.manifest.started > report.run.started for entry in journal.entries()):
+            fixer.look()
+        try:
+            return fixer.rounds()
+        except InterruptedChangeError:
+            desk.say(_INTERRUPTED)
+            raise KeyboardInterrupt from None
 
 
-@dataclass(frozen=True, slots=True)
+def _recovered(journal_id: str) -> Text:
+    return Text(
+        f"An interrupted repair ({journal_id}) was taken back first.",
+        zh=f"已先撤销一次被中断的修复（{journal_id}）。",
+    )
+
+
 class _Fixer:
-    """What the rounds share."""
+    """What the rounds share; ``report`` and ``site`` are those of the last look."""
 
-    plugins: Plugins
-    where: dict[str, Any]
-    question: Question
-    journal: Journal
-    actors: Actors
-    desk: TerminalDesk
-    wish: Wish
-
-    def rounds(self, report: Report, site: OpenSite) -> tuple[Report, int]:
-        changes = list(report.changes)
-        tried: set[tuple[str, str]] = set()
-        for _ in range(ROUNDS):
-            considered = consider(self.plugins, site, report, allowed=self.wish.allowed)
-            plans = [plan for plan in considered.plans if (plan.code, plan.subject) not in tried]
-            tried |= {(plan.code, plan.subject) for plan in plans}
-            if not plans:
-                self._tell_left(considered)
-                break
-            with deferred() as stop:
-                attempt = self._repair().go(plans, stop)
-            changes.extend(attempt.changes)
-            if attempt.failed:
-                report, _ = self.look_again()
-                return self._closing(report, changes), ExitCode.CHANGE_FAILED
-            if attempt.declined or self.wish.dry_run or not attempt.changes:
-                self._tell_left(considered)
-                break
-            report, site = self.look_again()
-        code = ExitCode.CHANGE_FAILED if self.desk.could_not_ask else report.run.exit_code
-        return self._closing(report, changes), int(code)
-
-    def look_again(self) -> tuple[Report, OpenSite]:
-        """A report from what is there now."""
-        site = options.open_site(self.plugins, **self.where)
-        return consult(self.plugins, site, self.question), site
-
-    def _repair(self) -> Repair:
-        return Repair(
-            journal=self.journal,
-            actors=self.actors,
-            desk=self.desk,
-            look=self._look_at,
-            command=self.question.command,
-            dry_run=self.wish.dry_run,
+    def __init__(
+        self,
+        *,
+        plugins: Plugins,
+        where: dict[str, Any],
+        question: Question,
+        journal: Journal,
+        actors: Actors,
+        desk: TerminalDesk,
+        wish: Wish,
+        report: Report,
+        site: OpenSite,
+    ) -> None:
+        self._plugins, self._where, self._question = plugins, where, question
+        self._journal, self._desk, self._wish = journal, desk, wish
+        self._report, self._site = report, site
+        self._repair = Repair(
+            journal=journal,
+            actors=actors,
+            desk=desk,
+            look=self.look,
+            command=question.command,
+            dry_run=wish.dry_run,
         )
 
-    def _look_at(self, codes: Sequence[str]) -> Report:
-        site = options.open_site(self.plugins, **self.where)
-        only = Selection(tuple(codes), sides=self.question.selection.sides)
-        return consult(self.plugins, site, replace_question(self.question, only))
+    def look(self) -> Report:
+        """A report from what is there now."""
+        self._site = options.open_site(self._plugins, **self._where)
+        self._report = consult(self._plugins, self._site, self._question)
+        return self._report
 
-    def _tell_left(self, considered: Considered) -> None:
+    def rounds(self) -> tuple[Report, int]:
+        """Plans and repairs until nothing more can be done."""
+        history = [] if self._wish.again else [entry.manifest for entry in self._journal.entries()]
+        attended: set[tuple[str, str]] = set()
+        changes: list[Change] = []
+        failed = declined = False
+        for _ in range(ROUNDS):
+            considered = self._consider(history)
+            plans = [plan for plan in considered.plans if (plan.code, plan.subject) not in attended]
+            attempt = self._repair.go(plans, self._report) if plans else Attempt()
+            attended |= {(plan.code, plan.subject) for plan in attempt.attended}
+            changes += attempt.changes
+            failed, declined = failed or attempt.failed, declined or attempt.declined
+            if attempt.changes and attempt.failed:
+                self.look()
+            if not attempt.changes or attempt.failed or declined or self._wish.dry_run:
+                break
+        self._close(self._consider(history) if changes else considered, changes, declined=declined)
+        code = self._report.run.exit_code
+        if failed or self._desk.could_not_ask:
+            code = int(ExitCode.CHANGE_FAILED)
+        return replace(self._report, changes=tuple(changes)), code
+
+    def _consider(self, history: Sequence[Manifest]) -> Considered:
+        return consider(self._plugins, self._site, self._report, allowed=self._wish.allowed, history=history)
+
+    def _close(self, considered: Considered, changes: Sequence[Change], *, declined: bool) -> None:
         for verdict, reason in considered.left:
-            self.desk.refuse(verdict, reason)
-
-    def _closing(self, report: Report, changes: Sequence[Any]) -> Report:
-        return replace(report, changes=tuple(changes))
-
-
-def replace_question(question: Question, selection: Selection) -> Question:
-    """The same question about other checks."""
-    return Question(
-        selection, question.nodes, question.fail_on, question.deadline, question.command, question.demo
-    )
+            self._desk.refuse(verdict.code, verdict.subject, reason)
+        if self._wish.dry_run:
+            self._desk.say(_DRY)
+        elif declined:
+            if not self._desk.could_not_ask:
+                self._desk.say(_DECLINED)
+        elif not changes:
+            self._desk.say(_NOTHING)

@@ -8,6 +8,7 @@ from kedoctor.changes.carrying import take_back
 from kedoctor.changes.hands.dispatch import live_actors
 from kedoctor.changes.journal import Entry, Phase
 from kedoctor.changes.lock import hold
+from kedoctor.changes.signals import deferred
 from kedoctor.cli.fixing import journal_directory
 from kedoctor.errors import UsageError
 from kedoctor.live.host import read_identity
@@ -46,7 +47,8 @@ def command(
             click.echo(f"would take back {action.target}")
         return
     actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
-    with hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback"):
+    holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
+    with holding, deferred():
         take_back(entry, actors, tell=lambda what: click.echo(f"  … {what}", err=True))
     click.echo(f"{entry.id} was taken back.")
 

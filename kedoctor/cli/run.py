@@ -43,6 +43,9 @@ __all__ = ["command"]
 @click.option("--dry-run", is_flag=True, help="With --fix: show the plan and touch nothing.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
 @click.option(
+    "--again", is_flag=True, help="With --fix: also what was just repaired twice and is wrong again."
+)
+@click.option(
     "--allow",
     type=click.Choice([risk.value for risk in Risk]),
     default=Risk.RESTARTS_EDGECORE.value,
@@ -62,6 +65,7 @@ def command(
     repair: bool,
     dry_run: bool,
     yes: bool,
+    again: bool,
     allow: str,
     verbose: bool,
     format_name: str | None,
@@ -73,7 +77,7 @@ def command(
 
     Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
     """
-    _refuse_nonsense(repair=repair, dry_run=dry_run, yes=yes, bundles=where["bundles"])
+    _refuse_nonsense(repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"])
     plugins = load_plugins()
     question = Question(
         selection=Selection(only, skip),
@@ -90,7 +94,7 @@ def command(
         report = consult(plugins, site, question, observer=watching)
     code = report.run.exit_code
     if repair:
-        wish = Wish(Risk(allow), yes, dry_run)
+        wish = Wish(Risk(allow), yes, dry_run, again)
         report, code = fixing.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
@@ -101,8 +105,8 @@ def command(
     return code
 
 
-def _refuse_nonsense(*, repair: bool, dry_run: bool, yes: bool, bundles: tuple[Path, ...]) -> None:
+def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...]) -> None:
     if repair and bundles:
         raise UsageError("--fix repairs the machine it runs on; a bundle only tells about another")
-    if (dry_run or yes) and not repair:
-        raise UsageError("--dry-run and --yes belong to --fix")
+    if only_with_fix and not repair:
+        raise UsageError("--dry-run, --yes and --again belong to --fix")
