@@ -1,0 +1,101 @@
+"""After a repair: are the same checks right now, have the consequences gone, and does everything else still work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kedoctor.changes.plan import Plan
+from kedoctor.findings import Status
+from kedoctor.model import Report, Verdict
+
+__all__ = ["Recheck", "recheck"]
+
+_GOOD = (Status.PASS, Status.SKIP, Status.ACCEPTED)
+_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Codes, by what is the matter with them.
+
+    ``wrong``: what was to be repaired is not right (or cannot be judged any more). ``worse``: it passed before
+    and fails now. ``behind``: a mere consequence that has not gone yet, or something that was known to be right
+    and is not known now.
+    """
+
+    wrong: frozenset[str]
+    worse: frozenset[str]
+    behind: frozenset[str]
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Everything that time may still put right."""
+        return self.wrong | self.worse | self.behind
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return not self.awaited
+
+    @property
+    def good(self) -> bool:
+        """Whether the repair can stay: another cause may keep a consequence alive."""
+        return not self.wrong and not self.worse
+
+
+def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
+    """Compares two whole reports of the same question, as far as they concern the edges of these plans."""
+    codes = {plan.code for plan in plans}
+    subjects = {(plan.code, plan.subject) for plan in plans}
+    places = _places(one for one in before.verdicts if (one.code, one.subject) in subjects)
+    was = {_key(one): one for one in before.verdicts}
+    wrong, worse, behind = set(), set(), set()
+    for verdict in now.verdicts:
+        if verdict.status in _GOOD:
+            continue
+        earlier = was.get(_key(verdict))
+        if (verdict.code, verdict.subject) in subjects:
+            wrong.add(verdict.code)
+        elif not _concerns(verdict, places):
+            continue
+        elif verdict.code in codes and verdict.status in _NOT_KNOWN and not _in(earlier, _NOT_KNOWN):
+            wrong.add(verdict.code)
+        elif _in(earlier, (Status.PASS,)) and verdict.status is Status.FAIL:
+            worse.add(verdict.code)
+        elif earlier is not None and _lags(earlier, verdict, codes):
+            behind.add(verdict.code)
+    return Recheck(frozenset(wrong), frozenset(worse), frozenset(behind))
+
+
+def _key(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.code, verdict.host, verdict.subject
+
+
+def _places(verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """The edges concerned; empty: all of them."""
+    found: set[str] = set()
+    for verdict in verdicts:
+        mine = set(verdict.nodes) | ({verdict.node} if verdict.node else set())
+        if not mine:
+            return frozenset()
+        found |= mine
+    return frozenset(found)
+
+
+def _concerns(verdict: Verdict, places: frozenset[str]) -> bool:
+    mine = set(verdict.nodes) | ({verdict.node} if verdict.node else set())
+    return not places or not mine or not places.isdisjoint(mine)
+
+
+def _in(verdict: Verdict | None, states: Sequence[Status]) -> bool:
+    return verdict is not None and verdict.status in states
+
+
+def _lags(earlier: Verdict, verdict: Verdict, codes: set[str]) -> bool:
+    """Whether something is not right yet that was so before, or was wrong for no other reason than was repaired."""
+    if earlier.status is Status.PASS:
+        return verdict.status in _NOT_KNOWN
+    if earlier.status is Status.BLOCKED:
+        return bool(verdict.capabilities)
+    return bool(earlier.explained_by) and set(earlier.explained_by) <= codes
