@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from kedoctor.cli import command
 from kedoctor.errors import ExitCode, KedoctorError
 
 __all__ = ["main"]
+
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 def main() -> None:
@@ -39,13 +42,24 @@ def _run(arguments: list[str]) -> int:
         # The reader (head, less) went away; Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
-    except Exception as error:
-        if os.environ.get("KEDOCTOR_DEBUG"):
-            raise
-        click.echo(f"kedoctor: internal error: {type(error).__name__}: {error}", err=True)
-        click.echo("  Nothing was changed by this error. KEDOCTOR_DEBUG=1 shows where it happened.", err=True)
-        return ExitCode.INTERNAL
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            return _internal(error)
+        click.echo(f"kedoctor: the output could not be written: {error.strerror}", err=True)
+        # What is still buffered cannot be written either, and Python would say so once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OUTPUT
+    except Exception as error:  # noqa: BLE001  the last resort: one sentence instead of a traceback
+        return _internal(error)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _internal(error: Exception) -> int:
+    if os.environ.get("KEDOCTOR_DEBUG"):
+        raise error
+    click.echo(f"kedoctor: internal error: {type(error).__name__}: {error}", err=True)
+    click.echo("  KEDOCTOR_DEBUG=1 shows where it happened.", err=True)
+    return ExitCode.INTERNAL
 
 
 def _name() -> str:

@@ -34,8 +34,8 @@ class Limits:
     """What an archive may hold before it is refused; sizes in bytes, ``total`` is that of the unpacked tar."""
 
     members: int = 20_000
-    member: int = 128 * MEBIBYTE
-    total: int = 512 * MEBIBYTE
+    member: int = 384 * MEBIBYTE  # a list of 100,000 nodes takes 160
+    total: int = 768 * MEBIBYTE
 
 
 class ArchiveWriter:
@@ -46,6 +46,9 @@ class ArchiveWriter:
     """
 
     def __init__(self, path: Path, *, modified: datetime) -> None:
+        if path.exists() and not path.is_file():
+            # A rename would put a file in the place of a device or directory.
+            raise OutputError(f"{path} is not a regular file; name one that is or that does not exist yet")
         self._path = path
         self._modified = int(modified.timestamp())
         self._partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
@@ -72,8 +75,7 @@ class ArchiveWriter:
         try:
             with _as_output_error(self._path):
                 self._close()
-                for name, data in read_archive(self._partial):
-                    accept(name, data)
+                self._look_through(accept)
                 self._partial.replace(self._path)
                 _sync_directory(self._path.parent)
         except BaseException:
@@ -87,6 +89,13 @@ class ArchiveWriter:
             self._file.close()
         with contextlib.suppress(OSError):
             self._partial.unlink()
+
+    def _look_through(self, accept: Callable[[str, bytes], None]) -> None:
+        try:
+            for name, data in read_archive(self._partial):
+                accept(name, data)
+        except BundleError as error:
+            raise OutputError(f"{self._path} was not written: it could not be read back: {error}") from error
 
     def _close(self) -> None:
         self._tar.close()

@@ -73,7 +73,8 @@ def consult(
         verdicts=tuple(diagnosis.verdicts),
         unavailable=tuple(_missing(site)),
     )
-    return replace(report, run=replace(run, exit_code=int(exit_code(report, question.fail_on))))
+    code = ExitCode.INTERRUPTED if outcome.interrupted else exit_code(report, question.fail_on)
+    return replace(report, run=replace(run, exit_code=int(code)))
 
 
 def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:

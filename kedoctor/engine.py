@@ -54,11 +54,15 @@ class SilentObserver:
 
 @dataclass(slots=True)
 class Outcome:
-    """All verdicts, in the order of their codes, and whether every check had its turn."""
+    """All verdicts, in the order of their codes, and whether every check had its turn.
+
+    ``interrupted``: a person ended the run.
+    """
 
     verdicts: list[Verdict]
     complete: bool
     site: Context
+    interrupted: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +111,7 @@ def run_checks(
     for task in tasks:
         verdicts.extend(task.verdicts or [judging.not_run(task.node.check, task.context.name)])
     verdicts.sort(key=lambda found: (found.code, found.host, found.subject))
-    return Outcome(verdicts, complete, whole)
+    return Outcome(verdicts, complete, whole, run.interrupted)
 
 
 def _plan(
@@ -156,6 +160,7 @@ class _Run:
         self._work: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[_Task, list[Verdict]]] = queue.SimpleQueue()
         self._idle = 0
+        self.interrupted = False
 
     def go(self) -> bool:
         self._observer.begins(len(self._waiting))
@@ -170,6 +175,7 @@ class _Run:
                 self._collect()
                 self._abandon_late()
         except KeyboardInterrupt:
+            self.interrupted = True
             return False
         finally:
             for _ in range(WORKERS):

@@ -140,13 +140,26 @@ def emit(data: bytes, output: Path | None) -> None:
         except OSError as error:
             raise OutputError(f"the report could not be written: {error.strerror}") from error
         return
-    beside = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        if output.exists() and not output.is_file():
+            # A device or a pipe is written to; putting a file in its place would destroy it.
+            with output.open("wb", buffering=0) as device:
+                device.write(data)
+        else:
+            _replace(output, data)
+    except OSError as error:
+        raise OutputError(f"{output} could not be written: {error.strerror}") from error
+
+
+def _replace(output: Path, data: bytes) -> None:
+    target = output.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         beside.write_bytes(data)
-        beside.replace(output)
-    except OSError as error:
+        beside.replace(target)
+    except OSError:
         beside.unlink(missing_ok=True)
-        raise OutputError(f"{output} could not be written: {error.strerror}") from error
+        raise
 
 
 def duration(text: str) -> float:
