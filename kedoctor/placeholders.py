@@ -44,14 +44,14 @@ PLACEHOLDER = (
 
 JWT = r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4}"
 
-_WHOLE = re.compile(rf"(?:[0-9a-f]{{64}}\.)?{PLACEHOLDER}")
+_WHOLE = re.compile(rf"(?:(?i:bearer|basic|digest)[ \t]+)?(?:[0-9a-f]{{64}}\.)?{PLACEHOLDER}")
 _PINNED_JWT = re.compile(r"(?P<pin>[0-9a-f]{64}\.)?(?P<jwt>eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2})")
 _VERSIONED_KEYS = (0, 1, 3)  # PKCS#1, SEC 1 and PKCS#8 begin with the integer 0 or 1, PKCS#12 with 3
 _PASSWORD_BASED = bytes.fromhex("2a864886f70d0105")  # PKCS#5: how encrypted PKCS#8 keys begin
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether ``text`` is a placeholder and nothing else (a public digest may stand in front of it)."""
+    """Whether ``text`` is a placeholder and nothing else (a public digest, or ``Bearer``, may stand in front)."""
     return _WHOLE.fullmatch(text.strip()) is not None
 
 

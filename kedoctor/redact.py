@@ -20,7 +20,7 @@ from kedoctor.model import Redaction
 from kedoctor.observations import Reason, Unavailable
 from kedoctor.placeholders import Placeholders, is_placeholder, private_key_kind
 from kedoctor.records import Record, RecordError, decode, encode, encode_pretty, replace
-from kedoctor.secretpatterns import SUSPICIOUS, is_harmless, is_secret_key, kind_of, redact_text
+from kedoctor.secretpatterns import is_harmless, is_secret_key, is_suspicious, kind_of, redact_text
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
 
@@ -79,11 +79,21 @@ class _Item:
 
     def value(self, answer: Any) -> Any:
         if isinstance(answer, tuple | list) and answer and isinstance(answer[0], Record):
-            return tuple(self._named(item).value_of(item) for item in answer)
-        return self.value_of(answer)
-
-    def value_of(self, answer: Any) -> Any:
+            return tuple(self._listed(item) for item in answer)
         return self._tree(answer, self._keys)
+
+    def _listed(self, item: Record) -> Record:
+        """One object of a list; very many are nodes and leases, which a look at their JSON lets pass."""
+        own = self._named(item)
+        if not own.ruled and type(item).__name__ != "Secret" and not is_suspicious(encode(item).decode()):
+            return item
+        clean: Record = own._tree(item, own._keys)  # noqa: SLF001  the same class
+        return clean
+
+    @property
+    def ruled(self) -> bool:
+        """Whether a rule speaks of this item."""
+        return self._whole or bool(self._keys)
 
     def _named(self, item: Any) -> _Item:
         metadata = getattr(item, "metadata", None)
@@ -205,7 +215,7 @@ class _Item:
         return self._text(plain, self._keys).encode("utf-8", "surrogateescape")
 
     def _text(self, text: str, paths: Sequence[KeyPath]) -> str:
-        if not paths and SUSPICIOUS.search(text) is None:
+        if not paths and not is_suspicious(text):
             return text
         tree = _from_json(text)
         if tree is not None:
@@ -217,7 +227,7 @@ class _Item:
         return redact_text(text, self._marks)
 
     def _string(self, text: str) -> str:
-        if SUSPICIOUS.search(text) is None:
+        if not is_suspicious(text):
             return text
         tree = _from_json(text)
         if tree is not None:

@@ -17,14 +17,17 @@ from kedoctor import x509
 from kedoctor.archive import read_archive
 from kedoctor.checks.jointoken import read_token
 from kedoctor.checks.kinds import Secret
+from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Side
 from kedoctor.evaluation import HostView, SiteView, contexts
 from kedoctor.memo import MemoSource
+from kedoctor.model import Report
 from kedoctor.observations import Reason, Unavailable
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.ports import Cluster, Host
 from kedoctor.redact import is_certificates
 from kedoctor.replay import ReplaySource, open_bundle
+from kedoctor.sites import OpenSite, bundled_site
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 CASES = sorted({path.parent.name for path in FIXTURES.glob("*/*.tgz")})
@@ -201,3 +204,23 @@ def test_a_stand_in_journal_becomes_what_journalctl_prints() -> None:
         "2026-11-23T03:15:59.819404+0000 edge1 edgecore[312]: W1123 03:15:59.819404     312 validation.go:71] NodeIP is empty",
         "2026-11-23T03:15:59.819404+0000 edge1 edgecore[312]: panic: something",
     ]
+
+
+@needs_recordings
+@pytest.mark.parametrize(
+    "case", ["healthy", "b-edgestream-disabled", "f1-edge-cert-expired", "l1-edgecore-yaml-syntax-error"]
+)
+def test_a_bundle_is_judged_as_the_site_itself(case: str, plugins: Plugins) -> None:
+    site = recorded.RecordedCase(case)
+    hosts = site.hosts()
+    memos = {host: MemoSource(site.source(host)) for host in hosts}
+    views = tuple(
+        HostView(host, frozenset(Side(side) for side in sides), memos[host]) for host, sides in hosts.items()
+    )
+    itself = consult(plugins, OpenSite(SiteView(views, memos["cloud"]), memos), Question())
+    bundles = consult(plugins, bundled_site([FIXTURES / case / f"{host}.tgz" for host in hosts]), Question())
+    assert verdicts(bundles) == verdicts(itself)
+
+
+def verdicts(report: Report) -> set[tuple[str, ...]]:
+    return {(one.code, one.host, one.subject, one.node, one.status, one.summary) for one in report.verdicts}
