@@ -12,7 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,6 +38,7 @@ DEFAULT_EGRESS_MODE = "agent"
 _DATA_DIR = "/var/lib/rancher/k3s"
 _ADDRESS_TYPES = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 _LISTS = frozenset({"kube-apiserver-arg"})
+_ROUNDING = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class ApiserverArguments:
 
     ``flags`` are flags of kube-apiserver itself (for K3s: of ``kube-apiserver-arg`` laid over what K3s sets);
     ``server`` those of ``k3s server``, empty elsewhere. ``changed`` is when a file they come from was last
-    written, ``started`` when the process started, both ``None`` where not known.
+    written, ``started`` when the process started, both ``None`` where not known. ``config`` is the base file of
+    K3s' configuration, whether it is there or not; fragments are in ``config + ".d"``.
     """
 
     is_k3s: bool
@@ -62,6 +64,7 @@ class ApiserverArguments:
     server: Mapping[str, Setting] = field(default_factory=dict)
     changed: datetime | None = None
     started: datetime | None = None
+    config: str = K3S_CONFIG
 
     @property
     def egress_selector_mode(self) -> str:
@@ -93,7 +96,10 @@ class ApiserverArguments:
     @property
     def edited_after_start(self) -> bool:
         """Whether a file was written after the process started, so that what it says may not be in force."""
-        return self.changed is not None and self.started is not None and self.changed > self.started
+        if self.changed is None or self.started is None:
+            return False
+        # The kernel tells the start of a process by whole seconds since the epoch, rounded down.
+        return self.changed - self.started > _ROUNDING
 
     def _text(self, name: str) -> str:
         setting = self.flags.get(name)
@@ -167,6 +173,7 @@ def _k3s(
         server={name: setting for name, setting in server.items() if name not in _LISTS},
         changed=max((modified for _, _, modified in documents), default=None),
         started=started or (unit.started if unit is not None else None),
+        config=base,
     )
 
 
