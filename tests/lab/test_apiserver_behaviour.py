@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from apiserver import ApiServer, Object, Resources, add_edge_nodes
-from apiserver.apply import Manager, record_update
-from apiserver.fieldsets import decode, encode
 from apiserver.fixtures import CMS, Answer, ask, config_map, names, node, patch, pod, recording, running
+
+from kedoctor.sandbox.apiserver.apply import Manager, record_update
+from kedoctor.sandbox.apiserver.fieldsets import decode, encode
 
 pytestmark = pytest.mark.lab
 

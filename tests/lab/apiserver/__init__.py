@@ -1,30 +1,45 @@
-"""A small Kubernetes API server that answers as kube-apiserver v1.31 does, from the standard library alone.
+"""The sandbox's API server as the tests want it: with the resources of KubeEdge, and edges that answer as edges do.
 
-It serves the tests of the live cluster port and of repairs, and a sandbox to try repairs in. What it answers is
-compared with recordings of a real one (tests/lab/test_apiserver.py).
+The server itself is :mod:`kedoctor.sandbox.apiserver`; here lie the recordings it is compared with, and helpers.
 """
 
-from .edge import (
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kedoctor.sandbox.apiserver import (
+    ADMIN,
+    ANONYMOUS,
+    METRICS,
     NO_ROUTE,
     REFUSED,
     TIMED_OUT,
     WRONG_PORT,
+    ApiError,
+    Attributes,
     Command,
     Container,
     Edge,
+    Fault,
+    Faults,
+    Object,
+    Request,
+    Resource,
+    Resources,
     Result,
+    Rule,
+    Seen,
     State,
+    Store,
     Unreachable,
+    User,
     busybox,
 )
-from .errors import ApiError
-from .faults import Fault, Faults
-from .rbac import Rule
-from .request import ADMIN, ANONYMOUS, Attributes, Request, User
-from .resources import K3S, KUBEEDGE, METRICS, Resource, Resources
-from .server import ApiServer, Seen
-from .store import Object, Store
+from kedoctor.sandbox.apiserver import ApiServer as PlainApiServer
+
 from .synthetic import add_edge_nodes
+from .tables import K3S, KUBEEDGE
 
 __all__ = [
     "ADMIN",
@@ -58,3 +73,15 @@ __all__ = [
     "add_edge_nodes",
     "busybox",
 ]
+
+
+class ApiServer(PlainApiServer):
+    """The API server of a KubeEdge site."""
+
+    def __init__(self, *given: Any, serves: Sequence[str] = (KUBEEDGE, METRICS), **named: Any) -> None:
+        super().__init__(*given, serves=serves, **named)
+        self.edge.strict = _on_edge
+
+
+def _on_edge(node: Object) -> bool:
+    return "kubeedge" in node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .edge import Container, State
+from . import ApiServer, Container, Object, State
 from .fixtures import recording
-from .server import ApiServer
-from .store import Object
 
 _NODE_COLUMNS = ("kubeletVersion", "osImage", "kernelVersion", "containerRuntimeVersion")
 # The Python client decodes nodes only when these are there too.

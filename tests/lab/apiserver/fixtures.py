@@ -19,9 +19,7 @@ from typing import Any, Self
 import trustme
 from ruamel.yaml import YAML
 
-from .request import ADMIN, User
-from .server import ApiServer
-from .store import Object
+from . import ADMIN, ApiServer, Object, User
 
 CMS = "/api/v1/namespaces/default/configmaps"
 MERGE = "application/merge-patch+json"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from .resources import Resource
-from .store import Store, dump
+from kedoctor.sandbox.apiserver.resources import Resource
+from kedoctor.sandbox.apiserver.store import Store, dump
 
 _SINCE = "2026-11-23T04:09:30Z"
 _SEEN = "2026-11-23T04:23:20Z"

@@ -23,7 +23,7 @@ from .faults import Faults
 from .handler import Handler
 from .rbac import ObjectRules, Rule, everyone
 from .request import User
-from .resources import KUBEEDGE, METRICS, Resources
+from .resources import METRICS, Resources
 from .store import Object, Store
 
 VERSION = "v1.31.14"
@@ -51,7 +51,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         tokens: bearer tokens and whose they are.
         rbac: gives the rules of a user; by default the role and binding objects of the store are read.
         load_yaml: reads the bodies of server-side applies; by default they must be JSON.
-        serves: resource tables served besides the built-in ones (``K3S`` for its add-ons).
+        serves: resource tables served besides the built-in ones, in the form of ``resources.METRICS``.
         version: what ``/version`` says.
 
     ``store`` holds the objects, ``edge`` what nodes and containers answer, ``faults`` takes orders for trouble,
@@ -71,7 +71,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         tokens: dict[str, User],
         rbac: RuleSource | None = None,
         load_yaml: Callable[[bytes], Any] = json.loads,
-        serves: Sequence[str] = (KUBEEDGE, METRICS),
+        serves: Sequence[str] = (METRICS,),
         version: str = VERSION,
     ) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -165,6 +165,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke off is the client's affair; anything else is ours."""
+        del request, client_address
         if not isinstance(sys.exc_info()[1], OSError):
             self.crashes.append(traceback.format_exc())
 

@@ -23,7 +23,7 @@ class State(Enum):
 
     OK = "the whole path works"
     DEAD = "a tunnel existed and is gone: 200 with nothing in it"
-    NO_SESSION = "cloudcore runs and knows no session: 500 with nothing in it"
+    NO_SESSION = "the relay to the node runs and knows no session: 500 with nothing in it"
     HANG = "no answer, ever"
 
 
@@ -115,7 +115,8 @@ class Edge:
     """All nodes and containers behind one server.
 
     ``states`` per node (default OK), ``containers`` by namespace, pod and container name, ``pages`` by node and path
-    (without query), each a content type and a body.
+    (without query), each a content type and a body. ``strict`` says of a Node whether its pages are refused (406) to
+    who does not accept plain text, and whether it has no ``healthz`` of its own.
     """
 
     store: Store
@@ -123,6 +124,7 @@ class Edge:
     states: dict[str, State | Unreachable] = field(default_factory=dict)
     containers: dict[tuple[str, str, str], Container] = field(default_factory=dict)
     pages: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    strict: Callable[[Object], bool] = lambda _: False
 
     def state(self, node: str) -> State | Unreachable:
         """The state of a node."""

@@ -1,6 +1,6 @@
 """What the server must know about the shape of objects: merge keys, atomic parts, known fields.
 
-Only the kinds of the KubeEdge data path are known in detail; the rest is treated as free-form, as custom resources are.
+Only the kinds of the data path to edges are known in detail; the rest is treated as free-form, as custom resources are.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class _Session:
 
     def _failure(self, node: str, state: State | Unreachable) -> Object:
         if state is State.NO_SESSION:
-            # Decoding cloudcore's empty answer leaves an empty Status; kubectl calls it "unknown error".
+            # Decoding the relay's empty answer leaves an empty Status; kubectl calls it "unknown error".
             return {"metadata": {}}
         why = "unexpected EOF" if state is State.DEAD else _dial_error(self._edge, node, _unreachable(state))
         names = {"stderr": "error", "stdin": "input", "stdout": "output", "tty": "tty"}
@@ -236,17 +236,16 @@ def node_proxy(edge: Edge, request: Request) -> Response:
         return Response(500, content_type="", flow=False)
     page = edge.page(node, request.rest)
     if page is None:
-        return _missing(obj, request.rest)
-    on_edge = "kubeedge" in obj.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")
-    if on_edge and not any(form in request.headers.get("Accept", "*/*") for form in ("*/*", "text/plain")):
+        return _missing(request.rest, healthz=not edge.strict(obj))
+    if edge.strict(obj) and not any(
+        form in request.headers.get("Accept", "*/*") for form in ("*/*", "text/plain")
+    ):
         return Response(406, _NOT_ACCEPTABLE, _TEXT, flow=False)
     return Response(200, page[1], page[0], flow=False, whole=True)
 
 
-def _missing(node: Object, path: str) -> Response:
-    if path == "healthz" and "kubeedge" not in node.get("status", {}).get("nodeInfo", {}).get(
-        "kubeletVersion", ""
-    ):
+def _missing(path: str, *, healthz: bool) -> Response:
+    if path == "healthz" and healthz:
         return Response(200, b"ok", _TEXT, flow=False)
     error = errors.page_not_found()
     return Response(404, error.text.encode(), _TEXT, [("X-Content-Type-Options", "nosniff")], flow=False)

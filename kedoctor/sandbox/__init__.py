@@ -1,0 +1,1 @@
+"""A throw-away site: real files, a real API server and stand-ins for what cannot be carried along."""
