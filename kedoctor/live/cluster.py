@@ -163,7 +163,8 @@ def _get(server: ApiServer, request: GetPath) -> ApiAnswer:
 
 def _log(server: ApiServer, request: ReadPodLog) -> LogText:
     """One line more than wanted is asked for: it tells whether there are older ones."""
-    query = {"tailLines": str(request.lines + 1)}
+    # Stamped by the runtime in UTC: what a program writes itself is in a time zone nobody here knows.
+    query = {"tailLines": str(request.lines + 1), "timestamps": "true"}
     if request.container:
         query["container"] = request.container
     if request.previous:
