@@ -8,6 +8,7 @@ create a second rule set.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ RunTool = Callable[[Sequence[str], bytes], ToolOutput | Unavailable]
 _LIMIT = 16 << 20  # tables of some proxies hold tens of thousands of rules
 _WAIT = ("-w", "5")
 _CHILD = (sys.executable, "-P", "-m", "kedoctor.changes.hands.nat_legacy")
-_INCOMPATIBLE = "# Table `nat' is incompatible"
+_INCOMPATIBLE = re.compile(r"^# Table `nat' (?:is|contains) incompatible", re.MULTILINE)
 
 
 def run_tool(argv: Sequence[str], stdin: bytes) -> ToolOutput | Unavailable:
@@ -108,9 +109,9 @@ class NatTables:
 
     def _saved(self, backend: str) -> Chains:
         text = self._tool(backend, "save", ("-t", "nat"), b"").stdout
-        if _INCOMPATIBLE in text:
+        if _INCOMPATIBLE.search(text):
             raise RefusedError(
-                "the nft table ip nat holds rules that iptables cannot show; it is left as it is",
+                "the nft table ip nat holds chains that iptables cannot show; it is left as it is",
                 hint="nft list table ip nat",
             )
         return read_chains(text)
