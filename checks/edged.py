@@ -57,28 +57,8 @@ def edged_address(config: EdgecoreConfig) -> Finding:
             subject=node,
             node=node,
         )
-    if port == 0:
-        summary = Text(
-            f"edged of {node} serves nothing (readOnlyPort 0), so every request through the tunnel fails.",
-            zh=f"{node} 的 edged 不提供服务（readOnlyPort 为 0），隧道中的所有请求都会失败。",
-        )
-    elif port != EDGED_PORT:
-        summary = Text(
-            f"edged of {node} is set to port {port}, but the cloud always asks for {EDGED_PORT}: logs and exec hang.",
-            zh=f"{node} 的 edged 配置为端口 {port}，而云端固定访问 {EDGED_PORT}：logs、exec 会挂起。",
-        )
-    elif everywhere:
-        summary = Text(
-            f"edged of {node} listens on every address ({address}:{port}): anybody who reaches it can run commands in its pods without a password. Logs go on working.",
-            zh=f"{node} 的 edged 监听所有地址（{address}:{port}）：任何能访问它的人都可无认证地在其 Pod 中执行命令。logs 仍可用。",
-        )
-    else:
-        summary = Text(
-            f"edged of {node} listens on {address} only, but the cloud asks for {_LOOPBACK}: logs and exec hang, and {address} is open to the network.",
-            zh=f"{node} 的 edged 只监听 {address}，而云端访问 {_LOOPBACK}：logs、exec 会挂起，且 {address} 暴露在网络上。",
-        )
     return failed(
-        summary,
+        _told(node, address, port, everywhere=everywhere),
         expected=Text(
             f"address: {_LOOPBACK}, readOnlyPort: {EDGED_PORT}",
             zh=f"address: {_LOOPBACK}，readOnlyPort: {EDGED_PORT}",
@@ -99,6 +79,29 @@ def edged_address(config: EdgecoreConfig) -> Finding:
             f"sudo ss -tlnp | grep {EDGED_PORT}",
         ),
         breaks=() if everywhere and port == EDGED_PORT else None,
+    )
+
+
+def _told(node: str, address: str, port: int, *, everywhere: bool) -> Text:
+    """What a wrong address or port of edged means."""
+    if port == 0:
+        return Text(
+            f"edged of {node} serves nothing (readOnlyPort 0), so every request through the tunnel fails.",
+            zh=f"{node} 的 edged 不提供服务（readOnlyPort 为 0），隧道中的所有请求都会失败。",
+        )
+    if port != EDGED_PORT:
+        return Text(
+            f"edged of {node} is set to port {port}, but the cloud always asks for {EDGED_PORT}: logs and exec hang.",
+            zh=f"{node} 的 edged 配置为端口 {port}，而云端固定访问 {EDGED_PORT}：logs、exec 会挂起。",
+        )
+    if everywhere:
+        return Text(
+            f"edged of {node} listens on every address ({address}:{port}): anybody who reaches it can run commands in its pods without a password. Logs go on working.",
+            zh=f"{node} 的 edged 监听所有地址（{address}:{port}）：任何能访问它的人都可无认证地在其 Pod 中执行命令。logs 仍可用。",
+        )
+    return Text(
+        f"edged of {node} listens on {address} only, but the cloud asks for {_LOOPBACK}: logs and exec hang, and {address} is open to the network.",
+        zh=f"{node} 的 edged 只监听 {address}，而云端访问 {_LOOPBACK}：logs、exec 会挂起，且 {address} 暴露在网络上。",
     )
 
 

@@ -84,54 +84,50 @@ def edgestream_cert_paths(config: EdgecoreConfig, certificates: EdgeCertificates
 def _differing(
     config: EdgecoreConfig, certificates: EdgeCertificates, differing: dict[str, tuple[str, str]]
 ) -> Finding:
-    node = config.node_name
     absent: list[str] = []
     unread: list[str] = []
     for path, _ in differing.values():
         seen = certificates.tunnel_files.get(path)
-        if isinstance(seen, Unavailable):
-            (absent if seen.reason is Reason.ABSENT or not path else unread).append(str(seen))
+        if seen is None or (isinstance(seen, Unavailable) and seen.reason is Reason.ABSENT):
+            absent.append(path)
+        elif isinstance(seen, Unavailable):
+            unread.append(str(seen))
     if unread and not absent:
         return unknown(
             Text(
                 f"The tunnel's files could not be looked at: {'; '.join(unread)}.",
                 zh=f"无法查看隧道的证书文件：{'；'.join(unread)}。",
             ),
-            subject=node,
-            node=node,
+            subject=config.node_name,
+            node=config.node_name,
         )
+    return _other_pair(config, differing, exists=not absent)
+
+
+def _other_pair(config: EdgecoreConfig, differing: dict[str, tuple[str, str]], *, exists: bool) -> Finding:
+    node = config.node_name
     told = "; ".join(f"{key.rpartition('.')[2]} is {path or 'empty'}" for key, (path, _) in differing.items())
     expected = "; ".join(f"{key.rpartition('.')[2]}: {hub}" for key, (_, hub) in differing.items())
-    hint = Text("Name edgeHub's files and restart edgecore.", zh="改为 edgeHub 的文件并重启 edgecore。")
-    evidence = tuple(
-        Evidence(config.path, f"{key}: {path}", config.line(key)) for key, (path, _) in differing.items()
+    summary = Text(
+        f"edgeStream of {node} is told to use files that do not exist ({told}): edgecore exits with `Failed to load x509 key pair`.",
+        zh=f"{node} 的 edgeStream 指定了不存在的文件（{told}）：edgecore 会报 `Failed to load x509 key pair` 并退出。",
     )
-    commands = (f"sudo vi {config.path}   # {expected}", *_RESTART)
-    if absent:
-        return failed(
-            Text(
-                f"edgeStream of {node} is told to use files that do not exist ({told}): edgecore exits with `Failed to load x509 key pair`.",
-                zh=f"{node} 的 edgeStream 指定了不存在的文件（{told}）：edgecore 会报 `Failed to load x509 key pair` 并退出。",
-            ),
-            expected=Text(expected, zh=expected),
-            actual=told,
-            hint=hint,
-            subject=node,
-            node=node,
-            evidence=evidence,
-            commands=commands,
-        )
-    return warned(
-        Text(
+    if exists:
+        summary = Text(
             f"edgeStream of {node} uses another pair than edgeHub ({told}); edgecore never renews that one.",
             zh=f"{node} 的 edgeStream 使用的不是 edgeHub 的证书（{told}）；edgecore 不会更新它。",
-        ),
+        )
+    tell = warned if exists else failed
+    return tell(
+        summary,
         expected=Text(expected, zh=expected),
         actual=told,
-        hint=hint,
+        hint=Text("Name edgeHub's files and restart edgecore.", zh="改为 edgeHub 的文件并重启 edgecore。"),
         subject=node,
         node=node,
-        evidence=evidence,
-        commands=commands,
-        breaks=(),
+        evidence=tuple(
+            Evidence(config.path, f"{key}: {path}", config.line(key)) for key, (path, _) in differing.items()
+        ),
+        commands=(f"sudo vi {config.path}   # {expected}", *_RESTART),
+        breaks=() if exists else None,
     )

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kedoctor.api import Evidence, Finding, Risk, Side, Text, Unavailable, check, failed, passed, unknown
+from kedoctor.api import (
+    Evidence,
+    Finding,
+    Risk,
+    Side,
+    Socket,
+    Text,
+    Unavailable,
+    check,
+    failed,
+    passed,
+    unknown,
+)
 from kedoctor.checks.dial_errors import dial_meaning
 from kedoctor.checks.explanations import NO_TUNNEL
 from kedoctor.checks.facts.clock import HostTime
@@ -55,50 +67,45 @@ def tunnel_established(
         return _none(config, "edgeStream is switched off", "edgeStream 未启用", ())
     errors = () if isinstance(log, Unavailable) else log.tunnel_errors()
     start = None if isinstance(log, Unavailable) else log.tunnel_start()
-    held = sockets.towards(server)
     now = None if isinstance(time, Unavailable) else time.now
+    held = sockets.towards(server)
     if held and not _flaps(errors, start):
-        if (
-            errors
-            and start is not None
-            and start.time is not None
-            and now is not None
-            and now - start.time < _REDIALLED
-        ):
-            return _redialled(config, server, errors[-1])
-        return passed(
-            Text(
-                f"edgecore of {node} holds its tunnel: {held[0].local_address}:{held[0].local_port} to {server}.",
-                zh=f"{node} 的 edgecore 隧道已建立：{held[0].local_address}:{held[0].local_port} → {server}。",
-            ),
-            subject=node,
-            node=node,
-            evidence=(
-                Evidence(
-                    "ss -tnp",
-                    f"ESTAB {held[0].local_address}:{held[0].local_port} {server} {held[0].process}",
-                ),
-            ),
+        just = (
+            start is not None and start.time is not None and now is not None and now - start.time < _REDIALLED
         )
+        return _redialled(config, server, errors[-1]) if errors and just else _holds(config, server, held[0])
     waiting = sockets.towards(server, "SYN_SENT")
-    if (
-        not errors
-        and not waiting
-        and unit.started is not None
-        and now is not None
-        and now - unit.started < _STARTING
-    ):
-        return unknown(
-            Text(
-                f"edgecore of {node} started {(now - unit.started).seconds} s ago and has no tunnel yet; it may take 40 s.",
-                zh=f"{node} 的 edgecore 在 {(now - unit.started).seconds} 秒前启动，隧道尚未建立；最长需要 40 秒。",
-            ),
-            subject=node,
-            node=node,
-            hint=Text("Run again in a minute.", zh="请一分钟后再次运行。"),
-            commands=("kedoctor run --only KE503",),
-        )
+    age = None if unit.started is None or now is None else now - unit.started
+    if not errors and not waiting and age is not None and age < _STARTING:
+        return _young(node, age)
     return _failing(config, server, unit, errors, dropped=bool(waiting))
+
+
+def _holds(config: EdgecoreConfig, server: HostPort, held: Socket) -> Finding:
+    node, local = config.node_name, f"{held.local_address}:{held.local_port}"
+    return passed(
+        Text(
+            f"edgecore of {node} holds its tunnel: {local} to {server}.",
+            zh=f"{node} 的 edgecore 隧道已建立：{local} → {server}。",
+        ),
+        subject=node,
+        node=node,
+        evidence=(Evidence("ss -tnp", f"ESTAB {local} {server} {held.process}".rstrip()),),
+    )
+
+
+def _young(node: str, age: timedelta) -> Finding:
+    seconds = max(0, round(age.total_seconds()))
+    return unknown(
+        Text(
+            f"edgecore of {node} started {seconds} s ago and has no tunnel yet; it may take 40 s.",
+            zh=f"{node} 的 edgecore 在 {seconds} 秒前启动，隧道尚未建立；最长需要 40 秒。",
+        ),
+        subject=node,
+        node=node,
+        hint=Text("Run again in a minute.", zh="请一分钟后再次运行。"),
+        commands=("kedoctor run --only KE503",),
+    )
 
 
 def _flaps(errors: tuple[LogLine, ...], start: LogLine | None) -> bool:

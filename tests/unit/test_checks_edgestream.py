@@ -137,6 +137,8 @@ def test_another_pair() -> None:
     finding = edgestream_cert_paths(other, gone)
     bilingual(finding)
     assert (finding.status, finding.breaks) == (Status.FAIL, None)
+    empty = config(_yaml_with('    tlsTunnelCertFile: ""\n'))
+    assert edgestream_cert_paths(empty, there).status is Status.FAIL
     closed = replace(there, tunnel_files={path: Unavailable(Reason.PERMISSION, path)})
     assert edgestream_cert_paths(other, closed).status is Status.UNKNOWN
 
