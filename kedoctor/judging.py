@@ -30,7 +30,10 @@ _REASONS = {
     Reason.FORBIDDEN: Text(
         "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"
     ),
-    Reason.NOT_CONFIGURED: Text("no kubeconfig was found", zh="未找到 kubeconfig"),
+    Reason.NOT_CONFIGURED: Text(
+        "no kubeconfig was found; name one with --kubeconfig, or run as root on the cloud host",
+        zh="未找到 kubeconfig；请用 --kubeconfig 指定，或以 root 在云端主机上运行",
+    ),
     Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
     Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
     Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),
