@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from kedoctor.changes import actions as a
 from kedoctor.changes.actors import Actor, Actors
 from kedoctor.changes.hands.files import FileActor
+from kedoctor.changes.hands.images import ImageActor
 from kedoctor.changes.hands.nat import ChainActor, RuleActor
 from kedoctor.changes.hands.nat_tables import NatTables
 from kedoctor.changes.hands.units import UnitActor
@@ -29,6 +30,7 @@ def live_actors(
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
     files, units = FileActor(root, redactions), UnitActor(_run, root=root)
+    tables = NatTables()
     known: dict[type[a.Action], Actor] = {
         a.EditYaml: files,
         a.WriteFile: files,
@@ -38,9 +40,11 @@ def live_actors(
         a.RestartUnit: units,
         a.EnsureChain: ChainActor(tables),
         a.RemoveRule: RuleActor(tables),
+        a.ImportImage: ImageActor(_run),
     }
     server = LiveCluster(kubeconfig or None, context or None, root=root).server()
     if not isinstance(server, Unavailable):
+        from kedoctor.changes.hands.certificates import CertificateActor  # noqa: PLC0415  only with a cluster
         from kedoctor.changes.hands.objects import ObjectActor, ObjectClient  # noqa: PLC0415  only with a cluster
         from kedoctor.changes.hands.pods import PodActor  # noqa: PLC0415  only with a cluster
 
@@ -48,6 +52,7 @@ def live_actors(
         objects = ObjectActor(client)
         known |= dict.fromkeys((a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), objects)
         known[a.RestartPods] = PodActor(client)
+        known[a.IssueCertificates] = CertificateActor(client)
     return Actors(known)
 
 
