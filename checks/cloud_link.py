@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from kedoctor.api import (
@@ -18,16 +18,18 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    skipped,
     unknown,
     warned,
 )
 from kedoctor.checks.dial_errors import dial_meaning
+from kedoctor.checks.edgestream import server_fault
 from kedoctor.checks.explanations import CLOUDCORE_DOWN
-from kedoctor.checks.facts.edge_certificates import EdgeCertificates
+from kedoctor.checks.facts.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.edge_link import CloudPorts, EdgeSockets, PortProbe
-from kedoctor.checks.facts.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge_trust import CloudAuthorities
+from kedoctor.checks.facts.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog, quoted
-from kedoctor.checks.facts.secrets import KubeedgeSecrets
 from kedoctor.checks.klog import LogLine
 from kedoctor.checks.path import ALL_STREAMS
 from kedoctor.x509 import Certificate, CertificateError, read_certificates
@@ -73,19 +75,8 @@ _WHY = {
     breaks=(*ALL_STREAMS, "ready"),
     hop="link",
     builds_on=("KE201",),
-    explained_by=(
-        *CLOUDCORE_DOWN,
-        "KE101",
-        "KE102",
-        "KE104",
-        "KE106",
-        "KE203",
-        "KE211",
-        "KE404",
-        "KE408",
-        "KE506",
-        "KE510",
-    ),
+    # Not KE101, KE203, KE404: they concern one port of three, and are told apart below.
+    explained_by=(*CLOUDCORE_DOWN, "KE102", "KE104", "KE106", "KE211", "KE506", "KE510"),
     cost="probe",
     references=("facts.md §3.5", "facts.md §5.4", "facts.md §10.1", "testbed.md h1", "testbed.md h2"),
     deadline=60.0,
@@ -94,30 +85,43 @@ def cloud_reachable(
     *,
     config: EdgecoreConfig,
     ports: CloudPorts,
-    certificates: EdgeCertificates | Unavailable,
-    secrets: KubeedgeSecrets | Unavailable,
+    authorities: CloudAuthorities,
+    cloudcore: CloudcoreConfig | Unavailable,
+    unit: EdgecoreUnit,
     sockets: EdgeSockets | Unavailable,
     log: EdgecoreLog | Unavailable,
 ) -> Iterator[Finding]:
     """TCP, then TLS, to each port that edgecore dials, told apart; without a probe, what sockets and log prove."""
-    authority = _authority(certificates, secrets)
     for probe in ports.probes:
-        if isinstance(probe.tcp, Unavailable) and probe.tcp.reason not in _ANSWERED_NO:
+        elsewhere = _judged_elsewhere(config, probe, unit, cloudcore)
+        if elsewhere is not None and isinstance(probe.tcp, Unavailable):
+            yield skipped(elsewhere, subject=_subject(config, probe), node=config.node_name)
+        elif isinstance(probe.tcp, Unavailable) and probe.tcp.reason not in _ANSWERED_NO:
             yield _not_probed(config, probe, sockets, log)
         elif isinstance(probe.tcp, Unavailable):
             why = _WHY[probe.tcp.reason]
             yield _unreachable(config, probe, why, (Evidence(f"TCP to {probe.server}", str(probe.tcp)),))
         else:
-            yield _tls(config, probe, authority)
+            yield _tls(config, probe, authorities.certificates)
 
 
-def _authority(
-    certificates: EdgeCertificates | Unavailable, secrets: KubeedgeSecrets | Unavailable
-) -> Certificate | None:
-    """The CA that should have signed cloudcore's certificate: the cloud's own if known, else the edge's copy."""
-    if not isinstance(secrets, Unavailable) and isinstance(secrets.ca, bytes):
-        return _parsed(secrets.ca)
-    return None if isinstance(certificates, Unavailable) else certificates.root_ca.certificate
+def _judged_elsewhere(
+    config: EdgecoreConfig, probe: PortProbe, unit: EdgecoreUnit, cloudcore: CloudcoreConfig | Unavailable
+) -> Text | None:
+    """Why a closed tunnel port says nothing new; the other ports stand for themselves."""
+    if probe.role != "tunnel":
+        return None
+    if server_fault(config, unit, cloudcore) is not None:
+        return Text(
+            f"Not judged: {probe.server} is not the place to dial (KE203).",
+            zh=f"不作判断：{probe.server} 本就不是应连接的地址（KE203）。",
+        )
+    if isinstance(cloudcore, CloudcoreConfig) and not cloudcore.stream_enabled:
+        return Text(
+            f"Not judged: cloudStream is off, so {probe.server} is closed (KE101).",
+            zh=f"不作判断：cloudStream 未启用，{probe.server} 因此关闭（KE101）。",
+        )
+    return None
 
 
 def _parsed(data: bytes) -> Certificate | None:
@@ -131,7 +135,7 @@ def _subject(config: EdgecoreConfig, probe: PortProbe) -> str:
     return f"{config.node_name} → {probe.server}"
 
 
-def _tls(config: EdgecoreConfig, probe: PortProbe, authority: Certificate | None) -> Finding:
+def _tls(config: EdgecoreConfig, probe: PortProbe, authorities: Sequence[Certificate]) -> Finding:
     role, subject, node = _ROLES[probe.role], _subject(config, probe), config.node_name
     if isinstance(probe.tls, Unavailable) or probe.tls is None:
         if probe.tls is not None and probe.tls.reason in (Reason.INVALID, *_ANSWERED_NO):
@@ -145,7 +149,7 @@ def _tls(config: EdgecoreConfig, probe: PortProbe, authority: Certificate | None
             node=node,
         )
     leaf = _parsed(probe.tls.certificates[0]) if probe.tls.certificates else None
-    if leaf is not None and authority is not None and not leaf.is_signed_by(authority):
+    if leaf is not None and authorities and not any(leaf.is_signed_by(one) for one in authorities):
         return _stranger(config, probe, leaf)
     return passed(
         Text(

@@ -21,42 +21,15 @@ from kedoctor.checks.edge_certificates import no_certificate
 from kedoctor.checks.edge_words import day, reissue, rejoin
 from kedoctor.checks.facts.edge_certificates import EdgeCertificates
 from kedoctor.checks.facts.edge_link import CloudCa
+from kedoctor.checks.facts.edge_trust import CloudAuthorities
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.secrets import KubeedgeSecrets
 from kedoctor.checks.path import ALL_STREAMS
-from kedoctor.x509 import Certificate, CertificateError, read_certificates
+from kedoctor.x509 import Certificate
 
 __all__ = ["edge_ca_match", "edge_cert_chain"]
 
 _EVERYTHING = (*ALL_STREAMS, "ready")
-
-
-@dataclass(frozen=True, slots=True)
-class _CloudCas:
-    """The CA as the cloud keeps it (Secret casecret) and as it hands it out (10002), where they could be read."""
-
-    kept: Certificate | None
-    served: Certificate | None
-
-    @property
-    def any(self) -> Certificate | None:
-        """The CA that cloudcore uses now, as far as known."""
-        return self.served or self.kept
-
-
-def _cloud_cas(secrets: KubeedgeSecrets | Unavailable, served: CloudCa | Unavailable) -> _CloudCas:
-    kept = None if isinstance(secrets, Unavailable) else secrets.ca
-    handed = None if isinstance(served, Unavailable) or served.answer.status != 200 else served.answer.body
-    return _CloudCas(_certificate(kept), _certificate(handed))
-
-
-def _certificate(der: bytes | Unavailable | None) -> Certificate | None:
-    if der is None or isinstance(der, Unavailable):
-        return None
-    try:
-        return read_certificates(der)[0]
-    except CertificateError:
-        return None
 
 
 @check(
@@ -77,8 +50,7 @@ def _certificate(der: bytes | Unavailable | None) -> Certificate | None:
 def edge_cert_chain(
     config: EdgecoreConfig,
     files: EdgeCertificates,
-    secrets: KubeedgeSecrets | Unavailable,
-    served: CloudCa | Unavailable,
+    authorities: CloudAuthorities,
 ) -> Finding:
     """Whether server.crt is signed by the CA, for client authentication, for ``system:node:<this node>``."""
     certificate, root = files.certificate.certificate, files.root_ca.certificate
@@ -92,7 +64,7 @@ def edge_cert_chain(
         return _chain_wrong(
             config, files, certificate, _Wrong(_not_for_clients(config, usages), "clientAuth")
         )
-    cloud = _cloud_cas(secrets, served).any
+    cloud = authorities.cloud
     signed_by_cloud = None if cloud is None else certificate.is_signed_by(cloud)
     signed_by_root = None if root is None else certificate.is_signed_by(root)
     if signed_by_cloud is False:
@@ -174,24 +146,24 @@ def _chain_wrong(
         zh="让边缘重新加入当前 CA（新令牌，移走旧文件），或在云端恢复原来的 CA。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (31)", "testbed.md g1", "testbed.md k"),
+    references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (31)", "testbed.md g1"),
 )
 def edge_ca_match(
     config: EdgecoreConfig,
     files: EdgeCertificates,
+    authorities: CloudAuthorities,
     secrets: KubeedgeSecrets | Unavailable,
     served: CloudCa | Unavailable,
 ) -> Finding:
     """Whether sha256(rootCA.crt) is that of Secret casecret and of the CA that 10002 serves."""
-    cloud = _cloud_cas(secrets, served)
     root = files.root_ca.certificate
     if root is None:
         return no_certificate(files.root_ca, config.node_name)
-    if cloud.any is None:
+    if authorities.cloud is None:
         return _nothing_to_compare(config, root, secrets, served)
-    if root.sha256 == cloud.any.sha256:
-        if cloud.kept is not None and cloud.kept.sha256 != root.sha256:
-            return _cloud_in_two_minds(config, cloud.kept, root)
+    if root.sha256 == authorities.cloud.sha256:
+        if authorities.kept is not None and authorities.kept.sha256 != root.sha256:
+            return _cloud_in_two_minds(config, authorities.kept, root)
         return passed(
             Text(
                 f"{config.node_name} and the cloud have the same CA (sha256 {root.sha256[:16]}…).",
@@ -200,7 +172,7 @@ def edge_ca_match(
             subject=config.node_name,
             node=config.node_name,
         )
-    return _two_cas(config, files, root, cloud)
+    return _two_cas(config, files, root, authorities)
 
 
 def _nothing_to_compare(
@@ -253,8 +225,10 @@ def _cloud_in_two_minds(config: EdgecoreConfig, kept: Certificate, served: Certi
     )
 
 
-def _two_cas(config: EdgecoreConfig, files: EdgeCertificates, root: Certificate, cloud: _CloudCas) -> Finding:
-    node, other = config.node_name, cloud.any
+def _two_cas(
+    config: EdgecoreConfig, files: EdgeCertificates, root: Certificate, authorities: CloudAuthorities
+) -> Finding:
+    node, other = config.node_name, authorities.cloud
     certificate = files.certificate.certificate
     trusted = certificate is not None and other is not None and certificate.is_signed_by(other)
     digest = "" if other is None else other.sha256
@@ -283,14 +257,16 @@ def _two_cas(config: EdgecoreConfig, files: EdgeCertificates, root: Certificate,
         node=node,
         evidence=(
             Evidence(files.root_ca.path, f"sha256 {root.sha256}, notBefore {day(root.not_before)}"),
-            Evidence(_where(cloud), f"sha256 {digest}"),
+            Evidence(_where(authorities), f"sha256 {digest}"),
         ),
         commands=rejoin(files, config.path),
         breaks=("ready",) if trusted else _EVERYTHING,
     )
 
 
-def _where(cloud: _CloudCas) -> str:
+def _where(authorities: CloudAuthorities) -> str:
     return (
-        "GET /ca.crt at port 10002 of the cloud" if cloud.served is not None else "Secret kubeedge/casecret"
+        "GET /ca.crt at port 10002 of the cloud"
+        if authorities.served is not None
+        else "Secret kubeedge/casecret"
     )

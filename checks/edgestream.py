@@ -24,7 +24,7 @@ from kedoctor.checks.facts.edgecore_log import EdgecoreLog
 from kedoctor.checks.hostport import HostPort, is_loopback, same_host
 from kedoctor.checks.path import ALL_STREAMS
 
-__all__ = ["edgestream_enabled", "edgestream_server"]
+__all__ = ["ServerFault", "edgestream_enabled", "edgestream_server", "server_fault"]
 
 _SECTION = "modules.edgeStream"
 _RESTART = (
@@ -138,7 +138,7 @@ def _started_before(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -> F
 
 
 @dataclass(frozen=True, slots=True)
-class _Fault:
+class ServerFault:
     """What is wrong with the address; ``sure`` unless another route to the same cloud could explain it."""
 
     summary: Text
@@ -179,13 +179,20 @@ def edgestream_server(
             subject=node,
             node=node,
         )
-    tunnel_port = 10004 if isinstance(cloudcore, Unavailable) else cloudcore.tunnel_port
-    fault = _fault(config, server, tunnel_port, cloudcore_here=_runs_here(unit))
+    fault = server_fault(config, unit, cloudcore)
     return (
         _server_right(config)
         if fault is None
         else _server_wrong(config, fault, looked=held is not None and unit.runs is True)
     )
+
+
+def server_fault(
+    config: EdgecoreConfig, unit: EdgecoreUnit, cloudcore: CloudcoreConfig | Unavailable
+) -> ServerFault | None:
+    """What is wrong with the written address by itself, whoever answers there; ``None`` if nothing is."""
+    tunnel_port = 10004 if isinstance(cloudcore, Unavailable) else cloudcore.tunnel_port or 10004
+    return _fault(config, config.stream_server, tunnel_port, cloudcore_here=_runs_here(unit))
 
 
 def _runs_here(unit: EdgecoreUnit) -> bool | None:
@@ -196,12 +203,12 @@ def _runs_here(unit: EdgecoreUnit) -> bool | None:
 
 def _fault(
     config: EdgecoreConfig, server: HostPort | None, tunnel_port: int, *, cloudcore_here: bool | None
-) -> _Fault | None:
+) -> ServerFault | None:
     hub = config.hub_server
     wanted = _wanted(hub, tunnel_port)
     if server is None or not server.port:
         written = config.text(f"{_SECTION}.server") or "nothing"
-        return _Fault(
+        return ServerFault(
             Text(
                 f"modules.edgeStream.server is no host:port ({written}).",
                 zh=f"modules.edgeStream.server 不是 主机:端口（{written}）。",
@@ -211,7 +218,7 @@ def _fault(
     if is_loopback(server.host):
         return None if cloudcore_here else _loops(config, server, wanted)
     if server.port in _OTHER_PORTS and server.port != tunnel_port:
-        return _Fault(
+        return ServerFault(
             Text(
                 f"edgeStream of {config.node_name} dials {server}, which is the port of the {_OTHER_PORTS[server.port]}, not of the tunnel.",
                 zh=f"{config.node_name} 的 edgeStream 连接 {server}，这是 {_OTHER_PORTS[server.port]} 的端口，不是隧道端口。",
@@ -221,7 +228,7 @@ def _fault(
     if hub is None:
         return None
     if hub.port >= 30000 and server.port == 10004 and same_host(server.host, hub.host):
-        return _Fault(
+        return ServerFault(
             Text(
                 f"edgeHub dials NodePort {hub.port}, but edgeStream dials {server}: with NodePorts the tunnel is at 30004.",
                 zh=f"edgeHub 连接的是 NodePort {hub.port}，而 edgeStream 连接 {server}：NodePort 方式下隧道端口为 30004。",
@@ -238,17 +245,19 @@ def _wanted(hub: HostPort | None, tunnel_port: int) -> Text:
     return Text(f"server: {HostPort(host, port)}", zh=f"server: {HostPort(host, port)}")
 
 
-def _loops(config: EdgecoreConfig, server: HostPort, wanted: Text) -> _Fault:
+def _loops(config: EdgecoreConfig, server: HostPort, wanted: Text) -> ServerFault:
     summary = Text(
         f"edgeStream of {config.node_name} dials {server}, which is the edge itself; the tunnel server runs on the cloud.",
         zh=f"{config.node_name} 的 edgeStream 连接 {server}，即边缘自身；隧道服务器在云端。",
     )
-    return _Fault(summary, wanted)
+    return ServerFault(summary, wanted)
 
 
-def _other_place(config: EdgecoreConfig, server: HostPort, hub: HostPort, tunnel_port: int) -> _Fault | None:
+def _other_place(
+    config: EdgecoreConfig, server: HostPort, hub: HostPort, tunnel_port: int
+) -> ServerFault | None:
     if not same_host(server.host, hub.host):
-        return _Fault(
+        return ServerFault(
             Text(
                 f"edgeStream of {config.node_name} dials {server.host}, but edgeHub dials {hub.host}.",
                 zh=f"{config.node_name} 的 edgeStream 连接 {server.host}，而 edgeHub 连接 {hub.host}。",
@@ -257,7 +266,7 @@ def _other_place(config: EdgecoreConfig, server: HostPort, hub: HostPort, tunnel
             sure=False,
         )
     if server.port not in (tunnel_port, 30004) and hub.port == 10000:
-        return _Fault(
+        return ServerFault(
             Text(
                 f"edgeStream of {config.node_name} dials port {server.port}, but the tunnel server of the cloud is at {tunnel_port}.",
                 zh=f"{config.node_name} 的 edgeStream 连接端口 {server.port}，而云端隧道服务器在 {tunnel_port}。",
@@ -278,7 +287,7 @@ def _server_right(config: EdgecoreConfig) -> Finding:
     )
 
 
-def _server_wrong(config: EdgecoreConfig, fault: _Fault, *, looked: bool) -> Finding:
+def _server_wrong(config: EdgecoreConfig, fault: ServerFault, *, looked: bool) -> Finding:
     node, key = config.node_name, f"{_SECTION}.server"
     tell = failed if fault.sure or looked else warned
     return tell(

@@ -28,6 +28,7 @@ from kedoctor.checks.edge_certificates import edge_cert_expiry, edge_cert_files
 from kedoctor.checks.edge_trust import edge_ca_match, edge_cert_chain
 from kedoctor.checks.facts.clock import TrustedClock
 from kedoctor.checks.facts.edge_certificates import CertificateFile, EdgeCertificates, KeyFile
+from kedoctor.checks.facts.edge_trust import cloud_authorities
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog
 
 PKI, OTHER = Pki(), Pki()
@@ -178,7 +179,7 @@ def chain(
     node: str = "edge1",
 ) -> Finding:
     own = replace(config(), node_name=node)
-    finding = edge_cert_chain(own, found, secrets, served)  # type: ignore[arg-type]
+    finding = edge_cert_chain(own, found, cloud_authorities(secrets, served, found))  # type: ignore[arg-type]
     bilingual(finding)
     return finding
 
@@ -208,7 +209,8 @@ def test_another_root_beside_a_good_certificate_breaks_the_hub_only() -> None:
 def match(
     found: EdgeCertificates, *, secrets: object = NOT_RECORDED, served: object = NOT_RECORDED
 ) -> Finding:
-    finding = edge_ca_match(config(), found, secrets, served)  # type: ignore[arg-type]
+    authorities = cloud_authorities(secrets, served, found)  # type: ignore[arg-type]
+    finding = edge_ca_match(config(), found, authorities, secrets, served)  # type: ignore[arg-type]
     bilingual(finding)
     return finding
 

@@ -25,11 +25,15 @@ from kedoctor.checks.cloud_link import cloud_reachable
 from kedoctor.checks.dial_errors import dial_meaning
 from kedoctor.checks.edged import edged_address, edged_listener
 from kedoctor.checks.facts.clock import HostTime
+from kedoctor.checks.facts.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.edge_link import CloudPorts, EdgedHealth, EdgeSockets, PortProbe
+from kedoctor.checks.facts.edge_trust import cloud_authorities
+from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog
 from kedoctor.checks.hostport import HostPort
 from kedoctor.checks.tunnel import tunnel_established
 from kedoctor.x509 import read_certificates
+from kedoctor.yamldoc import load
 
 OK = EdgedHealth(HttpAnswer(200, b"ok"))
 DIAL = "E dial wss://10.99.0.1:10004/v1/kubeedge/connect error dial tcp 10.99.0.1:10004: "
@@ -212,13 +216,16 @@ def reach(
     seen: EdgeSockets | Unavailable = NOT_RECORDED,
     said_: EdgecoreLog | Unavailable = NOT_RECORDED,
     pki: Pki = PKI,
+    own: EdgecoreConfig | None = None,
+    cloudcore: CloudcoreConfig | Unavailable = NOT_RECORDED,
 ) -> list[Finding]:
     findings = list(
         cloud_reachable(
-            config=config(),
+            config=own or config(),
             ports=CloudPorts(probes),
-            certificates=pki.files(),
-            secrets=NOT_RECORDED,
+            authorities=cloud_authorities(NOT_RECORDED, NOT_RECORDED, pki.files()),
+            cloudcore=cloudcore,
+            unit=unit(),
             sockets=seen,
             log=said_,
         )
@@ -255,6 +262,17 @@ def test_no_tls_behind_the_port() -> None:
 def test_another_server_answers() -> None:
     hub, tunnel_ = reach(probe("hub"), probe("tunnel"), pki=Pki())
     assert (hub.status, tunnel_.status) == (Status.FAIL, Status.WARN), "the edge does not verify 10004"
+
+
+def test_a_closed_port_that_another_check_explains_is_left_to_it() -> None:
+    closed = Unavailable(Reason.REFUSED, "TCP connection")
+    hub, tunnel_ = reach(
+        probe("hub", closed, None), probe("tunnel", closed, None), own=edited(server="127.0.0.1:10004")
+    )
+    assert (hub.status, tunnel_.status) == (Status.FAIL, Status.SKIP)
+    off = CloudcoreConfig(load("a: b"), {"modules": {"cloudStream": {"enable": False}}})
+    hub, tunnel_ = reach(probe("hub", closed, None), probe("tunnel", closed, None), cloudcore=off)
+    assert (hub.status, tunnel_.status) == (Status.FAIL, Status.SKIP)
 
 
 def unprobed(role: str) -> PortProbe:
