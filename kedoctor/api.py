@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedoctor.changes.actions import (
+    Action,
     ApplyObject,
     ChangeMode,
     ControlUnit,
@@ -80,6 +81,7 @@ from kedoctor.text import Text
 
 __all__ = [
     "AccessReview",
+    "Action",
     "Addresses",
     "ApiAnswer",
     "ApplyObject",
