@@ -63,12 +63,12 @@ def tunnel_established(
 ) -> Finding:
     """Whether edgecore has an ESTABLISHED connection to ``edgeStream.server``; it dials out and listens on nothing."""
     node, server = config.node_name, config.stream_server
-    if not config.stream_enabled or server is None:
+    held = () if server is None else sockets.towards(server)
+    if server is None or (not config.stream_enabled and not held):
         return _none(config, "edgeStream is switched off", "edgeStream 未启用", ())
     errors = () if isinstance(log, Unavailable) else log.tunnel_errors()
     start = None if isinstance(log, Unavailable) else log.tunnel_start()
     now = None if isinstance(time, Unavailable) else time.now
-    held = sockets.towards(server)
     if held and not _flaps(errors, start):
         just = (
             start is not None and start.time is not None and now is not None and now - start.time < _REDIALLED

@@ -177,6 +177,8 @@ def test_no_tunnel_where_edgestream_is_off() -> None:
     finding = tunnel_established(edited(enable="false"), sockets(), unit(), NOT_RECORDED, HostTime(NOW))
     bilingual(finding)
     assert finding.status is Status.FAIL
+    still = tunnel_established(edited(enable="false"), sockets(HELD), unit(), NOT_RECORDED, HostTime(NOW))
+    assert still.status is Status.PASS, "the file was changed, the process was not"
 
 
 @pytest.mark.parametrize(
