@@ -26,6 +26,9 @@ FILES = (
     "/var/lib/rancher/k3s/server/token",
     "/var/lib/rancher/k3s/server/node-token",
     "/var/lib/rancher/k3s/agent/etc/containerd/*",
+    # Archives of images: only their names.
+    "/var/lib/rancher/k3s/agent/images/*.tar",
+    "/var/lib/kedoctor/images/*.tar",
     "/etc/kubernetes/**",
     # Units and what feeds them.
     "/etc/systemd/system/**",

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedoctor.api import NoPlan, PatchObject, Plan, Risk, Status, Text, Unavailable, Verdict, remedy
+from kedoctor.api import (
+    EveryHost,
+    ImportImage,
+    NoPlan,
+    PatchObject,
+    Plan,
+    Risk,
+    Status,
+    Text,
+    Unavailable,
+    Verdict,
+    remedy,
+)
 from kedoctor.checks.facts.cloudcore import CloudcoreWorkload
-from kedoctor.checks.facts.nodes import CloudNodes
+from kedoctor.checks.facts.images import ImageArchives
+from kedoctor.checks.facts.nodes import CloudNodes, SiteNodes
 from kedoctor.checks.pods import is_ready, trouble
 from kedoctor.checks.remedies.cloud import (
     AFTER_CLOUDCORE,
@@ -14,6 +27,7 @@ from kedoctor.checks.remedies.cloud import (
     EDGES_RECONNECT,
     tolerations_for,
 )
+from kedoctor.checks.remedies.images import image_for, imported
 
 __all__ = ["cloudcore_service"]
 
@@ -26,7 +40,11 @@ _PREDICTED = Text(
 
 @remedy("KE105")
 def cloudcore_service(
-    verdict: Verdict, workload: CloudcoreWorkload, cloud: CloudNodes | Unavailable
+    verdict: Verdict,
+    workload: CloudcoreWorkload,
+    cloud: CloudNodes | Unavailable,
+    nodes: SiteNodes | Unavailable,
+    archives: EveryHost[ImageArchives],
 ) -> Plan | NoPlan:
     """What the Deployment lacks: replicas, a toleration, or a strategy that can finish on one node."""
     deployment = workload.deployment
@@ -39,20 +57,17 @@ def cloudcore_service(
             return NoPlan(_NO_PODS)
         one = PatchObject(CLOUDCORE_DEPLOYMENT, "merge", {"spec": {"replicas": 1}})
         return _patch(verdict, _SCALE, _PREDICTED, one)
-    return _of_pod(verdict, workload, cloud)
-
-
-def _of_pod(verdict: Verdict, workload: CloudcoreWorkload, cloud: CloudNodes | Unavailable) -> Plan | NoPlan:
     pod = next(pod for pod in workload.pods if not is_ready(pod))
-    reason = trouble(pod)
-    told = str(reason)
-    if reason is not None and "taint" in reason.message:
+    reason = str(trouble(pod))
+    if "taint" in reason:
         return _tolerate(verdict, workload, cloud)
-    if "free ports" in told:
+    if "free ports" in reason:
         return NoPlan(_PORTS)
-    if reason is not None and reason.reason in ("ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull"):
-        image = pod.spec.containers[0].image if pod.spec.containers else "its image"
-        return NoPlan(_image(image, pod.spec.node_name))
+    image = image_for(pod, archives, nodes)
+    if isinstance(image, NoPlan):
+        return image
+    if image is not None:
+        return _patch(verdict, imported(image), _PREDICTED, image)
     return NoPlan(_look(pod.metadata.name))
 
 
@@ -78,7 +93,7 @@ def _tolerate(
     return _patch(verdict, title, _PREDICTED, PatchObject(CLOUDCORE_DEPLOYMENT, "json", patch))
 
 
-def _patch(verdict: Verdict, title: Text, prediction: Text, action: PatchObject) -> Plan:
+def _patch(verdict: Verdict, title: Text, prediction: Text, action: PatchObject | ImportImage) -> Plan:
     return Plan(
         code=verdict.code,
         subject=verdict.subject,
@@ -118,17 +133,6 @@ _TAINT = Text(
     "kubectl -n kubeedge edit deployment cloudcore",
     zh="cloudcore 可在哪个带污点的节点运行需由您决定；请添加容忍：kubectl -n kubeedge edit deployment cloudcore",
 )
-
-
-def _image(image: str, node: str) -> Text:
-    where = f" on {node}" if node else ""
-    where_zh = f"在 {node} 上" if node else ""
-    return Text(
-        f"the image {image} is not in the store of the runtime{where}; import it there from the offline bundle: "
-        "sudo k3s ctr images import <archive>.tar (containerd: sudo ctr -n k8s.io images import <archive>.tar)",
-        zh=f"运行时的镜像库中没有 {image}；请{where_zh}从离线包导入："
-        "sudo k3s ctr images import <归档>.tar（containerd：sudo ctr -n k8s.io images import <归档>.tar）",
-    )
 
 
 def _look(pod: str) -> Text:

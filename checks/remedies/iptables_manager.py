@@ -11,6 +11,8 @@ from typing import Any
 
 from kedoctor.api import (
     ApplyObject,
+    EveryHost,
+    ImportImage,
     NoPlan,
     PatchObject,
     Plan,
@@ -22,9 +24,10 @@ from kedoctor.api import (
     remedy,
 )
 from kedoctor.checks.facts.cloudcore import CloudcoreConfig, CloudcoreWorkload
+from kedoctor.checks.facts.images import ImageArchives
 from kedoctor.checks.facts.manager import IptablesManager
 from kedoctor.checks.facts.metrics import MetricsAccess
-from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes
+from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes, SiteNodes
 from kedoctor.checks.kinds import DaemonSet, Pod
 from kedoctor.checks.pods import selector_of, trouble
 from kedoctor.checks.remedies.cloud import (
@@ -38,6 +41,7 @@ from kedoctor.checks.remedies.cloud import (
     risk_of,
     tolerations_for,
 )
+from kedoctor.checks.remedies.images import image_for, imported
 
 __all__ = ["iptables_manager", "iptables_manager_mode", "restart_manager"]
 
@@ -90,7 +94,13 @@ _NO_DAEMONSET = Text(
 
 @remedy("KE307")
 def iptables_manager(
-    verdict: Verdict, manager: IptablesManager, cloud: CloudNodes, access: MetricsAccess | Unavailable
+    verdict: Verdict,
+    manager: IptablesManager,
+    cloud: CloudNodes,
+    *,
+    access: MetricsAccess | Unavailable,
+    nodes: SiteNodes | Unavailable,
+    archives: EveryHost[ImageArchives],
 ) -> Plan | NoPlan:
     """What the DaemonSet lacks there: memory, a right, a toleration, the other image, or a node affinity that fits."""
     host = next((one for one in cloud.hosts if one.node == verdict.subject), None)
@@ -107,7 +117,10 @@ def iptables_manager(
         return NoPlan(_complains(complaint))
     if _killed(manager, host):
         return _memory(verdict, daemonset)
-    return _of_pod(pod) if pod is not None else _scheduling(verdict, daemonset, cloud)
+    if pod is None:
+        return _scheduling(verdict, daemonset, cloud)
+    image = image_for(pod, archives, nodes)
+    return _imported(verdict, image) if isinstance(image, ImportImage) else image or NoPlan(_last_words(pod))
 
 
 def _killed(manager: IptablesManager, host: ApiServerHost) -> bool:
@@ -222,23 +235,23 @@ def _keep_off(affinity: dict[str, Any] | None) -> list[dict[str, Any]]:
     ]
 
 
-def _of_pod(pod: Pod) -> NoPlan:
-    name, reason = pod.metadata.name, trouble(pod)
-    image = pod.spec.containers[0].image if pod.spec.containers else "its image"
-    if reason is not None and reason.reason in ("ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull"):
-        return NoPlan(
-            Text(
-                f"the image {image} has to be brought to {pod.spec.node_name} first: sudo k3s ctr images import "
-                "<archive>.tar (containerd: sudo ctr -n k8s.io images import <archive>.tar)",
-                zh=f"需先将镜像 {image} 带到 {pod.spec.node_name}：sudo k3s ctr images import <归档>.tar"
-                "（containerd：sudo ctr -n k8s.io images import <归档>.tar）",
-            )
-        )
-    return NoPlan(
-        Text(
-            f"why {name} does not run is in its own last words: kubectl -n kubeedge logs {name} --previous --tail=50",
-            zh=f"{name} 无法运行的原因见其最后的日志：kubectl -n kubeedge logs {name} --previous --tail=50",
-        )
+def _imported(verdict: Verdict, action: ImportImage) -> Plan:
+    return Plan(
+        code=verdict.code,
+        subject=verdict.subject,
+        title=imported(action),
+        prediction=_PREDICTED,
+        risk=Risk.SAFE,
+        actions=(action,),
+        settle=AFTER_CLOUD,
+    )
+
+
+def _last_words(pod: Pod) -> Text:
+    name = pod.metadata.name
+    return Text(
+        f"why {name} does not run is in its own last words: kubectl -n kubeedge logs {name} --previous --tail=50",
+        zh=f"{name} 无法运行的原因见其最后的日志：kubectl -n kubeedge logs {name} --previous --tail=50",
     )
 
 
