@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from kedoctor.changes.actions import Action
 from kedoctor.changes.actors import Actors
 from kedoctor.changes.carrying import NotTakenBackError, Prepared, carry_out, prepare, take_back
 from kedoctor.changes.cooldown import too_soon
@@ -47,7 +48,7 @@ class Desk(Protocol):
     def agree(self, plan: MergedPlan) -> bool:
         """Whether to go on."""
 
-    def tell(self, what: str) -> None:
+    def tell(self, action: Action) -> None:
         """Says what is being done."""
 
     def say(self, sentence: Text) -> None:

@@ -40,17 +40,14 @@ def edgecore_plan(
     """
     node = verdict.node or verdict.subject
     restart = Text(
-        f"edgecore of {node} restarts: its containers keep running, logs and exec are back within 40 s.",
-        zh=f"{node} 的 edgecore 会重启：容器继续运行，logs 和 exec 在 40 秒内恢复。",
+        f"edgecore of {node} restarts; its containers keep running, logs and exec are back within 40 s.",
+        zh=f"{node} 的 edgecore 会重启；容器继续运行，logs 和 exec 在 40 秒内恢复。",
     )
     return Plan(
         code=verdict.code,
         subject=verdict.subject,
         title=title,
-        prediction=Text(
-            f"{prediction.en} {restart.en}".strip(),
-            zh=f"{prediction.zh}{restart.zh}",
-        ),
+        prediction=prediction if prediction.en else restart,
         risk=Risk.RESTARTS_EDGECORE,
         actions=actions,
         restarts=(RestartUnit(UNIT_NAME, loan=loan),),

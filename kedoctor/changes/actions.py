@@ -109,6 +109,11 @@ class Restart(Action, frozen=True):
     order restores the files and then restarts.
     """
 
+    @property
+    def backward(self) -> bool:
+        """Whether it acts on the way back only."""
+        return self.target.endswith(":undo")
+
 
 class Loan(Record, frozen=True):
     """A file that a unit needs only to start: put in place before, taken away once the file ``until`` exists.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from kedoctor.changes.actions import Action
+from kedoctor.changes.actions import Action, Restart
 from kedoctor.changes.actors import Actors, ConflictError, Foresight, State
 from kedoctor.changes.journal import AnyAction, Entry, Event, Journal, Manifest, Phase, Progress, new_id
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
@@ -16,7 +16,8 @@ from kedoctor.errors import ChangeError
 
 __all__ = ["NotTakenBackError", "Prepared", "carry_out", "prepare", "recover", "take_back"]
 
-Tell = Callable[[str], None]
+Tell = Callable[[Action], None]
+"""Is told each action that is about to be done or undone, as far as it does anything in that direction."""
 
 
 class NotTakenBackError(ChangeError):
@@ -83,7 +84,8 @@ def carry_out(
     try:
         for index, action in enumerate(prepared.actions):
             stop.check()
-            tell(action.target)
+            if not (isinstance(action, Restart) and action.backward):
+                tell(action)
             _act(entry, actors, index, action)
         stop.check()
     except (ChangeError, OSError, InterruptedChangeError) as error:
@@ -126,7 +128,8 @@ def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
             action = entry.manifest.actions[index]
             if progress.started is None or progress.finished is None:
                 continue
-            tell(action.target)
+            if not isinstance(action, Restart) or action.backward:
+                tell(action)
             entry.note(Event.UNDO, index)
             actors.of(action).undo(action, progress.started, progress.finished)
             entry.note(Event.UNDONE, index)

@@ -13,7 +13,7 @@ from kedoctor.changes.plan import MergedPlan
 from kedoctor.declarations import Risk
 from kedoctor.text import Text
 
-__all__ = ["TerminalDesk", "plan_lines"]
+__all__ = ["TerminalDesk", "described", "plan_lines"]
 
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
@@ -58,9 +58,9 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
         lines.append(f"  {one.code} {one.subject}: {one.title.in_language(language)}")
         lines.append(f"    {one.prediction.in_language(language)}")
     for action, foresight in zip(prepared.actions, prepared.foresight, strict=True):
-        if isinstance(action, Restart) and action.target.endswith(":undo"):
+        if isinstance(action, Restart) and action.backward:
             continue
-        lines.append(f"  - {_describe(action, language)}")
+        lines.append(f"  - {described(action, language)}")
         if isinstance(action, RestartUnit) and action.loan is not None:
             lines.append(f"      {_say('loan', language, path=action.loan.path, unit=action.unit)}")
         lines.extend(f"      {line}" for line in foresight.diff.splitlines())
@@ -70,10 +70,12 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
     return lines
 
 
-def _describe(action: Action, language: str) -> str:
+def described(action: Action, language: str) -> str:
+    """What an action does, in a few words."""
     kind, _, what = action.target.partition(":")
     key = "restart" if isinstance(action, Restart) else "change"
-    return _say(key, language, what=what.removesuffix(":do") if key == "restart" else f"{kind} {what}")
+    what = what.removesuffix(":do").removesuffix(":undo") if key == "restart" else f"{kind} {what}"
+    return _say(key, language, what=what)
 
 
 def _say(key: str, language: str, **values: object) -> str:
@@ -113,10 +115,10 @@ class TerminalDesk:
             return False
         return click.confirm(_say("go", self._language), default=False, err=True)
 
-    def tell(self, what: str) -> None:
+    def tell(self, action: Action) -> None:
         """Says what is being done."""
         self._end_line()
-        click.echo(f"  … {what}", err=True)
+        click.echo(f"  … {described(action, self._language)}", err=True)
 
     def say(self, sentence: Text) -> None:
         """Says how something ended."""

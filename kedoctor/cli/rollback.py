@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import click
 
+from kedoctor.changes.actions import Action, Restart
 from kedoctor.changes.carrying import take_back
 from kedoctor.changes.hands.dispatch import live_actors
 from kedoctor.changes.journal import Entry, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import deferred
+from kedoctor.cli import options
+from kedoctor.cli.desk import described
 from kedoctor.cli.fixing import journal_directory
 from kedoctor.errors import UsageError
 from kedoctor.live.host import read_identity
@@ -42,15 +45,24 @@ def command(
     entry = journal.entry(wanted) if wanted else _latest(journal.entries())
     if entry.phase not in _CAN_GO_BACK:
         raise UsageError(f"{entry.id} was taken back already")
+    words = options.language(None)
     if dry_run:
-        for action in reversed(entry.manifest.actions):
-            click.echo(f"would take back {action.target}")
+        for action in _backwards(entry):
+            click.echo(f"would take back: {described(action, words)}")
         return
     actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
-        take_back(entry, actors, tell=lambda what: click.echo(f"  … {what}", err=True))
+        take_back(entry, actors, tell=lambda action: click.echo(f"  … {described(action, words)}", err=True))
     click.echo(f"{entry.id} was taken back.")
+
+
+def _backwards(entry: Entry) -> list[Action]:
+    return [
+        action
+        for action in reversed(entry.manifest.actions)
+        if not isinstance(action, Restart) or action.backward
+    ]
 
 
 def _latest(entries: list[Entry]) -> Entry:

@@ -1,0 +1,101 @@
+"""A stand-in for cloudcore as edges see it: 10000 and 10004 want a KubeEdge certificate, 10002 issues them.
+
+Run inside a lab machine with a directory that holds ``ca.crt``, ``ca.key``, ``server.crt``, ``server.key`` and
+``token`` (the join token it accepts); it listens on one address (facts.md §3.5, §4.1).
+"""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import ssl
+import sys
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+
+class Issuer(http.server.BaseHTTPRequestHandler):
+    """Port 10002: ``/ca.crt`` for everybody, ``/edge.crt`` for a token."""
+
+    home: Path
+
+    def do_GET(self) -> None:
+        if self.path == "/ca.crt":
+            self._answer(200, ssl.PEM_cert_to_DER_cert((self.home / "ca.crt").read_text()))
+        elif self.path != "/edge.crt":
+            self._answer(404, b"404 page not found")
+        elif self.headers.get("Authorization") != f"Bearer {self._jwt()}":
+            self._answer(
+                401, b"token validation failure, err: token signature is invalid: signature is invalid"
+            )
+        else:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            self._answer(200, self._issued(x509.load_der_x509_csr(body)))
+
+    def _jwt(self) -> str:
+        return (self.home / "token").read_text().partition(".")[2]
+
+    def _issued(self, request: x509.CertificateSigningRequest) -> bytes:
+        authority = x509.load_pem_x509_certificate((self.home / "ca.crt").read_bytes())
+        key: Any = serialization.load_pem_private_key((self.home / "ca.key").read_bytes(), None)
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(request.subject)
+            .issuer_name(authority.subject)
+            .public_key(request.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now)
+            .not_valid_after(now + timedelta(days=365))
+            .add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        )
+        return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def websocket_port(address: str, port: int, context: ssl.SSLContext) -> None:
+    """Answers every upgrade of a client with a certificate, and holds the connection."""
+    listener = socket.create_server((address, port))
+
+    def one(plain: socket.socket) -> None:
+        with suppress(OSError), plain, context.wrap_socket(plain, server_side=True) as connection:
+            if b"Upgrade: websocket" in connection.recv(4096):
+                connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+                while connection.recv(4096):
+                    pass
+
+    while True:
+        plain, _ = listener.accept()
+        threading.Thread(target=one, args=(plain,), daemon=True).start()
+
+
+def main(address: str, home: Path) -> None:
+    for port in (10000, 10004):
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=home / "ca.crt")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(home / "server.crt", home / "server.key")
+        threading.Thread(target=websocket_port, args=(address, port, context), daemon=True).start()
+    Issuer.home = home
+    server = http.server.ThreadingHTTPServer((address, 10002), Issuer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(home / "server.crt", home / "server.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
