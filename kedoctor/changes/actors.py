@@ -66,7 +66,7 @@ class Actor(Protocol):
         """Does it and gives what is there now.
 
         Raises:
-            ConflictError: the target is not ``before`` any more.
+            ConflictError: the target is not ``before`` any more; nothing was done.
             RefusedError: the world refused.
         """
 

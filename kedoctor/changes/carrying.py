@@ -108,7 +108,11 @@ def _act(entry: Entry, actors: Actors, index: int, action: Action) -> None:
             f"{action.target} was changed by somebody else while the repair was being prepared"
         )
     entry.note(Event.START, index, now)
-    after = actor.do(action, now)
+    try:
+        after = actor.do(action, now)
+    except ConflictError:
+        entry.note(Event.UNDONE, index)  # somebody else was first: what is there is theirs, and stays
+        raise
     entry.note(Event.DONE, index, after)
 
 

@@ -30,7 +30,6 @@ def live_actors(
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
     files, units = FileActor(root, redactions), UnitActor(_run, root=root)
-    tables = NatTables()
     known: dict[type[a.Action], Actor] = {
         a.EditYaml: files,
         a.WriteFile: files,
@@ -38,10 +37,14 @@ def live_actors(
         a.ChangeMode: files,
         a.ControlUnit: units,
         a.RestartUnit: units,
-        a.EnsureChain: ChainActor(tables),
-        a.RemoveRule: RuleActor(tables),
-        a.ImportImage: ImageActor(_run),
     }
+    if root == "/":  # the kernel and the runtime are this machine's, whatever files are looked at
+        tables = NatTables()
+        known |= {
+            a.EnsureChain: ChainActor(tables),
+            a.RemoveRule: RuleActor(tables),
+            a.ImportImage: ImageActor(_run),
+        }
     server = LiveCluster(kubeconfig or None, context or None, root=root).server()
     if not isinstance(server, Unavailable):
         from kedoctor.changes.hands.certificates import CertificateActor  # noqa: PLC0415  only with a cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["canonical", "merge_diff", "merged", "pick"]
+__all__ = ["canonical", "merge_diff", "merged", "pick", "pointed"]
 
 _VOLATILE = (
     "managedFields",
@@ -70,3 +70,28 @@ def pick(found: Any, patch: Any) -> Any:
     if not isinstance(found, dict):
         return None
     return {key: pick(found.get(key), value) for key, value in patch.items()}
+
+
+def pointed(found: Any, operations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The part of a value that a JSON patch speaks of, as a patch for :func:`pick`; lists are taken as a whole."""
+    shape: dict[str, Any] = {}
+    for operation in operations:
+        if operation.get("op") == "test":
+            continue
+        for pointer in (operation.get("path"), operation.get("from")):
+            if pointer:
+                _mark(shape, found, [_unescaped(token) for token in pointer.split("/")[1:]])
+    return shape
+
+
+def _mark(shape: dict[str, Any], found: Any, tokens: list[str]) -> None:
+    key, *rest = tokens
+    inner = found.get(key) if isinstance(found, dict) else None
+    if not rest or not isinstance(inner, dict) or (key in shape and shape[key] is None):
+        shape[key] = None
+    else:
+        _mark(shape.setdefault(key, {}), inner, rest)
+
+
+def _unescaped(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")

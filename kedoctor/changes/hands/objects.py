@@ -24,7 +24,7 @@ from kedoctor.changes.actions import (
 from kedoctor.changes.actors import ConflictError, Foresight, RefusedError, State
 from kedoctor.changes.failpoints import reach
 from kedoctor.changes.hands.files import edited
-from kedoctor.changes.hands.merging import canonical, merge_diff, pick
+from kedoctor.changes.hands.merging import canonical, merge_diff, pick, pointed
 from kedoctor.live.apiserver import Answer, ApiServer, Call
 from kedoctor.live.failures import ApiFailure, status_message
 
@@ -38,14 +38,16 @@ _TYPES = {
     "apply": "application/apply-patch+yaml",
 }
 _SECONDS = 20.0
+_GONE_SECONDS = 60.0
 _TRIES = 4
 
 
 class ObjectClient:
-    """Reads and writes single objects of an API server."""
+    """Reads and writes single objects of an API server, with ``seconds`` for each request."""
 
-    def __init__(self, server: ApiServer) -> None:
+    def __init__(self, server: ApiServer, *, seconds: float = _SECONDS) -> None:
         self._server = server
+        self._seconds = seconds
 
     def get(self, path: str) -> dict[str, Any] | None:
         """The object, or ``None`` if there is none.
@@ -63,7 +65,9 @@ class ObjectClient:
             ConflictError: 409: somebody else changed it, or owns the field.
             RefusedError: anything else that is no success; the message is the server's.
         """
-        answer = self._send(f"{path}{query}", method, body, _TYPES.get(kind, "application/json"))
+        # The server gives up before we do: what we take for failed must not come to pass later.
+        asked = f"{path}{query}{'&' if query else '?'}timeout={max(1, int(self._seconds * 0.8))}s"
+        answer = self._send(asked, method, body, _TYPES.get(kind, "application/json"))
         return self._object(answer, path)
 
     def _send(
@@ -71,7 +75,7 @@ class ObjectClient:
     ) -> Answer:
         call = Call(
             path=path,
-            deadline=time.monotonic() + _SECONDS,
+            deadline=time.monotonic() + self._seconds,
             method=method,
             body=b"" if body is None else json.dumps(body).encode(),
             content_type=content_type,
@@ -176,6 +180,7 @@ class ObjectActor:
         if isinstance(action, DeleteObject):
             conditions = {"preconditions": {"resourceVersion": version}} if version else None
             self._client.write(path, "DELETE", conditions, query=_query(dry_run))
+            self._wait_until_gone(path)
             return None
         if isinstance(action, ApplyObject):
             return self._client.write(
@@ -188,9 +193,28 @@ class ObjectActor:
         if now is None:
             raise RefusedError(f"{path} does not exist")
         kind, patch = _patch(action, now, version)
-        return self._client.write(
-            path, "PATCH", patch, kind=kind, query=_query(f"fieldManager={MANAGER}", dry_run)
-        )
+        try:
+            return self._client.write(
+                path, "PATCH", patch, kind=kind, query=_query(f"fieldManager={MANAGER}", dry_run)
+            )
+        except RefusedError as error:
+            # A JSON patch whose test of the resourceVersion fails is answered like one that is wrong.
+            if kind == "json" and self._has_moved_on(path, version):
+                raise ConflictError(str(error)) from error
+            raise
+
+    def _has_moved_on(self, path: str, version: str) -> bool:
+        now = self._client.get(path)
+        return bool(version) and (now or {}).get("metadata", {}).get("resourceVersion") != version
+
+    def _wait_until_gone(self, path: str) -> None:
+        ends = time.monotonic() + _GONE_SECONDS
+        while self._client.get(path) is not None:
+            if time.monotonic() >= ends:
+                raise RefusedError(
+                    f"{path} was deleted, but it is still there after {_GONE_SECONDS:g} s: its finalizers hold it"
+                )
+            time.sleep(0.2)
 
     def _put_back(self, action: Action, before: State, after: State, now: dict[str, Any] | None) -> None:
         path = _path(action)
@@ -216,7 +240,7 @@ class ObjectActor:
                 return {"data": {action.key: old["data"][action.key]}}
             # The owner of the document wrote it anew meanwhile: only our keys go back to what they were.
             return {"data": {action.key: _keys_back(action, text, old["data"][action.key])}}
-        return merge_diff(left, old)
+        return merge_diff(_concerned(action, left), _concerned(action, old))
 
 
 def _content(state: State) -> dict[str, Any] | None:
@@ -240,8 +264,10 @@ def _concerned(action: Action, content: dict[str, Any]) -> Any:
     """The part of the content that decides whether somebody else changed what this action changes."""
     if isinstance(action, EditObjectYaml):
         return _document_part(action, content)
-    if isinstance(action, PatchObject) and action.kind == "merge":
-        return pick(content, action.patch)
+    if isinstance(action, ApplyObject):
+        return pick(content, action.body)
+    if isinstance(action, PatchObject):
+        return pick(content, pointed(content, action.patch) if action.kind == "json" else action.patch)
     return content
 
 

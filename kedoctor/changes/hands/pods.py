@@ -68,6 +68,9 @@ class PodActor:
                 self._client.write(path, "DELETE", {"preconditions": {"uid": pod["metadata"]["uid"]}})
             except ConflictError:
                 continue  # another pod has that name by now: it has been restarted already
+            except RefusedError:
+                if self._client.get(path) is not None:
+                    raise  # else it has gone by itself
         self._wait(restart, {pod["metadata"]["uid"] for pod in old}, wanted=max(1, len(old)))
         reach()
 
