@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, hookimpl
+from kedoctor.api import DataPath, StandIn, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -26,6 +26,7 @@ __all__ = [
     "kedoctor_page",
     "kedoctor_paths",
     "kedoctor_sides",
+    "kedoctor_standins",
 ]
 
 _HERE = Path(__file__).parent
@@ -96,3 +97,11 @@ def kedoctor_demos() -> list[tuple[str, list[Path]]]:
         name = bundle.stem.removeprefix("demo-").rpartition("-")[0]
         sites.setdefault(name, []).append(bundle)
     return sorted(sites.items())
+
+
+@hookimpl
+def kedoctor_standins() -> list[StandIn]:
+    """edgecore, for sandboxes."""
+    from kedoctor.checks.edgecore_standin import EDGECORE  # noqa: PLC0415  as above
+
+    return [EDGECORE]

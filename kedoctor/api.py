@@ -76,7 +76,8 @@ from kedoctor.observations import (
     Unit,
 )
 from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.records import Record, RecordError, decode, field
+from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.text import Text
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "Action",
     "Addresses",
     "ApiAnswer",
+    "ApiWrite",
     "ApplyObject",
     "Certainty",
     "ChangeMode",
@@ -106,6 +108,7 @@ __all__ = [
     "Files",
     "Finding",
     "Host",
+    "HostScene",
     "HttpAnswer",
     "Identity",
     "ImportImage",
@@ -118,6 +121,7 @@ __all__ = [
     "Object",
     "PatchObject",
     "Plan",
+    "PodLines",
     "Presentation",
     "Process",
     "Processes",
@@ -132,9 +136,12 @@ __all__ = [
     "RestartPods",
     "RestartUnit",
     "Risk",
+    "Scene",
     "Side",
     "Socket",
     "Sockets",
+    "Stage",
+    "StandIn",
     "Status",
     "Text",
     "TlsPeer",
@@ -155,6 +162,7 @@ __all__ = [
     "needed",
     "passed",
     "remedy",
+    "replace",
     "skipped",
     "unknown",
     "warned",

@@ -27,6 +27,7 @@ import pluggy
 
 from kedoctor.declarations import DataPath, EvidenceRules
 from kedoctor.ports import Host
+from kedoctor.sandbox.standins import StandIn
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -80,3 +81,8 @@ def kedoctor_page(code: str, language: str) -> str | None:
 @hookspec
 def kedoctor_demos() -> Iterable[tuple[str, Sequence[Path]]]:  # type: ignore[empty-body]
     """Recorded sites for ``kedoctor demo``: a name and the bundles that belong to it."""
+
+
+@hookspec
+def kedoctor_standins() -> Iterable[StandIn]:  # type: ignore[empty-body]
+    """What plays services in a sandbox, where the real ones cannot run: :class:`kedoctor.api.StandIn` values."""

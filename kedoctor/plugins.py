@@ -21,6 +21,7 @@ from kedoctor.declarations import DataPath, EvidenceRules, Side
 from kedoctor.formats import ReportFormat
 from kedoctor.ports import Host
 from kedoctor.registry import Refusal, Registry
+from kedoctor.sandbox.standins import StandIn
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
@@ -113,6 +114,10 @@ class Plugins:
     def demos(self) -> dict[str, Sequence[Path]]:
         """The recorded sites by name."""
         return {name: bundles for demos in self._manager.hook.kedoctor_demos() for name, bundles in demos}
+
+    def standins(self) -> list[StandIn]:
+        """What can play services in a sandbox."""
+        return [one for standins in self._manager.hook.kedoctor_standins() for one in standins]
 
     def _ask(self, plugin: object, hook: str) -> list[Iterable[Callable[..., Any]]]:
         others = [other for other in self._manager.get_plugins() if other is not plugin]

@@ -1,1 +1,1 @@
-"""A throw-away site: real files, a real API server and stand-ins for what cannot be carried along."""
+"""A throw-away site: real files, a real API server, and stand-ins for services that cannot be carried along."""

@@ -1,0 +1,189 @@
+"""A whole recorded site in a sandbox: opened from bundles, looked at and repaired by the real code, and removed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from kedoctor.changes import actions as a
+from kedoctor.changes.actors import Actor, Actors
+from kedoctor.changes.hands.files import FileActor
+from kedoctor.changes.hands.objects import ObjectActor, ObjectClient
+from kedoctor.changes.hands.pods import PodActor
+from kedoctor.changes.hands.units import UnitActor
+from kedoctor.changes.journal import Journal
+from kedoctor.changes.signals import deferred
+from kedoctor.declarations import RedactionRule, Side
+from kedoctor.errors import ChangeError, UsageError
+from kedoctor.evaluation import HostView, SiteView
+from kedoctor.live.cluster import LiveCluster
+from kedoctor.memo import MemoSource
+from kedoctor.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
+from kedoctor.ports import Cluster, Host, Wire
+from kedoctor.replay import ReplaySource, open_bundle
+from kedoctor.sandbox.objects import add_lines, start_server, write
+from kedoctor.sandbox.source import SandboxClock, SandboxHost
+from kedoctor.sandbox.standins import Scene, Stage, StandIn
+from kedoctor.sandbox.units import UnitRunner
+from kedoctor.sites import OpenSite
+
+__all__ = ["Sandbox"]
+
+CALM = 0.2
+"""Seconds for which a stand-in has to stay up; the real services need longer to show that they die."""
+
+
+class Sandbox:
+    """A site that can be changed without touching anything; a context manager, gone when it is left.
+
+    ``directory`` holds all of it (files of each host, the kubeconfig, the journal), readable by its owner only.
+    Repairs act on ``acting``, the host whose unit has a stand-in; only what runs there can be restarted.
+
+    Raises:
+        BundleError: a bundle cannot be read.
+        UsageError: no stand-in fits any host of the site.
+    """
+
+    def __init__(self, bundles: Sequence[Path], standins: Iterable[StandIn]) -> None:
+        self._cleanup = ExitStack()
+        self._recorded = [ReplaySource(open_bundle(path)) for path in bundles]
+        self.acting, self.standin = _place(self._recorded, standins)
+
+    def __enter__(self) -> Self:
+        try:
+            with deferred() as stop:
+                self._open(self._recorded)
+            if stop.received is not None:
+                raise KeyboardInterrupt  # noqa: TRY301  what was opened is closed as after any other failure
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops the API server and removes everything; what interrupts waits until that is done."""
+        with deferred():
+            self._cleanup.close()
+
+    def _open(self, recorded: Sequence[ReplaySource]) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="kedoctor-demo-"))
+        self._cleanup.callback(shutil.rmtree, self.directory, ignore_errors=True)
+        self._clock = SandboxClock(min(one.manifest.created for one in recorded), time.time())
+        self._pids = itertools.count(1 + max(map(_highest_pid, recorded), default=0))
+        informed = next((one for one in recorded if _knows_cluster(one)), recorded[0])
+        self._server, self.kubeconfig = start_server(informed, self.directory)
+        self._cleanup.callback(self._server.stop)
+        self._server.date_offset = self._clock.offset
+        self._hosts = {one.manifest.host: self._host(one, informed) for one in recorded}
+        self._informed = informed.manifest.host
+
+    def _host(self, recorded: ReplaySource, informed: ReplaySource) -> SandboxHost:
+        root = self.directory / "hosts" / recorded.manifest.host
+        root.mkdir(parents=True)
+        cluster = LiveCluster(str(self.kubeconfig)) if recorded is informed else None
+        return SandboxHost(recorded, root=str(root), clock=self._clock, cluster=cluster)
+
+    # ---------------------------------------------------------------------------------------- looking
+
+    @property
+    def journal(self) -> Journal:
+        """The sandbox's own journal of changes."""
+        return Journal(self.directory / "state" / "journal")
+
+    def site(self) -> OpenSite:
+        """The site as it is now; nothing of what was read before is remembered."""
+        memos = {name: MemoSource(host, now=self._clock.now) for name, host in self._hosts.items()}
+        views = tuple(
+            HostView(name, frozenset(map(Side, host.recorded.manifest.sides)), memos[name], origin="sandbox")
+            for name, host in self._hosts.items()
+        )
+        return OpenSite(SiteView(views, memos[self._informed]), memos)
+
+    def files(self) -> dict[str, str]:
+        """What every file of every host is, by place: a digest of its bytes, its mode and its owner."""
+        found = {}
+        base = self.directory / "hosts"
+        for place in sorted(base.rglob("*")):
+            if place.is_file():
+                facts = place.stat()
+                digest = hashlib.sha256(place.read_bytes()).hexdigest()
+                name = str(place.relative_to(base))
+                found[name] = f"{digest} {facts.st_mode:o} {facts.st_uid}:{facts.st_gid}"
+        return found
+
+    # ---------------------------------------------------------------------------------------- changing
+
+    def actors(self, redactions: Sequence[RedactionRule] = ()) -> Actors:
+        """The real actors, on the sandbox's files and API; of systemd only the words that are said to it are real.
+
+        There is none for NAT rules: they are the kernel's, not the sandbox's.
+        """
+        host = self._hosts[self.acting]
+        runner = UnitRunner(host, {self.standin.unit: self._control})
+        files = FileActor(host.root, redactions)
+        units = UnitActor(runner, calm=CALM, root=host.root)
+        server = LiveCluster(str(self.kubeconfig)).server()
+        if isinstance(server, Unavailable):
+            raise ChangeError(f"the API server of the sandbox does not answer: {server}")
+        client = ObjectClient(server)
+        known: dict[type[a.Action], Actor] = {a.ControlUnit: units, a.RestartUnit: units}
+        known |= dict.fromkeys((a.EditYaml, a.WriteFile, a.RemoveFile, a.ChangeMode), files)
+        known |= dict.fromkeys(
+            (a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), ObjectActor(client)
+        )
+        known[a.RestartPods] = PodActor(client, patience=5.0)
+        return Actors(known)
+
+    def _control(self, starts: bool) -> None:
+        """The stand-in starts or stops, and what that changes is seen from now on."""
+        stage = Stage(
+            host=self.acting,
+            starts=starts,
+            hosts={name: Host(host) for name, host in self._hosts.items()},
+            wires={name: Wire(host) for name, host in self._hosts.items()},
+            cluster=Cluster(self._hosts[self._informed]),
+            now=self._clock.now(),
+            pid=next(self._pids),
+        )
+        self._play(self.standin.play(stage))
+
+    def _play(self, scene: Scene) -> None:
+        for name, part in scene.hosts.items():
+            self._hosts[name].play(part)
+        for wanted in scene.writes:
+            write(self._server, wanted)
+        for lines in scene.logs:
+            add_lines(self._server, lines)
+
+
+def _place(recorded: Sequence[ReplaySource], standins: Iterable[StandIn]) -> tuple[str, StandIn]:
+    for standin in standins:
+        for one in recorded:
+            unit = one.observe(ReadUnit(standin.unit))
+            if isinstance(unit, Unit) and unit.load_state == "loaded":
+                return one.manifest.host, standin
+    raise UsageError(
+        "this recorded site cannot be repaired in a sandbox: nothing can stand in for its services"
+    )
+
+
+def _knows_cluster(recorded: ReplaySource) -> bool:
+    return any(
+        isinstance(request, ListObjects) and not isinstance(answer, Unavailable)
+        for request, answer in recorded.entries()
+    )
+
+
+def _highest_pid(recorded: ReplaySource) -> int:
+    answers = (answer for _, answer in recorded.entries())
+    return max((p.pid for one in answers if isinstance(one, Processes) for p in one.items), default=0)

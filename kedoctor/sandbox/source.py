@@ -1,0 +1,171 @@
+"""A machine of the sandbox as a source: its files on disk, the cluster over HTTPS, the rest as recorded and played."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kedoctor import observations as o
+from kedoctor.live.files import FileTree
+from kedoctor.observations import Reason, Request, Source, Unavailable
+from kedoctor.records import replace
+from kedoctor.replay import ReplaySource
+from kedoctor.sandbox.standins import HostScene
+
+__all__ = ["SandboxClock", "SandboxHost"]
+
+_KERNEL = ("/proc/", "/sys/")
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxClock:
+    """The time in the sandbox: that of the recording when it was opened, running on from there."""
+
+    recorded: datetime
+    opened: float
+
+    @property
+    def offset(self) -> float:
+        """Seconds to add to this machine's clock."""
+        return self.recorded.timestamp() - self.opened
+
+    def now(self) -> datetime:
+        """The time, aware UTC."""
+        return self.of(time.time())
+
+    def of(self, moment: float) -> datetime:
+        """What time it was in the sandbox at a moment of this machine's clock."""
+        return datetime.fromtimestamp(moment, UTC) + timedelta(seconds=self.offset)
+
+
+class SandboxHost:
+    """One machine. What was not recorded stays not recorded, except what somebody put there since."""
+
+    def __init__(
+        self, recorded: ReplaySource, *, root: str, clock: SandboxClock, cluster: Source | None
+    ) -> None:
+        self.recorded = recorded
+        self.root = root
+        self._clock = clock
+        self._cluster = cluster
+        self._tree = FileTree(root)
+        self._lock = threading.Lock()
+        self._scene = HostScene()
+        self._unpacked: dict[str, o.FileMetadata] = {}
+        self._unpack()
+
+    @property
+    def name(self) -> str:
+        """Its host name."""
+        return self.recorded.manifest.host
+
+    def play(self, scene: HostScene) -> None:
+        """Lets what a stand-in changes be seen from now on."""
+        with self._lock:
+            now = self._scene
+            text = {name: now.journal.get(name, "") + more for name, more in scene.journal.items()}
+            self._scene = HostScene(
+                processes=scene.processes or now.processes,
+                sockets=scene.sockets or now.sockets,
+                units={**now.units, **scene.units},
+                journal={**now.journal, **text},
+                ports={**now.ports, **scene.ports},
+                pages={**now.pages, **scene.pages},
+            )
+
+    def observe(self, request: Request) -> Any:
+        """The answer as the sandbox has it."""
+        match request:
+            case o.ReadFile() | o.StatFile() | o.FindFiles():
+                return self._of_files(request)
+            case o.ListObjects() | o.GetPath() | o.ReadPodLog() | o.ReviewAccess():
+                return self._of_cluster(request)
+            case o.ReadClock():
+                return o.Now(self._clock.now())
+        with self._lock:
+            scene = self._scene
+        played = _played(scene, request)
+        if played is not None:
+            return played
+        answer = self.recorded.observe(request)
+        if isinstance(request, o.ReadJournal) and (more := scene.journal.get(request.unit)):
+            return _longer(answer, more, request.lines)
+        return answer
+
+    # ------------------------------------------------------------------------------------------ files
+
+    def _unpack(self) -> None:
+        """Writes every file that was recorded, with its mode and time; what the kernel makes up is left out."""
+        for request, answer in self.recorded.entries():
+            whole = isinstance(answer, o.File) and not answer.truncated
+            if isinstance(request, o.ReadFile) and whole and not request.path.startswith(_KERNEL):
+                self._write(request.path, answer)
+
+    def _write(self, path: str, file: o.File) -> None:
+        place = self._tree.place(path)
+        os.makedirs(os.path.dirname(place), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120  as FileTree has it
+        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as target:
+            target.write(file.data)
+            os.fchmod(handle, file.metadata.mode)
+        modified = file.metadata.modified.timestamp()
+        os.utime(place, (modified, modified))
+        self._unpacked[path] = file.metadata
+
+    def _of_files(self, request: o.ReadFile | o.StatFile | o.FindFiles) -> Any:
+        recorded = self.recorded.observe(request)
+        if isinstance(request, o.FindFiles) or request.path.startswith(_KERNEL):
+            return recorded
+        live = self._tree.read(request) if isinstance(request, o.ReadFile) else self._tree.stat(request)
+        if isinstance(live, Unavailable):
+            return live if request.path in self._unpacked or live.reason is not Reason.ABSENT else recorded
+        if isinstance(live, o.File):
+            return replace(live, metadata=self._translated(live.metadata))
+        return self._translated(live)
+
+    def _translated(self, live: o.FileMetadata) -> o.FileMetadata:
+        """The metadata as it is in the sandbox: its time, and root's files where only root can make such."""
+        was = self._unpacked.get(live.path)
+        if was is None or abs(live.modified - was.modified) > timedelta(milliseconds=1):
+            live = replace(live, modified=self._clock.of(live.modified.timestamp()))
+        if was is not None and live.uid == os.geteuid():
+            live = replace(live, uid=was.uid, gid=was.gid)
+        return live
+
+    # ---------------------------------------------------------------------------------------- cluster
+
+    def _of_cluster(self, request: Request) -> Any:
+        # The sandbox's API server holds what was recorded, so that an empty list of something else means nothing.
+        recorded = self.recorded.observe(request)
+        if self._cluster is None or isinstance(recorded, Unavailable):
+            return recorded
+        return self._cluster.observe(request)
+
+
+def _played(scene: HostScene, request: Request) -> Any:
+    match request:
+        case o.ListProcesses():
+            return scene.processes
+        case o.ListSockets():
+            return scene.sockets
+        case o.ReadUnit():
+            return scene.units.get(request.name)
+        case o.OpenTcp():
+            found = scene.ports.get((request.host, request.port))
+            return found and found[0]
+        case o.OpenTls():
+            found = scene.ports.get((request.host, request.port))
+            return found and found[1]
+        case o.GetHttp():
+            return scene.pages.get((request.url, request.host_header))
+    return None
+
+
+def _longer(recorded: object, more: str, lines: int) -> o.LogText:
+    before = recorded if isinstance(recorded, o.LogText) else o.LogText("")
+    kept = (before.text + more).splitlines(keepends=True)
+    return o.LogText("".join(kept[-lines:]), truncated=before.truncated or len(kept) > lines)
