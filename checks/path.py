@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from kedoctor.api import DataPath, Text
 from kedoctor.checks.facts.about import AboutSite
+from kedoctor.checks.facts.edgecore import EdgeName
 from kedoctor.checks.facts.nodes import EdgeNodes
 
 __all__ = ["ALL_STREAMS", "PATH"]
@@ -47,4 +48,5 @@ PATH = DataPath(
     },
     members=EdgeNodes,
     about=AboutSite,
+    own_member=EdgeName,
 )

@@ -13,7 +13,7 @@ from kedoctor.declarations import DataPath, Side
 from kedoctor.diagnosis import diagnose, hop_titles
 from kedoctor.engine import RUN_DEADLINE, Observer, Outcome, run_checks
 from kedoctor.errors import ExitCode
-from kedoctor.evaluation import FactCrashError
+from kedoctor.evaluation import Context, FactCrashError
 from kedoctor.findings import Status
 from kedoctor.model import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site, Tool, Verdict
 from kedoctor.observations import Reason, Unavailable
@@ -49,8 +49,8 @@ def consult(
     checks = question.selection.checks(plugins.registry)
     outcome = run_checks(plugins.registry, site.view, checks, observer=observer, deadline=question.deadline)
     path = next(iter(plugins.paths()), None)
-    verdicts = [one for one in outcome.verdicts if _concerns(one, question.nodes)]
-    edges = _edges(outcome, path, question.nodes)
+    verdicts = [one for one in _placed(outcome, path) if _concerns(one, question.nodes)]
+    edges = _edges(outcome, verdicts, path, question.nodes)
     declared = {code: node.check for code, node in plugins.registry.checks.items()}
     diagnosis = diagnose(verdicts, declared, path, edges)
     run = Run(
@@ -108,20 +108,38 @@ def _concerns(verdict: Verdict, nodes: Sequence[str]) -> bool:
     return not places or not set(places).isdisjoint(nodes)
 
 
-def _edges(outcome: Outcome, path: DataPath | None, wanted: Sequence[str]) -> list[str]:
+def _placed(outcome: Outcome, path: DataPath | None) -> list[Verdict]:
+    """The verdicts, those of an edge host with the member it is: what is unknown there is not unknown elsewhere."""
+    names: dict[str, str] = {}
+    for host, context in outcome.site.hosts.items():
+        own = _fact_of(context, path.own_member) if path and path.own_member else None
+        names[host] = getattr(own, "name", host)
+    return [
+        replace(one, node=names.get(one.host, one.host))
+        if one.side == Side.EDGE.value and one.host and not one.node and not one.nodes
+        else one
+        for one in outcome.verdicts
+    ]
+
+
+def _edges(
+    outcome: Outcome, verdicts: Sequence[Verdict], path: DataPath | None, wanted: Sequence[str]
+) -> list[str]:
     names: set[str] = set()
     if path is not None:
         members = _fact(outcome, path.members)
         names |= set(getattr(members, "names", ()))
-        names |= {
-            node for one in outcome.verdicts if one.side == Side.EDGE.value for node in (one.node,) if node
-        }
+        names |= {one.node for one in verdicts if one.side == Side.EDGE.value and one.node}
     return sorted(names & set(wanted) if wanted else names)
 
 
 def _fact(outcome: Outcome, wanted: type) -> object:
+    return _fact_of(outcome.site, wanted)
+
+
+def _fact_of(context: Context, wanted: type) -> object:
     try:
-        return outcome.site.fact(wanted)
+        return context.fact(wanted)
     except (FactCrashError, KeyError):  # its checks have said so already
         return None
 

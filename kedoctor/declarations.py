@@ -152,13 +152,15 @@ class DataPath:
     ``hops`` are in travelling order, with the title a person reads; ``capabilities`` name, for each capability,
     the hops it needs. ``members`` is a fact type with an attribute ``names`` (the nodes that are rows of the
     matrix). ``about`` is a fact type with the attributes ``cluster_version`` (str), ``component_versions`` (a
-    mapping of a component's name to the versions seen) and ``distribution`` (str).
+    mapping of a component's name to the versions seen) and ``distribution`` (str). ``own_member`` is a fact type of
+    hosts with the attribute ``name``: which member of the matrix an edge host is.
     """
 
     hops: Mapping[str, Text]
     capabilities: Mapping[str, tuple[str, ...]]
     members: type
     about: type
+    own_member: type | None = None
 
 
 class RedactionRule(Record, frozen=True):

@@ -1,7 +1,8 @@
 """From verdicts to a diagnosis: root causes, their consequences, and what works on which edge.
 
 A verdict that is not right is a *consequence* when a check that can explain it (``explained_by`` in its
-declaration, followed as far as it leads) failed too, for the same edge or for all of them. What nothing explains
+declaration, followed back as long as nothing on the way is known to be in order) failed too, for the same edge or
+for all of them. What nothing explains
 is a *cause*. Equal causes of many edges are one.
 """
 
@@ -41,8 +42,8 @@ def diagnose(
     """The diagnosis of one run. ``edges`` are the rows of the matrix, in the order they are shown."""
     rank = {hop: place for place, hop in enumerate(path.hops)} if path else {}
     wrong = [verdict for verdict in verdicts if _counts(verdict)]
-    explanations = _explanations(checks)
-    explained = {id(verdict): _explainers(verdict, wrong, explanations) for verdict in wrong}
+    known = _by_code(verdicts)
+    explained = {id(verdict): _explainers(verdict, known, checks) for verdict in wrong}
     told = [
         replace(verdict, explained_by=tuple(sorted({other.code for other in explained.get(id(verdict), ())})))
         for verdict in verdicts
@@ -61,30 +62,48 @@ def _counts(verdict: Verdict) -> bool:
     return verdict.status is Status.FAIL or (verdict.status is Status.WARN and bool(verdict.hop))
 
 
-def _explanations(checks: Mapping[str, Check]) -> dict[str, frozenset[str]]:
-    """For each code, every code that can explain it, however indirectly."""
-    closed: dict[str, frozenset[str]] = {}
-    for code in checks:
-        seen: set[str] = set()
-        waiting = list(checks[code].explained_by)
-        while waiting:
-            nearer = waiting.pop()
-            if nearer not in seen:
-                seen.add(nearer)
-                waiting.extend(checks[nearer].explained_by if nearer in checks else ())
-        closed[code] = frozenset(seen - {code})
-    return closed
+@dataclass(slots=True)
+class _Known:
+    """The verdicts of one code: the wrong ones, and whether all the others are right."""
+
+    wrong: list[Verdict] = field(default_factory=list)
+    open: list[Verdict] = field(default_factory=list)
+    right: list[Verdict] = field(default_factory=list)
 
 
-def _explainers(
-    verdict: Verdict, wrong: Iterable[Verdict], explanations: Mapping[str, frozenset[str]]
-) -> list[Verdict]:
-    able = explanations.get(verdict.code, frozenset())
-    return [
-        other
-        for other in wrong
-        if other.code in able and _same_place(verdict, other) and _strong_enough(verdict, other)
-    ]
+def _by_code(verdicts: Iterable[Verdict]) -> dict[str, _Known]:
+    found: dict[str, _Known] = {}
+    for verdict in verdicts:
+        known = found.setdefault(verdict.code, _Known())
+        if _counts(verdict):
+            known.wrong.append(verdict)
+        elif verdict.status is Status.PASS:
+            known.right.append(verdict)
+        else:
+            known.open.append(verdict)
+    return found
+
+
+def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[str, Check]) -> list[Verdict]:
+    """What failed on the way back from a verdict.
+
+    The way leads through checks that failed and through those nobody could look at. It ends at one that passed:
+    what is in order cannot have passed a fault on.
+    """
+    found: list[Verdict] = []
+    seen = {verdict.code}
+    waiting = list(checks[verdict.code].explained_by) if verdict.code in checks else []
+    while waiting:
+        code = waiting.pop()
+        if code in seen:
+            continue
+        seen.add(code)
+        here = known.get(code, _Known())
+        guilty = [one for one in here.wrong if _same_place(verdict, one) and _strong_enough(verdict, one)]
+        found.extend(guilty)
+        if code in checks and (guilty or not any(_same_place(verdict, one) for one in here.right)):
+            waiting.extend(checks[code].explained_by)
+    return found
 
 
 def _places(verdict: Verdict) -> tuple[str, ...]:

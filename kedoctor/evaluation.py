@@ -85,6 +85,11 @@ class Context:
         """The host's name; empty for the site."""
         return self.vantage.name if self.vantage else ""
 
+    @property
+    def hosts(self) -> Mapping[str, Context]:
+        """The contexts of the hosts in view, by name."""
+        return self._site._hosts  # noqa: SLF001  the same class
+
     def see(self, hosts: Mapping[str, Context]) -> None:
         """Tells the site's context which hosts there are."""
         self._hosts = hosts

@@ -1,0 +1,82 @@
+"""The documents say what is so: the manual page, the README's commands and options, a page for every check."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kedoctor.plugins import Plugins, load_plugins
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def _plugins() -> Plugins:
+    return load_plugins(directory=Path("/nonexistent"))
+
+
+def test_the_manual_page_is_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("make_man", ROOT / "docs" / "man" / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    written = (ROOT / "docs" / "man" / "kedoctor.1").read_text(encoding="utf-8")
+    assert written == module.page(), "run: python docs/man/make.py"
+
+
+def test_the_readme_names_commands_and_options_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    manual = (ROOT / "docs" / "man" / "kedoctor.1").read_text(encoding="utf-8").replace(r"\-", "-")
+    for name in re.findall(r"kedoctor ([a-z]+)", readme):
+        assert f".SS kedoctor {name} " in manual, name
+    for flag in set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", readme)) - {"--no-index", "--find-links"}:
+        assert flag in manual, flag
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_check_has_a_page(language: str) -> None:
+    for code, node in _plugins().registry.checks.items():
+        if node.plugin == "checks":
+            page = _plugins().page(code, language)
+            assert page, f"{code} has no page in {language}"
+            assert page.startswith(f"# {code} "), code
+            assert len(page.splitlines()) >= 15, code
+
+
+def test_no_page_is_about_a_check_that_does_not_exist() -> None:
+    for language in ("en", "zh"):
+        for page in (ROOT / "checks" / "pages" / language).glob("*.md"):
+            assert page.stem in _plugins().registry.checks, page
+
+
+def test_every_text_is_in_both_languages() -> None:
+    for code, node in _plugins().registry.checks.items():
+        for text in (node.check.title, node.check.remedy):
+            if text is not None:
+                assert text.en.strip(), code
+                assert re.search("[\u4e00-\u9fff]", text.zh) or text.zh == text.en, code
+
+
+def test_explanations_draw_no_circle_and_name_codes() -> None:
+    checks = {code: node.check for code, node in _plugins().registry.checks.items()}
+    for code, check in checks.items():
+        assert code not in check.explained_by
+        for other in check.explained_by:
+            assert re.fullmatch(r"KE\d{3}", other), (code, other)
+
+
+def test_nothing_in_the_project_names_the_machine_it_was_made_on() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in listed.decode().split("\0"):
+        path = ROOT / name
+        if not name or path.suffix in {".tgz", ".png"} or not path.is_file() or path == Path(__file__):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for word in ("/work/", "/opt/pypi", ".pyenv"):
+            assert word not in text, f"{name} names {word}"
