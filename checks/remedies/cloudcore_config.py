@@ -78,7 +78,7 @@ def _title(changes: list[YamlChange]) -> Text:
         for change in changes
     )
     return Text(
-        f"Correct cloudcore.yaml where cloudcore stumbles ({en}); what is taken out falls back to the code default",
+        f"correct cloudcore.yaml where cloudcore stumbles ({en}); what is taken out falls back to the code default",
         zh=f"修正 cloudcore.yaml 中使 cloudcore 无法启动之处（{zh}）；被删除的键使用代码默认值",
     )
 
@@ -147,7 +147,7 @@ def cloudcore_restart(verdict: Verdict, workload: CloudcoreWorkload) -> Plan | N
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            "Delete cloudcore's pod, so that its successor reads the configuration that is written now",
+            "delete cloudcore's pod, so that its successor reads the configuration that is written now",
             zh="删除 cloudcore 的 Pod，使新 Pod 读取当前配置",
         ),
         prediction=EDGES_RECONNECT,

@@ -87,7 +87,7 @@ def _tolerate(
         patch = [{"op": "add", "path": place, "value": list(lacking)}]
     names = ", ".join(f"{one['key']}:{one['effect']}" for one in lacking)
     title = Text(
-        f"Let cloudcore tolerate {names}, the taint of the API-server host",
+        f"let cloudcore tolerate {names}, the taint of the API-server host",
         zh=f"使 cloudcore 容忍 API 服务器主机的污点 {names}",
     )
     return _patch(verdict, title, _PREDICTED, PatchObject(CLOUDCORE_DEPLOYMENT, "json", patch))
@@ -106,12 +106,12 @@ def _patch(verdict: Verdict, title: Text, prediction: Text, action: PatchObject 
 
 
 _STUCK = Text(
-    "Give the cloudcore Deployment the strategy Recreate: Kubernetes then stops the old pod before it starts the new "
+    "give the cloudcore Deployment the strategy Recreate: Kubernetes then stops the old pod before it starts the new "
     "one, so this rollout and all later ones can finish on one node",
     zh="将 cloudcore Deployment 的更新策略改为 Recreate：Kubernetes 会先停止旧 Pod 再启动新 Pod，"
     "本次及以后的更新在单节点上都能完成",
 )
-_SCALE = Text("Scale the cloudcore Deployment to one replica", zh="将 cloudcore Deployment 的副本数设为 1")
+_SCALE = Text("scale the cloudcore Deployment to one replica", zh="将 cloudcore Deployment 的副本数设为 1")
 _NOT_INSTALLED = Text(
     "namespace kubeedge has no cloudcore Deployment to repair; install it with keadm init --advertise-address=<address "
     "that edges dial> --kubeedge-version=v1.22.0, or run kedoctor where cloudcore runs as a binary",

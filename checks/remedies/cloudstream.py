@@ -46,7 +46,7 @@ def cloudstream(verdict: Verdict, config: CloudcoreConfig, workload: CloudcoreWo
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            "Set modules.cloudStream.enable to true in cloudcore.yaml and leave everything else as it is",
+            "set modules.cloudStream.enable to true in cloudcore.yaml and leave everything else as it is",
             zh="在 cloudcore.yaml 中将 modules.cloudStream.enable 设为 true，其余保持不变",
         ),
         prediction=NOTHING_NOTICED if runs_with_it else noticed(restarts),
@@ -76,7 +76,7 @@ def cloudstream_ports(
     return Plan(
         code=verdict.code,
         subject=verdict.subject,
-        title=Text(f"Set {told} in cloudcore.yaml", zh=f"在 cloudcore.yaml 中设置 {told}"),
+        title=Text(f"set {told} in cloudcore.yaml", zh=f"在 cloudcore.yaml 中设置 {told}"),
         prediction=noticed(restarts),
         risk=Risk.RESTARTS_CLOUDCORE,
         actions=(edit_cloudcore(*changes),),

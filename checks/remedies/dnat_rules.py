@@ -106,7 +106,7 @@ def _own_chain(
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            f"Keep a chain {CHAIN} of our own in iptables-{chain.backend} with {told}, loaded again at every start",
+            f"keep a chain {CHAIN} of our own in iptables-{chain.backend} with {told}, loaded again at every start",
             zh=f"在 iptables-{chain.backend} 中维护自有链 {CHAIN}：{told}，并在每次开机时加载",
         ),
         prediction=Text(
@@ -142,7 +142,7 @@ def _restarted(verdict: Verdict, restart: RestartPods) -> Plan:
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            "Restart iptables-manager: it runs here without a complaint and yet its rule is not there, and at its start "
+            "restart iptables-manager: it runs here without a complaint and yet its rule is not there, and at its start "
             "it writes chain and jumps anew",
             zh="重启 iptables-manager：它在此运行且没有报错，但规则不存在；启动时它会重新写入链和跳转",
         ),
@@ -249,7 +249,7 @@ def _removed(verdict: Verdict, made: tuple[DnatRule, ...], rules: NatRules) -> P
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            f"Take out exactly the hand-made rule(s) {told}",
+            f"take out exactly the hand-made rule(s) {told}",
             zh=f"仅删除以下手工规则：{told}",
         ),
         prediction=Text(

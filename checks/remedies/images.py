@@ -34,7 +34,7 @@ def image_for(
 def imported(action: ImportImage) -> Text:
     """The title of such a repair."""
     return Text(
-        f"Import {action.reference} from {action.archive} into the store of this host's runtime",
+        f"import {action.reference} from {action.archive} into the store of this host's runtime",
         zh=f"从 {action.archive} 将 {action.reference} 导入本机运行时的镜像库",
     )
 

@@ -68,7 +68,7 @@ def iptables_manager_mode(
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            f"Set modules.iptablesManager.mode to external, so that DaemonSet {manager.name} alone writes the rules",
+            f"set modules.iptablesManager.mode to external, so that DaemonSet {manager.name} alone writes the rules",
             zh=f"将 modules.iptablesManager.mode 设为 external，仅由 DaemonSet {manager.name} 写规则",
         ),
         prediction=noticed(restarts),
@@ -163,7 +163,7 @@ def _memory(verdict: Verdict, daemonset: DaemonSet) -> Plan:
         patch = [{"op": "add", "path": f"{where}/limits", "value": {"memory": _MEMORY}}]
     before = limits.get("memory", "none")
     title = Text(
-        f"Raise the memory limit of iptables-manager from {before} to {_MEMORY}",
+        f"raise the memory limit of iptables-manager from {before} to {_MEMORY}",
         zh=f"将 iptables-manager 的内存限制从 {before} 提高到 {_MEMORY}",
     )
     return _patched(verdict, daemonset, title, patch)
@@ -181,7 +181,7 @@ def _other_backend(verdict: Verdict, daemonset: DaemonSet) -> Plan | NoPlan:
         {"op": "replace", "path": f"{_TEMPLATE}/containers/{place}/image", "value": f"{other}{colon}{tag}"}
     ]
     title = Text(
-        f"Give iptables-manager the image {other}{colon}{tag}: this kernel has no table for {image}",
+        f"give iptables-manager the image {other}{colon}{tag}: this kernel has no table for {image}",
         zh=f"将 iptables-manager 的镜像换为 {other}{colon}{tag}：本内核没有 {image} 所用的表",
     )
     return _patched(verdict, daemonset, title, patch)
@@ -193,7 +193,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
     if spec.node_selector:
         told = ", ".join(f"{key}={value}" for key, value in sorted(spec.node_selector.items()))
         title = Text(
-            f"Take the nodeSelector {told} of the DaemonSet away; its affinity keeps it off edges",
+            f"take the nodeSelector {told} of the DaemonSet away; its affinity keeps it off edges",
             zh=f"去掉该 DaemonSet 的 nodeSelector {told}；其亲和性已避开边缘",
         )
         patch = [{"op": "remove", "path": f"{_TEMPLATE}/nodeSelector"}]
@@ -202,7 +202,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
     if lacking:
         names = ", ".join(f"{one['key']}:{one['effect']}" for one in lacking)
         title = Text(
-            f"Let iptables-manager tolerate {names}, the taint of the API-server hosts",
+            f"let iptables-manager tolerate {names}, the taint of the API-server hosts",
             zh=f"使 iptables-manager 容忍 API 服务器主机的污点 {names}",
         )
         place = f"{_TEMPLATE}/tolerations"
@@ -211,7 +211,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
         return _patched(verdict, daemonset, title, each if spec.tolerations else whole)
     if "node-role.kubernetes.io/master" in str(spec.affinity):
         title = Text(
-            "Let the DaemonSet run on every node that is no edge; its affinity asks for the label master, which "
+            "let the DaemonSet run on every node that is no edge; its affinity asks for the label master, which "
             "newer clusters do not have",
             zh="使该 DaemonSet 在所有非边缘节点上运行；其亲和性要求 master 标签，而新集群没有该标签",
         )
@@ -303,7 +303,7 @@ def _rights(verdict: Verdict, daemonset: DaemonSet, access: MetricsAccess | Unav
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            f"Give {account} the right to read pods and to read and update configmaps, as the chart does",
+            f"give {account} the right to read pods and to read and update configmaps, as the chart does",
             zh=f"按 chart 的设置，授予 {account} 读取 pods、读取和更新 configmaps 的权限",
         ),
         prediction=_PREDICTED,

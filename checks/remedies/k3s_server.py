@@ -54,7 +54,7 @@ def k3s_egress(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
     return _plan(
         verdict,
         Text(
-            f"Write {_EGRESS}: disabled into {action.path} and restart K3s, so that kube-apiserver connects to edges itself",
+            f"write {_EGRESS}: disabled into {action.path} and restart K3s, so that kube-apiserver connects to edges itself",
             zh=f"在 {action.path} 中写入 {_EGRESS}: disabled 并重启 K3s，使 kube-apiserver 直接连接边缘",
         ),
         _PREDICTED,
@@ -81,7 +81,7 @@ def kubelet_ca(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
     return _plan(
         verdict,
         Text(
-            f"Let kube-apiserver not verify what answers for kubelets: write kube-apiserver-arg {_AUTHORITY}= into {path} "
+            f"let kube-apiserver not verify what answers for kubelets: write kube-apiserver-arg {_AUTHORITY}= into {path} "
             "and restart K3s",
             zh=f"使 kube-apiserver 不校验 kubelet 一侧的证书：在 {path} 中写入 kube-apiserver-arg {_AUTHORITY}= 并重启 K3s",
         ),

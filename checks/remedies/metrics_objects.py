@@ -274,14 +274,14 @@ def _restart(server: MetricsServer) -> tuple[RestartPods, ...]:
 
 def _whole(image: str) -> Text:
     return Text(
-        f"Install metrics-server ({image}) with all nine objects, set up for edges",
+        f"install metrics-server ({image}) with all nine objects, set up for edges",
         zh=f"安装 metrics-server（{image}），包含全部九个对象，并按边缘的需要设置",
     )
 
 
 def _one(subject: str) -> Text:
     return Text(
-        f"Make {subject} as metrics-server's own manifest has it; its other objects stay as they are",
+        f"make {subject} as metrics-server's own manifest has it; its other objects stay as they are",
         zh=f"按 metrics-server 自身清单创建 {subject}；其他对象保持不变",
     )
 

@@ -109,7 +109,7 @@ def metrics_arguments(
     ]
     told = " ".join(wanted)
     title = Text(
-        f"Set {told} in the Deployment of metrics-server and leave its other arguments",
+        f"set {told} in the Deployment of metrics-server and leave its other arguments",
         zh=f"在 metrics-server 的 Deployment 中设置 {told}，其他参数不变",
     )
     action = PatchObject(_path(deployment), "json", patch)
@@ -235,7 +235,7 @@ def metrics_placement(
         return deployment
     patch = [*_affinity(deployment, cloud, nodes), *_tolerations(deployment, cloud), *_strategy(deployment)]
     title = Text(
-        "Let metrics-server run on the hosts of kube-apiserver only (node affinity, and a toleration where they are tainted)",
+        "let metrics-server run on the hosts of kube-apiserver only (node affinity, and a toleration where they are tainted)",
         zh="使 metrics-server 只在 kube-apiserver 所在主机运行（节点亲和性；有污点时加容忍）",
     )
     return _plan(verdict, title, PatchObject(_path(deployment), "json", patch))
@@ -295,7 +295,7 @@ def _no_pod(verdict: Verdict, deployment: Deployment) -> Plan | NoPlan:
                 f"{deployment.metadata.namespace} describe replicaset -l k8s-app=metrics-server",
             )
         )
-    title = Text("Scale metrics-server to one replica", zh="将 metrics-server 的副本数设为 1")
+    title = Text("scale metrics-server to one replica", zh="将 metrics-server 的副本数设为 1")
     return _plan(verdict, title, PatchObject(_path(deployment), "merge", {"spec": {"replicas": 1}}))
 
 
@@ -320,7 +320,7 @@ def _unschedulable(
     if not patch:
         return NoPlan(_no_place(message))
     title = Text(
-        "Let metrics-server run on the hosts of kube-apiserver, which its selector, affinity or tolerations do not fit",
+        "let metrics-server run on the hosts of kube-apiserver, which its selector, affinity or tolerations do not fit",
         zh="使 metrics-server 可在 kube-apiserver 所在主机运行（原有的选择器、亲和性或容忍不匹配）",
     )
     return _plan(verdict, title, PatchObject(_path(deployment), "json", [*patch, *_strategy(deployment)]))

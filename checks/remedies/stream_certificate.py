@@ -60,7 +60,7 @@ def stream_certificate(
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            "Make a new CA and certificate for the stream server, put them into Secret kubeedge/cloudcore under the "
+            "make a new CA and certificate for the stream server, put them into Secret kubeedge/cloudcore under the "
             "same keys, and restart cloudcore",
             zh="为流服务生成新的 CA 和证书，写入 Secret kubeedge/cloudcore 的原有键，并重启 cloudcore",
         ),

@@ -1,4 +1,4 @@
-"""Correcting the record of tunnel ports, and the port of a single edge Node (KE301, KE302)."""
+"""Correcting the record of tunnel ports, and the port of a single edge Node (KE301, KE302), and a session that is dead (KE508)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _anew(
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            "Let cloudcore write the record of tunnel ports anew by restarting it",
+            "let cloudcore write the record of tunnel ports anew by restarting it",
             zh="重启 cloudcore，使其重新写入隧道端口记录",
         ),
         prediction=noticed(restarts),
@@ -114,11 +114,11 @@ def _title(before: Mapping[str, int], after: Mapping[str, int]) -> Text:
     new = ", ".join(f"{ip}: {port}" for ip, port in after.items() if ip not in before)
     if new:
         return Text(
-            f"Put cloudcore's IPv4 address into the record of tunnel ports ({new}) in place of {gone}",
+            f"put cloudcore's IPv4 address into the record of tunnel ports ({new}) in place of {gone}",
             zh=f"在隧道端口记录中以 cloudcore 的 IPv4 地址（{new}）替换 {gone}",
         )
     return Text(
-        f"Take {gone} out of the record of tunnel ports, where no cloudcore runs",
+        f"take {gone} out of the record of tunnel ports, where no cloudcore runs",
         zh=f"从隧道端口记录中删除没有 cloudcore 的 {gone}",
     )
 
@@ -145,18 +145,21 @@ _CLOUDCORE_FIRST = Text(
 )
 
 
-@remedy("KE301")
+@remedy("KE301", "KE508")
 def kubelet_port(verdict: Verdict, names: EveryHost[EdgeName]) -> Plan | NoPlan:
-    """A restart of edgecore, which only the edge itself can do: its new tunnel makes cloudcore write the port."""
-    concerned = {verdict.node, *verdict.nodes}
-    if not concerned & {found.name for found in names.known().values()}:
-        return NoPlan(_on_the_edge(verdict.node or f"{verdict.nodes[0]} and the others"))
+    """A restart of edgecore, which only the edge can do: a new tunnel gives a new session and makes cloudcore write the port."""
+    concerned = [node for node in (verdict.node, *verdict.nodes) if node]
+    if not concerned:
+        return NoPlan(_NO_STREAM_SERVER)
+    if not {found.name for found in names.known().values()} & set(concerned):
+        more = f" (+{len(concerned) - 1})" if len(concerned) > 1 else ""
+        return NoPlan(_on_the_edge(f"{concerned[0]}{more}"))
     return Plan(
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            "Restart edgecore, so that its new tunnel makes cloudcore write the port into the Node",
-            zh="重启 edgecore，使其新隧道促使 cloudcore 将端口写入 Node",
+            "restart edgecore: with its new tunnel cloudcore has a new session and writes the port into the Node",
+            zh="重启 edgecore：新隧道建立后，cloudcore 会有新会话并将端口写入 Node",
         ),
         prediction=Text(
             "This edge reconnects within seconds; its containers keep running.",
@@ -169,10 +172,16 @@ def kubelet_port(verdict: Verdict, names: EveryHost[EdgeName]) -> Plan | NoPlan:
     )
 
 
+_NO_STREAM_SERVER = Text(
+    "no edge is concerned but cloudcore itself, whose stream server does not answer (KE101, KE104, KE105)",
+    zh="与边缘无关，是 cloudcore 自身的流服务没有应答（见 KE101、KE104、KE105）",
+)
+
+
 def _on_the_edge(node: str) -> Text:
     return Text(
-        f"the port is written when the tunnel of {node} connects, which only that machine can do: "
+        f"only {node} itself can dial a new tunnel, with which the session and the port come right: "
         f"sudo systemctl restart edgecore  (on {node}), or there: sudo kedoctor run --fix",
-        zh=f"端口在 {node} 的隧道建立时写入，只能在该机器上操作：sudo systemctl restart edgecore"
+        zh=f"只有 {node} 自身能重新建立隧道，会话和端口随之恢复：sudo systemctl restart edgecore"
         f"（在 {node} 上），或在该机器运行 sudo kedoctor run --fix",
     )
