@@ -124,7 +124,7 @@ def _subject(diversion: Diversion, node: str) -> str:
 
 
 def _missing(rules: NatRules, diversion: Diversion, node: str) -> Finding:
-    port, where = diversion.port, diversion.edge.internal_ip
+    port, where, cloudcore = diversion.port, diversion.edge.internal_ip, diversion.cloudcore or "<cloudcore>"
     others = sorted({span for rule in rules.dnat if _near(rule) for span in rule.ports})
     stray = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in others)
     note = f" Rules exist only for {stray}." if stray else ""
@@ -133,14 +133,14 @@ def _missing(rules: NatRules, diversion: Diversion, node: str) -> Finding:
         note = " Chain TUNNEL-PORT holds the rule, but no rule of OUTPUT jumps there."
         note_zh = "链 TUNNEL-PORT 中有该规则，但 OUTPUT 没有跳转到该链。"
     summary = Text(
-        f"No rule on this host diverts port {port} to cloudcore {diversion.cloudcore}: requests go to {where}:{port}, "
+        f"No rule on this host diverts port {port} to cloudcore {cloudcore}: requests go to {where}:{port}, "
         f"where nothing listens.{note}",
-        zh=f"本机没有把端口 {port} 转发到 cloudcore {diversion.cloudcore} 的规则：请求会直接发往 {where}:{port}，"
+        zh=f"本机没有把端口 {port} 转发到 cloudcore {cloudcore} 的规则：请求会直接发往 {where}:{port}，"
         f"而那里没有监听。{note_zh}",
     )
     expected = Text(
-        f"-p tcp --dport {port} -j DNAT --to-destination {diversion.cloudcore}:10003, reached from nat OUTPUT",
-        zh=f"从 nat OUTPUT 可达的 -p tcp --dport {port} -j DNAT --to-destination {diversion.cloudcore}:10003",
+        f"-p tcp --dport {port} -j DNAT --to-destination {cloudcore}:10003, reached from nat OUTPUT",
+        zh=f"从 nat OUTPUT 可达的 -p tcp --dport {port} -j DNAT --to-destination {cloudcore}:10003",
     )
     tell = failed if diversion.matters else warned
     return tell(

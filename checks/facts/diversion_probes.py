@@ -83,8 +83,7 @@ def stream_servers(
     addresses = [ip for ip in record.ports if ip and is_ip(ip)] or sorted(targets.live)[:4]
 
     def ask(address: str) -> StreamServer:
-        host = f"[{address}]" if ":" in address else address
-        answer = wire.get(f"https://{host}:{targets.port}/", timeout=_DIRECT)
+        answer = wire.get(_url(address, targets.port, "/"), timeout=_DIRECT)
         return StreamServer(address, targets.port, answer)
 
     found = ask_all(ask, addresses)
@@ -110,7 +109,7 @@ class TunnelProbe:
     @property
     def url(self) -> str:
         """What was asked for."""
-        return f"https://{self.cloudcore}:{self.port}{_SUMMARY}"
+        return _url(self.cloudcore, self.port, _SUMMARY)
 
     @property
     def node_name(self) -> str:
@@ -150,7 +149,7 @@ def tunnel_probes(
 
     def ask(edge: EdgeNode) -> TunnelProbe:
         address = cloudcore_of(edge)
-        url = f"https://{address}:{targets.port}{_SUMMARY}"
+        url = _url(address, targets.port, _SUMMARY)
         answer = wire.get(url, host_header=edge.internal_ip, timeout=_THROUGH)
         lost = isinstance(answer, HttpAnswer) and answer.status == 500
         by_name = wire.get(url, host_header=edge.name, timeout=_THROUGH) if lost else None
@@ -228,6 +227,10 @@ def target_probes(wire: Wire, rules: NatRules, targets: DiversionTargets) -> Tar
     strange = sorted((ip, port) for ip, port in places if ip and port and targets.strange(ip, port))[:8]
     answers = ask_all(lambda place: wire.get(f"https://{place[0]}:{place[1]}/", timeout=_DIRECT), strange)
     return _none_asked(answers) or TargetProbes(dict(zip(strange, answers, strict=True)))
+
+
+def _url(address: str, port: int, path: str) -> str:
+    return f"https://[{address}]:{port}{path}" if ":" in address else f"https://{address}:{port}{path}"
 
 
 def _reached_by_tunnel(edge: EdgeNode) -> bool:
