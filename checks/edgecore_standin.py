@@ -46,6 +46,7 @@ from kedoctor.checks.facts.edgecore import (
 from kedoctor.checks.facts.tunnelport import parse_record
 from kedoctor.checks.hostport import HostPort, is_loopback
 from kedoctor.checks.kinds import ConfigMap, NodeMetrics, Pod
+from kedoctor.checks.sandbox_gaps import ADDED, furnish
 
 __all__ = ["EDGECORE"]
 
@@ -378,4 +379,6 @@ EDGECORE = StandIn(
         "则建立连接。沙箱中不运行容器。",
     ),
     play,
+    furnish,
+    ADDED,
 )

@@ -86,6 +86,8 @@ class Sandbox:
         self._server.date_offset = self._clock.offset
         self._hosts = {one.manifest.host: self._host(one, informed) for one in recorded}
         self._informed = informed.manifest.host
+        if self.standin.furnish is not None:
+            self._play(self.standin.furnish(self._stage(starts=True)))
 
     def _host(self, recorded: ReplaySource, informed: ReplaySource) -> SandboxHost:
         root = self.directory / "hosts" / recorded.manifest.host
@@ -146,7 +148,10 @@ class Sandbox:
 
     def _control(self, starts: bool) -> None:
         """The stand-in starts or stops, and what that changes is seen from now on."""
-        stage = Stage(
+        self._play(self.standin.play(self._stage(starts=starts)))
+
+    def _stage(self, *, starts: bool) -> Stage:
+        return Stage(
             host=self.acting,
             starts=starts,
             hosts={name: Host(host) for name, host in self._hosts.items()},
@@ -155,11 +160,11 @@ class Sandbox:
             now=self._clock.now(),
             pid=next(self._pids),
         )
-        self._play(self.standin.play(stage))
 
     def _play(self, scene: Scene) -> None:
         for name, part in scene.hosts.items():
             self._hosts[name].play(part)
+        self._hosts[self._informed].whole.update(scene.whole)
         for wanted in scene.writes:
             write(self._server, wanted)
         for lines in scene.logs:

@@ -43,7 +43,10 @@ class SandboxClock:
 
 
 class SandboxHost:
-    """One machine. What was not recorded stays not recorded, except what somebody put there since."""
+    """One machine. What was not recorded stays not recorded, except what somebody put there since.
+
+    ``whole`` holds the kinds and namespaces of which the cluster is known to hold everything.
+    """
 
     def __init__(
         self, recorded: ReplaySource, *, root: str, clock: SandboxClock, cluster: Source | None
@@ -55,6 +58,7 @@ class SandboxHost:
         self._tree = FileTree(root)
         self._lock = threading.Lock()
         self._scene = HostScene()
+        self.whole: set[tuple[str, str]] = set()
         self._unpacked: dict[str, o.FileMetadata] = {}
         self._unpack()
 
@@ -68,6 +72,8 @@ class SandboxHost:
         with self._lock:
             now = self._scene
             text = {name: now.journal.get(name, "") + more for name, more in scene.journal.items()}
+            for path, data in scene.files.items():
+                self._fill(path, data)
             self._scene = HostScene(
                 processes=scene.processes or now.processes,
                 sockets=scene.sockets or now.sockets,
@@ -75,6 +81,7 @@ class SandboxHost:
                 journal={**now.journal, **text},
                 ports={**now.ports, **scene.ports},
                 pages={**now.pages, **scene.pages},
+                resources=scene.resources or now.resources,
             )
 
     def observe(self, request: Request) -> Any:
@@ -92,6 +99,8 @@ class SandboxHost:
         if played is not None:
             return played
         answer = self.recorded.observe(request)
+        if isinstance(request, o.ReadResources) and isinstance(answer, Unavailable):
+            return scene.resources or answer
         if isinstance(request, o.ReadJournal) and (more := scene.journal.get(request.unit)):
             return _longer(answer, more, request.lines)
         return answer
@@ -104,6 +113,14 @@ class SandboxHost:
             whole = isinstance(answer, o.File) and not answer.truncated
             if isinstance(request, o.ReadFile) and whole and not request.path.startswith(_KERNEL):
                 self._write(request.path, answer)
+
+    def _fill(self, path: str, data: bytes) -> None:
+        """Puts a file where the recording says nothing at all."""
+        recorded = self.recorded.observe(o.ReadFile(path))
+        if isinstance(recorded, Unavailable) and recorded.reason is Reason.NOT_RECORDED:
+            made = self._clock.recorded
+            metadata = o.FileMetadata(path, "file", 0o644, 0, 0, len(data), made)
+            self._write(path, o.File(metadata, data))
 
     def _write(self, path: str, file: o.File) -> None:
         place = self._tree.place(path)
@@ -141,7 +158,8 @@ class SandboxHost:
     def _of_cluster(self, request: Request) -> Any:
         # The sandbox's API server holds what was recorded, so that an empty list of something else means nothing.
         recorded = self.recorded.observe(request)
-        if self._cluster is None or isinstance(recorded, Unavailable):
+        whole = isinstance(request, o.ListObjects) and (request.kind, request.namespace) in self.whole
+        if self._cluster is None or (isinstance(recorded, Unavailable) and not whole):
             return recorded
         return self._cluster.observe(request)
 

@@ -16,6 +16,7 @@ from kedoctor.observations import (
     Connection,
     HttpAnswer,
     Processes,
+    Resources,
     Sockets,
     TlsPeer,
     Unavailable,
@@ -48,7 +49,7 @@ class HostScene:
     """What changes on one machine; ``None`` and missing keys leave a thing as it is.
 
     ``journal`` is text to add, by unit. ``ports`` is what a TCP and a TLS connection to an address and port find,
-    ``pages`` what a GET gives, by URL and Host header.
+    ``pages`` what a GET gives, by URL and Host header. ``files`` and ``resources`` only fill gaps of the recording.
     """
 
     processes: Processes | None = None
@@ -59,6 +60,8 @@ class HostScene:
         default_factory=dict
     )
     pages: Mapping[tuple[str, str], HttpAnswer | Unavailable] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    resources: Resources | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +86,27 @@ class PodLines:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a start or stop changes: on machines (by name), in the API, and in the logs of pods."""
+    """What changes: on machines (by name), in the API, and in the logs of pods.
+
+    ``whole`` names kinds and namespaces (empty: none) of which the API then holds everything there is, so that a list
+    of them that was never recorded can be answered.
+    """
 
     hosts: Mapping[str, HostScene] = field(default_factory=dict)
     writes: tuple[ApiWrite, ...] = ()
     logs: tuple[PodLines, ...] = ()
+    whole: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """What plays a systemd unit; ``told`` says to people what it is and does."""
+    """What plays a systemd unit; ``told`` says to people what it is and does.
+
+    ``furnish`` is asked once, when the sandbox is opened, for what the recording lacks; ``added`` says what that is.
+    """
 
     unit: str
     told: Text
     play: Callable[[Stage], Scene]
+    furnish: Callable[[Stage], Scene] | None = None
+    added: Text | None = None
