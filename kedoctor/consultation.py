@@ -112,7 +112,7 @@ def _placed(outcome: Outcome, path: DataPath | None) -> list[Verdict]:
     """The verdicts, those of an edge host with the member it is: what is unknown there is not unknown elsewhere."""
     names: dict[str, str] = {}
     for host, context in outcome.site.hosts.items():
-        own = _fact_of(context, path.own_member) if path and path.own_member else None
+        own = _at_hand(context, path.own_member, outcome) if path and path.own_member else None
         names[host] = getattr(own, "name", host)
     return [
         replace(one, node=names.get(one.host, one.host))
@@ -134,12 +134,12 @@ def _edges(
 
 
 def _fact(outcome: Outcome, wanted: type) -> object:
-    return _fact_of(outcome.site, wanted)
+    return _at_hand(outcome.site, wanted, outcome)
 
 
-def _fact_of(context: Context, wanted: type) -> object:
+def _at_hand(context: Context, wanted: type, outcome: Outcome) -> object:
     try:
-        return context.fact(wanted)
+        return context.fact_at_hand(wanted, make=outcome.complete)
     except (FactCrashError, KeyError):  # its checks have said so already
         return None
 

@@ -33,7 +33,7 @@ def test_the_manual_page_is_up_to_date() -> None:
 def test_the_readme_names_commands_and_options_that_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     manual = (ROOT / "docs" / "man" / "kedoctor.1").read_text(encoding="utf-8").replace(r"\-", "-")
-    for name in re.findall(r"kedoctor ([a-z]+)", readme):
+    for name in re.findall(r"`(?:sudo )?kedoctor ([a-z]+)", readme):
         assert f".SS kedoctor {name} " in manual, name
     for flag in set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", readme)) - {"--no-index", "--find-links"}:
         assert flag in manual, flag
