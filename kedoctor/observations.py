@@ -185,7 +185,7 @@ class Process(Record, frozen=True):
 
 
 class Processes(Record, frozen=True):
-    """The process table of the host's pid namespace."""
+    """The processes that share the host's network; those of pods and of machines within it are not among them."""
 
     items: tuple[Process, ...]
 

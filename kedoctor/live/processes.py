@@ -34,15 +34,26 @@ _TROUBLE = (psutil.Error, OSError, RuntimeError)
 
 
 def list_processes() -> Processes | Unavailable:
-    """The processes of our pid namespace, by pid; those that end while we look are left out.
+    """The processes of this machine, by pid; those that end while we look are left out.
 
-    A process keeps its first 256 arguments, each cut to 4096 characters.
+    One with a network of its own is a pod's or another machine's (a container that was booted here) and is left out
+    too, where this user may see that. A process keeps its first 256 arguments, each cut to 4096 characters.
     """
     try:
         pids = psutil.pids()
     except _TROUBLE as error:
         return Unavailable(Reason.ERROR, "the process table", str(error))
-    return Processes(tuple(process for pid in pids if (process := _process(pid)) is not None))
+    ours = _network("self")
+    mine = (pid for pid in pids if _network(str(pid)) in {ours, None})
+    return Processes(tuple(process for pid in mine if (process := _process(pid)) is not None))
+
+
+def _network(pid: str) -> int | None:
+    """The identity of the network a process lives in; ``None`` where this user may not see it."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  what it leads to is no path
+    except OSError:
+        return None
 
 
 def _process(pid: int) -> Process | None:
