@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ import click
 from kedoctor.cli import options
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import UsageError
-from kedoctor.plugins import load_plugins
+from kedoctor.formats import Presentation
+from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
 from kedoctor.sites import bundled_site
 
@@ -20,12 +22,16 @@ __all__ = ["command"]
 @click.command()
 @click.argument("name", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List the recorded sites.")
+@click.option(
+    "--fix", "repair", is_flag=True, help="Repair it too, and take that back, in a throw-away sandbox."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.output_options
 def command(
     *,
     name: str | None,
     list_them: bool,
+    repair: bool,
     verbose: bool,
     format_name: str | None,
     output: Path | None,
@@ -34,6 +40,10 @@ def command(
     """Diagnose a recorded broken site; needs no cluster and touches nothing.
 
     The exit code is 0 when the diagnosis was made: that the recorded site is broken is the point.
+
+    With --fix the site is unpacked into a temporary directory, repaired there, looked at again and rolled back. The
+    exit code is 0 if all of that went as it should, else 4. With --format or -o the story goes to standard error, and
+    the report of the repaired site is written as asked.
     """
     plugins = load_plugins()
     demos = plugins.demos()
@@ -44,8 +54,26 @@ def command(
     if chosen not in demos:
         raise UsageError(f"there is no recorded site {chosen!r}", hint=f"there are: {', '.join(demos)}")
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    if repair:
+        return _tell_repair(plugins, demos[chosen], presentation, format_name, output)
     question = Question(command=f"kedoctor demo {chosen}", demo=True)
     with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
         report = consult(plugins, bundled_site(demos[chosen]), question, observer=watching)
     options.emit(options.render(plugins, report, format_name or "terminal", presentation), output)
     return 0
+
+
+def _tell_repair(
+    plugins: Plugins,
+    bundles: Sequence[Path],
+    presentation: Presentation,
+    format_name: str | None,
+    output: Path | None,
+) -> int:
+    from kedoctor.cli.demo_fix import tell_repair  # noqa: PLC0415  a plain demo changes nothing
+
+    aloud = format_name is None and output is None
+    report, code = tell_repair(plugins, bundles, presentation, aloud=aloud)
+    if not aloud:
+        options.emit(options.render(plugins, report, format_name or "terminal", presentation), output)
+    return code

@@ -84,11 +84,15 @@ def _say(key: str, language: str, **values: object) -> str:
 
 
 class TerminalDesk:
-    """Shows on standard error, so that standard output stays the report's; asks with No as the default."""
+    """Shows on standard error, so that standard output stays the report's; asks with No as the default.
 
-    def __init__(self, language: str, *, yes: bool) -> None:
+    With ``aloud`` it shows on standard output, for who tells the whole story there.
+    """
+
+    def __init__(self, language: str, *, yes: bool, aloud: bool = False) -> None:
         self._language = language
         self._yes = yes
+        self._err = not aloud
         self.could_not_ask = False
         self._open_line = False
 
@@ -97,12 +101,12 @@ class TerminalDesk:
         for line in plan_lines(plan, prepared, self._language):
             stripped = line.strip()
             colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
-            click.secho(line, fg=colour, err=True)
+            click.secho(line, fg=colour, err=self._err)
 
     def refuse(self, code: str, subject: str, reason: Text) -> None:
         """Says why nothing is done about a verdict."""
         words = {"code": code, "subject": subject, "reason": reason.in_language(self._language)}
-        click.echo(_say("left", self._language, **words), err=True)
+        click.echo(_say("left", self._language, **words), err=self._err)
 
     def agree(self, plan: MergedPlan) -> bool:
         """Asks, unless ``--yes`` was given; without a terminal the answer is no."""
@@ -111,28 +115,28 @@ class TerminalDesk:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             self.could_not_ask = True
-            click.echo(_say("no-terminal", self._language), err=True)
+            click.echo(_say("no-terminal", self._language), err=self._err)
             return False
-        return click.confirm(_say("go", self._language), default=False, err=True)
+        return click.confirm(_say("go", self._language), default=False, err=self._err)
 
     def tell(self, action: Action) -> None:
         """Says what is being done."""
         self._end_line()
-        click.echo(f"  … {described(action, self._language)}", err=True)
+        click.echo(f"  … {described(action, self._language)}", err=self._err)
 
     def say(self, sentence: Text) -> None:
         """Says how something ended."""
         self._end_line()
-        click.echo(sentence.in_language(self._language), err=True)
+        click.echo(sentence.in_language(self._language), err=self._err)
 
     def wait(self, codes: Sequence[str], seconds_left: float) -> None:
         """Shows what is being waited for, on one line that is overwritten."""
-        if sys.stderr.isatty():
+        if (sys.stderr if self._err else sys.stdout).isatty():
             words = _say("waits", self._language, codes=" ".join(codes), seconds=seconds_left)
-            click.echo(f"\r\x1b[K  … {words} ", nl=False, err=True)
+            click.echo(f"\r\x1b[K  … {words} ", nl=False, err=self._err)
             self._open_line = True
 
     def _end_line(self) -> None:
         if self._open_line:
-            click.echo(err=True)
+            click.echo(err=self._err)
             self._open_line = False

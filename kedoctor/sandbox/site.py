@@ -98,6 +98,16 @@ class Sandbox:
     # ---------------------------------------------------------------------------------------- looking
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts of the site."""
+        return tuple(self._hosts)
+
+    @property
+    def url(self) -> str:
+        """Where its API server listens."""
+        return self._server.url
+
+    @property
     def journal(self) -> Journal:
         """The sandbox's own journal of changes."""
         return Journal(self.directory / "state" / "journal")
