@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kedoctor.api import Evidence, Finding, Text, Unavailable, skipped
 from kedoctor.checks.facts.cloud_host import CloudProcesses
+from kedoctor.checks.facts.diversions import Diversion
 from kedoctor.checks.facts.nat import NatRules
 from kedoctor.checks.netfilter import Backend, DnatRule, Doubt, DoubtKind, Outcome, OutcomeKind, Rule
+from kedoctor.records import replace
 
 __all__ = [
     "SHOW_RULES",
     "doubts_told",
+    "for_each",
     "not_an_apiserver",
     "outcome_told",
     "removal",
@@ -93,6 +96,12 @@ def view_evidence(rules: NatRules) -> tuple[Evidence, ...]:
 
 def _of_diversion(rule: DnatRule) -> bool:
     return rule.owner in (None, "iptables-manager", "kedoctor")
+
+
+def for_each(diversion: Diversion, finding: Finding) -> Iterator[Finding]:
+    """The finding about a port, once for every node that it concerns (or once, when it concerns them all)."""
+    for node in diversion.concerns:
+        yield replace(finding, node=node, subject=f"{node}, {finding.subject}") if node else finding
 
 
 def removal(rule: DnatRule) -> str:

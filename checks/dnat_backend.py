@@ -30,6 +30,7 @@ from kedoctor.api import (
 from kedoctor.checks.backend_of import Standing, home_of, standing_of
 from kedoctor.checks.diversion_words import (
     SHOW_RULES,
+    for_each,
     not_an_apiserver,
     outcome_told,
     removal,
@@ -101,8 +102,9 @@ def _judge(
     mapping = [ending for ending in path.endings if ending.outcome.is_mapping]
     by = [rule for ending in mapping if (rule := rules.mapping(ending)) is not None]
     if any(doubt.kind is DoubtKind.ORDER for doubt in path.doubts):
-        for node in diversion.concerns:
-            yield from _conflict(rules, diversion, mapping, node, targets=targets, probes=probes)
+        conflict = _conflict(rules, diversion, mapping, targets=targets, probes=probes)
+        if conflict is not None:
+            yield from for_each(diversion, conflict)
     elif _twice(rules, diversion.port):
         yield _two_managers(rules, diversion.port)
     elif path.certain and len(by) == 1 and _leads_right(targets, mapping[0]):
@@ -119,14 +121,13 @@ def _conflict(
     rules: NatRules,
     diversion: Diversion,
     mapping: list[Ending],
-    node: str,
     *,
     targets: DiversionTargets,
     probes: _Probes,
-) -> Iterator[Finding]:
+) -> Finding | None:
     right = [targets.place(one.outcome.address, one.outcome.port) is Place.CLOUDCORE for one in mapping]
     if not any(right) and targets.runs:
-        return  # whichever acts, the place is wrong: KE304
+        return None  # whichever acts, the place is wrong: KE304
     arrived = _arrived(diversion.port, probes)
     by = {one.backend: rule for one in mapping if (rule := rules.mapping(one)) is not None}
     told = " and ".join(
@@ -147,15 +148,14 @@ def _conflict(
     )
     tell = failed if arrived is False else warned
     hand = [rule for rule in by.values() if rule.hand_made]
-    yield tell(
+    return tell(
         summary,
         expected=Text(
             "one backend with one rule for each port on record", zh="只有一个后端，且记录中每个端口一条规则"
         ),
         actual=told,
         hint=_REMEDY,
-        subject=f"{node}, port {diversion.port}" if node else f"port {diversion.port}",
-        node=node,
+        subject=f"port {diversion.port}",
         evidence=tuple(rule_evidence(rule.rule, rule.backend) for rule in by.values()),
         commands=(*(removal(rule) for rule in hand), *SHOW_RULES),
         breaks=None if arrived is False else (),

@@ -34,6 +34,7 @@ from kedoctor.checks.backend_of import Standing, standing_of
 from kedoctor.checks.diversion_words import (
     SHOW_RULES,
     doubts_told,
+    for_each,
     not_an_apiserver,
     outcome_told,
     rule_evidence,
@@ -100,30 +101,28 @@ def dnat_rule(
         )
     else:
         for diversion in diversions.items:
-            yield from _judge(rules, diversion, targets)
-            if _has_pod_here(metrics, addresses):
-                yield from _from_pods(rules, diversion)
+            yield from for_each(diversion, _judge(rules, diversion, targets))
+            pods = _from_pods(rules, diversion) if _has_pod_here(metrics, addresses) else None
+            if pods is not None:
+                yield from for_each(diversion, pods)
 
 
-def _judge(rules: NatRules, diversion: Diversion, targets: DiversionTargets) -> Iterator[Finding]:
+def _judge(rules: NatRules, diversion: Diversion, targets: DiversionTargets) -> Finding:
     path = diversion.path
-    outcome = path.outcome
-    for node in diversion.concerns:
-        if not path.certain:
-            yield _uncertain(rules, diversion, node)
-        elif outcome.kind is OutcomeKind.UNCHANGED:
-            yield _missing(rules, diversion, node)
-        elif outcome.kind is OutcomeKind.DROPPED:
-            yield _dropped(rules, diversion, node)
-        else:
-            yield _mapped(rules, diversion, targets, node)
+    if not path.certain:
+        return _uncertain(rules, diversion)
+    if path.outcome.kind is OutcomeKind.UNCHANGED:
+        return _missing(rules, diversion)
+    if path.outcome.kind is OutcomeKind.DROPPED:
+        return _dropped(rules, diversion)
+    return _mapped(rules, diversion, targets)
 
 
-def _subject(diversion: Diversion, node: str) -> str:
-    return f"{node}, port {diversion.port}" if node else f"port {diversion.port}"
+def _subject(diversion: Diversion) -> str:
+    return f"port {diversion.port}"
 
 
-def _missing(rules: NatRules, diversion: Diversion, node: str) -> Finding:
+def _missing(rules: NatRules, diversion: Diversion) -> Finding:
     port, where, cloudcore = diversion.port, diversion.edge.internal_ip, diversion.cloudcore or "<cloudcore>"
     others = sorted({span for rule in rules.dnat if _near(rule) for span in rule.ports})
     stray = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in others)
@@ -148,8 +147,7 @@ def _missing(rules: NatRules, diversion: Diversion, node: str) -> Finding:
         expected=expected,
         actual="no rule" if not stray else f"rules for {stray} only",
         hint=_REMEDY,
-        subject=_subject(diversion, node),
-        node=node,
+        subject=_subject(diversion),
         evidence=view_evidence(rules),
         commands=(_MANAGER, *SHOW_RULES),
         breaks=None if diversion.matters else (),
@@ -176,7 +174,7 @@ def _near(rule: DnatRule) -> bool:
     return ours and any(first >= 10350 and last < 11000 for first, last in rule.ports)
 
 
-def _dropped(rules: NatRules, diversion: Diversion, node: str) -> Finding:
+def _dropped(rules: NatRules, diversion: Diversion) -> Finding:
     ending = diversion.path.decided_by
     evidence = (rule_evidence(ending.rule, ending.backend),) if ending is not None and ending.rule else ()
     return failed(
@@ -187,14 +185,13 @@ def _dropped(rules: NatRules, diversion: Diversion, node: str) -> Finding:
         expected=Text(f"diverted to {diversion.cloudcore}:10003", zh=f"转发到 {diversion.cloudcore}:10003"),
         actual=evidence[0].excerpt if evidence else "dropped by a chain's policy",
         hint=Text("Take that rule out, or let it spare this port.", zh="删除该规则，或使其放行该端口。"),
-        subject=_subject(diversion, node),
-        node=node,
+        subject=_subject(diversion),
         evidence=evidence or view_evidence(rules),
         commands=SHOW_RULES,
     )
 
 
-def _uncertain(rules: NatRules, diversion: Diversion, node: str) -> Finding:
+def _uncertain(rules: NatRules, diversion: Diversion) -> Finding:
     path = diversion.path
     why = doubts_told(path.doubts, rules)
     ends = " or ".join(dict.fromkeys(outcome_told(one).en for one in path.possible))
@@ -206,8 +203,7 @@ def _uncertain(rules: NatRules, diversion: Diversion, node: str) -> Finding:
             f"Where port {diversion.port} goes is not certain: {ends}, because of {why.en}{code}.",
             zh=f"无法确定端口 {diversion.port} 的去向：{ends_zh}；原因：{why.zh}{code}。",
         ),
-        subject=_subject(diversion, node),
-        node=node,
+        subject=_subject(diversion),
         evidence=view_evidence(rules),
         hint=Text(
             "Run kedoctor as root on this host; its probe KE309 shows where connections really end.",
@@ -217,14 +213,14 @@ def _uncertain(rules: NatRules, diversion: Diversion, node: str) -> Finding:
     )
 
 
-def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets, node: str) -> Finding:
+def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets) -> Finding:
     ending, outcome = diversion.path.decided_by, diversion.path.outcome
     rule = rules.mapping(ending) if ending is not None else None
-    told, subject = outcome_told(outcome), _subject(diversion, node)
+    told, subject = outcome_told(outcome), _subject(diversion)
     evidence = (rule_evidence(rule.rule, rule.backend),) if rule is not None else ()
     right = targets.place(outcome.address, outcome.port) is Place.CLOUDCORE
     if rule is not None and rule.owner not in (None, "iptables-manager", "kedoctor") and not right:
-        return _taken(diversion, rule, node, evidence)
+        return _taken(diversion, rule, evidence)
     if not right:
         return skipped(
             Text(
@@ -232,9 +228,8 @@ def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets, no
                 zh=f"端口 {diversion.port} 被转发到 {told.zh}；是否正确由 KE304 判断。",
             ),
             subject=subject,
-            node=node,
         )
-    refusal = _refused(rules, diversion, outcome.address or "", node)
+    refusal = _refused(rules, diversion, outcome.address or "")
     if refusal is not None:
         return refusal
     if rule is not None and standing_of(rule, rules) is Standing.OUT_OF_SIGHT:
@@ -245,7 +240,6 @@ def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets, no
                 zh=f"端口 {diversion.port} 仅由 iptables-{rule.backend} 中的手工规则转发，而没有人会在那里查看；详见 KE306。",
             ),
             subject=subject,
-            node=node,
         )
     by = whose(rule) if rule is not None else Text("a rule", zh="规则")
     backend = f" in iptables-{rule.backend}" if rule is not None else ""
@@ -255,7 +249,6 @@ def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets, no
             zh=f"端口 {diversion.port} 由{by.zh}{backend} 转发到 cloudcore {told.zh}。",
         ),
         subject=subject,
-        node=node,
         evidence=evidence,
     )
 
@@ -270,7 +263,7 @@ def _has_pod_here(metrics: MetricsServer | Unavailable, addresses: HostAddresses
     )
 
 
-def _from_pods(rules: NatRules, diversion: Diversion) -> Iterator[Finding]:
+def _from_pods(rules: NatRules, diversion: Diversion) -> Finding | None:
     """A failure when OUTPUT diverts the port and PREROUTING surely does not: then only ``kubectl top`` is broken."""
     packet = Packet(
         diversion.path.packet.destination,
@@ -280,29 +273,27 @@ def _from_pods(rules: NatRules, diversion: Diversion) -> Iterator[Finding]:
     path = rules.effective(packet, hook="PREROUTING")
     here = diversion.path
     if not (here.certain and here.outcome.is_mapping and path.certain) or path.outcome.is_mapping:
-        return
-    for node in diversion.concerns:
-        yield failed(
-            Text(
-                f"Port {diversion.port} is diverted for this host's own programs, but not for pods: metrics-server runs here "
-                "in the pod network and reaches no edge.",
-                zh=f"端口 {diversion.port} 只对本机程序转发，对 Pod 无效：metrics-server 以 Pod 网络运行在本机，无法到达边缘。",
-            ),
-            expected=Text("the same rule in nat PREROUTING", zh="nat PREROUTING 中也有相同规则"),
-            actual="no rule in nat PREROUTING",
-            hint=Text(
-                "Let iptables-manager write the rules (it serves both), or give metrics-server hostNetwork.",
-                zh="由 iptables-manager 写规则（它会同时处理两者），或让 metrics-server 使用 hostNetwork。",
-            ),
-            subject=f"{_subject(diversion, node)}, pods",
-            node=node,
-            evidence=view_evidence(rules),
-            commands=(_MANAGER, *SHOW_RULES),
-            breaks=("top",),
-        )
+        return None
+    return failed(
+        Text(
+            f"Port {diversion.port} is diverted for this host's own programs, but not for pods: metrics-server runs here "
+            "in the pod network and reaches no edge.",
+            zh=f"端口 {diversion.port} 只对本机程序转发，对 Pod 无效：metrics-server 以 Pod 网络运行在本机，无法到达边缘。",
+        ),
+        expected=Text("the same rule in nat PREROUTING", zh="nat PREROUTING 中也有相同规则"),
+        actual="no rule in nat PREROUTING",
+        hint=Text(
+            "Let iptables-manager write the rules (it serves both), or give metrics-server hostNetwork.",
+            zh="由 iptables-manager 写规则（它会同时处理两者），或让 metrics-server 使用 hostNetwork。",
+        ),
+        subject=f"{_subject(diversion)}, pods",
+        evidence=view_evidence(rules),
+        commands=(_MANAGER, *SHOW_RULES),
+        breaks=("top",),
+    )
 
 
-def _taken(diversion: Diversion, rule: DnatRule, node: str, evidence: tuple[Evidence, ...]) -> Finding:
+def _taken(diversion: Diversion, rule: DnatRule, evidence: tuple[Evidence, ...]) -> Finding:
     told = outcome_told(diversion.path.outcome)
     return failed(
         Text(
@@ -315,14 +306,13 @@ def _taken(diversion: Diversion, rule: DnatRule, node: str, evidence: tuple[Evid
             f"Take port {diversion.port} out of what {rule.owner} redirects.",
             zh=f"将端口 {diversion.port} 从 {rule.owner} 的重定向范围中排除。",
         ),
-        subject=_subject(diversion, node),
-        node=node,
+        subject=_subject(diversion),
         evidence=evidence,
         commands=SHOW_RULES,
     )
 
 
-def _refused(rules: NatRules, diversion: Diversion, target: str, node: str) -> Finding | None:
+def _refused(rules: NatRules, diversion: Diversion, target: str) -> Finding | None:
     """A failure when the filter table surely keeps this host from the place the connection was diverted to."""
     packet = Packet(
         target, diversion.path.outcome.port or 0, local_addresses=diversion.path.packet.local_addresses
@@ -344,8 +334,7 @@ def _refused(rules: NatRules, diversion: Diversion, target: str, node: str) -> F
                     f"Allow outgoing connections to {target}:{packet.port}.",
                     zh=f"放行到 {target}:{packet.port} 的出站连接。",
                 ),
-                subject=_subject(diversion, node),
-                node=node,
+                subject=_subject(diversion),
                 evidence=(
                     Evidence(
                         f"iptables-{path.backend}, table filter, chain OUTPUT",

@@ -28,6 +28,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.diversion_words import (
     SHOW_RULES,
+    for_each,
     not_an_apiserver,
     outcome_told,
     removal,
@@ -107,8 +108,8 @@ def dnat_target(
         if not found or len(found) < len(diversion.path.endings):
             continue
         judged = True
-        for node in diversion.concerns:
-            yield _judge(rules, diversion, found, node, targets=targets, probes=(probes, servers))
+        finding = _judge(rules, diversion, found, targets=targets, probes=(probes, servers))
+        yield from for_each(diversion, finding)
     if not judged:
         yield skipped(
             Text(
@@ -156,12 +157,11 @@ def _judge(
     rules: NatRules,
     diversion: Diversion,
     found: list[_Target],
-    node: str,
     *,
     targets: DiversionTargets,
     probes: _Probes,
 ) -> Finding:
-    subject = f"{node}, port {diversion.port}" if node else f"port {diversion.port}"
+    subject = f"port {diversion.port}"
     if targets.runs is False:
         return skipped(
             Text(
@@ -169,11 +169,10 @@ def _judge(
                 zh="没有 cloudcore 在运行，无法判断转发目标（见 KE105）。",
             ),
             subject=subject,
-            node=node,
         )
     wrong = [one for one in found if one.place not in _RIGHT_ENOUGH]
     if not wrong:
-        return _fine(diversion, found[0], subject, node)
+        return _fine(diversion, found[0])
     if len(wrong) < len(found):
         return skipped(
             Text(
@@ -181,18 +180,17 @@ def _judge(
                 zh=f"端口 {diversion.port} 有两条互相矛盾的规则；详见 KE306。",
             ),
             subject=subject,
-            node=node,
         )
     onward = _onward(rules, wrong[0])
     if onward and wrong[0].place is not Place.CLUSTER_IP:
-        return _wrong(diversion, wrong[0], targets, (subject, node), _virtual(wrong[0], onward))
+        return _wrong(diversion, wrong[0], targets, _virtual(wrong[0], onward))
     if wrong[0].place is Place.STRANGER:
-        return _stranger(diversion, wrong[0], targets, probes, (subject, node))
-    return _wrong(diversion, wrong[0], targets, (subject, node), _why(wrong[0], targets))
+        return _stranger(diversion, wrong[0], targets, probes)
+    return _wrong(diversion, wrong[0], targets, _why(wrong[0], targets))
 
 
-def _fine(diversion: Diversion, target: _Target, subject: str, node: str) -> Finding:
-    evidence = _evidence(target)
+def _fine(diversion: Diversion, target: _Target) -> Finding:
+    evidence, subject = _evidence(target), f"port {diversion.port}"
     if target.place is Place.CLOUDCORE:
         return passed(
             Text(
@@ -200,7 +198,6 @@ def _fine(diversion: Diversion, target: _Target, subject: str, node: str) -> Fin
                 zh=f"端口 {diversion.port} 指向 {target}，即在线 cloudcore 的流服务。",
             ),
             subject=subject,
-            node=node,
             evidence=evidence,
         )
     known = Text(
@@ -215,15 +212,12 @@ def _fine(diversion: Diversion, target: _Target, subject: str, node: str) -> Fin
     return unknown(
         ipvs if target.place is Place.IPVS_ADDRESS else known,
         subject=subject,
-        node=node,
         evidence=evidence,
         hint=Text("KE309 tells by a connection.", zh="KE309 会通过实际连接判断。"),
     )
 
 
-def _stranger(
-    diversion: Diversion, target: _Target, targets: DiversionTargets, probes: _Probes, where: tuple[str, str]
-) -> Finding:
+def _stranger(diversion: Diversion, target: _Target, targets: DiversionTargets, probes: _Probes) -> Finding:
     """An address that nobody knows: only a connection shows whether a cloudcore is behind it."""
     tried, servers = probes
     answer = (
@@ -240,8 +234,7 @@ def _stranger(
             expected=_expected(diversion, targets),
             actual=str(target),
             hint=Text("Leave the rule to iptables-manager.", zh="请交由 iptables-manager 维护规则。"),
-            subject=where[0],
-            node=where[1],
+            subject=f"port {diversion.port}",
             evidence=_evidence(target),
             breaks=(),
             hop="",
@@ -257,7 +250,7 @@ def _stranger(
         )
     elif answer is not None:
         why = Text(f"{why.en}, and something else answers there", zh=f"{why.zh}，且那里应答的是其他程序")
-    return _wrong(diversion, target, targets, where, why, proved=answer is not None)
+    return _wrong(diversion, target, targets, why, proved=answer is not None)
 
 
 def _why(target: _Target, targets: DiversionTargets) -> Text:
@@ -315,7 +308,6 @@ def _wrong(
     diversion: Diversion,
     target: _Target,
     targets: DiversionTargets,
-    where: tuple[str, str],
     why: Text,
     *,
     proved: bool | None = None,
@@ -332,8 +324,7 @@ def _wrong(
         expected=_expected(diversion, targets),
         actual=rule.rule.text if rule is not None else str(target),
         hint=_hint(rule),
-        subject=where[0],
-        node=where[1],
+        subject=f"port {diversion.port}",
         evidence=_evidence(target),
         commands=_commands(rule),
         certainty=Certainty.PROVED if sure else Certainty.IMPLIED,
