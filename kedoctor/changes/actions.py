@@ -94,7 +94,10 @@ class ChangeMode(Action, frozen=True, tag=True):
 
 
 class ControlUnit(Action, frozen=True, tag=True):
-    """A systemd unit's state: ``start``, ``stop``, ``enable``, ``disable`` or ``daemon-reload`` (without unit)."""
+    """A systemd unit's state: ``start``, ``stop``, ``enable``, ``disable`` or ``daemon-reload`` (without unit).
+
+    ``enable-now`` enables and starts; like ``enable`` it may name a unit that an earlier action of the plan writes.
+    """
 
     unit: str
     verb: str
@@ -168,7 +171,8 @@ class EnsureChain(Action, frozen=True, tag=True):
 class RemoveRule(Action, frozen=True, tag=True):
     """One rule out of a chain of the ``nat`` table, exactly as ``iptables-save`` prints it (``-A CHAIN …``).
 
-    ``occurrence`` counts equal rules from 1; going back it is put where it was.
+    ``occurrence`` counts equal rules from 1; going back it is put where it was. Of several equal rules that shall go
+    the last one stands first in the plan.
     """
 
     backend: str

@@ -24,7 +24,8 @@ def persistence(*chains: EnsureChain, programs: str = "/usr/sbin") -> tuple[Acti
     """
     files = (WriteFile(_rules_path(chain), restore_file(chain), 0o644) for chain in chains)
     unit = WriteFile(_UNIT_PATH, unit_file(*chains, programs=programs), 0o644)
-    return (*files, unit, ControlUnit(UNIT, "enable"))
+    # Started too, which loads the same rules once more: what cannot start now would fail at the next boot.
+    return (*files, unit, ControlUnit(UNIT, "enable-now"))
 
 
 def _rules_path(chain: EnsureChain) -> str:

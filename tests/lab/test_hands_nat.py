@@ -291,7 +291,7 @@ def test_after_a_reboot_the_unit_brings_our_chain_back(backend: Backend, tmp_pat
         made = Cloud(host, backend, tmp_path / "journal", library=False)
         made.fix(chain(backend))
         ours = [line for line in made.save().split("\n") if "KEDOCTOR" in line]
-    rules, unit, _ = persistence(chain(backend))
+    rules, unit, *_ = persistence(chain(backend))
     assert isinstance(rules, WriteFile)
     assert isinstance(unit, WriteFile)
     assert unit.path.endswith(UNIT)

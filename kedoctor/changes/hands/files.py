@@ -28,6 +28,7 @@ from kedoctor.yamldoc import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, Ya
 __all__ = ["FileActor", "edited", "text_diff"]
 
 _XATTR = "xattr:"
+_MISSING = "missing directories"
 LIMIT = 16 << 20
 """Files larger than this are never changed; configuration and certificates are far smaller."""
 
@@ -76,6 +77,7 @@ class FileActor:
 
     def __init__(self, root: str = "/", redactions: Sequence[RedactionRule] = ()) -> None:
         self._tree = FileTree(root)
+        self._whole = root == "/"
         self._redactor = Redactor(redactions)
 
     def look(self, action: Action) -> State:
@@ -123,14 +125,19 @@ class FileActor:
             raise ConflictError(f"{action.target} was changed by somebody else; it is left as it is")
 
     def _place(self, action: Action) -> Path:
-        return Path(os.path.realpath(self._tree.place(action.target.partition(":")[2])))
+        place = self._tree.place(action.target.partition(":")[2])
+        # Below another root the tree has followed the links; once more would lead out of it (/proc/PID/root).
+        return Path(os.path.realpath(place) if self._whole else place)
 
     def _state(self, action: Action) -> State:
         place = self._place(action)
         try:
             facts = place.stat()
         except FileNotFoundError:
-            return _seal(State(target=action.target, exists=False, fingerprint=""))
+            missing = sum(not parent.exists() for parent in place.parents)
+            return _seal(
+                State(target=action.target, exists=False, fingerprint="", attributes={_MISSING: str(missing)})
+            )
         if not stat.S_ISREG(facts.st_mode):
             raise RefusedError(f"{place} is not a regular file")
         if facts.st_size > LIMIT:
@@ -180,6 +187,7 @@ class FileActor:
                 place.unlink(missing_ok=True)
                 sync_directory(place.parent)
                 reach()
+                _leave(place, int(state.attributes.get(_MISSING, "0")))
         except OSError as error:
             raise _refused(action, error) from error
 
@@ -218,6 +226,16 @@ def _write(place: Path, state: State) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _leave(place: Path, missing: int) -> None:
+    """Removes the directories that were not there before, as far as nobody else uses them now."""
+    for parent in place.parents[:missing]:
+        try:
+            parent.rmdir()
+        except OSError:
+            return
+        sync_directory(parent.parent)
 
 
 def _beside(place: Path) -> Path:

@@ -16,8 +16,22 @@ __all__ = ["Runner", "UnitActor"]
 Runner = Callable[[Sequence[str], float], ToolOutput | Unavailable]
 """Runs a program with a deadline in seconds, as :func:`kedoctor.live.runner.run` does."""
 
-_WANTED = {"start": "started", "stop": "stopped", "enable": "enabled", "disable": "disabled"}
-_INVERSE = {"start": "stop", "stop": "start", "enable": "disable", "disable": "enable"}
+_WANTED = {
+    "start": "started",
+    "stop": "stopped",
+    "enable": "enabled",
+    "enable-now": "enabled",
+    "disable": "disabled",
+}
+_INVERSE = {
+    "start": "stop",
+    "stop": "start",
+    "enable": "disable",
+    "enable-now": "disable-now",
+    "disable": "enable",
+}
+_WORDS = {"enable-now": ("enable", "--now"), "disable-now": ("disable", "--now")}
+_NOT_STARTED = "enabled, not started"
 _RESTARTED = "restart"
 # A unit that dies again and again is still one that somebody started.
 _STARTED = ("active", "activating", "reloading", "refreshing")
@@ -49,7 +63,9 @@ class UnitActor:
         control = _control(action)
         if control.verb == "daemon-reload":
             return State(target=action.target, exists=True, fingerprint="reload")
-        shown = self._loaded(control.unit)
+        # A unit that is going to be enabled may be one that is written by the same plan.
+        filing = control.verb not in ("start", "stop")
+        shown = self._loaded(control.unit, *(("not-found",) if filing else ()))
         return State(
             target=action.target, exists=True, fingerprint=_condition(control.verb, shown), attributes=shown
         )
@@ -76,9 +92,12 @@ class UnitActor:
             return State(target=action.target, exists=True, fingerprint=_RESTARTED)
         control = _control(action)
         self._control(control.verb, control.unit)
-        if control.verb == "start":
+        if control.verb in ("start", "enable-now"):
             self._stays_up(control.unit)
-        return State(target=action.target, exists=True, fingerprint=self.look(action).fingerprint)
+        after = self.look(action).fingerprint
+        if after != _WANTED.get(control.verb, after):
+            raise RefusedError(f"systemctl {control.verb} {control.unit}: it is {after} afterwards")
+        return State(target=action.target, exists=True, fingerprint=after)
 
     def undo(self, action: Action, before: State, after: State) -> None:
         """The opposite verb; of a restart, on the way back, whatever the unit was doing before."""
@@ -88,7 +107,8 @@ class UnitActor:
                 self._as_before(action.unit, before.attributes.get("ActiveState", "active"))
             return
         control = _control(action)
-        self._control(_INVERSE.get(control.verb, control.verb), control.unit)
+        back = "stop" if before.fingerprint == _NOT_STARTED else _INVERSE.get(control.verb, control.verb)
+        self._control(back, control.unit)
 
     def tidy(self, action: Action) -> None:
         """Takes away what was lent to a unit whose start was killed halfway."""
@@ -99,10 +119,10 @@ class UnitActor:
 
     def _control(self, verb: str, unit: str) -> None:
         reach()
-        if verb == "start":
+        if verb in ("start", "enable-now"):
             # A unit that has failed too often refuses to start until its counter is reset.
             self._run(["systemctl", "reset-failed", unit], 10.0)
-        self._systemctl(*([verb, unit] if unit else [verb]))
+        self._systemctl(*_WORDS.get(verb, (verb,)), *([unit] if unit else []))
         reach()
 
     def _restart(self, action: RestartUnit) -> None:
@@ -148,9 +168,9 @@ class UnitActor:
         if answer.exit_code != 0:
             raise RefusedError(f"systemctl {' '.join(words)}: {answer.stderr.strip() or answer.exit_code}")
 
-    def _loaded(self, unit: str) -> dict[str, str]:
+    def _loaded(self, unit: str, *tolerated: str) -> dict[str, str]:
         shown = self._show(unit)
-        if shown.get("LoadState") != "loaded":
+        if shown.get("LoadState") not in ("loaded", *tolerated):
             raise RefusedError(f"{unit} cannot be controlled: systemd calls it {shown.get('LoadState')}")
         return shown
 
@@ -186,6 +206,8 @@ def _control(action: Action) -> ControlUnit:
 
 
 def _condition(verb: str, shown: dict[str, str]) -> str:
-    if verb in ("enable", "disable"):
-        return shown.get("UnitFileState") or "none"
-    return "started" if shown.get("ActiveState") in _STARTED else "stopped"
+    started = shown.get("ActiveState") in _STARTED
+    if verb in ("start", "stop"):
+        return "started" if started else "stopped"
+    filed = shown.get("UnitFileState") or "disabled"
+    return _NOT_STARTED if verb == "enable-now" and filed == "enabled" and not started else filed
