@@ -18,17 +18,19 @@ from kedoctor.api import (
     Unavailable,
 )
 from kedoctor.checks.kinds import Deployment, Pod
+from kedoctor.x509 import make_ca, sign_server
 
 __all__ = ["ADDED", "furnish"]
 
 ADDED = Text(
-    "The recording lacks containerd's configuration, metrics-server's own objects and the machines' sizes; the sandbox "
-    "adds them as a healthy site has them.",
-    zh="录制内容缺少 containerd 配置、metrics-server 自身的对象以及机器规格；沙箱按正常站点补齐。",
+    "The recording lacks containerd's configuration, kube-apiserver's certificate, metrics-server's own objects and the "
+    "machines' sizes; the sandbox adds them as a healthy site has them.",
+    zh="录制内容缺少 containerd 配置、kube-apiserver 证书、metrics-server 自身的对象以及机器规格；沙箱按正常站点补齐。",
 )
 
 _NAME, _NAMESPACE = "metrics-server", "kube-system"
 _LABELS = {"k8s-app": _NAME}
+_APISERVER = "kube-apiserver"
 _RBAC = "rbac.authorization.k8s.io"
 _CONTAINERD = b"""version = 2
 
@@ -44,8 +46,7 @@ _SIZE = Resources(4, 24 * _GB, 20 * _GB, 270 * _GB, 240 * _GB)
 
 def furnish(stage: Stage) -> Scene:
     """What is added to the hosts and to the API when the sandbox is opened."""
-    hosts = {name: HostScene(resources=_SIZE) for name in stage.hosts}
-    hosts[stage.host] = HostScene(resources=_SIZE, files={"/etc/containerd/config.toml": _CONTAINERD})
+    hosts = {name: HostScene(resources=_SIZE, files=_files(stage, name)) for name in stage.hosts}
     cluster = stage.cluster
     pods = cluster.list(Pod, namespace=_NAMESPACE, label_selector=f"k8s-app={_NAME}")
     recorded = cluster.list(Deployment, namespace=_NAMESPACE)
@@ -54,6 +55,17 @@ def furnish(stage: Stage) -> Scene:
     kinds = {"Service", "Deployment", "ServiceAccount", "RoleBinding"}
     whole = {(kind, _NAMESPACE) for kind in kinds} | {("ClusterRole", ""), ("ClusterRoleBinding", "")}
     return Scene(hosts, writes=(_deployment(pods[0]), *_others()), whole=frozenset(whole))
+
+
+def _files(stage: Stage, name: str) -> dict[str, bytes]:
+    if name == stage.host:
+        return {"/etc/containerd/config.toml": _CONTAINERD}
+    processes = stage.hosts[name].processes()
+    if isinstance(processes, Unavailable) or not any(one.name == _APISERVER for one in processes.items):
+        return {}
+    authority = make_ca("kubernetes", stage.now)
+    pair = sign_server(authority, _APISERVER, [name], stage.now, algorithm="ECDSA-P-256")
+    return {"/etc/kubernetes/pki/apiserver.crt": pair.certificate}
 
 
 def _deployment(pod: Pod) -> ApiWrite:

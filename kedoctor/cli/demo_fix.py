@@ -113,7 +113,11 @@ class _Story:
         self._repair()
         self._heading("$ kedoctor run")
         repaired = self._shown(replace(self.look(), changes=tuple(self.changes)))
-        if repaired.causes or any(one.status in (Status.FAIL, Status.CRASHED) for one in repaired.verdicts):
+        if (
+            repaired.causes
+            or _codes(repaired, Status.FAIL)
+            or _codes(repaired, Status.CRASHED) - _codes(broken, Status.CRASHED)
+        ):
             self.went_wrong(_NOT_GREEN)
         self._roll_back()
         self._prove(before, broken)
@@ -225,6 +229,10 @@ class _Story:
 
     def _print(self, page: bytes) -> None:
         click.echo(page, nl=False, err=not self.aloud)
+
+
+def _codes(report: Report, status: Status) -> set[str]:
+    return {one.code for one in report.verdicts if one.status is status}
 
 
 # --------------------------------------------------------------------------------------------- sentences
