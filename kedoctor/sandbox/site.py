@@ -14,6 +14,7 @@ from typing import Self
 
 from kedoctor.changes import actions as a
 from kedoctor.changes.actors import Actor, Actors
+from kedoctor.changes.hands.certificates import CertificateActor
 from kedoctor.changes.hands.files import FileActor
 from kedoctor.changes.hands.objects import ObjectActor, ObjectClient
 from kedoctor.changes.hands.pods import PodActor
@@ -154,6 +155,7 @@ class Sandbox:
             (a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), ObjectActor(client)
         )
         known[a.RestartPods] = PodActor(client, patience=5.0)
+        known[a.IssueCertificates] = CertificateActor(client)
         return Actors(known)
 
     def _control(self, starts: bool) -> None:
