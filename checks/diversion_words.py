@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from kedoctor.api import Evidence, Finding, Text, Unavailable, skipped
+from kedoctor.api import Evidence, Finding, Text, Unavailable, replace, skipped
 from kedoctor.checks.facts.cloud_host import CloudProcesses
 from kedoctor.checks.facts.diversions import Diversion
 from kedoctor.checks.facts.nat import NatRules
 from kedoctor.checks.netfilter import Backend, DnatRule, Doubt, DoubtKind, Outcome, OutcomeKind, Rule
-from kedoctor.records import replace
 
 __all__ = [
     "SHOW_RULES",
