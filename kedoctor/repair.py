@@ -35,6 +35,9 @@ __all__ = ["Attempt", "Considered", "Desk", "Repair", "consider"]
 STEADY = 6.0
 """Seconds for which a restarted part has to be well before a repair is called done."""
 
+QUIET = 8.0
+"""Seconds after which what is not known, and of which nothing new is said, is not waited for any longer."""
+
 
 class Desk(Protocol):
     """The person (or the options that stand for one) who sees plans and decides."""
@@ -262,13 +265,17 @@ class Repair:
 
     def _settled(self, merged: MergedPlan, before: Report, stop: Deferred) -> Recheck:
         """What the checks say once everything has come back, at the latest when it should have."""
-        begun = time.monotonic()
+        begun = moved = time.monotonic()
         ends = begun + merged.settle
         steady = begun + (min(merged.settle, STEADY) if any(plan.restarts for plan in merged.plans) else 0.0)
+        last = frozenset[tuple[str, str]]()
         while True:
             found = recheck(merged.plans, before, self.look())
             now = time.monotonic()
-            if stop.received is not None or now >= ends or (found.settled and now >= steady):
+            if found.unsure != last:
+                last, moved = found.unsure, now
+            quiet = not found.unsure or now - moved >= QUIET
+            if stop.received is not None or now >= ends or (found.settled and quiet and now >= steady):
                 return found
             self.desk.wait(sorted(found.awaited), ends - now)
             time.sleep(min(self.poll, ends - now))

@@ -20,23 +20,24 @@ class Recheck:
     """Codes, by what is the matter with them.
 
     ``wrong``: what was to be repaired is not right (or cannot be judged any more). ``worse``: it passed before
-    and fails now. ``behind``: a mere consequence that has not gone yet, or something that was known to be right
-    and is not known now.
+    and fails now. ``behind``: a mere consequence that has not gone yet. ``unsure``: what was known to be right and
+    is not known now, or could not be judged before; with what is said of it, so that one sees whether it moves.
     """
 
     wrong: frozenset[str]
     worse: frozenset[str]
     behind: frozenset[str]
+    unsure: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def awaited(self) -> frozenset[str]:
         """Everything that time may still put right."""
-        return self.wrong | self.worse | self.behind
+        return self.wrong | self.worse | self.behind | {code for code, _ in self.unsure}
 
     @property
     def settled(self) -> bool:
-        """Whether there is nothing left to wait for."""
-        return not self.awaited
+        """Whether there is nothing left that time is known to put right."""
+        return not self.wrong and not self.worse and not self.behind
 
     @property
     def good(self) -> bool:
@@ -51,6 +52,7 @@ def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
     places = _places(one for one in before.verdicts if (one.code, one.subject) in subjects)
     was = {_key(one): one for one in before.verdicts}
     wrong, worse, behind = set(), set(), set()
+    unsure = set()
     for verdict in now.verdicts:
         if verdict.status in _GOOD:
             continue
@@ -63,9 +65,11 @@ def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
             wrong.add(verdict.code)
         elif _in(earlier, (Status.PASS,)) and verdict.status is Status.FAIL:
             worse.add(verdict.code)
-        elif earlier is not None and _lags(earlier, verdict, codes):
+        elif earlier is not None and earlier.explained_by and set(earlier.explained_by) <= codes:
             behind.add(verdict.code)
-    return Recheck(frozenset(wrong), frozenset(worse), frozenset(behind))
+        elif earlier is not None and _unsure(earlier, verdict):
+            unsure.add((verdict.code, verdict.summary))
+    return Recheck(frozenset(wrong), frozenset(worse), frozenset(behind), frozenset(unsure))
 
 
 def _key(verdict: Verdict) -> tuple[str, str, str]:
@@ -92,10 +96,8 @@ def _in(verdict: Verdict | None, states: Sequence[Status]) -> bool:
     return verdict is not None and verdict.status in states
 
 
-def _lags(earlier: Verdict, verdict: Verdict, codes: set[str]) -> bool:
-    """Whether something is not right yet that was so before, or was wrong for no other reason than was repaired."""
+def _unsure(earlier: Verdict, verdict: Verdict) -> bool:
+    """Whether it may only not be known yet, so shortly after a restart."""
     if earlier.status is Status.PASS:
         return verdict.status in _NOT_KNOWN
-    if earlier.status is Status.BLOCKED:
-        return bool(verdict.capabilities)
-    return bool(earlier.explained_by) and set(earlier.explained_by) <= codes
+    return earlier.status is Status.BLOCKED and bool(verdict.capabilities)
