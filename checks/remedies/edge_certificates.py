@@ -19,7 +19,7 @@ from kedoctor.checks.facts.clock import TrustedClock, Validity
 from kedoctor.checks.facts.edge_certificates import EdgeCertificates
 from kedoctor.checks.facts.edge_token import TokenAtHand, UsableToken
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
-from kedoctor.checks.remedies.edge_plans import edgecore_plan, no_plan, set_keys
+from kedoctor.checks.remedies.edge_plans import AT_ONCE, edgecore_plan, no_plan, set_keys
 
 __all__ = ["edge_ca_match", "edge_cert_chain", "edge_cert_expiry", "edge_cert_files", "edge_cert_loaded"]
 
@@ -46,6 +46,7 @@ def _closed(verdict: Verdict, files: EdgeCertificates) -> Plan:
         prediction=Text("Nothing is restarted.", zh="不会重启任何服务。"),
         risk=Risk.SAFE,
         actions=(ChangeMode(path, _PRIVATE),),
+        settle=AT_ONCE,
     )
 
 
@@ -92,8 +93,8 @@ def edge_cert_loaded(
         validity = clock.own_validity(certificate.not_before, certificate.not_after)
         if validity is Validity.EXPIRED:
             return no_plan(
-                f"{files.certificate.path} has expired as well, which KE402 judges",
-                f"{files.certificate.path} 也已过期，请见 KE402",
+                f"the pair on disk, {files.certificate.path}, has expired as well, which KE402 judges",
+                f"磁盘上的 {files.certificate.path} 也已过期，请见 KE402",
             )
     return edgecore_plan(
         verdict,

@@ -20,10 +20,13 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.edgecore import UNIT_NAME, EdgecoreConfig
 
-__all__ = ["SETTLE", "changed", "edgecore_plan", "no_plan", "set_keys", "spelt"]
+__all__ = ["AT_ONCE", "SETTLE", "changed", "edgecore_plan", "no_plan", "set_keys", "spelt"]
 
 SETTLE = 55.0
 """Seconds: a tunnel may take 40 after edgecore starts (facts.md §10.2), and checks need some themselves."""
+
+AT_ONCE = 5.0
+"""Seconds for what needs no time at all but another look."""
 
 
 def edgecore_plan(

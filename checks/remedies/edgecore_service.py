@@ -20,7 +20,7 @@ from kedoctor.checks.facts.clock import HostTime
 from kedoctor.checks.facts.edgecore import UNIT_NAME, EdgecoreFile, EdgecoreUnit
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog, quoted
 from kedoctor.checks.klog import LogLine
-from kedoctor.checks.remedies.edge_plans import SETTLE, edgecore_plan, no_plan
+from kedoctor.checks.remedies.edge_plans import AT_ONCE, SETTLE, edgecore_plan, no_plan
 
 __all__ = ["edgecore_running"]
 
@@ -117,6 +117,7 @@ def _enabled(verdict: Verdict) -> Plan:
         prediction=Text("Nothing is restarted.", zh="不会重启任何服务。"),
         risk=Risk.SAFE,
         actions=(ControlUnit(UNIT_NAME, "enable"),),
+        settle=AT_ONCE,
     )
 
 

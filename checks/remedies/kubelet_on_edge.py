@@ -17,7 +17,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.edge_runtime import KubeletUnit
 from kedoctor.checks.facts.edgecore import UNIT_NAME, EdgecoreUnit
-from kedoctor.checks.remedies.edge_plans import SETTLE, no_plan
+from kedoctor.checks.remedies.edge_plans import AT_ONCE, SETTLE, no_plan
 
 __all__ = ["kubelet_on_edge"]
 
@@ -59,7 +59,7 @@ def kubelet_on_edge(
         risk=Risk.RESTARTS_EDGECORE,
         actions=tuple(actions),
         restarts=(RestartUnit(UNIT_NAME),) if waits else (),
-        settle=SETTLE if waits else 5.0,
+        settle=SETTLE if waits else AT_ONCE,
     )
 
 

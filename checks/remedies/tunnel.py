@@ -58,7 +58,7 @@ def tunnel_established(
         )
     if sockets.towards(server, "SYN_SENT"):
         return no_plan(
-            f"{server} does not answer edgecore's packets; look at firewalls and routes in between",
+            f"nothing at {server} answers edgecore's packets; look at firewalls and routes in between",
             f"{server} 对 edgecore 的报文没有应答；请检查途中的防火墙和路由",
         )
     if unit.started is not None and time.now - unit.started < _STARTING:

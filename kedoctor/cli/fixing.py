@@ -193,8 +193,7 @@ class _Fixer:
             self._desk.refuse(verdict.code, verdict.subject, reason)
         if self._wish.dry_run:
             self._desk.say(_DRY)
-        elif declined:
-            if not self._desk.could_not_ask:
-                self._desk.say(_DECLINED)
-        elif not changes:
-            self._desk.say(_NOTHING)
+        elif changes or self._desk.could_not_ask:
+            return  # how each of them ended has been said
+        else:
+            self._desk.say(_DECLINED if declined else _NOTHING)
