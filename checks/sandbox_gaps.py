@@ -1,19 +1,34 @@
 """What no bundle of the demo holds and a sandbox needs to judge everything: added as a healthy site has it.
 
-It fills gaps only: a file, an object or a size that was recorded is never replaced. The objects are those of
+It fills gaps only: what was recorded of a file, an object or a machine is never replaced. The objects are those of
 metrics-server's own manifest; its Deployment is the one that the recorded pod belongs to.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 from kedoctor.api import (
+    AccessReview,
+    ApiAnswer,
     ApiWrite,
+    File,
+    FileMetadata,
+    Files,
+    FindFiles,
+    GetPath,
     HostScene,
+    ReadFile,
+    ReadResources,
+    Reason,
+    Request,
     Resources,
+    ReviewAccess,
     Scene,
     Stage,
+    StatFile,
     Text,
     Unavailable,
 )
@@ -23,9 +38,10 @@ from kedoctor.x509 import make_ca, sign_server
 __all__ = ["ADDED", "furnish"]
 
 ADDED = Text(
-    "The recording lacks containerd's configuration, kube-apiserver's certificate, metrics-server's own objects and the "
-    "machines' sizes; the sandbox adds them as a healthy site has them.",
-    zh="录制内容缺少 containerd 配置、kube-apiserver 证书、metrics-server 自身的对象以及机器规格；沙箱按正常站点补齐。",
+    "What the recording lacks (containerd's socket, settings and network, kube-apiserver's certificate, metrics-server's own "
+    "objects, cloudcore's rights, the machines' sizes) the sandbox adds as a healthy site has it.",
+    zh="录制内容所缺部分（containerd 的套接字、配置与网络，kube-apiserver 证书，metrics-server 自身的对象，cloudcore 的权限，"
+    "机器规格），沙箱按正常站点补齐。",
 )
 
 _NAME, _NAMESPACE = "metrics-server", "kube-system"
@@ -40,13 +56,31 @@ _CONTAINERD = b"""version = 2
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
     SystemdCgroup = false
 """
+_NETWORK = b"""{
+  "cniVersion": "0.4.0",
+  "name": "bridge",
+  "plugins": [
+    {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "ipam": {"type": "host-local"}},
+    {"type": "portmap", "capabilities": {"portMappings": true}}
+  ]
+}
+"""
+_CGROUPS = b"#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t2\t60\t1\nmemory\t4\t60\t1\n"
+_LOCK = "/etc/kubeedge/idempotency_record"
+_SERVED = {
+    "reliablesyncs.kubeedge.io/v1alpha1": ("objectsyncs", "clusterobjectsyncs"),
+    "devices.kubeedge.io/v1beta1": ("devices", "devicemodels"),
+    "rules.kubeedge.io/v1": ("rules", "ruleendpoints"),
+}
 _GB = 1_000_000_000
 _SIZE = Resources(4, 24 * _GB, 20 * _GB, 270 * _GB, 240 * _GB)
+_CNI = "/etc/cni/net.d/10-bridge.conflist"
+_PROGRAMS = tuple(f"/opt/cni/bin/{name}" for name in ("bridge", "host-local", "loopback", "portmap"))
 
 
 def furnish(stage: Stage) -> Scene:
     """What is added to the hosts and to the API when the sandbox is opened."""
-    hosts = {name: HostScene(resources=_SIZE, files=_files(stage, name)) for name in stage.hosts}
+    hosts = {name: _cloud(stage, name) for name in stage.hosts} | {stage.host: _edge(stage)}
     cluster = stage.cluster
     pods = cluster.list(Pod, namespace=_NAMESPACE, label_selector=f"k8s-app={_NAME}")
     recorded = cluster.list(Deployment, namespace=_NAMESPACE)
@@ -57,15 +91,67 @@ def furnish(stage: Stage) -> Scene:
     return Scene(hosts, writes=(_deployment(pods[0]), *_others()), whole=frozenset(whole))
 
 
-def _files(stage: Stage, name: str) -> dict[str, bytes]:
-    if name == stage.host:
-        return {"/etc/containerd/config.toml": _CONTAINERD}
+def _cloud(stage: Stage, name: str) -> HostScene:
     processes = stage.hosts[name].processes()
-    if isinstance(processes, Unavailable) or not any(one.name == _APISERVER for one in processes.items):
-        return {}
-    authority = make_ca("kubernetes", stage.now)
-    pair = sign_server(authority, _APISERVER, [name], stage.now, algorithm="ECDSA-P-256")
-    return {"/etc/kubernetes/pki/apiserver.crt": pair.certificate}
+    files = {}
+    if not isinstance(processes, Unavailable) and any(one.name == _APISERVER for one in processes.items):
+        authority = make_ca("kubernetes", stage.now)
+        pair = sign_server(authority, _APISERVER, [name], stage.now, algorithm="ECDSA-P-256")
+        files = {"/etc/kubernetes/pki/apiserver.crt": pair.certificate}
+    return HostScene(files=files, gap=_gap(stage, edge=False))
+
+
+def _edge(stage: Stage) -> HostScene:
+    files = {"/etc/containerd/config.toml": _CONTAINERD, _CNI: _NETWORK}
+    return HostScene(files=files, gap=_gap(stage, edge=True))
+
+
+def _gap(stage: Stage, *, edge: bool) -> Callable[[Request], Any]:
+    """What a healthy machine answers to what was not recorded of this one; ``None`` stays not recorded."""
+
+    def seen(path: str, kind: str = "file", mode: int = 0o755, size: int = 0) -> FileMetadata:
+        return FileMetadata(path, kind, mode, 0, 0, size, stage.now)
+
+    def of_edge(request: Request) -> Any:
+        match request:
+            case StatFile(path="/run/containerd/containerd.sock" as path):
+                return seen(path, "socket", 0o660)
+            case StatFile(path="/var/lib/kubeedge" as path):
+                return seen(path, "directory")
+            case ReadFile(path="/proc/cgroups" as path):
+                return File(seen(path, mode=0o444, size=len(_CGROUPS)), _CGROUPS)
+            case FindFiles(pattern="/etc/cni/net.d/*"):
+                return Files((seen(_CNI, mode=0o644),))
+            case FindFiles(pattern="/opt/cni/bin/*"):
+                return Files(tuple(seen(path) for path in _PROGRAMS))
+        return None
+
+    def answer(request: Request) -> Any:
+        match request:
+            case ReadResources():
+                return _SIZE
+            case StatFile(path=path) if path == _LOCK or _may_hold_keys(path):
+                return Unavailable(Reason.ABSENT, f"path {path}", "it does not exist")
+            case FindFiles(pattern=pattern) if _may_hold_keys(pattern):
+                return Files(())
+        return of_edge(request) if edge else _of_cluster(request)
+
+    return answer
+
+
+def _may_hold_keys(path: str) -> bool:
+    return path.endswith((".key", "/*.conf", "bootstrap-edgecore.conf", "/token", "node-token", "k3s.yaml"))
+
+
+def _of_cluster(request: Request) -> Any:
+    match request:
+        case ReviewAccess(user=user) if user:
+            return AccessReview(allowed=True)
+        case GetPath(path=path) if path.startswith("/apis/"):
+            names = _SERVED.get(path.removeprefix("/apis/"))
+            listed = {"kind": "APIResourceList", "resources": [{"name": name} for name in names or ()]}
+            return ApiAnswer(200, json.dumps(listed).encode()) if names else None
+    return None
 
 
 def _deployment(pod: Pod) -> ApiWrite:

@@ -81,7 +81,7 @@ class SandboxHost:
                 journal={**now.journal, **text},
                 ports={**now.ports, **scene.ports},
                 pages={**now.pages, **scene.pages},
-                resources=scene.resources or now.resources,
+                gap=scene.gap or now.gap,
             )
 
     def observe(self, request: Request) -> Any:
@@ -98,11 +98,17 @@ class SandboxHost:
         played = _played(scene, request)
         if played is not None:
             return played
-        answer = self.recorded.observe(request)
-        if isinstance(request, o.ReadResources) and isinstance(answer, Unavailable):
-            return scene.resources or answer
+        answer = self._recorded(request)
         if isinstance(request, o.ReadJournal) and (more := scene.journal.get(request.unit)):
             return _longer(answer, more, request.lines)
+        return answer
+
+    def _recorded(self, request: Request) -> Any:
+        """What the recording says; what it does not hold, as the sandbox was furnished with it."""
+        answer = self.recorded.observe(request)
+        if isinstance(answer, Unavailable) and answer.reason is Reason.NOT_RECORDED and self._scene.gap:
+            added = self._scene.gap(request)
+            return answer if added is None else added
         return answer
 
     # ------------------------------------------------------------------------------------------ files
@@ -134,7 +140,7 @@ class SandboxHost:
         self._unpacked[path] = file.metadata
 
     def _of_files(self, request: o.ReadFile | o.StatFile | o.FindFiles) -> Any:
-        recorded = self.recorded.observe(request)
+        recorded = self._recorded(request)
         if isinstance(request, o.FindFiles) or request.path.startswith(_KERNEL):
             return recorded
         live = self._tree.read(request) if isinstance(request, o.ReadFile) else self._tree.stat(request)
@@ -157,9 +163,10 @@ class SandboxHost:
 
     def _of_cluster(self, request: Request) -> Any:
         # The sandbox's API server holds what was recorded, so that an empty list of something else means nothing.
-        recorded = self.recorded.observe(request)
+        recorded = self._recorded(request)
         whole = isinstance(request, o.ListObjects) and (request.kind, request.namespace) in self.whole
-        if self._cluster is None or (isinstance(recorded, Unavailable) and not whole):
+        held = self.recorded.observe(request)
+        if self._cluster is None or (isinstance(held, Unavailable) and not whole):
             return recorded
         return self._cluster.observe(request)
 

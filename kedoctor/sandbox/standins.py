@@ -16,7 +16,7 @@ from kedoctor.observations import (
     Connection,
     HttpAnswer,
     Processes,
-    Resources,
+    Request,
     Sockets,
     TlsPeer,
     Unavailable,
@@ -49,7 +49,8 @@ class HostScene:
     """What changes on one machine; ``None`` and missing keys leave a thing as it is.
 
     ``journal`` is text to add, by unit. ``ports`` is what a TCP and a TLS connection to an address and port find,
-    ``pages`` what a GET gives, by URL and Host header. ``files`` and ``resources`` only fill gaps of the recording.
+    ``pages`` what a GET gives, by URL and Host header. ``files`` and ``gap`` only fill what was not recorded: ``gap`` gives
+    the answer to a request, or ``None`` where it stays not recorded.
     """
 
     processes: Processes | None = None
@@ -61,7 +62,7 @@ class HostScene:
     )
     pages: Mapping[tuple[str, str], HttpAnswer | Unavailable] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
-    resources: Resources | None = None
+    gap: Callable[[Request], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

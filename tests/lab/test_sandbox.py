@@ -81,6 +81,17 @@ def test_it_is_judged_as_its_bundles_are(plugins: Plugins, sandbox: Sandbox) -> 
     assert {was[key] for key in differing} <= {Status.UNKNOWN}, differing
 
 
+def test_it_lacks_nothing_that_a_capability_depends_on(plugins: Plugins, sandbox: Sandbox) -> None:
+    edit = EditYaml(CONFIG, (YamlChange("set", "modules.edgeStream.enable", value=True),))
+    for action in (edit, RestartUnit(UNIT)):
+        actor = sandbox.actors().of(action)
+        actor.do(action, actor.look(action))
+    report = look(plugins, sandbox)
+    assert report.causes == ()
+    unknown = [one.summary for one in report.verdicts if one.status is Status.UNKNOWN and one.capabilities]
+    assert unknown == [], "add what is read there to checks/sandbox_gaps.py, or record it"
+
+
 def test_a_file_that_was_changed_carries_the_time_of_the_sandbox(sandbox: Sandbox) -> None:
     host = sandbox.site().view.hosts[1].source
     before = host.observe(ReadFile(CONFIG))
