@@ -141,7 +141,9 @@ class SandboxHost:
 
     def _of_files(self, request: o.ReadFile | o.StatFile | o.FindFiles) -> Any:
         recorded = self._recorded(request)
-        if isinstance(request, o.FindFiles) or request.path.startswith(_KERNEL):
+        if isinstance(request, o.FindFiles):
+            return recorded if isinstance(recorded, Unavailable) else self._matches(request, recorded)
+        if request.path.startswith(_KERNEL):
             return recorded
         live = self._tree.read(request) if isinstance(request, o.ReadFile) else self._tree.stat(request)
         if isinstance(live, Unavailable):
@@ -149,6 +151,15 @@ class SandboxHost:
         if isinstance(live, o.File):
             return replace(live, metadata=self._translated(live.metadata))
         return self._translated(live)
+
+    def _matches(self, request: o.FindFiles, recorded: o.Files) -> o.Files | Unavailable:
+        """What matches now: the files that lie there, and those of which only the metadata were recorded."""
+        live = self._tree.find(request)
+        if isinstance(live, Unavailable):
+            return live
+        here = {one.path: self._translated(one) for one in live.entries}
+        told = {one.path: one for one in recorded.entries if one.path not in self._unpacked}
+        return o.Files(tuple(one for _, one in sorted({**told, **here}.items())), recorded.truncated)
 
     def _translated(self, live: o.FileMetadata) -> o.FileMetadata:
         """The metadata as it is in the sandbox: its time, and root's files where only root can make such."""

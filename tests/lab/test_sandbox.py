@@ -29,6 +29,8 @@ from kedoctor.model import Report
 from kedoctor.observations import (
     ApiAnswer,
     File,
+    Files,
+    FindFiles,
     GetPath,
     Now,
     ReadClock,
@@ -121,6 +123,14 @@ def test_what_was_not_recorded_is_not_said_to_be_absent(sandbox: Sandbox) -> Non
     actor = sandbox.actors().of(action)
     actor.do(action, actor.look(action))
     assert isinstance(sandbox.site().view.hosts[1].source.observe(ReadFile("/etc/kubeedge/new.conf")), File)
+
+
+def test_what_lies_there_is_found(sandbox: Sandbox) -> None:
+    host = sandbox.site().view.hosts[1].source
+    found = host.observe(FindFiles("/etc/kubeedge/certs/*.key"))
+    assert isinstance(found, Files)
+    assert [(one.path, one.mode) for one in found.entries] == [("/etc/kubeedge/certs/server.key", 0o600)]
+    assert isinstance(host.observe(FindFiles("/var/nobody/looked/*")), Unavailable)
 
 
 def test_objects_are_changed_over_https_and_put_back(sandbox: Sandbox) -> None:
