@@ -51,6 +51,7 @@ def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
     subjects = {(plan.code, plan.subject) for plan in plans}
     places = _places(one for one in before.verdicts if (one.code, one.subject) in subjects)
     was = {_key(one): one for one in before.verdicts}
+    causes = {cause.code for cause in before.causes}
     wrong, worse, behind = set(), set(), set()
     unsure = set()
     for verdict in now.verdicts:
@@ -65,7 +66,7 @@ def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
             wrong.add(verdict.code)
         elif _in(earlier, (Status.PASS,)) and verdict.status is Status.FAIL:
             worse.add(verdict.code)
-        elif earlier is not None and earlier.explained_by and set(earlier.explained_by) <= codes:
+        elif earlier is not None and _reasons(earlier, causes) and _reasons(earlier, causes) <= codes:
             behind.add(verdict.code)
         elif earlier is not None and _unsure(earlier, verdict):
             unsure.add((verdict.code, verdict.summary))
@@ -94,6 +95,11 @@ def _concerns(verdict: Verdict, places: frozenset[str]) -> bool:
 
 def _in(verdict: Verdict | None, states: Sequence[Status]) -> bool:
     return verdict is not None and verdict.status in states
+
+
+def _reasons(verdict: Verdict, causes: set[str]) -> set[str]:
+    """The root causes behind a consequence; other consequences on the way there do not count."""
+    return causes & set(verdict.explained_by)
 
 
 def _unsure(earlier: Verdict, verdict: Verdict) -> bool:
