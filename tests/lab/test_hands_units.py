@@ -24,7 +24,7 @@ from kedoctor.text import Text
 
 pytestmark = [pytest.mark.lab, needs_machine]
 
-# Starts with what its configuration says, as an agent does.
+# Starts with what its configuration says, as edgecore does.
 APP = """
 [Unit]
 StartLimitIntervalSec=0

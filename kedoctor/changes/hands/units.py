@@ -184,7 +184,7 @@ class UnitActor:
         return dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
 
     def _last_words(self, action: RestartUnit) -> bytes:
-        # Some node agents remove exited containers when they stop: list them while they are there.
+        # Some services remove exited containers when they stop: list them while they are there.
         if action.when != "do":
             return b""
         pieces = []
