@@ -170,7 +170,10 @@ class _Story:
 
     def _plans(self, attended: Container[tuple[str, str]]) -> list[Plan]:
         considered = consider(self.plugins, self.site, self.last, allowed=Risk.RESTARTS_APISERVER)
-        plans = [plan for plan in considered.plans if (plan.code, plan.subject) not in attended]
+        # Advice is for sites that somebody keeps; this one is thrown away.
+        causes = {cause.code for cause in self.last.causes}
+        wanted = (plan for plan in considered.plans if plan.code in causes)
+        plans = [plan for plan in wanted if (plan.code, plan.subject) not in attended]
         rules = any(isinstance(one, EnsureChain | RemoveRule) for plan in plans for one in plan.actions)
         if plans:
             self.say(_NO_NAMESPACE if rules else _NO_RULES)
