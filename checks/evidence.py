@@ -30,6 +30,10 @@ FILES = (
     "/var/lib/rancher/k3s/agent/images/*.tar",
     "/var/lib/kedoctor/images/*.tar",
     "/etc/kubernetes/**",
+    # Directories, for their permissions.
+    "/etc/kubernetes",
+    "/etc/rancher/k3s",
+    "/var/lib/rancher/k3s/server",
     # Units and what feeds them.
     "/etc/systemd/system/**",
     "/lib/systemd/system/*",
