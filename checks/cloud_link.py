@@ -76,7 +76,7 @@ _WHY = {
     hop="link",
     builds_on=("KE201",),
     # Not KE101, KE203, KE404: they concern one port of three, and are told apart below.
-    explained_by=(*CLOUDCORE_DOWN, "KE102", "KE104", "KE106", "KE211", "KE506", "KE510"),
+    explained_by=(*CLOUDCORE_DOWN, "KE102", "KE104", "KE106", "KE211", "KE510"),
     cost="probe",
     references=("facts.md §3.5", "facts.md §5.4", "facts.md §10.1", "testbed.md h1", "testbed.md h2"),
     deadline=60.0,
