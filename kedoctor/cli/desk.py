@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -101,12 +102,12 @@ class TerminalDesk:
         for line in plan_lines(plan, prepared, self._language):
             stripped = line.strip()
             colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
-            click.secho(line, fg=colour, err=self._err)
+            self._echo(_printable(line), colour=colour)
 
     def refuse(self, code: str, subject: str, reason: Text) -> None:
         """Says why nothing is done about a verdict."""
         words = {"code": code, "subject": subject, "reason": reason.in_language(self._language)}
-        click.echo(_say("left", self._language, **words), err=self._err)
+        self._echo(_say("left", self._language, **words))
 
     def agree(self, plan: MergedPlan) -> bool:
         """Asks, unless ``--yes`` was given; without a terminal the answer is no."""
@@ -115,28 +116,38 @@ class TerminalDesk:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             self.could_not_ask = True
-            click.echo(_say("no-terminal", self._language), err=self._err)
+            self._echo(_say("no-terminal", self._language))
             return False
         return click.confirm(_say("go", self._language), default=False, err=self._err)
 
     def tell(self, action: Action) -> None:
         """Says what is being done."""
         self._end_line()
-        click.echo(f"  … {described(action, self._language)}", err=self._err)
+        self._echo(f"  … {described(action, self._language)}")
 
     def say(self, sentence: Text) -> None:
         """Says how something ended."""
         self._end_line()
-        click.echo(sentence.in_language(self._language), err=self._err)
+        self._echo(sentence.in_language(self._language))
 
     def wait(self, codes: Sequence[str], seconds_left: float) -> None:
         """Shows what is being waited for, on one line that is overwritten."""
         if (sys.stderr if self._err else sys.stdout).isatty():
             words = _say("waits", self._language, codes=" ".join(codes), seconds=seconds_left)
-            click.echo(f"\r\x1b[K  … {words} ", nl=False, err=self._err)
+            self._echo(f"\r\x1b[K  … {words} ", newline=False)
             self._open_line = True
 
     def _end_line(self) -> None:
         if self._open_line:
-            click.echo(err=self._err)
+            self._echo("")
             self._open_line = False
+
+    def _echo(self, text: str, *, colour: str | None = None, newline: bool = True) -> None:
+        # That nobody listens any more (a closed pipe, a full disk) must not disturb what is being changed.
+        with suppress(OSError):
+            click.secho(text, fg=colour, nl=newline, err=self._err)
+
+
+def _printable(line: str) -> str:
+    """A line of somebody's file without what would move the cursor of a terminal."""
+    return "".join(one if one.isprintable() or one == "\t" else "\N{REPLACEMENT CHARACTER}" for one in line)

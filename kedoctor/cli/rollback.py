@@ -11,7 +11,7 @@ from kedoctor.changes.journal import Entry, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import deferred
 from kedoctor.cli import options
-from kedoctor.cli.desk import described
+from kedoctor.cli.desk import TerminalDesk, described
 from kedoctor.cli.fixing import journal_directory
 from kedoctor.errors import UsageError
 from kedoctor.live.host import read_identity
@@ -53,7 +53,7 @@ def command(
     actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
-        take_back(entry, actors, tell=lambda action: click.echo(f"  … {described(action, words)}", err=True))
+        take_back(entry, actors, tell=TerminalDesk(words, yes=True).tell)
     click.echo(f"{entry.id} was taken back.")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from kedoctor.changes.hands.lending import Lender
 from kedoctor.changes.journal import Journal, Manifest, Phase
 from kedoctor.changes.plan import MergedPlan, Plan
 from kedoctor.changes.recheck import recheck
+from kedoctor.cli.desk import TerminalDesk
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import RedactionRule, Risk
 from kedoctor.findings import Certainty, Status
@@ -303,6 +306,18 @@ def test_diffs_show_no_secrets_but_that_one_changed(tmp_path: Path) -> None:
     assert "+plain: 2" in diff
     assert sum(line.startswith("-") for line in diff.splitlines()) == 4
     assert not any(word in diff for word in (secret[70:], fresh, "another1"))
+
+
+def test_nobody_listening_does_not_disturb_a_change() -> None:
+    class Closed(io.TextIOBase):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    desk = TerminalDesk("en", yes=True)
+    with redirect_stderr(Closed()):
+        desk.tell(RemoveFile("/etc/gone"))
+        desk.say(text("done"))
+        desk.refuse("A", "edge1", text("no"))
 
 
 def test_a_lent_file_is_there_only_while_it_is_needed(tmp_path: Path) -> None:
