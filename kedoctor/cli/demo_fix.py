@@ -109,6 +109,9 @@ class _Story:
         self._introduce()
         self._heading("$ kedoctor run")
         broken = self._shown(self.look())
+        if not broken.causes:
+            self.went_wrong(_NOT_BROKEN)
+            return broken
         self._heading("$ kedoctor run --fix --yes")
         self._repair()
         self._heading("$ kedoctor run")
@@ -247,6 +250,10 @@ _NO_RULES = Text(
 _NO_NAMESPACE = Text(
     "NAT rules belong to the kernel and not to the sandbox: what needs them is not repaired here.",
     zh="NAT 规则属于内核而不属于沙箱：需要修改规则的问题不在此修复。",
+)
+_NOT_BROKEN = Text(
+    "Nothing broken was found in the sandbox, so there is nothing to repair.",
+    zh="沙箱中未发现故障，无需修复。",
 )
 _NOT_REPAIRED = Text("The repair did not succeed in the sandbox.", zh="沙箱中的修复没有成功。")
 _NOT_GREEN = Text("After the repair something is still wrong.", zh="修复之后仍有问题。")

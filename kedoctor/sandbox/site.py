@@ -68,13 +68,15 @@ class Sandbox:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.close() is not None and kind is None:
+            raise KeyboardInterrupt
 
-    def close(self) -> None:
-        """Stops the API server and removes everything; what interrupts waits until that is done."""
-        with deferred():
+    def close(self) -> int | None:
+        """Stops the API server and removes everything; a signal waits until that is done, and is given back."""
+        with deferred() as stop:
             self._cleanup.close()
+        return stop.received
 
     def _open(self, recorded: Sequence[ReplaySource]) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="kedoctor-demo-"))
