@@ -56,7 +56,7 @@ CAUSES = {
 }
 
 # Warnings beside the path that are true of the test cluster: a hand-made rule stands in for the manager there.
-ADVICE = {"healthy": set(), "healthy-two-edges": set(), "healthy-manual-dnat-rule": {"KE306", "KE307"}}
+ADVICE = {"healthy": {"KE507"}, "healthy-two-edges": {"KE507"}, "healthy-manual-dnat-rule": {"KE306", "KE307", "KE507"}}
 
 
 @cache
