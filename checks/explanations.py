@@ -53,6 +53,7 @@ NO_TUNNEL = (
 
 NOT_READY = (
     *CLOUDCORE_DOWN,
+    "KE106",
     "KE109",
     "KE110",
     *EDGECORE_DOWN,
@@ -61,6 +62,7 @@ NOT_READY = (
     "KE408",
     "KE410",
     *CLOUD_OUT_OF_REACH,
+    "KE509",
     "KE707",
 )
 """Why an edge is not ready: its hub link on 10000 needs a valid certificate at both ends (facts.md §4.2)."""

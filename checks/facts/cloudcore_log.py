@@ -14,9 +14,9 @@ from kedoctor.checks.kinds import Pod
 from kedoctor.checks.klog import LogLine, parse_lines
 from kedoctor.checks.pods import is_ready, running_since
 
-__all__ = ["CloudcoreLog", "PodLog"]
+__all__ = ["LINES", "CloudcoreLog", "PodLog", "zoned"]
 
-_LINES = 5000
+LINES = 5000
 _AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
 _MODULE = re.compile(r"Module cloudStream (registered successfully|is disabled)")
 _SERVER = re.compile(r"Prepare to start (stream|tunnel) server")
@@ -61,11 +61,11 @@ def cloudcore_log(
     tunnels: dict[str, datetime] = {}
     missing: Unavailable | None = None
     for pod in workload.pods:
-        answer = cluster.pod_log(NAMESPACE, pod.metadata.name, lines=_LINES)
+        answer = cluster.pod_log(NAMESPACE, pod.metadata.name, lines=LINES)
         if isinstance(answer, Unavailable):
             missing = answer
             answer = LogText("")
-        lines = _zoned(list(parse_lines(answer.text, time.now)), pod, time.now)
+        lines = zoned(list(parse_lines(answer.text, time.now)), pod, time.now)
         logs.append(_read(pod.metadata.name, lines, _last_words(cluster, pod, lines, time.now)))
         for line in lines:
             found = _AGENT.search(line.message)
@@ -99,7 +99,7 @@ def _last_words(cluster: Cluster, pod: Pod, lines: Sequence[LogLine], now: datet
     return before[-1].raw.strip() if before else ""
 
 
-def _zoned(lines: list[LogLine], pod: Pod, now: datetime) -> list[LogLine]:
+def zoned(lines: list[LogLine], pod: Pod, now: datetime) -> list[LogLine]:
     """The lines with times in UTC: klog writes the zone of cloudcore's host, which the chart mounts."""
     started = running_since(pod)
     first = next((line.time for line in lines if line.message.startswith(_START)), None)
