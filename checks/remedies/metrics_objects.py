@@ -29,7 +29,7 @@ from kedoctor.checks.remedies.cloud import tolerations_for
 from kedoctor.checks.remedies.placement import on_api_hosts
 from kedoctor.yamldoc import load
 
-__all__ = ["metrics_objects"]
+__all__ = ["complete_set", "metrics_objects"]
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _USUAL = ("kube-system", "metrics-server")
@@ -62,10 +62,9 @@ def metrics_objects(
         return NoPlan(_other_names(server))
     image = _image(server, about, images)
     if not server.installed and not server.registered:
-        whole = [_applied(kind) for kind in _objects() if kind not in ("clusterrole", "deployment")]
-        role = _with(_applied("clusterrole"), rules=_rules(image))
+        *others, _ = complete_set(image)
         return _plan(
-            verdict, _whole(image), (role, *whole, _deployment(image, cloud, nodes)), restarts=(), new=image
+            verdict, _whole(image), (*others, _deployment(image, cloud, nodes)), restarts=(), new=image
         )
     actions = _for(verdict.subject, server, access, image, _deployment(image, cloud, nodes))
     if not actions:
@@ -101,6 +100,16 @@ def _plan(
 @cache
 def _text() -> bytes:
     return (resources.files("kedoctor.checks") / "data" / "metrics-server.yaml").read_bytes()
+
+
+def complete_set(image: str) -> list[ApplyObject]:
+    """All nine objects with the rights that this image needs, the Deployment last and without a place."""
+    found = {kind: _applied(kind) for kind in _objects()}
+    found["clusterrole"] = _with(found["clusterrole"], rules=_rules(image))
+    body = json.loads(json.dumps(found["deployment"].body))
+    body["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    found["deployment"] = ApplyObject(found["deployment"].object, body)
+    return list(found.values())
 
 
 def _objects() -> dict[str, Any]:
@@ -228,10 +237,9 @@ def _bound(access: MetricsAccess, kind: str, account: str) -> Actions:
 
 def _deployment(image: str, cloud: CloudNodes, nodes: SiteNodes) -> ApplyObject:
     """Where the diversion is: on the hosts that run kube-apiserver, whatever their taints."""
-    made = _applied("deployment")
+    made = complete_set(image)[-1]
     body = json.loads(json.dumps(made.body))
     spec = body["spec"]["template"]["spec"]
-    spec["containers"][0]["image"] = image
     spec["affinity"] = on_api_hosts(cloud, nodes, {})
     taints = [taint for host in cloud.hosts for taint in host.taints]
     tolerations = list(tolerations_for(taints, None))

@@ -158,7 +158,14 @@ def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
             steps.extend([(index, ended)] if ended else [])
         elif not _is_before(entry, actors, index, progress):
             steps.append((index, progress))
-    return steps
+    return steps if _puts_back(entry, steps) else []
+
+
+def _puts_back(entry: Entry, steps: Sequence[tuple[int, Progress]]) -> bool:
+    """Whether anything but restarts is undone, now or before; otherwise what runs needs no restart on the way back."""
+    changed = {index for index, _ in steps}
+    changed |= {index for index, progress in enumerate(entry.progress()) if progress.undoing}
+    return any(not isinstance(entry.manifest.actions[index], Restart) for index in changed)
 
 
 def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Progress | None:

@@ -180,7 +180,9 @@ class Entry:
             elif step.event is Event.UNDO:
                 found[step.index] = Progress(known.started, known.finished, undoing=True)
             else:
-                found[step.index] = Progress(known.started, known.finished, undoing=True, undone=True)
+                found[step.index] = Progress(
+                    known.started, known.finished, undoing=known.undoing, undone=True
+                )
         return found
 
 
