@@ -112,7 +112,8 @@ def test_an_interrupt_at_any_moment_leaves_nothing(
                 break
         process.send_signal(number)
         process.communicate(timeout=30)
-    assert process.returncode == 130
+    # Interrupted while it makes a dataclass, Python ends itself with SIGINT; a shell calls that 130 too.
+    assert process.returncode in (130, -signal.SIGINT)
     assert list(scratch.iterdir()) == []
 
 
