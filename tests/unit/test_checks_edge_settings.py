@@ -29,7 +29,8 @@ from kedoctor.checks.facts.edge_runtime import EdgeAddresses
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.nodes import SiteNodes
 from kedoctor.checks.hostname_override import hostname_override
-from kedoctor.checks.kinds import Metadata, Node
+from kedoctor.checks.kinds import Node
+from kedoctor.checks.kinds_node import NodeMetadata
 from kedoctor.checks.remedies import edged_settings as remedies
 from kedoctor.observations import InterfaceAddress
 
@@ -178,7 +179,7 @@ def test_certificates_from_another_host() -> None:
 
 
 def nodes(*names: str) -> SiteNodes:
-    return SiteNodes(tuple(Node(metadata=Metadata(name=name)) for name in names))
+    return SiteNodes(tuple(Node(metadata=NodeMetadata(name=name)) for name in names))
 
 
 def test_one_name_everywhere() -> None:

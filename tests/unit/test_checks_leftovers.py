@@ -174,7 +174,7 @@ def test_files_that_others_can_read() -> None:
 
 
 def test_permissions_of_every_host() -> None:
-    hosts = EveryHost(
+    hosts: EveryHost[SecretFiles] = EveryHost(
         {
             "a": SecretFiles((OPEN,), (OPEN,)),
             "b": SecretFiles((metadata("/x"),)),
@@ -191,5 +191,5 @@ def test_taking_permissions_away() -> None:
     verdict = verdict_of(secret_permissions, secret_permissions(hosts))
     plan = planned(remedies.secret_permissions(verdict, hosts), verdict)
     assert plan.actions == (ChangeMode(OPEN.path, 0o640),)
-    two = EveryHost({**hosts.items, "edge1": NOT_RECORDED})
+    two: EveryHost[SecretFiles] = EveryHost({**hosts.items, "edge1": NOT_RECORDED})
     assert "on the host itself" in told(remedies.secret_permissions(verdict, two))
