@@ -23,6 +23,7 @@ from kedoctor.checks.facts.edge_routing import EdgeNames, StreamReach
 from kedoctor.checks.facts.edge_runtime import EdgeAddresses
 from kedoctor.checks.facts.edgecore import EdgecoreConfig, EdgeName
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog
+from kedoctor.checks.hostport import HostPort
 from kedoctor.checks.path import ALL_STREAMS
 
 __all__ = ["host_routing", "stream_exposed"]
@@ -184,6 +185,10 @@ def stream_exposed(reach: StreamReach, name: EdgeName, vantage: Vantage) -> Find
             subject=node,
             node=node,
         )
+    return _exposed(node, server)
+
+
+def _exposed(node: str, server: HostPort) -> Finding:
     return warned(
         Text(
             f"{node} reaches {server}, which authenticates nobody: whoever is in that network can run commands in the pods of every edge.",
