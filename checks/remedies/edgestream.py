@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedoctor.api import FileMetadata, NoPlan, Plan, Reason, Text, Unavailable, Verdict, remedy
-from kedoctor.checks.facts.cloudcore import CloudcoreConfig, CloudcoreService
+from kedoctor.api import Certainty, FileMetadata, NoPlan, Plan, Reason, Text, Unavailable, Verdict, remedy
 from kedoctor.checks.facts.edge_certificates import EdgeCertificates
+from kedoctor.checks.facts.edge_repair import HubTunnel
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
-from kedoctor.checks.hostport import HostPort, is_loopback
 from kedoctor.checks.remedies.edge_plans import edgecore_plan, no_plan, set_keys
 
 __all__ = ["edgestream_cert_paths", "edgestream_enabled", "edgestream_server"]
@@ -16,8 +15,6 @@ __all__ = ["edgestream_cert_paths", "edgestream_enabled", "edgestream_server"]
 _SECTION = "modules.edgeStream"
 _TIMEOUTS = {"handshakeTimeout": 30, "readDeadline": 15, "writeDeadline": 15}  # the defaults (facts.md §2.2)
 _PAIR = {"tlsTunnelCertFile": "tlsCertFile", "tlsTunnelPrivateKeyFile": "tlsPrivateKeyFile"}
-_NODE_PORTS = 30000
-_TUNNEL_NODE_PORT = 30004  # the chart's (facts.md §1.3)
 
 
 @remedy("KE202")
@@ -60,26 +57,27 @@ def _missing_pair(config: EdgecoreConfig, certificates: EdgeCertificates | Unava
 
 
 @remedy("KE203")
-def edgestream_server(
-    verdict: Verdict,
-    config: EdgecoreConfig,
-    cloudcore: CloudcoreConfig | Unavailable,
-    service: CloudcoreService | Unavailable,
-) -> Plan | NoPlan:
-    """Takes the host from edgeHub and the port from cloudcore (or from the NodePort that leads to it)."""
-    hub = config.hub_server
-    if hub is None or is_loopback(hub.host):
+def edgestream_server(verdict: Verdict, config: EdgecoreConfig, beside: HubTunnel) -> Plan | NoPlan:
+    """Takes the host from edgeHub and the port from cloudcore (or from the NodePort that leads to it).
+
+    An address that may well be another way to the same cloud is replaced only if nobody answers there and
+    somebody does beside edgeHub's.
+    """
+    server, written = beside.server, config.text(f"{_SECTION}.server")
+    if server is None:
         return no_plan(
             f"edgeHub does not name the cloud either; write the address of the cloud into modules.edgeHub.websocket.server and modules.edgeStream.server of {config.path} and restart edgecore",
             f"edgeHub 中也没有云端地址；请在 {config.path} 的 modules.edgeHub.websocket.server 和 modules.edgeStream.server 中写入云端地址并重启 edgecore",
         )
-    tunnel = 10004 if isinstance(cloudcore, Unavailable) else cloudcore.tunnel_port or 10004
-    port = _node_port(service, tunnel) if hub.port >= _NODE_PORTS else tunnel
-    server = str(HostPort(hub.host, port))
-    if server == config.text(f"{_SECTION}.server"):
+    if str(server) == written:
         return no_plan(
             f"edgeStream dials {server} already, which is all that the configuration tells",
             f"edgeStream 已经连接 {server}，配置中没有更多信息",
+        )
+    if verdict.certainty is not Certainty.PROVED and (beside.present_answers or not beside.answers):
+        return no_plan(
+            f"the address {written} may be another way to the same cloud, and dialling does not show that {server} is better; if it is: `sudo vi {config.path}`, {_SECTION}.server: {server}, then `sudo systemctl restart edgecore`",
+            f"{written} 可能是通往同一云端的另一地址，试拨也不能说明 {server} 更好；若确应更改：`sudo vi {config.path}`，{_SECTION}.server: {server}，然后 `sudo systemctl restart edgecore`",
         )
     return edgecore_plan(
         verdict,
@@ -88,22 +86,11 @@ def edgestream_server(
             zh=f"在 {config.path} 中让 edgeStream 连接 {server}",
         ),
         Text(
-            f"{verdict.node} dials {server} instead of {config.text(f'{_SECTION}.server') or 'nothing'}.",
-            zh=f"{verdict.node} 改为连接 {server}（原为 {config.text(f'{_SECTION}.server') or '空'}）。",
+            f"{verdict.node} dials {server} instead of {written or 'nothing'}.",
+            zh=f"{verdict.node} 改为连接 {server}（原为 {written or '空'}）。",
         ),
-        set_keys(config, {f"{_SECTION}.server": server}),
+        set_keys(config, {f"{_SECTION}.server": str(server)}),
     )
-
-
-def _node_port(service: CloudcoreService | Unavailable, tunnel: int) -> int:
-    if isinstance(service, Unavailable) or service.service is None:
-        return _TUNNEL_NODE_PORT
-    ports = [
-        one.node_port
-        for one in service.service.spec.ports or ()
-        if one.node_port and (one.target_port in (tunnel, "tunnelport") or one.port == tunnel)
-    ]
-    return next(iter(ports), _TUNNEL_NODE_PORT)
 
 
 @remedy("KE204")

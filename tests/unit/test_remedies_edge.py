@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import edge_samples as samples
 import pytest
 from edge_samples import (
     NAME,
@@ -22,15 +23,19 @@ from edge_samples import (
 )
 from remedied import planned, told, verdict_of
 from siteworld import made
+from toysite import FakeSource
 
 from kedoctor.api import (
+    Connection,
     EditYaml,
     File,
     Plan,
     Reason,
     RestartUnit,
     Risk,
+    TlsPeer,
     Unavailable,
+    Wire,
     WriteFile,
 )
 from kedoctor.changes.hands.files import edited
@@ -41,13 +46,20 @@ from kedoctor.checks.edgestream_pair import edgestream_cert_paths as ke204
 from kedoctor.checks.facts.clock import HostTime
 from kedoctor.checks.facts.cloudcore import CloudcoreService
 from kedoctor.checks.facts.edge_certificates import CertificateFile, EdgeCertificates, KeyFile
-from kedoctor.checks.facts.edge_repair import EdgecoreCopies, EdgecoreCopy
+from kedoctor.checks.facts.edge_repair import (
+    EdgecoreCopies,
+    EdgecoreCopy,
+    HubTunnel,
+    hub_tunnel,
+    tunnel_beside_hub,
+)
 from kedoctor.checks.facts.edgecore import (
     CONFIG_PATH,
     UNIT_NAME,
     EdgecoreFile,
     edgecore_config,
 )
+from kedoctor.checks.hostport import HostPort
 from kedoctor.checks.kinds import Service
 from kedoctor.checks.remedies import (
     edgecore_config as restored,
@@ -57,6 +69,7 @@ from kedoctor.checks.remedies import (
     edgestream,
 )
 from kedoctor.checks.remedies.edge_plans import spelt
+from kedoctor.observations import OpenTcp, OpenTls
 from kedoctor.yamldoc import load
 
 ABSENT = Unavailable(Reason.ABSENT, "a file", "it does not exist")
@@ -258,11 +271,12 @@ def test_a_process_older_than_the_switch_is_only_restarted() -> None:
     assert (plan.actions, plan.restarts) == ((), RESTART)
 
 
-def dialled(text: str, service: Any = NOT_RECORDED) -> Any:
+def dialled(text: str, service: Any = NOT_RECORDED, *, beside: bool = False, present: bool = False) -> Any:
     found = config(text)
     answer = judged_stream.edgestream_server(found, sockets(), unit(), NOT_RECORDED)
     wrong = verdict_of(judged_stream.edgestream_server, answer)
-    return wrong, edgestream.edgestream_server(wrong, found, NOT_RECORDED, service)
+    seen = HubTunnel(tunnel_beside_hub(found, NOT_RECORDED, service), beside, present)
+    return wrong, edgestream.edgestream_server(wrong, found, seen)
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1:10004", "10.99.0.1:10003", "localhost:10004", "nonsense"])
@@ -272,6 +286,15 @@ def test_the_host_comes_from_edgehub_and_the_port_from_the_tunnel(server: str) -
     assert after(planned(answer, wrong), text) == text.replace(server + "   #", "10.99.0.1:10004   #")
 
 
+def test_what_may_be_another_way_to_the_cloud_is_replaced_only_if_dialling_says_so() -> None:
+    text = YAML.replace("server: 10.99.0.1:10004", "server: 10.98.0.1:10004")
+    for beside, present in ((False, False), (True, True), (False, True)):
+        _, answer = dialled(text, beside=beside, present=present)
+        assert "may be another way to the same cloud" in told(answer)
+    wrong, answer = dialled(text, beside=True)
+    assert after(planned(answer, wrong), text) == YAML
+
+
 def test_through_node_ports_the_tunnel_is_where_the_service_has_it() -> None:
     text = YAML.replace("10.99.0.1:10000", "10.99.0.1:30000").replace(
         "server: 10.99.0.1:10004", "server: 127.0.0.1:10004"
@@ -279,16 +302,23 @@ def test_through_node_ports_the_tunnel_is_where_the_service_has_it() -> None:
     wrong, answer = dialled(text)
     assert "server: 10.99.0.1:30004" in after(planned(answer, wrong), text)
     ports = [{"name": "tunnelport", "port": 10004, "targetPort": "tunnelport", "nodePort": 31777}]
-    service = CloudcoreService(
-        made(Service, metadata={"name": "cloudcore"}, spec={"type": "NodePort", "ports": ports})
-    )
-    wrong, answer = dialled(text, service)
+    spec = {"type": "NodePort", "ports": ports}
+    wrong, answer = dialled(text, CloudcoreService(made(Service, metadata={"name": "cloudcore"}, spec=spec)))
     assert "server: 10.99.0.1:31777" in after(planned(answer, wrong), text)
 
 
 def test_an_edgehub_that_dials_itself_is_no_model() -> None:
     _, answer = dialled(YAML.replace("10.99.0.1", "127.0.0.1"))
     assert "edgeHub does not name the cloud either" in told(answer)
+
+
+def test_dialling_asks_for_tls_where_a_port_is_open() -> None:
+    open_, peer = Connection("10.99.0.1", 0.01), TlsPeer((b"x",))
+    answers = {OpenTcp("10.99.0.1", 10004): open_, OpenTls("10.99.0.1", 10004): peer}
+    found = hub_tunnel(
+        Wire(FakeSource(answers)), samples.edited(server="10.98.0.1:10004"), NOT_RECORDED, NOT_RECORDED
+    )
+    assert found == HubTunnel(HostPort("10.99.0.1", 10004), answers=True, present_answers=False)
 
 
 def test_the_tunnel_gets_edgehubs_pair_if_that_is_there() -> None:
