@@ -205,13 +205,17 @@ _OFTEN = 3
 )
 def session_flapping(lines: CloudcoreLines, edges: EdgeNodes) -> Iterator[Finding]:
     """Sessions that cloudcore closed for a new one of the same name, and tunnels from changing addresses."""
-    flaps = {name: _flapping(name, lines.lines) for name in edges.names}
-    for name, found in flaps.items():
-        if found:
-            yield _two_of(name, found, _addresses(name, lines.lines))
+    replaced, tunnels = _by_name(_REPLACED, lines.lines), _by_name(_AGENT, lines.lines)
+    flapping = [
+        (name, shown, _addresses(tunnels.get(name, [])))
+        for name in edges.names
+        if (shown := _flapping(replaced.get(name, []), tunnels.get(name, [])))
+    ]
+    for name, shown, addresses in flapping:
+        yield _two_of(name, shown, sorted(set(addresses)))
     if not edges.items:
         yield unknown(Text("There is no edge node to judge.", zh="没有可判断的边缘节点。"))
-    elif not any(flaps.values()):
+    elif not flapping:
         yield passed(
             Text(
                 f"No session was replaced repeatedly in the last {_MINUTES} minutes.",
@@ -220,19 +224,25 @@ def session_flapping(lines: CloudcoreLines, edges: EdgeNodes) -> Iterator[Findin
         )
 
 
-def _flapping(name: str, lines: Sequence[LogLine]) -> list[LogLine]:
+def _by_name(pattern: re.Pattern[str], lines: Sequence[LogLine]) -> dict[str, list[LogLine]]:
+    """The lines that match, by the name of the edge; the log is gone through once, however many edges there are."""
+    found: dict[str, list[LogLine]] = {}
+    for line in lines:
+        if match := pattern.search(line.message):
+            found.setdefault(match[1], []).append(line)
+    return found
+
+
+def _flapping(replaced: list[LogLine], tunnels: list[LogLine]) -> list[LogLine]:
     """The lines that show it, none when it is no more than a few restarts."""
-    replaced = [line for line in lines if (found := _REPLACED.search(line.message)) and found[1] == name]
-    tunnels = [line for line in lines if (found := _AGENT.search(line.message)) and found[1] == name]
-    addresses = [found[2] for line in tunnels if (found := _AGENT.search(line.message))]
-    changes = sum(one != other for one, other in itertools.pairwise(addresses))
+    changes = sum(one != other for one, other in itertools.pairwise(_addresses(tunnels)))
     if changes >= _OFTEN:
         return tunnels
     return replaced if len(replaced) >= _OFTEN else []
 
 
-def _addresses(name: str, lines: Sequence[LogLine]) -> list[str]:
-    return sorted({m[2] for line in lines if (m := _AGENT.search(line.message)) and m[1] == name})
+def _addresses(tunnels: list[LogLine]) -> list[str]:
+    return [match[2] for line in tunnels if (match := _AGENT.search(line.message))]
 
 
 def _two_of(name: str, shown: list[LogLine], addresses: list[str]) -> Finding:

@@ -286,3 +286,9 @@ def test_only_lines_since_the_last_start_and_of_the_last_minutes_are_read() -> N
     assert isinstance(read, CloudcoreLines)
     assert [line.message.partition(" ")[0] for line in read.lines] == ["Version:", "timeout"]
     assert isinstance(cloudcore_lines(cluster(), running, TIME), Unavailable)
+
+
+def test_the_log_is_gone_through_once_however_many_edges_there_are() -> None:
+    told = lines(*[klog("session exists for edge7, close old session", severity="W")] * 3)
+    site = edges(*(edge(f"edge{n}") for n in range(2000)))
+    assert only(session_flapping(told, site)).node == "edge7"
