@@ -100,8 +100,16 @@ def test_with_a_format_the_repaired_report_is_the_only_output(scratch: Path) -> 
     assert "The sandbox is removed" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["A sandbox in", "$ kedoctor run", "… change file", "$ kedoctor rollback"])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("A sandbox in", signal.SIGINT),
+        ("$ kedoctor run", signal.SIGTERM),
+        ("… change file", signal.SIGINT),
+        ("… restart", signal.SIGHUP),
+        ("$ kedoctor rollback", signal.SIGINT),
+    ],
+)
 def test_an_interrupt_at_any_moment_leaves_nothing(
     scratch: Path, moment: str, number: signal.Signals
 ) -> None:
