@@ -12,7 +12,7 @@ __all__ = ["CloudcoreRights", "Right"]
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A right of the chart's ClusterRole, and what fails without it."""
+    """A right of the chart's ClusterRole."""
 
     verb: str
     resource: str
@@ -31,7 +31,7 @@ RIGHTS = (
     Right("list", "objectsyncs", "reliablesyncs.kubeedge.io"),
     Right("watch", "pods"),
     Right("update", "nodes"),
-    Right("patch", "nodes", subresource="status"),
+    Right("patch", "pods", subresource="status"),
     Right("update", "configmaps"),
     Right("get", "secrets"),
     Right("update", "leases", "coordination.k8s.io"),
@@ -60,6 +60,8 @@ class CloudcoreRights:
 @fact
 def cloudcore_rights(cluster: Cluster, workload: CloudcoreWorkload) -> CloudcoreRights:
     """A SubjectAccessReview for each right; the first that nobody may ask ends the asking."""
+    if workload.host_network is None:  # cloudcore runs elsewhere, under an account that nobody can name
+        return CloudcoreRights("", ())
     spec = workload.deployment.spec.template.spec if workload.deployment is not None else None
     spec = spec or (workload.pods[0].spec if workload.pods else None)
     account = (spec.service_account_name if spec is not None else "") or "default"
