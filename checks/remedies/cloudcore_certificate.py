@@ -63,7 +63,7 @@ def cloudcore_certificate(
         ),
         prediction=EDGES_RECONNECT,
         risk=Risk.RESTARTS_CLOUDCORE,
-        actions=(*edits, DeleteObject(_SECRET)),
+        actions=(*edits, DeleteObject(_SECRET, remade=True)),
         restarts=(CLOUDCORE_PODS,),
         settle=AFTER_CLOUDCORE,
     )

@@ -212,9 +212,13 @@ class ApplyObject(Action, frozen=True, tag=True):
 
 
 class DeleteObject(Action, frozen=True, tag=True):
-    """An object that shall not be there; going back it is created anew with the same content."""
+    """An object that shall not be there; going back it is created anew with the same content.
+
+    ``remade`` says that somebody makes another one in its place, as was wanted: going back, that one is replaced.
+    """
 
     object: str
+    remade: bool = False
 
     where: ClassVar[str] = "object:{0.object}"
 

@@ -23,7 +23,7 @@ from apiserver.fixtures import running
 
 from kedoctor.checks.remedies.metrics_objects import complete_set
 from kedoctor.sandbox.apiserver.store import Event
-from kedoctor.x509 import make_ca, read_certificates, sign_server
+from kedoctor.x509 import Issued, make_ca, read_certificates, sign_server
 from kedoctor.yamldoc import load
 
 HERE = Path(__file__).parent
@@ -65,26 +65,42 @@ def secrets() -> list[Object]:
     """The four Secrets of namespace kubeedge, made now (facts.md §1.3, §4.1)."""
     now = datetime.now(UTC)
     authority = make_ca("KubeEdge", now, 36400)
-    server = sign_server(authority, "KubeEdge", ["10.99.0.1"], now, days=36400, algorithm="ECDSA-P-256")
-    stream_ca = make_ca("cloudcore-ca", now, 365)
-    stream = sign_server(stream_ca, "cloudcore", ["cloudcore.kubeedge"], now, algorithm="ECDSA-P-256")
-    ca_der, server_der = (read_certificates(one.certificate)[0].der for one in (authority, server))
-    claims = json.dumps({"exp": int((now + timedelta(hours=20)).timestamp())}).encode()
-    words = [base64.urlsafe_b64encode(one).decode().rstrip("=") for one in (b'{"alg":"HS256"}', claims, b"s")]
-    token = f"{hashlib.sha256(ca_der).hexdigest()}.{'.'.join(words)}"
-    return [
-        _secret("casecret", cadata=ca_der, cakeydata=authority.key),
-        _secret("cloudcoresecret", cloudcoredata=server_der, cloudcorekeydata=server.key),
-        _secret("tokensecret", tokendata=token.encode()),
-        _secret(
-            "cloudcore",
-            **{
-                "streamCA.crt": stream_ca.certificate,
-                "stream.crt": stream.certificate,
-                "stream.key": stream.key,
-            },
-        ),
-    ]
+    ca_secret = _secret("casecret", cadata=_der(authority), cakeydata=authority.key)
+    return [ca_secret, cloudcore_secret(ca_secret), token_secret(ca_secret), stream_secret(now)]
+
+
+def cloudcore_secret(ca_secret: Object) -> Object:
+    """The certificate that cloudcore makes at start when it has none, with the CA that lies there."""
+    authority = Issued(*(base64.b64decode(ca_secret["data"][key]) for key in ("cadata", "cakeydata")))
+    server = sign_server(
+        authority, "KubeEdge", ["10.99.0.1"], datetime.now(UTC), days=36400, algorithm="ECDSA-P-256"
+    )
+    return _secret("cloudcoresecret", cloudcoredata=_der(server), cloudcorekeydata=server.key)
+
+
+def token_secret(ca_secret: Object) -> Object:
+    """A join token that is good for 20 hours."""
+    claims = {"exp": int((datetime.now(UTC) + timedelta(hours=20)).timestamp())}
+    words = (b'{"alg":"HS256"}', json.dumps(claims).encode(), b"signature")
+    parts = [base64.urlsafe_b64encode(word).decode().rstrip("=") for word in words]
+    digest = hashlib.sha256(base64.b64decode(ca_secret["data"]["cadata"])).hexdigest()
+    return _secret("tokensecret", tokendata=f"{digest}.{'.'.join(parts)}".encode())
+
+
+def stream_secret(issued: datetime) -> Object:
+    """What the chart makes at its first install."""
+    authority = make_ca("cloudcore-ca", issued, 365)
+    stream = sign_server(authority, "cloudcore", ["cloudcore.kubeedge"], issued, algorithm="ECDSA-P-256")
+    names = {
+        "streamCA.crt": authority.certificate,
+        "stream.crt": stream.certificate,
+        "stream.key": stream.key,
+    }
+    return _secret("cloudcore", **names)
+
+
+def _der(issued: Issued) -> bytes:
+    return read_certificates(issued.certificate)[0].der
 
 
 def _secret(name: str, **data: bytes) -> Object:
@@ -208,8 +224,10 @@ class ControlPlane:
     def _start_cloudcore(self, pod: Object) -> None:
         with self._lock:
             self._log(self._again(pod), datetime.now(UTC))
+            authority = self.get("", "secrets", "casecret")
             if not any(one["metadata"]["name"] == "cloudcoresecret" for one in self.objects("", "secrets")):
-                self.put(next(one for one in secrets() if one["metadata"]["name"] == "cloudcoresecret"))
+                self.put(cloudcore_secret(authority))
+            self.put(token_secret(authority))
             record = self.get("", "configmaps", "tunnelport")
             port = 1 + max(map(int, json.loads(record["metadata"]["annotations"][_RECORD])["port"]))
             known = {"ipTunnelPort": {"10.99.0.1": port}, "port": {str(port): True}}

@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from apiserver import Object
 from apiserver.fixtures import TOKEN, certificates
-from control_plane import WEAK, ControlPlane, control_plane, named
+from control_plane import WEAK, ControlPlane, control_plane, named, secrets, stream_secret
 
 from kedoctor.x509 import read_certificates
 
@@ -307,8 +308,17 @@ def _keys(objects: list[Object]) -> None:
 
 
 def _token(objects: list[Object]) -> None:
-    data = named(objects, "Secret", "tokensecret")["data"]
-    data["tokendata"] = base64.b64encode(b"nonsense").decode()
+    named(objects, "Secret", "tokensecret")["data"]["tokendata"] = base64.b64encode(b"nonsense").decode()
+
+
+def _expired(objects: list[Object]) -> None:
+    objects.remove(named(objects, "Secret", "cloudcore"))
+    objects.append(stream_secret(datetime.now(UTC) - timedelta(days=400)))
+
+
+def _another_ca(objects: list[Object]) -> None:
+    other = named(secrets(), "Secret", "cloudcoresecret")
+    named(objects, "Secret", "cloudcoresecret")["data"] = other["data"]
 
 
 @pytest.mark.parametrize(
@@ -320,6 +330,9 @@ def _token(objects: list[Object]) -> None:
         ("KE107", _two_managers),
         ("KE601", _rights),
         ("KE108", _keys),
+        ("KE406", _expired),
+        ("KE408", _another_ca),
+        ("KE409", _token),
     ],
 )
 def test_objects_are_put_right_and_back(
@@ -349,6 +362,7 @@ def _contents(cluster: ControlPlane, group: str, plural: str) -> dict[str, Any]:
             "labels": one["metadata"].get("labels"),
         }
         for one in cluster.objects(group, plural)
+        if one["metadata"]["name"] != "tokensecret"  # refreshed with every start
     }
 
 

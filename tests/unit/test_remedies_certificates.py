@@ -116,7 +116,7 @@ def test_cloudcore_makes_a_certificate_for_what_edges_dial() -> None:
     assert isinstance(plan.actions[1], DeleteObject)
     known = config(SAMPLE)
     (only,) = planned(cloudcore_certificate(wrong, known, workload(), edges), wrong).actions
-    assert only == DeleteObject("/api/v1/namespaces/kubeedge/secrets/cloudcoresecret")
+    assert only == DeleteObject("/api/v1/namespaces/kubeedge/secrets/cloudcoresecret", remade=True)
     told(cloudcore_certificate(wrong, known, CloudcoreWorkload(None, ()), edges))
 
 

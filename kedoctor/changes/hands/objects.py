@@ -37,6 +37,7 @@ _TYPES = {
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
 }
+_REMADE = "its owner makes it"  # which of them it is does not matter, the one from before is in the journal
 _SECONDS = 20.0
 _GONE_SECONDS = 60.0
 _TRIES = 4
@@ -161,8 +162,11 @@ class ObjectActor:
 
     def _state(self, action: Action, found: dict[str, Any] | None) -> State:
         if found is None:
-            return State(target=action.target, exists=False, fingerprint="absent")
+            gone = _REMADE if isinstance(action, DeleteObject) and action.remade else "absent"
+            return State(target=action.target, exists=False, fingerprint=gone)
         content = canonical(found)
+        if isinstance(action, DeleteObject) and action.remade:
+            return State(target=action.target, exists=True, fingerprint=_REMADE, data=_plain(content))
         concerned = _concerned(action, content)
         return State(
             target=action.target,
@@ -233,6 +237,8 @@ class ObjectActor:
     def _way_back(
         self, action: Action, old: dict[str, Any], after: State, now: dict[str, Any]
     ) -> dict[str, Any]:
+        if isinstance(action, DeleteObject):
+            return merge_diff(canonical(now), old)
         left = json.loads(after.data)
         if isinstance(action, EditObjectYaml):
             text = now["data"][action.key]
