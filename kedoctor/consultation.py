@@ -49,7 +49,8 @@ def consult(
     checks = question.selection.checks(plugins.registry)
     outcome = run_checks(plugins.registry, site.view, checks, observer=observer, deadline=question.deadline)
     path = next(iter(plugins.paths()), None)
-    verdicts = [one for one in _placed(outcome, path) if _concerns(one, question.nodes)]
+    placed = _with_fixes(_placed(outcome, path), plugins)
+    verdicts = [one for one in placed if _concerns(one, question.nodes)]
     edges = _edges(outcome, verdicts, path, question.nodes)
     declared = {code: node.check for code, node in plugins.registry.checks.items()}
     diagnosis = diagnose(verdicts, declared, path, edges)
@@ -119,6 +120,18 @@ def _placed(outcome: Outcome, path: DataPath | None) -> list[Verdict]:
         if one.side == Side.EDGE.value and one.host and not one.node and not one.nodes
         else one
         for one in outcome.verdicts
+    ]
+
+
+def _with_fixes(verdicts: Sequence[Verdict], plugins: Plugins) -> list[Verdict]:
+    """The verdicts, those that are wrong and have a remedy marked so; every action has an inverse."""
+    remedies = plugins.registry.remedies
+    wrong = (Status.FAIL, Status.WARN)
+    return [
+        replace(one, fix=replace(one.fix, available=True, reversible=True))
+        if one.status in wrong and one.code in remedies
+        else one
+        for one in verdicts
     ]
 
 

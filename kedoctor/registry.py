@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -275,7 +276,9 @@ def _name(function: Any) -> str:
     return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', repr(function))}"
 
 
+@cache
 def _hints(function: Any) -> dict[str, Any]:
+    # Asked for again and again while facts wait for each other, and each answer compiles every annotation.
     try:
         return get_type_hints(function)
     except (NameError, TypeError, AttributeError) as error:

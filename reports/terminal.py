@@ -88,6 +88,10 @@ class _Page:
             self._row(table, "read", "\n".join(_quoted(one) for one in verdict.evidence[:3]))
             self._row(table, "do", (verdict.zh.hint if self.language == "zh" else "") or verdict.hint.text)
         self._row(table, "", "\n".join(f"$ {typed}" for typed in cause.commands), style="cyan")
+        if verdict is not None and verdict.fix.available:
+            self._row(
+                table, "fix", wording.word("fix-it", self.language).format(risk=verdict.fix.risk or "safe")
+            )
         self._row(table, "leads-to", " ".join(cause.consequences))
         self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
         yield Padding(table, _INDENT)

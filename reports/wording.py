@@ -43,6 +43,11 @@ _WORDS = {
     "expected": Text("expected", zh="应为"),
     "read": Text("read", zh="依据"),
     "do": Text("do this", zh="处理"),
+    "fix": Text("or let", zh="自动"),
+    "fix-it": Text(
+        "kedoctor do it: sudo kedoctor run --fix (risk: {risk}; kedoctor rollback takes it back)",
+        zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
+    ),
     "leads-to": Text("leads to", zh="导致"),
     "more": Text("more", zh="详情"),
     "edge": Text("edge", zh="边缘节点"),
