@@ -1,4 +1,4 @@
-"""Metrics-server's Deployment: its arguments, its pod and where it runs (KE602, KE603, KE604, KE605).
+"""Metrics-server's Deployment: its arguments, its pod and where it runs (KE602 to KE605, KE609).
 
 K3s applies the manifest of its own metrics-server at every start and takes changed arguments back (k3s:
 pkg/deploy/controller.go). HelmChartConfig is for charts and does not apply to it, and ``--disable=metrics-server``
@@ -34,7 +34,13 @@ from kedoctor.checks.remedies.cloud import tolerations_for
 from kedoctor.checks.remedies.images import image_for, imported
 from kedoctor.checks.remedies.placement import on_api_hosts
 
-__all__ = ["metrics_apiservice", "metrics_arguments", "metrics_placement", "metrics_pod"]
+__all__ = [
+    "metrics_apiservice",
+    "metrics_arguments",
+    "metrics_placement",
+    "metrics_pod",
+    "metrics_resources",
+]
 
 _SETTLE = 120.0
 """Seconds until metrics-server is ready and has figures: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
@@ -340,6 +346,32 @@ def _read_its_log(pod: Pod) -> Text:
         f"logs {name} --tail=50",
         zh=f"{name} 未就绪的原因见其日志，没有已知的 Deployment 修改可解决：kubectl -n {where} logs {name} --tail=50",
     )
+
+
+# ---------------------------------------------------------------------------------------------- resources
+
+
+@remedy("KE609")
+def metrics_resources(verdict: Verdict, server: MetricsServer) -> Plan | NoPlan:
+    """Upstream's requests where there are none, and one replica where more have no node."""
+    deployment = _deployed(server)
+    if isinstance(deployment, NoPlan):
+        return deployment
+    if verdict.actual.startswith("replicas:"):
+        title = Text("scale metrics-server to one replica", zh="将 metrics-server 的副本数设为 1")
+        return _plan(verdict, title, PatchObject(_path(deployment), "merge", {"spec": {"replicas": 1}}))
+    place = _container(deployment)
+    present = deployment.spec.template.spec.containers[place].resources.requests or {}
+    requests = {"cpu": "100m", "memory": "200Mi", **present}
+    path = f"{_TEMPLATE}/containers/{place}/resources"
+    resources = deployment.spec.template.spec.containers[place].resources
+    whole = {"requests": requests, **({"limits": resources.limits} if resources.limits else {})}
+    title = Text(
+        f"let metrics-server request {requests['cpu']} CPU and {requests['memory']} memory",
+        zh=f"为 metrics-server 设置 requests：CPU {requests['cpu']}、内存 {requests['memory']}",
+    )
+    patch = [{"op": "add", "path": path, "value": whole}, *_strategy(deployment)]
+    return _plan(verdict, title, PatchObject(_path(deployment), "json", patch))
 
 
 # ------------------------------------------------------------------------------------------ the registration

@@ -1,10 +1,10 @@
-"""Faults of the site that only a person can put right, with what that person does (KE704, KE911)."""
+"""Faults of the site that only a person can put right, with what that person does (KE407, KE704, KE911)."""
 
 from __future__ import annotations
 
 from kedoctor.api import NoPlan, Text, Verdict, remedy
 
-__all__ = ["cloud_resources", "duplicate_internal_ip"]
+__all__ = ["cloud_resources", "duplicate_internal_ip", "stream_trust"]
 
 
 @remedy("KE704")
@@ -27,5 +27,18 @@ def cloud_resources(verdict: Verdict) -> NoPlan:
         Text(
             f"this needs a larger machine or fewer things on it ({verdict.actual})",
             zh=f"需要更大的机器或减少其负载（{verdict.actual}）",
+        )
+    )
+
+
+@remedy("KE407")
+def stream_trust(verdict: Verdict) -> NoPlan:
+    """The certificate is what it is because kube-apiserver insists, which is KE802's to repair."""
+    return NoPlan(
+        Text(
+            f"kube-apiserver insists on a certificate that its own CA signed ({verdict.actual}); kedoctor ends that "
+            "instead (KE802), because a signed one has to be made again for every edge that joins",
+            zh=f"kube-apiserver 要求由其自身 CA 签发的证书（{verdict.actual}）；kedoctor 会改为关闭该校验（KE802），"
+            "因为签发的证书在每次有边缘加入时都要重做",
         )
     )

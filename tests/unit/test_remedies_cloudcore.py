@@ -9,7 +9,7 @@ from cloudcore_samples import SAMPLE, config, deployment, document, pod, workloa
 from edge_samples import Pki
 from edge_samples import config as edge_config
 from remedied import after_edit, after_patch, changed_lines, planned, told, verdict_of, verdicts
-from siteworld import made
+from siteworld import edge, made
 
 from kedoctor.api import (
     EveryHost,
@@ -31,13 +31,15 @@ from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.images import ImageArchives
 from kedoctor.checks.facts.manager import IptablesManager
 from kedoctor.checks.facts.metrics import WorkingDiversion
-from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes
+from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes, EdgeNodes
+from kedoctor.checks.hub_link import cloudcore_node_limit as limit_check
 from kedoctor.checks.kinds import DaemonSet, Deployment, Pod, Service, Taint
 from kedoctor.checks.remedies.cloudcore_config import cloudcore_config as corrected
 from kedoctor.checks.remedies.cloudcore_config import cloudcore_restart
 from kedoctor.checks.remedies.cloudcore_service import cloudcore_service
 from kedoctor.checks.remedies.cloudstream import cloudstream
 from kedoctor.checks.remedies.cloudstream import cloudstream_ports as ports_set
+from kedoctor.checks.remedies.hub_link import node_limit
 
 BLIND = Unavailable(Reason.FORBIDDEN, "it")
 NO_EDGE: EveryHost[EdgecoreConfig] = EveryHost({})
@@ -244,3 +246,13 @@ def test_an_image_is_brought_from_an_archive_of_that_node() -> None:
 )
 def test_what_no_object_can_help_is_told(found: CloudcoreWorkload) -> None:
     told(_repaired(found)[1])
+
+
+def test_the_node_limit_has_room_again() -> None:
+    text = SAMPLE.replace("cloudHub:", "cloudHub:\n    nodeLimit: 2")
+    several = EdgeNodes(tuple(edge(f"edge{n}", cloudcore="10.99.0.1") for n in range(2)))
+    wrong = verdict_of(limit_check, limit_check(config(text), several, BLIND))
+    plan = planned(node_limit(wrong, config(text), workload(), several), wrong)
+    after = after_edit(plan, text)
+    assert config(after).value("modules.cloudHub.nodeLimit") == 1000
+    assert (plan.restarts, plan.risk) == ((), Risk.SAFE), "nobody is refused yet"

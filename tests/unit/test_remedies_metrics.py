@@ -21,7 +21,7 @@ from kedoctor.checks.facts.apiserver import ApiserverArguments, Setting
 from kedoctor.checks.facts.cloud_host import HostAddresses
 from kedoctor.checks.facts.images import ImageArchives
 from kedoctor.checks.facts.manager import IptablesManager
-from kedoctor.checks.facts.nodes import SiteNodes
+from kedoctor.checks.facts.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.kinds import (
     Node,
     Pod,
@@ -29,11 +29,13 @@ from kedoctor.checks.kinds import (
 from kedoctor.checks.metrics_args import metrics_args
 from kedoctor.checks.metrics_server import metrics_placement as placement_check
 from kedoctor.checks.metrics_server import metrics_pod as pod_check
+from kedoctor.checks.metrics_upkeep import metrics_resources as resources_check
 from kedoctor.checks.remedies.metrics_server import (
     metrics_apiservice,
     metrics_arguments,
     metrics_placement,
     metrics_pod,
+    metrics_resources,
 )
 
 NO_HOST: EveryHost[ApiserverArguments] = EveryHost({})
@@ -202,3 +204,26 @@ def test_addresses_of_this_host_make_it_a_member() -> None:
     )
     assert isinstance(plan.actions[0], WriteFile)
     told(metrics_apiservice(wrong))
+
+
+def test_what_is_not_requested_is_requested_and_too_many_replicas_go() -> None:
+    for content in (
+        deployment(container={"resources": {"limits": {"memory": "400Mi"}, "requests": {"cpu": "50m"}}}),
+        deployment(),
+    ):
+        found = server(content)
+        for wrong in verdicts(resources_check, resources_check(found, NODES, edges())):
+            after = after_patch(planned(metrics_resources(wrong, found), wrong), content)
+            assert not verdicts(resources_check, resources_check(server(after), NODES, edges()))
+            kept = after["spec"]["template"]["spec"]["containers"][0]["resources"]
+            assert kept.get("limits") == content["spec"]["template"]["spec"]["containers"][0].get(
+                "resources", {}
+            ).get("limits")
+    crowded = deployment(
+        replicas=2,
+        spec={"hostNetwork": True},
+        container={"resources": {"requests": {"cpu": "100m", "memory": "200Mi"}}},
+    )
+    found = server(crowded)
+    wrong = verdict_of(resources_check, resources_check(found, NODES, EdgeNodes(())))
+    assert after_patch(planned(metrics_resources(wrong, found), wrong), crowded)["spec"]["replicas"] == 1
