@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from kedoctor import state
-from kedoctor.cli import fixing, options
-from kedoctor.cli.fixing import Wish
+from kedoctor.cli import options
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
 from kedoctor.errors import UsageError
@@ -94,7 +93,10 @@ def command(
         report = consult(plugins, site, question, observer=watching)
     code = report.run.exit_code
     if repair:
-        wish = Wish(Risk(allow), yes, dry_run, again)
+        # What changes things is imported only where something may be changed.
+        from kedoctor.cli import fixing  # noqa: PLC0415  as above
+
+        wish = fixing.Wish(Risk(allow), yes, dry_run, again)
         report, code = fixing.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
