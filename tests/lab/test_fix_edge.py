@@ -32,8 +32,10 @@ def site() -> Iterator[EdgeSite]:
         yield site
 
 
-def fix(site: EdgeSite, *more: str) -> Ran:
-    ran = site.machine.kedoctor("run", "--fix", "--lang", "en", *more)
+def fix(site: EdgeSite, *more: str, patience: float = 0.06) -> Ran:
+    """A stand-in settles sooner than edgecore; one test waits as long as for the real one."""
+    command = [sys.executable, "-P", "-m", "kedoctor", "run", "--fix", "--lang", "en", *more]
+    ran = site.machine.run("env", f"KEDOCTOR_PATIENCE={patience}", *command, check=False, timeout=120)
     assert "Traceback" not in ran.stderr, ran.stderr
     return ran
 
@@ -82,7 +84,7 @@ def test_the_tunnel_comes_up_with_one_restart_and_goes_back_to_the_byte(site: Ed
     assert (site.files(), site.unit(), site.starts()) == (before, unit, 1)
     assert not site.machine.path("/var/lib/kedoctor/journal").exists()
 
-    done = fix(site, "--yes")
+    done = fix(site, "--yes", patience=1)
     assert planned(done) == planned(dry)
     assert site.text().decode() == ON
     assert site.starts() == 2
