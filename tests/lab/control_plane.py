@@ -32,6 +32,7 @@ WEAK = "may-only-look"
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 _READ_ONLY = [Rule(verbs=("get", "list", "watch"), groups="*", resources="*"), Rule(verbs="*", urls="*")]
 _ALL = [Rule(verbs="*", groups="*", resources="*"), Rule(verbs="*", urls="*")]
+REGISTRATION = "v1beta1.metrics.k8s.io"
 _RECORD = "tunnelportrecord.kubeedge.io"
 
 
@@ -188,6 +189,8 @@ class ControlPlane:
 
     def _reached(self) -> bool:
         """Whether a request of metrics-server ends at the edge: tunnel, rule, and the port of the Node."""
+        if not self._wanted("metrics-server"):
+            return False
         spec = self.get("apps", "deployments", "metrics-server")["spec"]["template"]["spec"]
         ruled = any(
             one["metadata"]["name"].startswith("cloud-iptables-manager-") for one in self.objects("", "pods")
@@ -200,10 +203,36 @@ class ControlPlane:
         if event.kind == "DELETED" and obj["kind"] == "Pod":
             if labels.get("kubeedge") == "cloudcore":
                 self._start_cloudcore(obj)
-            elif labels.get("kubeedge") == "iptables-manager" or labels.get("k8s-app") == "metrics-server":
+            elif labels.get("kubeedge") == "iptables-manager" or (
+                labels.get("k8s-app") == "metrics-server" and self._wanted("metrics-server")
+            ):
                 self._again(obj)
         elif event.kind == "MODIFIED" and obj["kind"] == "DaemonSet":
             self._schedule(obj)
+        elif obj["kind"] == "Deployment" and obj["metadata"]["name"] == "metrics-server":
+            self._scale(0 if event.kind == "DELETED" else obj["spec"]["replicas"])
+        elif event.kind == "ADDED" and obj["kind"] == "APIService":
+            self.put(
+                {
+                    **json.loads(json.dumps(obj)),
+                    "status": named(recorded(), "APIService", REGISTRATION)["status"],
+                }
+            )
+
+    def _wanted(self, deployment: str) -> bool:
+        found = [one for one in self.objects("apps", "deployments") if one["metadata"]["name"] == deployment]
+        return bool(found and found[0]["spec"]["replicas"])
+
+    def _scale(self, replicas: int) -> None:
+        """As many pods of metrics-server as are wanted, none or one."""
+        there = [
+            one for one in self.objects("", "pods") if one["metadata"]["name"].startswith("metrics-server-")
+        ]
+        if replicas and not there:
+            pod = next(one for one in recorded() if one["metadata"]["name"].startswith("metrics-server-"))
+            self.put(pod)
+        for one in () if replicas else there:
+            self.server.store.delete(self.server.store.resources.for_object(one), one)
 
     def _again(self, pod: Object) -> str:
         """A pod's successor, ready at once."""

@@ -17,7 +17,16 @@ from typing import Any
 import pytest
 from apiserver import Object
 from apiserver.fixtures import TOKEN, certificates
-from control_plane import WEAK, ControlPlane, control_plane, named, secrets, stream_secret
+from control_plane import (
+    REGISTRATION,
+    WEAK,
+    ControlPlane,
+    control_plane,
+    metrics_server,
+    named,
+    secrets,
+    stream_secret,
+)
 
 from kedoctor.x509 import read_certificates
 
@@ -321,6 +330,20 @@ def _another_ca(objects: list[Object]) -> None:
     named(objects, "Secret", "cloudcoresecret")["data"] = other["data"]
 
 
+def _no_metrics(objects: list[Object]) -> None:
+    ours = {one["metadata"]["name"] for one in metrics_server()} - {"system:auth-delegator"}
+    for one in list(objects):
+        if one["metadata"]["name"] in {*ours, REGISTRATION} or one["metadata"]["name"].startswith(
+            "metrics-server-"
+        ):
+            objects.remove(one)
+
+
+def _scaled_down(objects: list[Object]) -> None:
+    named(objects, "Deployment", "metrics-server")["spec"]["replicas"] = 0
+    objects.remove(next(one for one in objects if one["metadata"]["name"].startswith("metrics-server-")))
+
+
 @pytest.mark.parametrize(
     ("code", "change"),
     [
@@ -329,6 +352,8 @@ def _another_ca(objects: list[Object]) -> None:
         ("KE302", _record),
         ("KE107", _two_managers),
         ("KE601", _rights),
+        ("KE601", _no_metrics),
+        ("KE602", _scaled_down),
         ("KE108", _keys),
         ("KE406", _expired),
         ("KE408", _another_ca),

@@ -46,6 +46,7 @@ from kedoctor.checks.remedies.dnat_rules import dnat_backend, dnat_rule, dnat_st
 from kedoctor.checks.remedies.iptables_manager import iptables_manager, iptables_manager_mode
 from kedoctor.checks.remedies.tunnelport import kubelet_port, tunnelport
 from kedoctor.checks.tunnelport import tunnelport_record
+from kedoctor.records import replace
 from kedoctor.yamldoc import load
 
 BLIND = Unavailable(Reason.FORBIDDEN, "it")
@@ -116,6 +117,10 @@ def test_the_port_of_a_node_is_for_its_own_edge_to_renew() -> None:
     here = EveryHost({"somewhere": EdgeName("edge1")})
     assert planned(kubelet_port(wrong, here), wrong).restarts == (RestartUnit("edgecore.service"),)
     assert "edge1" in told(kubelet_port(wrong, EveryHost({})))
+    dead = replace(wrong, code="KE508")
+    assert planned(kubelet_port(dead, here), dead).restarts == (RestartUnit("edgecore.service"),)
+    nobody = replace(dead, node="", subject="10.99.0.1:10003")
+    assert "stream server does not answer" in told(kubelet_port(nobody, here))
 
 
 # ------------------------------------------------------------------------------------- KE107, KE307

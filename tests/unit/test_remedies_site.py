@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from kedoctor.api import (
     NoPlan,
     RestartUnit,
     Risk,
+    Verdict,
     WriteFile,
 )
 from kedoctor.changes.plan import merge
@@ -27,7 +29,8 @@ from kedoctor.checks.kinds import (
     ClusterRole,
 )
 from kedoctor.checks.remedies.k3s_server import k3s_egress, kubelet_ca
-from kedoctor.checks.remedies.operator_access import minimal_role
+from kedoctor.checks.remedies.operator_access import minimal_role, operator_access
+from kedoctor.checks.remedies.told import cloud_resources, duplicate_internal_ip, stream_trust
 from kedoctor.consultation import Question, consult
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.repair import consider
@@ -106,6 +109,12 @@ def test_the_smallest_role_holds_every_need() -> None:
             for rule in rules
         ), need.name
     assert not any("*" in (*(rule.verbs or ()), *(rule.resources or ())) for rule in rules)
+
+
+@pytest.mark.parametrize("tell", [cloud_resources, duplicate_internal_ip, stream_trust, operator_access])
+def test_what_a_person_has_to_do_is_said(tell: Callable[[Verdict], NoPlan]) -> None:
+    wrong = verdict_of(k3s_egress_selector, k3s_egress_selector(ApiserverArguments(True), edges(edge())))
+    assert len(told(tell(wrong))) > 40
 
 
 # ---------------------------------------------------------------------------------- the recorded sites
