@@ -8,7 +8,15 @@ from contextlib import suppress
 
 import click
 
-from kedoctor.changes.actions import Action, Restart, RestartUnit
+from kedoctor.changes.actions import (
+    Action,
+    ControlUnit,
+    DeleteObject,
+    RemoveFile,
+    RemoveRule,
+    Restart,
+    RestartUnit,
+)
 from kedoctor.changes.carrying import Prepared
 from kedoctor.changes.plan import MergedPlan
 from kedoctor.declarations import Risk
@@ -45,10 +53,20 @@ _SAYS = {
     "waits": Text("waiting for {codes} ({seconds:.0f} s left)", zh="等待 {codes}（剩余 {seconds:.0f} 秒）"),
     "restart": Text("restart {what}", zh="重启 {what}"),
     "change": Text("change {what}", zh="修改 {what}"),
+    "remove": Text("remove {what}", zh="删除 {what}"),
     "loan": Text(
         "{path} is there while {unit} starts, and is taken away again (its content is not shown)",
         zh="{unit} 启动期间临时放置 {path}，随后删除（内容不显示）",
     ),
+}
+
+
+_KINDS = {
+    "file": Text("file", zh="文件"),
+    "mode": Text("the mode of", zh="权限"),
+    "object": Text("object", zh="对象"),
+    "nat": Text("NAT rules", zh="NAT 规则"),
+    "image": Text("image", zh="镜像"),
 }
 
 
@@ -73,10 +91,14 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
 
 def described(action: Action, language: str) -> str:
     """What an action does, in a few words."""
+    if isinstance(action, ControlUnit):
+        return f"systemctl {action.verb.replace('-now', ' --now')} {action.unit}".rstrip()
     kind, _, what = action.target.partition(":")
-    key = "restart" if isinstance(action, Restart) else "change"
-    what = what.removesuffix(":do").removesuffix(":undo") if key == "restart" else f"{kind} {what}"
-    return _say(key, language, what=what)
+    if isinstance(action, Restart):
+        return _say("restart", language, what=what.removesuffix(":do").removesuffix(":undo"))
+    key = "remove" if isinstance(action, RemoveFile | RemoveRule | DeleteObject) else "change"
+    kind = _KINDS[kind].in_language(language) if kind in _KINDS else kind
+    return _say(key, language, what=f"{kind} {what}")
 
 
 def _say(key: str, language: str, **values: object) -> str:
