@@ -162,10 +162,18 @@ def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
 
 
 def _puts_back(entry: Entry, steps: Sequence[tuple[int, Progress]]) -> bool:
-    """Whether anything but restarts is undone, now or before; otherwise what runs needs no restart on the way back."""
-    changed = {index for index, _ in steps}
-    changed |= {index for index, progress in enumerate(entry.progress()) if progress.undoing}
-    return any(not isinstance(entry.manifest.actions[index], Restart) for index in changed)
+    """Whether anything but restarts is undone, or a restart on the way back was begun.
+
+    Where neither is so, what runs needs no restart: everything it rests on is as it was.
+    """
+    actions = entry.manifest.actions
+    begun = {index for index, progress in enumerate(entry.progress()) if progress.undoing}
+    return any(
+        not isinstance(actions[index], Restart) for index in {index for index, _ in steps} | begun
+    ) or any(
+        isinstance(action, Restart) and action.backward and index in begun
+        for index, action in enumerate(actions)
+    )
 
 
 def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Progress | None:

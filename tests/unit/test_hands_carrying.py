@@ -124,3 +124,16 @@ def test_a_way_back_leads_back() -> None:
     assert canonical({"metadata": {"uid": "1", "name": "n", "annotations": {}}, "status": {}}) == {
         "metadata": {"name": "n"}
     }
+
+
+def test_what_was_never_changed_is_not_restarted_on_the_way_back(tmp_path: Path) -> None:
+    restarter, root = Restarter(), tmp_path / "root"
+    root.mkdir()
+    hands = Actors({RestartUnit: restarter, WriteFile: Overtaken(str(root))})
+    plan = [RestartUnit("a.service", "undo"), WriteFile("/one", b"1\n"), RestartUnit("a.service")]
+    prepared = prepare(hands, plan)
+    journal = Journal(tmp_path / "journal")
+    with deferred() as stop, pytest.raises(ConflictError):
+        carry_out(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
+    assert restarter.restarts == []
+    assert journal.entries()[0].phase is Phase.UNDONE
