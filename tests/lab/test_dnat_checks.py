@@ -325,7 +325,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
                 names,
                 ["iptables-nft-save"],
                 ["nft", "--stateless", "list", "ruleset"],
-                ["ip", "-o", "address"],
+                ["ip", "-4", "-o", "address"],
             )
             lines = [line for tool in tools for line in site.cloud.run(tool).stdout.splitlines()]
             return [line for line in lines if not line.startswith(("#", ":"))]
