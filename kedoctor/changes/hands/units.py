@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kedoctor.changes.actions import Action, ControlUnit, RestartUnit
 from kedoctor.changes.actors import Foresight, RefusedError, State
@@ -33,6 +33,10 @@ _INVERSE = {
 _WORDS = {"enable-now": ("enable", "--now"), "disable-now": ("disable", "--now")}
 _NOT_STARTED = "enabled, not started"
 _RESTARTED = "restart"
+_DYING = "Dying"
+_YOUNG = 30.0
+"""Seconds within which a unit that systemd has restarted may be one that dies again and again."""
+
 # A unit that dies again and again is still one that somebody started.
 _STARTED = ("active", "activating", "reloading", "refreshing")
 
@@ -58,7 +62,7 @@ class UnitActor:
                 exists=True,
                 fingerprint=_RESTARTED,
                 data=self._last_words(action),
-                attributes=self._loaded(action.unit),
+                attributes=_seen(self._loaded(action.unit)),
             )
         control = _control(action)
         if control.verb == "daemon-reload":
@@ -104,7 +108,7 @@ class UnitActor:
         del after
         if isinstance(action, RestartUnit):
             if action.when == "undo":
-                self._as_before(action.unit, before.attributes.get("ActiveState", "active"))
+                self._as_before(action.unit, before.attributes)
             return
         control = _control(action)
         back = "stop" if before.fingerprint == _NOT_STARTED else _INVERSE.get(control.verb, control.verb)
@@ -136,15 +140,16 @@ class UnitActor:
                 self._stays_up(action.unit, seconds=0.5)
         reach()
 
-    def _as_before(self, unit: str, state: str) -> None:
+    def _as_before(self, unit: str, was: Mapping[str, str]) -> None:
         """Running again if it ran, stopped if it was stopped, and left to systemd if it was dying all the time."""
         reach()
+        state = was.get("ActiveState", "active")
         if state not in _STARTED:
             self._systemctl("stop", unit)
             return
         self._run(["systemctl", "reset-failed", unit], 10.0)
         self._systemctl("restart", unit)
-        if state == "active":
+        if state == "active" and _DYING not in was:
             self._stays_up(unit)
         reach()
 
@@ -175,7 +180,7 @@ class UnitActor:
         return shown
 
     def _show(self, unit: str) -> dict[str, str]:
-        properties = "LoadState,ActiveState,SubState,UnitFileState,NRestarts"
+        properties = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,ActiveEnterTimestampMonotonic"
         answer = self._run(["systemctl", "show", unit, f"--property={properties}"], 10.0)
         if isinstance(answer, Unavailable):
             raise RefusedError(f"the state of {unit} is not known: {answer.detail or answer.reason.value}")
@@ -203,6 +208,13 @@ def _control(action: Action) -> ControlUnit:
     if not isinstance(action, ControlUnit):
         raise RefusedError(f"{action.target} is no change of a unit")
     return action
+
+
+def _seen(shown: dict[str, str]) -> dict[str, str]:
+    """With a mark for a unit that was seen up between two of its deaths."""
+    age = time.monotonic() - int(shown.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+    dying = shown.get("ActiveState") == "active" and shown.get("NRestarts", "0") != "0" and age < _YOUNG
+    return shown | ({_DYING: "yes"} if dying else {})
 
 
 def _condition(verb: str, shown: dict[str, str]) -> str:
