@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, StandIn, hookimpl
+from kedoctor.api import DataPath, Explanation, StandIn, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -22,6 +22,7 @@ __all__ = [
     "kedoctor_checks",
     "kedoctor_demos",
     "kedoctor_evidence",
+    "kedoctor_explain",
     "kedoctor_facts",
     "kedoctor_page",
     "kedoctor_paths",
@@ -87,6 +88,14 @@ def kedoctor_page(code: str, language: str) -> str | None:
         return None
     page = _HERE / "pages" / language / f"{code}.md"
     return page.read_text(encoding="utf-8") if page.is_file() else None
+
+
+@hookimpl
+def kedoctor_explain(text_lines: Iterable[str]) -> Explanation:
+    """What KubeEdge, Kubernetes, K3s and metrics-server print, explained."""
+    from kedoctor.checks.explainer import explain  # noqa: PLC0415  reads the table of texts only when it is asked
+
+    return explain(text_lines)
 
 
 @hookimpl

@@ -26,6 +26,7 @@ from typing import Any
 import pluggy
 
 from kedoctor.declarations import DataPath, EvidenceRules
+from kedoctor.explaining import Explanation
 from kedoctor.ports import Host
 from kedoctor.sandbox.standins import StandIn
 
@@ -76,6 +77,15 @@ def kedoctor_reports() -> Iterable[Any]:  # type: ignore[empty-body]
 @hookspec(firstresult=True)
 def kedoctor_page(code: str, language: str) -> str | None:
     """The explanation of a code in Markdown (symptom, meaning, how to see it yourself, remedy, references)."""
+
+
+@hookspec(firstresult=True)
+def kedoctor_explain(text_lines: Iterable[str]) -> Explanation | None:
+    """What a pasted error text or a log means: its noise told from its causes, these ranked.
+
+    ``text_lines`` may be a log of gigabytes: read it line by line, and hold no more than a part of it. It can be
+    read anew from its beginning. ``None``: this plugin knows nothing about such texts; the next one is asked.
+    """
 
 
 @hookspec

@@ -18,6 +18,7 @@ import pluggy
 
 from kedoctor import hookspecs
 from kedoctor.declarations import DataPath, EvidenceRules, Side
+from kedoctor.explaining import Explanation
 from kedoctor.formats import ReportFormat
 from kedoctor.ports import Host
 from kedoctor.registry import Refusal, Registry
@@ -109,6 +110,11 @@ class Plugins:
     def page(self, code: str, language: str) -> str | None:
         """The explanation of a code, or ``None``."""
         answer: str | None = self._manager.hook.kedoctor_page(code=code, language=language)
+        return answer
+
+    def explain(self, lines: Iterable[str]) -> Explanation | None:
+        """What a pasted text or a log means; ``None`` if no plugin explains texts."""
+        answer: Explanation | None = self._manager.hook.kedoctor_explain(text_lines=lines)
         return answer
 
     def demos(self) -> dict[str, Sequence[Path]]:

@@ -15,7 +15,7 @@ __all__ = ["command"]
 _COMMANDS = {
     "run": "Look at the site and say what is wrong.",
     "report": "Show the latest run (or a fresh one) as HTML, JSON or text.",
-    "explain": "Explain a check: symptom, meaning, how to see it yourself, remedy.",
+    "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "history": "List earlier runs.",

@@ -2,31 +2,263 @@
 
 from __future__ import annotations
 
+import json
+import re
+import stat
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
 import click
 
 from kedoctor.cli import options
-from kedoctor.errors import UsageError
+from kedoctor.cli.textlines import lines_of
+from kedoctor.errors import ExitCode, UsageError
+from kedoctor.explaining import Explanation, SuspectedCause
+from kedoctor.findings import Certainty
+from kedoctor.placeholders import Placeholders
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.records import encode_pretty, replace
+from kedoctor.secretpatterns import redact_text
+from kedoctor.text import Text
 
 __all__ = ["command"]
 
+_WIDTH = 100
+_STATEMENTS = 6
+_ONE_WORD = re.compile(r"[A-Za-z0-9][\w-]*")
+
+_CAUSES = Text("What can be behind it, likeliest first:", zh="可能的原因，可能性由高到低：")
+_NO_CAUSES = Text("Nothing in this text points at a cause.", zh="该文本没有指向任何原因。")
+_DECIDES = Text("What decides:", zh="如何确认：")
+_ALSO = Text("Also said:", zh="其他内容：")
+_PROVED = Text("the text says so", zh="文本已说明")
+_NOISE = Text("noise", zh="噪声")
+_OVER = Text("over since", zh="之后已恢复")
+_LABELS = {
+    "speaker": Text("said by", zh="输出者"),
+    "where": Text("dialled", zh="访问"),
+    "port": Text("port", zh="端口"),
+    "leg": Text("leg", zh="路段"),
+    "error": Text("error", zh="错误"),
+    "hop": Text("hop", zh="环节"),
+}
+_SIDES = {
+    "site": Text("where kubectl works", zh="在可用 kubectl 处"),
+    "cloud": Text("on the API server's host", zh="在 API 服务器主机上"),
+    "edge": Text("on the edge", zh="在边缘上"),
+}
+_READ = Text(
+    "{lines} lines read, {unrecognised} error lines of them not known",
+    zh="共读取 {lines} 行，其中 {unrecognised} 行错误未识别",
+)
+
 
 @click.command()
-@click.argument("code")
+@click.argument("text", nargs=-1, metavar="CODE | TEXT")
+@click.option(
+    "-f",
+    "--file",
+    "path",
+    metavar="FILE",
+    help="Explain a log file instead, gzipped or not; - reads standard input.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["terminal", "json"]),
+    default="terminal",
+    help="How to print it.",
+    show_default=True,
+)
 @options.language_option
-def command(*, code: str, lang: str | None) -> None:
-    """Explain a check by its code or name: symptom, meaning, how to see it yourself, remedy, references."""
+def command(*, text: tuple[str, ...], path: str | None, format_name: str, lang: str | None) -> int:
+    """Explain a check by its code or name, or an error text or log: what failed and what can be behind it.
+
+    A check: symptom, meaning, how to see it yourself, remedy, references. A text that kubectl, keadm, cloudcore, edgecore,
+    metrics-server or the API server printed (quote it, or give it with -f or through a pipe): what it means, where it
+    failed, the likeliest causes, and which checks decide.
+    """
+    if path and text:
+        raise UsageError("give a text or a file, not both")
     plugins = load_plugins()
     language = options.language(lang)
-    page = _page(plugins, code.upper(), language)
-    if page is None:
+    words = " ".join(text)
+    if _ONE_WORD.fullmatch(words) and _shown_page(plugins, words, language, format_name):
+        return ExitCode.OK
+    answer = plugins.explain(_source(words, path, given=bool(text)))
+    if answer is None:
+        raise UsageError("no plugin explains texts")
+    if _ONE_WORD.fullmatch(words) and not answer.causes and not answer.benign:
+        raise UsageError(f"there is no check {words!r}", hint="kedoctor list shows every code and name")
+    answer = _redacted(answer)
+    if format_name == "json":
+        click.echo(encode_pretty(answer), nl=False)
+    else:
+        for line in _told(answer, language, _hops(plugins, language)):
+            click.echo(line)
+    return ExitCode.OK if answer.causes or answer.benign else ExitCode.UNDETERMINED
+
+
+def _source(words: str, path: str | None, *, given: bool) -> Iterable[str]:
+    if path:
+        return lines_of(path)
+    if words == "-":
+        return lines_of("-")
+    if given:
+        return words.split("\n")
+    if _is_fed():
+        return lines_of("-")
+    raise UsageError(
+        "nothing to explain", hint="give a code, a text in quotes, -f FILE, or pipe something in"
+    )
+
+
+def _is_fed() -> bool:
+    """Whether standard input is a pipe or a file that somebody put there."""
+    try:
+        mode = stat.S_IFMT(_status_of_input())
+    except (OSError, ValueError):
+        return False
+    return mode in (stat.S_IFIFO, stat.S_IFREG)
+
+
+def _status_of_input() -> int:
+    import os  # noqa: PLC0415  only this question needs it
+
+    return os.fstat(sys.stdin.fileno()).st_mode
+
+
+def _shown_page(plugins: Plugins, word: str, language: str, format_name: str) -> bool:
+    """Prints the page of a check called by code or name; false if there is no such check."""
+    code = word.upper()
+    page = _page(plugins, code, language)
+    if page is None and word == word.lower():
         # Names are known to the checks only, and these are imported only now: a code is explained at once.
         by_slug = {node.check.slug: name for name, node in plugins.registry.checks.items()}
-        page = _page(plugins, by_slug.get(code.lower(), ""), language)
+        code = by_slug.get(word, "")
+        page = _page(plugins, code, language)
     if page is None:
-        raise UsageError(f"there is no check {code!r}", hint="kedoctor list shows every code and name")
-    click.echo(page.rstrip())
+        return False
+    if format_name == "json":
+        click.echo(
+            json.dumps(
+                {"code": code, "language": language, "page": page.rstrip()}, ensure_ascii=False, indent=2
+            )
+        )
+    else:
+        click.echo(page.rstrip())
+    return True
 
 
 def _page(plugins: Plugins, code: str, language: str) -> str | None:
     return plugins.page(code=code, language=language) or plugins.page(code=code, language="en")
+
+
+def _hops(plugins: Plugins, language: str) -> dict[str, str]:
+    return {
+        name: title.in_language(language) for path in plugins.paths() for name, title in path.hops.items()
+    }
+
+
+def _redacted(answer: Explanation) -> Explanation:
+    """Without the tokens and keys that pasted lines may hold: what is printed here is often passed on."""
+    marks = Placeholders()
+    return replace(
+        answer,
+        parts=replace(answer.parts, text=redact_text(answer.parts.text, marks.for_item())),
+        statements=tuple(
+            replace(one, text=redact_text(one.text, marks.for_item())) for one in answer.statements
+        ),
+    )
+
+
+def _told(answer: Explanation, language: str, hops: dict[str, str]) -> Iterator[str]:
+    yield from _wrapped(answer.zh.meaning if language == "zh" else answer.meaning)
+    parts = list(_parts(answer, language, hops))
+    if parts:
+        yield ""
+        yield from parts
+    yield ""
+    yield from _causes(answer, language, hops)
+    yield from _statements(answer, language)
+    if answer.lines > 1:
+        yield ""
+        yield _READ.in_language(language).format(
+            lines=f"{answer.lines:,}", unrecognised=f"{answer.unrecognised:,}"
+        )
+
+
+def _parts(answer: Explanation, language: str, hops: dict[str, str]) -> Iterator[str]:
+    parts = answer.parts
+    notes = {note.part: note.zh.meaning if language == "zh" else note.meaning for note in parts.notes}
+    where = f"{parts.host}:{parts.port}" if parts.host and parts.port else parts.host
+    said = " ".join(word for word in (parts.speaker, parts.source) if word)
+    rows = (
+        ("speaker", said),
+        ("where", where),
+        ("port", f"{parts.port}: {notes['port']}" if "port" in notes else ""),
+        ("leg", notes.get("leg", "")),
+        ("error", notes.get("error", "")),
+        ("hop", hops.get(answer.hop, "")),
+    )
+    for name, value in rows:
+        if value:
+            yield from _labelled(_LABELS[name].in_language(language), value)
+
+
+def _causes(answer: Explanation, language: str, hops: dict[str, str]) -> Iterator[str]:
+    if not answer.causes:
+        if not answer.benign:
+            yield _NO_CAUSES.in_language(language)
+        return
+    yield _CAUSES.in_language(language)
+    for number, cause in enumerate(answer.causes, start=1):
+        summary = cause.zh.summary if language == "zh" else cause.summary
+        proved = f" ({_PROVED.in_language(language)})" if cause.certainty is Certainty.PROVED else ""
+        where = f" [{hops[cause.hop]}]" if cause.hop in hops else ""
+        yield f"  {number}. {cause.code} {cause.slug}{proved}{where}"
+        yield from _wrapped(summary, indent=5)
+    yield ""
+    yield _DECIDES.in_language(language)
+    yield from _commands(answer.causes, language)
+
+
+def _commands(causes: tuple[SuspectedCause, ...], language: str) -> Iterator[str]:
+    first = causes[:4]
+    for side, group in groupby(sorted(first, key=lambda cause: cause.side), key=lambda cause: cause.side):
+        only = " ".join(f"--only {cause.code}" for cause in group)
+        yield f"  sudo kedoctor run {only}    # {_SIDES[side].in_language(language)}"
+    yield f"  kedoctor explain {causes[0].code}"
+
+
+def _statements(answer: Explanation, language: str) -> Iterator[str]:
+    others = [one for one in answer.statements if one.text != answer.parts.text][:_STATEMENTS]
+    if not others:
+        return
+    yield ""
+    yield _ALSO.in_language(language)
+    for one in others:
+        marks = [_NOISE] if one.benign else [_OVER] if one.over else []
+        mark = "".join(f" [{text.in_language(language)}]" for text in marks)
+        meaning = one.zh.meaning if language == "zh" else one.meaning
+        quote = one.text if len(one.text) <= 120 else one.text[:117] + "..."
+        yield f"  {one.count}x {quote}"
+        yield from _wrapped(meaning + mark, indent=5)
+
+
+def _labelled(label: str, value: str) -> Iterator[str]:
+    lines = list(_wrapped(value, indent=12))
+    width = 10 - sum(1 for sign in label if ord(sign) > 0x2E80)  # Chinese characters are two columns wide
+    yield f"  {label:{width}}{lines[0].strip()}"
+    yield from lines[1:]
+
+
+def _wrapped(text: str, indent: int = 0) -> list[str]:
+    room = _WIDTH - indent
+    if any(ord(sign) > 0x2E80 for sign in text):  # no spaces to break at; the terminal wraps
+        return [" " * indent + text]
+    return textwrap.wrap(
+        text, room + indent, initial_indent=" " * indent, subsequent_indent=" " * indent
+    ) or [""]
