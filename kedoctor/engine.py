@@ -137,7 +137,8 @@ def _places(
     node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
 ) -> Iterator[Context]:
     if node.check.side is Side.SITE:
-        yield whole
+        if site.cluster_expected:
+            yield whole
         return
     for view in site.hosts:
         if node.check.side in view.sides:

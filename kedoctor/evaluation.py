@@ -37,10 +37,14 @@ class HostView:
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """All that is in view: hosts, and the source that answers for the cluster (with the clock beside it)."""
+    """All that is in view: hosts, and the source that answers for the cluster (with the clock beside it).
+
+    ``cluster_expected`` is false where nobody would look for an API: on an edge host without a kubeconfig.
+    """
 
     hosts: tuple[HostView, ...]
     cluster: Source
+    cluster_expected: bool = True
 
 
 class _Slot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from kedoctor.declarations import Check, MissingError
+from kedoctor.declarations import Check, MissingError, Side
 from kedoctor.evaluation import Context, FactCrashError
 from kedoctor.findings import Certainty, Finding, Status
 from kedoctor.model import Fix, Hint, Translation, Verdict
@@ -116,7 +116,8 @@ def _not_known(missing: Unavailable) -> Finding:
         f"Not known: {missing.what} was not read: {reason.en}.",
         zh=f"无法判断：未能读取 {missing.what}：{reason.zh}。",
     )
-    return Finding(status=Status.UNKNOWN, summary=summary, actual=missing.detail)
+    said = missing.detail in reason.en
+    return Finding(status=Status.UNKNOWN, summary=summary, actual="" if said else missing.detail)
 
 
 def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0) -> Verdict:
@@ -190,18 +191,25 @@ def blocked(check: Check, host: str, by: Verdict) -> Verdict:
     return _simple(check, host, Status.BLOCKED, text)
 
 
+_VIEWS = {
+    Side.SITE: Text(
+        "Not looked at: an edge host has no kubeconfig. Run kedoctor on the cloud host, or name one with --kubeconfig.",
+        zh="未检查：边缘主机上没有 kubeconfig。请在云端主机上运行 kedoctor，或用 --kubeconfig 指定。",
+    ),
+    Side.CLOUD: Text(
+        "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+    Side.EDGE: Text(
+        "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到边缘主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+}
+
+
 def not_seen(check: Check) -> Verdict:
-    """No host of the side it looks at is in view."""
-    en, zh = (
-        ("an edge host", "边缘主机")
-        if check.side.value == "edge"
-        else ("a cloud (API-server) host", "云端（API 服务器）主机")
-    )
-    text = Text(
-        f"Not looked at: no {en.partition(' ')[2]} is in view. Run kedoctor on {en}, or give its bundle with --bundle.",
-        zh=f"未检查：当前看不到{zh}。请在{zh}上运行 kedoctor，或用 --bundle 提供其诊断包。",
-    )
-    return _simple(check, "", Status.SKIP, text)
+    """Nothing of the side it looks at is in view."""
+    return _simple(check, "", Status.SKIP, _VIEWS[check.side])
 
 
 def refused(refusal: Refusal) -> Verdict:

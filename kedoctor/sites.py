@@ -11,7 +11,7 @@ from kedoctor.declarations import Side
 from kedoctor.errors import UsageError
 from kedoctor.evaluation import HostView, SiteView
 from kedoctor.memo import MemoSource
-from kedoctor.observations import Identity, ListObjects, Unavailable
+from kedoctor.observations import Identity, ListObjects, Reason, Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.ports import Host
 
@@ -57,7 +57,10 @@ def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
     identity = host.identity()
     name = identity.hostname if isinstance(identity, Identity) else "this host"
     sides = plugins.sides(host) if options.side == "auto" else frozenset({Side(options.side)})
-    return OpenSite(SiteView((HostView(name, sides, memo),), memo), {name: memo})
+    server = cluster.server()
+    alone = isinstance(server, Unavailable) and server.reason in (Reason.NOT_CONFIGURED, Reason.ABSENT)
+    expected = not (alone and sides == {Side.EDGE})
+    return OpenSite(SiteView((HostView(name, sides, memo),), memo, expected), {name: memo})
 
 
 def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> OpenSite:

@@ -93,7 +93,9 @@ def test_python_client_meets_a_conflict_as_its_own_exception(api: Any) -> None:
     assert (refused.value.status, refused.value.reason) == (409, "Conflict")
 
 
-needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="optional: kubectl is not installed")
+needs_kubectl = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="optional: kubectl is not installed"
+)
 
 
 def kubectl(kubeconfig: Path, *arguments: str, stdin: str = "") -> tuple[int, str]:
