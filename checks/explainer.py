@@ -26,7 +26,7 @@ PASTE = HEAD
 """Up to so many lines a text is a paste: people's own words count, and its lines are read together."""
 
 _REFERENCE = datetime(2000, 12, 31, 23, 59, 59, tzinfo=UTC)  # klog has no year; only differences are used
-_SEVERE = re.compile(r"(?:^|[\s:])[EF]\d{4} \d\d:\d\d:\d\d|^panic: |^fatal error: |\blevel=(?:error|fatal)\b")
+_SEVERE = re.compile(r"[EF]\d{4} \d\d:\d\d:\d\d\.")
 _CLAUSES = re.compile(
     r"(?<=[\"”'])(?:[;,]\s+|\s+and\s+)(?=[\"“A-Za-z])|;\s+|(?<=[a-z)\]])\.\s+(?=[A-Z])|(?<=[。；])"
 )
@@ -37,7 +37,7 @@ Found = Sequence[tuple[Message, re.Match[str]]]
 def explain(lines: Iterable[str]) -> Explanation:
     """What the lines mean; an empty paste is explained as the empty answer of a request."""
     table = knowledge()
-    digest = Digest(lambda line: table.may_matter(line) or bool(_SEVERE.search(line))).read(lines)
+    digest = Digest(lambda line: table.may_matter(line) or _is_severe(line)).read(lines)
     paste = digest.lines <= PASTE
     whole = "\n".join(digest.head) if paste else ""
     reader = _Reader(table, paste=paste, whole=whole, backwards=_newest_first(digest), lines=digest.lines)
@@ -46,7 +46,7 @@ def explain(lines: Iterable[str]) -> Explanation:
     for sample in digest.samples():
         found = list(reader.told(sample))
         told += found
-        unrecognised += sample.count if not found and _SEVERE.search(sample.text) else 0
+        unrecognised += sample.count if not found and _is_severe(sample.text) else 0
     told = settled(told, _end(digest, told), digest.lines)
     pointers = points(told, digest.lines) + pointers_of(_hints(whole, digest.lines))
     return explanation(ranked(pointers, table), told, table, lines=digest.lines, unrecognised=unrecognised)
@@ -106,6 +106,16 @@ class _Reader:
             parts = take_apart(text, at.line, self.table, about=about)
             if parts.error and parts.leg and parts.error.kind in parts.leg.codes:
                 yield Told(None, parts, at.sample, at.place)
+
+
+def _is_severe(line: str) -> bool:
+    """Whether a program calls the line an error, or ends with it."""
+    return (
+        _SEVERE.search(line) is not None
+        or line.startswith(("panic: ", "fatal error: "))
+        or "level=error" in line
+        or "level=fatal" in line
+    )
 
 
 def _hints(whole: str, lines: int) -> list[Hint]:

@@ -15,7 +15,7 @@ __all__ = ["Digest", "Sample"]
 
 MAX_LINE = 16 * 1024
 MAX_SHAPES = 4096
-MAX_DULL = 200_000
+MAX_DULL = 100_000
 MAX_VARIANTS = 12
 HEAD = 200  # lines kept from the beginning: of a paste, all
 TAIL = 16
@@ -58,7 +58,7 @@ class _Group:
 
 
 class Digest:
-    """Reads lines once and keeps those that ``may_matter`` says can matter."""
+    """Reads lines once and keeps those that ``may_matter`` says can matter, and all of the first ``HEAD``."""
 
     def __init__(self, may_matter: Callable[[str], bool]) -> None:
         self._may_matter = may_matter
@@ -89,7 +89,7 @@ class Digest:
         return self
 
     def _new_group(self, shape: int, line: str) -> _Group | None:
-        if not self._may_matter(line[:MAX_LINE]):
+        if len(self.head) == HEAD and not self._may_matter(line[:MAX_LINE]):
             if len(self._dull) >= MAX_DULL:
                 self._dull.clear()
             self._dull.add(shape)

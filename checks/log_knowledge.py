@@ -13,7 +13,7 @@ from importlib import resources
 from typing import Any
 
 from kedoctor.api import Text
-from kedoctor.checks.pattern_words import fixed_words
+from kedoctor.checks.pattern_words import common_parts, fixed_words
 from kedoctor.yamldoc import load
 
 __all__ = ["CodeInfo", "ErrorKind", "Knowledge", "Leg", "Message", "Port", "knowledge"]
@@ -152,14 +152,15 @@ class Knowledge:
         ]
 
     @cached_property
-    def _all_words(self) -> tuple[frozenset[str], list[re.Pattern[str]]]:
-        """Words of which a line of interest has at least one, and the patterns that have none."""
-        known: list[Message | ErrorKind] = [*self.messages, *self.errors]
-        words = frozenset(word for one in known for word in one.words)
+    def _all_words(self) -> tuple[tuple[str, ...], list[re.Pattern[str]]]:
+        """Words of which a line of a log that is of interest has at least one, and the patterns that have none."""
+        programs = [one for one in self.messages if not one.of_people]
+        known: list[Message | ErrorKind] = [*programs, *self.errors]
+        words = common_parts(word for one in known for word in one.words)
         return words, [one.pattern for one in known if not one.words]
 
     def may_matter(self, line: str) -> bool:
-        """Whether a line can be of interest at all; quick, and sometimes true without need."""
+        """Whether a line of a log can be of interest at all; quick, and sometimes true without need."""
         words, patterns = self._all_words
         lowered = line.lower()
         return any(word in lowered for word in words) or any(one.search(line) for one in patterns)
