@@ -234,6 +234,23 @@ EMPTY = Hint(
     ),
 )
 
+_NODEPORT = re.compile(r"\bnode ?port\b|:3[01]00[0-4]\b", re.IGNORECASE)
+_TUNNEL_DIAL = re.compile(r"(?:wss://|dial tcp )\S+?:10004\b")
+
+
+def _tunnel_beside_node_port(text: str) -> Iterator[Hint]:
+    """Behind a NodePort the tunnel is reached at 30004; keadm writes 10004 all the same (facts.md §3.5, §10 no. 20)."""
+    if _NODEPORT.search(text) and _TUNNEL_DIAL.search(text):
+        yield Hint(
+            ("KE203", "KE106"),
+            60,
+            Text(
+                "cloudcore is published by NodePort, and the edge dials the tunnel at 10004",
+                zh="cloudcore 通过 NodePort 发布，而边缘仍拨 10004",
+            ),
+        )
+
+
 _RULES: Sequence[Callable[[str], Iterator[Hint]]] = (
     _rules_for_other_ports,
     _node_against_record,
@@ -243,6 +260,7 @@ _RULES: Sequence[Callable[[str], Iterator[Hint]]] = (
     _versions_apart,
     _top_against_logs,
     _empty_answers,
+    _tunnel_beside_node_port,
 )
 
 

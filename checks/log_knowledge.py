@@ -106,6 +106,11 @@ class Knowledge:
         }
 
     @cached_property
+    def states(self) -> frozenset[str]:
+        """The checks that see a state, which others may explain."""
+        return frozenset(self._data["states"])
+
+    @cached_property
     def ports(self) -> list[Port]:
         """The ports that mean something on such a site."""
         return [

@@ -22,6 +22,7 @@ __all__ = ["Pointer", "Suspect", "Told", "pointers_of", "points", "ranked", "set
 
 WEIGHTS = {"cause": 100.0, "sign": 30.0, "follows": 4.0, "start": 3.0, "context": 12.0}
 _RANKS = (1.0, 0.72, 0.52, 0.38, 0.28, 0.2, 0.15, 0.1)
+_STATE = 0.75  # a state counts less than the root cause that is as likely, but more than the next likely one
 _MORE = 0.25  # what a further text adds to the strongest one for the same code
 _FAINT = 0.12  # what is fainter than this part of the strongest suspicion is not worth a look
 _MOST = 8
@@ -187,7 +188,7 @@ def ranked(pointers: Iterable[Pointer], table: Knowledge) -> list[Suspect]:
             if pointer.weight > known.weight:
                 by_code[pointer.code][_text_of(pointer)] = pointer
     suspects = [
-        _suspect(code, list(found.values()))
+        _suspect(code, list(found.values()), _STATE if code in table.states else 1)
         for code, found in by_code.items()
         if any(map(_is_own, found.values()))
     ]
@@ -206,8 +207,9 @@ def _is_own(pointer: Pointer) -> bool:
     return pointer.told is None or pointer.told.tells != "context"
 
 
-def _suspect(code: str, found: list[Pointer]) -> Suspect:
+def _suspect(code: str, found: list[Pointer], factor: float) -> Suspect:
     strongest = max(filter(_is_own, found), key=lambda one: one.weight)
-    rest = sum(one.weight for one in found) - strongest.weight
+    context = sum(one.weight for one in found if not _is_own(one))
+    rest = sum(one.weight for one in found if _is_own(one)) - strongest.weight
     certainty = Certainty.PROVED if any(one.stated for one in found) else Certainty.IMPLIED
-    return Suspect(code, strongest.weight + _MORE * rest, certainty, strongest)
+    return Suspect(code, factor * (strongest.weight + _MORE * rest + context), certainty, strongest)
