@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
@@ -40,19 +39,29 @@ def _opened(path: str) -> io.BufferedReader:
 
 def _unpacked(file: io.BufferedReader) -> Iterator[bytes]:
     """The content in blocks; of a gzip file that is cut off or damaged, what comes before."""
-    packed = file.peek(2)[:2] == _GZIP
+    if file.peek(2)[:2] != _GZIP:
+        while block := file.read(BLOCK):
+            yield block
+        return
     try:
-        yield from _blocks(gzip.GzipFile(fileobj=file) if packed else file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        click.echo(
-            f"kedoctor: the gzip data end early or are damaged ({error}); going on with what was read",
-            err=True,
-        )
+        yield from _unzipped(file)
+    except (EOFError, zlib.error) as error:
+        click.echo(f"kedoctor: the gzip data are damaged ({error}); going on with what was read", err=True)
 
 
-def _blocks(source: gzip.GzipFile | io.BufferedReader) -> Iterator[bytes]:
-    while block := source.read(BLOCK):
-        yield block
+def _unzipped(file: io.BufferedReader) -> Iterator[bytes]:
+    """As gzip, which would keep what it has read of a file that is cut off to itself."""
+    unpack = zlib.decompressobj(wbits=31)
+    begun = False
+    while packed := file.read(BLOCK):
+        while packed:
+            begun = True
+            yield unpack.decompress(packed, BLOCK)
+            packed = unpack.unconsumed_tail
+            if unpack.eof:  # another file may follow in the same one
+                packed, unpack, begun = unpack.unused_data.lstrip(b"\0"), zlib.decompressobj(wbits=31), False
+    if begun:
+        raise EOFError("they end too early")
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
