@@ -170,7 +170,7 @@ def _parts(told: Told) -> Parts:
         severity=parts.line.severity,
         source=parts.line.source,
         text=_quote(told),
-        leg=parts.leg.name if parts.leg else "",
+        leg=parts.leg.name if parts.leg and not _guessed(told) else "",
         host=end.host,
         host_kind=host_kind(end.host),
         family=family_of(end.host),
@@ -179,8 +179,13 @@ def _parts(told: Told) -> Parts:
         error=error.kind if error else "",
         tls_refused_by=refused_by,
         status=error.status if error else None,
-        notes=tuple(_notes(parts)),
+        notes=tuple(note for note in _notes(parts) if note.part != "leg" or not _guessed(told)),
     )
+
+
+def _guessed(told: Told) -> bool:
+    """Whether the leg is only the fallback (any connection), beside a message that says better what is meant."""
+    return told.message is not None and told.parts.leg is not None and told.parts.leg.name == "any"
 
 
 def _notes(parts: ErrorText) -> list[Note]:

@@ -84,7 +84,7 @@ def kedoctor_explain(text_lines: Iterable[str]) -> Explanation | None:
     """What a pasted error text or a log means: its noise told from its causes, these ranked.
 
     ``text_lines`` may be a log of gigabytes: read it line by line, and hold no more than a part of it. It can be
-    read anew from its beginning. ``None``: this plugin knows nothing about such texts; the next one is asked.
+    read once. ``None``: this plugin explains no such texts and has not read them; the next one is asked.
     """
 
 
