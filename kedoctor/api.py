@@ -50,6 +50,7 @@ from kedoctor.findings import (
     warned,
 )
 from kedoctor.formats import Presentation, ReportFormat
+from kedoctor.gating.recipe import GATE_PODS, GatePod, GateRecipe, PodOrder
 from kedoctor.hookspecs import hookimpl
 from kedoctor.model import Verdict
 from kedoctor.objects import Fields, Object
@@ -90,6 +91,7 @@ from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stag
 from kedoctor.text import Text
 
 __all__ = [
+    "GATE_PODS",
     "AccessReview",
     "Action",
     "Addresses",
@@ -118,6 +120,8 @@ __all__ = [
     "Files",
     "FindFiles",
     "Finding",
+    "GatePod",
+    "GateRecipe",
     "GetPath",
     "Host",
     "HostScene",
@@ -137,6 +141,7 @@ __all__ = [
     "PatchObject",
     "Plan",
     "PodLines",
+    "PodOrder",
     "Presentation",
     "Process",
     "Processes",

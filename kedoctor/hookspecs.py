@@ -27,6 +27,7 @@ import pluggy
 
 from kedoctor.declarations import DataPath, EvidenceRules
 from kedoctor.explaining import Explanation
+from kedoctor.gating.recipe import GateRecipe
 from kedoctor.ports import Host
 from kedoctor.sandbox.standins import StandIn
 
@@ -96,3 +97,8 @@ def kedoctor_demos() -> Iterable[tuple[str, Sequence[Path]]]:  # type: ignore[em
 @hookspec
 def kedoctor_standins() -> Iterable[StandIn]:  # type: ignore[empty-body]
     """What plays services in a sandbox, where the real ones cannot run: :class:`kedoctor.api.StandIn` values."""
+
+
+@hookspec(firstresult=True)
+def kedoctor_gate() -> GateRecipe | None:
+    """What ``kedoctor gate`` puts on every member of the matrix, and which checks look at it."""

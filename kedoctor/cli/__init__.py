@@ -17,6 +17,7 @@ _COMMANDS = {
     "report": "Show the latest run (or a fresh one) as HTML, JSON or text.",
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
+    "gate": "Prove that logs, exec, attach and top reach every edge; one exit code for CI.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",

@@ -23,6 +23,7 @@ __all__ = [
     "emit",
     "language",
     "language_option",
+    "live_options",
     "open_site",
     "output_options",
     "present",
@@ -53,8 +54,8 @@ def output_options(function: F) -> F:
     return language_option(function)
 
 
-def site_options(function: F) -> F:
-    """What to look at: ``--bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
+def live_options(function: F) -> F:
+    """Which machine and cluster to look at: ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option("--context", default="", help="Context of the kubeconfig.")(function)
     function = click.option(
         "--kubeconfig",
@@ -69,9 +70,14 @@ def site_options(function: F) -> F:
         show_default=True,
         help="Which side this host is.",
     )(function)
-    function = click.option(
+    return click.option(
         "--root", default="/", hidden=True, help="Look at a host whose files lie under DIR."
     )(function)
+
+
+def site_options(function: F) -> F:
+    """What to look at: ``--bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
+    function = live_options(function)
     bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
     return click.option(
         "--bundle", "bundles", type=bundles, multiple=True, help="Look at a bundle instead; may be repeated."

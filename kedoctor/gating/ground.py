@@ -1,0 +1,191 @@
+"""The namespace of a gate: made, and removed whatever happens; those that killed gates left are found and removed.
+
+How old a namespace is, is told by comparing two times that the API server wrote, so no clock of ours is trusted.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from kedoctor.changes.actors import RefusedError
+from kedoctor.changes.hands.objects import ObjectClient
+from kedoctor.errors import ChangeError
+from kedoctor.gating.recipe import GATE_LABEL, GATE_PODS, MANAGED_BY, RUN
+from kedoctor.live.failures import ApiFailure
+
+__all__ = ["Connect", "Ground", "Owner", "labels"]
+
+Connect = Callable[[], ObjectClient]
+"""Gives a client to an API server; one that was lost is not asked again, so each attempt takes a new one."""
+
+_PREFIX = "kedoctor-gate-"
+_EXPIRES = "kedoctor/expires"
+_LIFETIME = "kedoctor/lifetime"
+_BOOT = "kedoctor/boot-id"
+_PID = "kedoctor/pid"
+_STARTED = "kedoctor/process-started"
+_FORCE_AFTER = 10.0  # seconds that nodes have to end their pods before the pods are taken off the list
+_PAUSE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that runs a gate, so that a later one can tell whether it still lives.
+
+    ``started`` is when it started, in the kernel's own count since boot, which no other process of that id shares.
+    """
+
+    boot_id: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this(cls, boot_id: str) -> Owner:
+        """This process."""
+        return cls(boot_id, os.getpid(), _process_started(os.getpid()))
+
+    def is_dead(self, boot_id: str) -> bool:
+        """Whether it is known to live no more: it was of this boot of this machine, and is not there."""
+        return bool(boot_id) and self.boot_id == boot_id and _process_started(self.pid) != self.started
+
+
+def _process_started(pid: int) -> str:
+    """Field 22 of ``/proc/PID/stat``; empty for a process that is not there."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123  procfs
+            return file.read().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def labels(run: str) -> dict[str, str]:
+    """What every object of a gate carries."""
+    return {MANAGED_BY: "kedoctor", GATE_LABEL: "gate", RUN: run}
+
+
+class Ground:
+    """The namespace of one gate; its name is settled before anything is made, so it can be removed in any case."""
+
+    def __init__(self, connect: Connect, owner: Owner, *, lifetime: int) -> None:
+        self._connect = connect
+        self._owner = owner
+        self._lifetime = lifetime
+        self._may_exist = False
+        self._created: datetime | None = None
+        self.run = secrets.token_hex(3)
+        self.name = f"{_PREFIX}{self.run}"
+        self.made = False
+
+    def make(self) -> None:
+        """Makes it.
+
+        Raises:
+            ChangeError: the server refused, or could not be talked to.
+        """
+        self._may_exist = True
+        try:
+            answer = self._connect().write("/api/v1/namespaces", "POST", self._body())
+        except ChangeError as error:
+            # A refusal is an answer: nothing was made. Without an answer it may have been made all the same.
+            self._may_exist = _is_lost(error)
+            raise
+        self.made = True
+        self._created = _time(answer.get("metadata", {}).get("creationTimestamp"))
+
+    def clear_leftovers(self) -> list[str]:
+        """Begins to remove what gates left that were killed or have run out of time; gives the names.
+
+        Only after :meth:`make`: the new namespace tells what time it is for the server.
+
+        Raises:
+            ChangeError: they could not be listed or removed.
+        """
+        client = self._connect()
+        found = client.get(f"/api/v1/namespaces?labelSelector={quote(GATE_PODS)}") or {}
+        left = []
+        for one in found.get("items") or ():
+            name = one["metadata"]["name"]
+            if name != self.name and name.startswith(_PREFIX) and self._is_over(one["metadata"]):
+                client.write(f"/api/v1/namespaces/{name}", "DELETE", None)
+                client.write(f"/api/v1/namespaces/{name}/pods", "DELETE", None, query="?gracePeriodSeconds=0")
+                left.append(name)
+        return left
+
+    def remove(self, *, seconds: float) -> str:
+        """Removes it with all that is in it, trying again for so long; empty when it is gone, else what is wrong."""
+        if not self._may_exist:
+            return ""
+        ends, force_at = time.monotonic() + seconds, time.monotonic() + _FORCE_AFTER
+        client: ObjectClient | None = None
+        while True:
+            try:
+                client = client or self._connect()
+                if self._step(client, force=time.monotonic() >= force_at):
+                    return ""
+                trouble = "the API server has not finished removing it"
+            except ChangeError as error:
+                trouble, client = str(error), None
+            if time.monotonic() >= ends:
+                return trouble
+            time.sleep(_PAUSE)
+
+    def _step(self, client: ObjectClient, *, force: bool) -> bool:
+        """Whether it is gone; if not, the next thing that helps is done."""
+        path = f"/api/v1/namespaces/{self.name}"
+        found = client.get(path)
+        if found is None:
+            return True
+        if "deletionTimestamp" not in found.get("metadata", {}):
+            client.write(path, "DELETE", None)
+        elif force:
+            # A node that is away never confirms; what still runs there is ended by it when it comes back.
+            client.write(f"{path}/pods", "DELETE", None, query="?gracePeriodSeconds=0")
+        return False
+
+    def _body(self) -> dict[str, Any]:
+        expires = datetime.now(UTC).timestamp() + self._lifetime
+        notes = {
+            _LIFETIME: str(self._lifetime),
+            _BOOT: self._owner.boot_id,
+            _PID: str(self._owner.pid),
+            _STARTED: self._owner.started,
+        }
+        marks = {
+            **labels(self.run),
+            _EXPIRES: str(round(expires)),
+            "pod-security.kubernetes.io/enforce": "restricted",
+        }
+        metadata = {"name": self.name, "labels": marks, "annotations": notes}
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+    def _is_over(self, metadata: dict[str, Any]) -> bool:
+        notes = metadata.get("annotations") or {}
+        try:
+            owner = Owner(notes[_BOOT], int(notes[_PID]), notes[_STARTED])
+            lifetime = float(notes[_LIFETIME])
+        except (KeyError, ValueError):
+            return False  # it is labelled like ours and is not: whoever made it must remove it
+        if owner.is_dead(self._owner.boot_id):
+            return True
+        made = _time(metadata.get("creationTimestamp"))
+        if made is None or self._created is None:
+            return False
+        return (self._created - made).total_seconds() > lifetime
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+
+
+def _is_lost(error: ChangeError) -> bool:
+    return isinstance(error, RefusedError) and isinstance(error.__cause__, ApiFailure)
