@@ -128,7 +128,12 @@ def _recipe(plugins: Plugins) -> GateRecipe:
 
 
 def _pass(
-    plugins: Plugins, recipe: GateRecipe, order: GateOrder, *, presentation: Presentation, where: dict[str, Any]
+    plugins: Plugins,
+    recipe: GateRecipe,
+    order: GateOrder,
+    *,
+    presentation: Presentation,
+    where: dict[str, Any],
 ) -> Passage:
     def cluster() -> LiveCluster:
         return LiveCluster(where["kubeconfig"] or None, where["context"] or None, root=where["root"])
@@ -254,5 +259,3 @@ def _all(steps: Sequence[Callable[[], None]]) -> None:
         click.echo(f"kedoctor: {error}", err=True)
     if failed:
         raise failed[0]
-
-

@@ -70,9 +70,9 @@ def live_options(function: F) -> F:
         show_default=True,
         help="Which side this host is.",
     )(function)
-    return click.option(
-        "--root", default="/", hidden=True, help="Look at a host whose files lie under DIR."
-    )(function)
+    return click.option("--root", default="/", hidden=True, help="Look at a host whose files lie under DIR.")(
+        function
+    )
 
 
 def site_options(function: F) -> F:

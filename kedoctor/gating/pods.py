@@ -28,7 +28,14 @@ class Pods:
     """Makes them, and keeps the place of each: ``places`` says of every node why it has no pod, if none is seen there."""
 
     def __init__(
-        self, connect: Connect, ground: Ground, recipe: GateRecipe, *, image: str, pull_policy: str, lifetime: int
+        self,
+        connect: Connect,
+        ground: Ground,
+        recipe: GateRecipe,
+        *,
+        image: str,
+        pull_policy: str,
+        lifetime: int,
     ) -> None:
         self._connect = connect
         self._ground = ground
@@ -101,5 +108,3 @@ class Pods:
     def look(self, source: Source) -> tuple[GatePod, ...] | Unavailable:
         """The pods as the API server has them now."""
         return Cluster(source).list(GatePod, namespace=self._ground.name, label_selector=GATE_PODS)
-
-
