@@ -255,7 +255,7 @@ def _all(steps: Sequence[Callable[[], None]]) -> None:
             step()
         except KedoctorError as error:
             failed.append(error)
-    for error in failed[1:]:
-        click.echo(f"kedoctor: {error}", err=True)
+    for other in failed[1:]:
+        click.echo(f"kedoctor: {other}", err=True)
     if failed:
         raise failed[0]

@@ -31,7 +31,9 @@ _LIFETIME = "kedoctor/lifetime"
 _BOOT = "kedoctor/boot-id"
 _PID = "kedoctor/pid"
 _STARTED = "kedoctor/process-started"
-_FORCE_AFTER = 10.0  # seconds that nodes have to end their pods before the pods are taken off the list
+_PATIENT = (
+    1 / 6
+)  # the part of the time in which nodes may end their pods, before these are taken off the list
 _PAUSE = 0.5
 
 
@@ -122,7 +124,7 @@ class Ground:
         """Removes it with all that is in it, trying again for so long; empty when it is gone, else what is wrong."""
         if not self._may_exist:
             return ""
-        ends, force_at = time.monotonic() + seconds, time.monotonic() + _FORCE_AFTER
+        ends, force_at = time.monotonic() + seconds, time.monotonic() + seconds * _PATIENT
         client: ObjectClient | None = None
         while True:
             try:
