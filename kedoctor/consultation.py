@@ -19,6 +19,7 @@ from kedoctor.model import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site,
 from kedoctor.observations import Reason, Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.records import replace
+from kedoctor.relevance import narrowed, relevant
 from kedoctor.selection import Selection
 from kedoctor.sites import OpenSite
 
@@ -46,14 +47,19 @@ def consult(
         UsageError: the selection names a check that does not exist.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    checks = question.selection.checks(plugins.registry)
+    symptoms = plugins.symptoms()
+    checks = question.selection.checks(plugins.registry, symptoms)
     outcome = run_checks(plugins.registry, site.view, checks, observer=observer, deadline=question.deadline)
-    path = next(iter(plugins.paths()), None)
+    asked = question.selection.asked(symptoms)
+    path = narrowed(next(iter(plugins.paths()), None), asked)
     placed = _with_fixes(_placed(outcome, path), plugins)
     verdicts = [one for one in placed if _concerns(one, question.nodes)]
     edges = _edges(outcome, verdicts, path, question.nodes)
     declared = {code: node.check for code, node in plugins.registry.checks.items()}
     diagnosis = diagnose(verdicts, declared, path, edges)
+    if asked:
+        verdicts = relevant(diagnosis.verdicts, asked, path, declared)
+        diagnosis = diagnose(verdicts, declared, path, edges)
     run = Run(
         id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
         started=started,

@@ -26,6 +26,13 @@ __all__ = ["command"]
 )
 @click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
 @click.option(
+    "--symptom",
+    "symptoms",
+    multiple=True,
+    metavar="NAME",
+    help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
+)
+@click.option(
     "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
 )
 @click.option(
@@ -58,6 +65,7 @@ def command(
     *,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    symptoms: tuple[str, ...],
     nodes: tuple[str, ...],
     fail_on: str,
     timeout: str,
@@ -79,13 +87,15 @@ def command(
     _refuse_nonsense(repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"])
     plugins = load_plugins()
     question = Question(
-        selection=Selection(only, skip),
+        selection=Selection(only, skip, symptoms),
         nodes=nodes,
         fail_on=fail_on,
         deadline=options.duration(timeout),
         command=" ".join(["kedoctor", *sys.argv[1:]]),
     )
-    question.selection.checks(plugins.registry)  # a mistyped code is told before anything is looked at
+    question.selection.checks(
+        plugins.registry, plugins.symptoms()
+    )  # a mistyped code is told before anything is looked at
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)
