@@ -23,7 +23,7 @@ from kedoctor.relevance import narrowed, relevant
 from kedoctor.selection import Selection
 from kedoctor.sites import OpenSite
 
-__all__ = ["Question", "consult", "exit_code"]
+__all__ = ["Question", "consult", "counting", "exit_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,12 @@ def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
     if fail_on == "warn" and Status.WARN in states:
         return ExitCode.WARNED
     return ExitCode.OK
+
+
+def counting(report: Report, fail_on: str = "fail") -> list[Verdict]:
+    """The verdicts that make the exit code non-zero."""
+    wrong = {Status.FAIL, Status.CRASHED} | ({Status.WARN} if fail_on == "warn" else set())
+    return [one for one in report.verdicts if one.status in wrong or _matters(one, fail_on)]
 
 
 def _matters(verdict: Verdict, fail_on: str) -> bool:

@@ -12,8 +12,10 @@ from kedoctor import state
 from kedoctor.cli import options
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
-from kedoctor.errors import UsageError
-from kedoctor.plugins import load_plugins
+from kedoctor.errors import ExitCode, UsageError
+from kedoctor.model import Report
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.records import replace
 from kedoctor.reports.screen import observer
 from kedoctor.selection import Selection
 
@@ -45,6 +47,11 @@ __all__ = ["command"]
 @click.option(
     "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
 )
+@click.option(
+    "--wait",
+    metavar="TIME",
+    help="Look again until all is right, at most this long (90s, 5m); with --fix: after the repairs.",
+)
 @click.option("--fix", "repair", is_flag=True, help="Repair what can be repaired; asks before each plan.")
 @click.option("--dry-run", is_flag=True, help="With --fix: show the plan and touch nothing.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
@@ -69,6 +76,7 @@ def command(
     nodes: tuple[str, ...],
     fail_on: str,
     timeout: str,
+    wait: str | None,
     repair: bool,
     dry_run: bool,
     yes: bool,
@@ -84,7 +92,10 @@ def command(
 
     Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
     """
-    _refuse_nonsense(repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"])
+    _refuse_nonsense(
+        repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=wait is not None
+    )
+    patience = options.duration(wait) if wait else 0.0
     plugins = load_plugins()
     question = Question(
         selection=Selection(only, skip, symptoms),
@@ -110,6 +121,11 @@ def command(
         report, code = fixing.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
+    if patience and code != ExitCode.CHANGE_FAILED and not dry_run:
+        report = _wait(
+            plugins, where, question, report=report, seconds=patience, language=presentation.language
+        )
+        code = report.run.exit_code
     saved = state.save(report)
     options.emit(options.render(plugins, report, format_name, presentation), output)
     if isinstance(saved, str):
@@ -117,7 +133,29 @@ def command(
     return code
 
 
-def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...]) -> None:
+def _wait(
+    plugins: Plugins,
+    where: dict[str, Any],
+    question: Question,
+    *,
+    report: Report,
+    seconds: float,
+    language: str,
+) -> Report:
+    from kedoctor.cli.waiting_line import waiting_line  # noqa: PLC0415  most runs do not wait
+    from kedoctor.waiting import wait_until_right  # noqa: PLC0415  as above
+
+    def look() -> Report:
+        seen = consult(plugins, options.open_site(plugins, **where), question)
+        return replace(seen, changes=report.changes)
+
+    with waiting_line(language) as watcher:
+        return wait_until_right(report, look, seconds=seconds, fail_on=question.fail_on, watcher=watcher)
+
+
+def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...], wait: bool) -> None:
+    if wait and bundles:
+        raise UsageError("--wait looks again at what is there; a bundle never changes")
     if repair and bundles:
         raise UsageError("--fix repairs the machine it runs on; a bundle only tells about another")
     if only_with_fix and not repair:

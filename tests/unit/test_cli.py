@@ -93,6 +93,8 @@ def test_no_kubeconfig_and_no_side_is_undetermined_without_a_traceback() -> None
         (["run", "--symptom", "atach"], 64, "there is no symptom 'atach'; did you mean 'attach'?"),
         (["run", "--timeout", "soon"], 64, "is no duration"),
         (["run", "--format", "pdf", "--bundle", "DEMO"], 64, "there is no format 'pdf'"),
+        (["run", "--wait", "1m", "--bundle", "DEMO"], 64, "a bundle never changes"),
+        (["run", "--wait", "soon"], 64, "is no duration"),
         (["run", "--yes"], 64, "belong to --fix"),
         (["run", "--fix", "--bundle", "DEMO"], 64, "a bundle only tells"),
         (["run", "--bundle", "DEMO", "--kubeconfig", "x"], 64, "exclude each other"),
