@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kedoctor import __version__
+from kedoctor.baseline import Baseline
 from kedoctor.declarations import DataPath, Side
 from kedoctor.diagnosis import diagnose, hop_titles
 from kedoctor.engine import RUN_DEADLINE, Observer, Outcome, run_checks
@@ -28,10 +29,11 @@ __all__ = ["Question", "consult", "counting", "exit_code"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: which checks, about which edges (none: all), and how strict the exit code is."""
+    """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is."""
 
     selection: Selection = field(default_factory=Selection)
     nodes: tuple[str, ...] = ()
+    baseline: Baseline | None = None
     fail_on: str = "fail"
     deadline: float = RUN_DEADLINE
     command: str = ""
@@ -49,7 +51,14 @@ def consult(
     started, clock = datetime.now(UTC), time.monotonic()
     symptoms = plugins.symptoms()
     checks = question.selection.checks(plugins.registry, symptoms)
-    outcome = run_checks(plugins.registry, site.view, checks, observer=observer, deadline=question.deadline)
+    outcome = run_checks(
+        plugins.registry,
+        site.view,
+        checks,
+        observer=observer,
+        deadline=question.deadline,
+        revise=question.baseline.accept if question.baseline else None,
+    )
     asked = question.selection.asked(symptoms)
     path = narrowed(next(iter(plugins.paths()), None), asked)
     placed = _with_fixes(_placed(outcome, path), plugins)
@@ -79,6 +88,7 @@ def consult(
         matrix=tuple(diagnosis.matrix),
         verdicts=tuple(diagnosis.verdicts),
         unavailable=tuple(_missing(site)),
+        baseline=question.baseline.seen(outcome.verdicts) if question.baseline else None,
     )
     code = ExitCode.INTERRUPTED if outcome.interrupted else exit_code(report, question.fail_on)
     return replace(report, run=replace(run, exit_code=int(code)))

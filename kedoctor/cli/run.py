@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kedoctor import state
+from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
@@ -36,6 +37,12 @@ __all__ = ["command"]
 )
 @click.option(
     "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
 )
 @click.option(
     "--fail-on",
@@ -74,6 +81,7 @@ def command(
     skip: tuple[str, ...],
     symptoms: tuple[str, ...],
     nodes: tuple[str, ...],
+    baseline: Path | None,
     fail_on: str,
     timeout: str,
     wait: str | None,
@@ -100,6 +108,7 @@ def command(
     question = Question(
         selection=Selection(only, skip, symptoms),
         nodes=nodes,
+        baseline=read_baseline(baseline, plugins.registry) if baseline else None,
         fail_on=fail_on,
         deadline=options.duration(timeout),
         command=" ".join(["kedoctor", *sys.argv[1:]]),
