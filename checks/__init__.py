@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, GateRecipe, StandIn, hookimpl
+from kedoctor.api import DataPath, Explanation, GateRecipe, StandIn, Symptom, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -29,6 +29,7 @@ __all__ = [
     "kedoctor_paths",
     "kedoctor_sides",
     "kedoctor_standins",
+    "kedoctor_symptoms",
 ]
 
 _HERE = Path(__file__).parent
@@ -80,6 +81,14 @@ def kedoctor_paths() -> Sequence[DataPath]:
     from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
 
     return [PATH]
+
+
+@hookimpl
+def kedoctor_symptoms() -> Sequence[Symptom]:
+    """What users of a KubeEdge site see."""
+    from kedoctor.checks.symptoms import SYMPTOMS  # noqa: PLC0415  as above
+
+    return SYMPTOMS
 
 
 @hookimpl

@@ -49,6 +49,8 @@ def render(report: Report, presentation: Presentation) -> bytes:
         state_word=lambda state: wording.CAPABILITY_STATES[state].in_language(language),
         summary=partial(wording.summary_of, language=language),
         title=partial(wording.title_of, language=language),
+        acceptance=partial(wording.acceptance, language=language),
+        stale_entries=wording.stale_entries(report, language, every=True),
         translated=partial(_translated, language),
         hop=lambda name: wording.hop_title(report, name, language),
         breaks=partial(wording.capability_list, language=language),

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from kedoctor import __version__
+from kedoctor.spelling import nearest
 
 __all__ = ["command"]
 
@@ -19,6 +20,7 @@ _COMMANDS = {
     "list": "List the checks, formats and plugins.",
     "gate": "Prove that logs, exec, attach and top reach every edge; one exit code for CI.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
+    "baseline": "Write a file that accepts what is wrong now.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
@@ -49,16 +51,10 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = _nearest(args[0])
+            near = nearest(args[0], _COMMANDS)
             if not near or "Did you mean" in error.message:
                 raise
             raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean {near!r}?", ctx) from error
-
-
-def _nearest(word: str) -> str:
-    import difflib  # noqa: PLC0415  only a mistyped command needs it
-
-    return next(iter(difflib.get_close_matches(word, _COMMANDS, n=1)), "")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
