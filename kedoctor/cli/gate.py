@@ -12,8 +12,10 @@ from typing import Any
 import click
 
 from kedoctor import state
+from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
-from kedoctor.consultation import Question
+from kedoctor.cli.waiting_line import WaitingLine, waiting_line
+from kedoctor.consultation import Question, consult
 from kedoctor.errors import KedoctorError, UndeterminedError, UsageError
 from kedoctor.formats import Presentation
 from kedoctor.gating.gate import Gate, GateOrder, Passage
@@ -25,6 +27,7 @@ from kedoctor.observations import Unavailable
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
 from kedoctor.selection import Selection
+from kedoctor.sites import OpenSite
 from kedoctor.text import Text
 
 __all__ = ["command"]
@@ -64,6 +67,12 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
 )
 @click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
 @click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["warn", "fail", "unknown"]),
     default="fail",
@@ -83,6 +92,7 @@ def command(
     sarif: Path | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    baseline: Path | None,
     fail_on: str,
     verbose: bool,
     format_name: str | None,
@@ -103,6 +113,7 @@ def command(
         question=Question(
             selection=Selection(only, skip),
             nodes=nodes,
+            baseline=read_baseline(baseline, plugins.registry) if baseline else None,
             fail_on=fail_on,
             command=" ".join(["kedoctor", *sys.argv[1:]]),
         ),
@@ -111,7 +122,9 @@ def command(
         pull_policy={"missing": "IfNotPresent", "never": "Never"}[pull],
         **_patience(),
     )
-    order.question.selection.checks(plugins.registry)  # a mistyped code is told before anything is made
+    order.question.selection.checks(
+        plugins.registry, plugins.symptoms()
+    )  # a mistyped code is told before anything is made
     passage = _pass(plugins, _recipe(plugins), order, presentation=presentation, where=where)
     report = passage.report
     if report is None:
@@ -144,16 +157,22 @@ def _pass(
             f"a gate makes pods, and there is no API server to ask for them: {server}",
             hint="run it on the cloud host, or name a kubeconfig with --kubeconfig",
         )
-    with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
+    with waiting_line(presentation.language) as line:
+
+        def judge(site: OpenSite, question: Question) -> Report:
+            line.wipe()
+            with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
+                return consult(plugins, site, question, observer=watching)
+
         gate = Gate(
             plugins,
             recipe,
             order,
             look=lambda: options.open_site(plugins, bundles=(), **where),
+            judge=judge,
             cluster=cluster,
             boot_id=read_identity().boot_id,
-            desk=_Desk(presentation.language),
-            observer=watching,
+            desk=_Desk(presentation.language, line),
         )
         return gate.run()
 
@@ -169,23 +188,29 @@ def _patience() -> dict[str, float]:
 
 
 class _Desk:
-    """Tells on standard error; what is waited for is told again only when it is something else."""
+    """Tells on standard error; what is waited for stands on one line that is overwritten."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, line: WaitingLine) -> None:
         self._language = language
-        self._waited_for = ""
+        self._line = line
+        self._doing = ""
 
     def say(self, sentence: Text) -> None:
         """Says it."""
+        self._line.wipe()
         self._echo(sentence.in_language(self._language))
 
-    def wait(self, sentence: Text) -> None:
-        """Says what is waited for."""
+    def doing(self, sentence: Text) -> None:
+        """Says what is being done."""
         words = sentence.in_language(self._language)
-        subject = words.partition(" (")[0].partition("（")[0]
-        if subject != self._waited_for:
-            self._waited_for = subject
+        if words != self._doing:
+            self._doing = words
+            self._line.wipe()
             self._echo(f"  … {words}")
+
+    def waits(self, names: tuple[str, ...], seconds_left: float) -> None:
+        """Shows what is waited for."""
+        self._line.waits(names, seconds_left)
 
     def _echo(self, words: str) -> None:
         # That nobody listens any more must not keep the pods from being removed.

@@ -6,6 +6,7 @@ Nothing that goes wrong in between leaves pods behind: an interrupt, a lost API 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,10 @@ from typing import Protocol
 
 from kedoctor.changes.actors import RefusedError
 from kedoctor.changes.hands.objects import ObjectClient
-from kedoctor.consultation import Question, consult
-from kedoctor.engine import RUN_DEADLINE, Observer
-from kedoctor.errors import ChangeError, ExitCode
+from kedoctor.consultation import Question
+from kedoctor.engine import RUN_DEADLINE
+from kedoctor.errors import ChangeError, ExitCode, KubeconfigError
 from kedoctor.evaluation import FactCrashError, SiteView, contexts
-from kedoctor.findings import Status
 from kedoctor.gating.ending import Ending
 from kedoctor.gating.ground import Ground, Owner
 from kedoctor.gating.pods import Pods
@@ -26,12 +26,13 @@ from kedoctor.gating.recipe import GatePod, GateRecipe
 from kedoctor.gating.source import GateSource
 from kedoctor.live.cluster import LiveCluster
 from kedoctor.memo import MemoSource
-from kedoctor.model import Report, Verdict
+from kedoctor.model import Report
 from kedoctor.observations import Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.records import replace
 from kedoctor.sites import OpenSite
 from kedoctor.text import Text
+from kedoctor.waiting import PAUSE, Watcher, wait_until_right
 
 __all__ = ["Desk", "Gate", "GateOrder", "Passage"]
 
@@ -40,24 +41,24 @@ _UNTOUCHED = 20.0  # … and that a node has to say anything of its pod
 _REMOVAL = 60.0
 _SPARE = 1800  # seconds that a gate may take beside its waiting before its pods count as left behind
 _REQUEST = 10.0
-_MOST_NAMED = 6
 
 
-class Desk(Protocol):
+class Desk(Watcher, Protocol):
     """Who watches the gate."""
 
     def say(self, sentence: Text) -> None:
         """Tells once."""
 
-    def wait(self, sentence: Text) -> None:
-        """Tells what is being waited for; told again when it changes."""
+    def doing(self, sentence: Text) -> None:
+        """Tells what is being done now; told again only when it changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateOrder:
     """What is wanted: ``wait`` seconds of patience, and the image of the pods (empty: the recipe's).
 
-    ``removal`` is how long it is tried to remove the pods, ``start`` how long they have to start at least.
+    ``removal`` is how long it is tried to remove the pods, ``start`` how long they have to start at least, ``pause``
+    how long it rests between two looks.
     """
 
     question: Question
@@ -66,7 +67,7 @@ class GateOrder:
     pull_policy: str = "IfNotPresent"
     start: float = _START
     removal: float = _REMOVAL
-    pause: float = 5.0
+    pause: float = PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class Passage:
 
 
 class Gate:
-    """One gate. ``look`` opens the site anew, ``cluster`` its API server: one that was lost once is not asked again."""
+    """One gate. ``look`` opens the site anew, ``judge`` makes a report of it.
+
+    ``cluster`` opens its API server: one that was lost once is not asked again, so each attempt takes a new one.
+    """
 
     def __init__(
         self,
@@ -93,17 +97,17 @@ class Gate:
         order: GateOrder,
         *,
         look: Callable[[], OpenSite],
+        judge: Callable[[OpenSite, Question], Report],
         cluster: Callable[[], LiveCluster],
         boot_id: str,
         desk: Desk,
-        observer: Observer | None = None,
     ) -> None:
         self._plugins = plugins
         self._order = order
         self._look = look
         self._cluster = cluster
         self._desk = desk
-        self._observer = observer
+        self._judge = judge
         lifetime = round(order.wait + order.start + order.removal) + _SPARE
         connect = partial(_client, cluster)
         self._ground = Ground(connect, Owner.this(boot_id), lifetime=lifetime)
@@ -115,7 +119,9 @@ class Gate:
             pull_policy=order.pull_policy,
             lifetime=lifetime,
         )
-        chosen = {node.check.code for node in order.question.selection.checks(plugins.registry)}
+        chosen = {
+            node.check.code for node in order.question.selection.checks(plugins.registry, plugins.symptoms())
+        }
         self._needs_pods = not chosen.isdisjoint(recipe.codes)
         self._nothing = ""
         self._report: Report | None = None
@@ -138,37 +144,30 @@ class Gate:
             return Passage(_cut_short(self._report) if ending.came else self._report, left)
 
     def _pass(self) -> None:
-        ends = time.monotonic() + self._order.wait
-        first = True
-        while True:
-            site = self._look()
-            nodes = self._members(site) if self._needs_pods else ()
-            if self._needs_pods:
-                self._provide(nodes)
-                if first:
-                    self._settle()
-            first = False
-            began = time.monotonic()
-            self._report = consult(
-                self._plugins, self._with_pods(site), self._question(len(nodes)), observer=self._observer
-            )
-            code = self._report.run.exit_code
-            left = ends - time.monotonic()
-            if code in (ExitCode.OK, ExitCode.INTERRUPTED) or left <= 0:
-                return
-            self._desk.wait(_waits_for(self._report, left))
-            # A site of thousands of edges takes long to look at; it is not looked at all the time.
-            time.sleep(max(0.0, min(left, max(self._order.pause, time.monotonic() - began))))
+        order = self._order
+        wait_until_right(
+            self._see(),
+            self._see,
+            seconds=order.wait,
+            fail_on=order.question.fail_on,
+            watcher=self._desk,
+            pause=order.pause,
+        )
+
+    def _see(self) -> Report:
+        """One look at everything; what pods are missing by now are made before, and the first have time to start."""
+        site = self._look()
+        nodes = self._members(site) if self._needs_pods else ()
+        first = not self._ground.made
+        if nodes:
+            self._provide(nodes)
+        if first:
+            self._settle()
+        self._report = self._judge(self._with_pods(site), self._question(len(nodes)))
+        return self._report
 
     def _question(self, nodes: int) -> Question:
-        question = self._order.question
-        return Question(
-            selection=question.selection,
-            nodes=question.nodes,
-            fail_on=question.fail_on,
-            deadline=RUN_DEADLINE + nodes / 5,
-            command=question.command,
-        )
+        return dataclasses.replace(self._order.question, deadline=RUN_DEADLINE + nodes / 5)
 
     def _members(self, site: OpenSite) -> tuple[str, ...]:
         """The members that are asked about, as far as they are there; ``_nothing`` says why there are none."""
@@ -184,28 +183,27 @@ class Gate:
         wanted = self._order.question.nodes
         if isinstance(found, Unavailable):
             self._nothing = str(found)
-            self._pods.places |= {name: str(found) for name in wanted if name not in self._pods.places}
+            self._pods.expect_none(wanted, str(found))
             return ()
-        names = set(found.names)
         self._nothing = "there is none to make one on"
-        unknown = {name: "there is no such node" for name in wanted if name not in names}
-        self._pods.places |= {name: why for name, why in unknown.items() if name not in self._pods.places}
+        if not wanted:
+            self._pods.forget_all_but(found.names)
+        self._pods.expect_none([name for name in wanted if name not in found.names], "there is no such node")
         return tuple(name for name in found.names if not wanted or name in wanted)
 
     def _provide(self, nodes: Sequence[str]) -> None:
         """The namespace, once, and the pods that are not there yet."""
-        if not nodes:
-            return
         if not self._ground.made:
             try:
                 self._ground.make()
             except ChangeError as error:
-                self._pods.places |= dict.fromkeys(nodes, str(error))
+                self._pods.expect_none(nodes, str(error))
                 return
             self._clear_leftovers()
         else:
             found = self._pods.look(self._cluster())
-            self._pods.expect(() if isinstance(found, Unavailable) else found)
+            if not isinstance(found, Unavailable):
+                self._pods.expect(found)
         self._pods.order(nodes)
 
     def _clear_leftovers(self) -> None:
@@ -239,7 +237,7 @@ class Gate:
             if not open_ones:
                 return
             runs = sum(pod.runs for pod in found)
-            self._desk.wait(
+            self._desk.doing(
                 Text(
                     f"waiting for test pods to start: {runs} of {len(found)} run",
                     zh=f"等待测试 Pod 启动：{len(found)} 个中 {runs} 个已运行",
@@ -256,7 +254,8 @@ class Gate:
 
     def _clear(self) -> bool:
         """Whether something is left behind; it is told then, with the command that removes it."""
-        self._desk.wait(Text("removing the test pods", zh="正在删除测试 Pod"))
+        self._pods.stop()
+        self._desk.doing(Text("removing the test pods", zh="正在删除测试 Pod"))
         why = self._ground.remove(seconds=self._order.removal)
         if why:
             command = f"kubectl delete namespace {self._ground.name}"
@@ -270,7 +269,10 @@ class Gate:
 
 
 def _client(cluster: Callable[[], LiveCluster]) -> ObjectClient:
-    server = cluster().server()
+    try:
+        server = cluster().server()
+    except KubeconfigError as error:
+        raise RefusedError(str(error)) from error
     if isinstance(server, Unavailable):
         raise RefusedError(str(server))
     return ObjectClient(server, seconds=_REQUEST)
@@ -289,20 +291,3 @@ def _may_still_start(pod: GatePod, waited: float) -> bool:
     if pod.is_untouched:
         return waited < _UNTOUCHED
     return pod.trouble[0] in ("", "ContainerCreating", "PodInitializing")
-
-
-def _waits_for(report: Report, left: float) -> Text:
-    wrong = [one for one in report.verdicts if _is_open(one)]
-    names = [f"{one.code} {one.node or one.subject}" for one in wrong]
-    shown = ", ".join(names[:_MOST_NAMED])
-    more = len(names) - _MOST_NAMED
-    return Text(
-        f"waiting for {shown}{f' and {more} more' if more > 0 else ''} ({left:.0f} s left)",
-        zh=f"等待 {shown}{f'，另有 {more} 项' if more > 0 else ''}（剩余 {left:.0f} 秒）",
-    )
-
-
-def _is_open(verdict: Verdict) -> bool:
-    return verdict.status in (Status.FAIL, Status.CRASHED) or (
-        verdict.status is Status.UNKNOWN and bool(verdict.capabilities)
-    )

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from kedoctor.changes.actors import RefusedError
+from kedoctor.changes.actors import ConflictError, RefusedError
 from kedoctor.changes.hands.objects import ObjectClient
 from kedoctor.errors import ChangeError
 from kedoctor.gating.recipe import GATE_LABEL, GATE_PODS, MANAGED_BY, RUN
@@ -93,13 +93,23 @@ class Ground:
         """
         self._may_exist = True
         try:
-            answer = self._connect().write("/api/v1/namespaces", "POST", self._body())
+            answer = self._write(self._connect())
         except ChangeError as error:
             # A refusal is an answer: nothing was made. Without an answer it may have been made all the same.
             self._may_exist = _is_lost(error)
             raise
         self.made = True
         self._created = _time(answer.get("metadata", {}).get("creationTimestamp"))
+
+    def _write(self, client: ObjectClient) -> dict[str, Any]:
+        try:
+            return client.write("/api/v1/namespaces", "POST", self._body())
+        except ConflictError:
+            # An earlier attempt that had no answer came to pass; nobody else makes names like ours.
+            found = client.get(f"/api/v1/namespaces/{self.name}")
+            if found is None:
+                raise
+            return found
 
     def clear_leftovers(self) -> list[str]:
         """Begins to remove what gates left that were killed or have run out of time; gives the names.

@@ -45,6 +45,7 @@ class Pods:
         self._lifetime = lifetime
         self._made: set[str] = set()
         self._tries: Counter[str] = Counter()
+        self._stopped = threading.Event()
         self.places: dict[str, str] = {}
 
     def order(self, nodes: Sequence[str]) -> None:
@@ -64,7 +65,7 @@ class Pods:
 
     def _work(self, waiting: queue.SimpleQueue[str]) -> None:
         client: ObjectClient | None = None
-        while True:
+        while not self._stopped.is_set():
             try:
                 node = waiting.get_nowait()
             except queue.Empty:
@@ -99,6 +100,20 @@ class Pods:
             "metadata": {"name": name, "namespace": self._ground.name, "labels": marks},
             "spec": dict(self._recipe.spec(order)),
         }
+
+    def stop(self) -> None:
+        """Makes no more, also where an order is not through yet."""
+        self._stopped.set()
+
+    def expect_none(self, nodes: Sequence[str], why: str) -> None:
+        """Keeps a place for nodes on which no pod can be made now."""
+        self.places |= {node: why for node in nodes if node not in self._made}
+
+    def forget_all_but(self, nodes: Sequence[str]) -> None:
+        """Gives up the places of nodes that are not there any more."""
+        there = set(nodes)
+        self._made &= there
+        self.places = {node: why for node, why in self.places.items() if node in there}
 
     def expect(self, seen: Sequence[GatePod]) -> None:
         """Compares with what is there: a pod that is gone or over is made again by the next order, a few times."""

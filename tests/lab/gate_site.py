@@ -23,13 +23,22 @@ ONLY = [word for code in CODES for word in ("--only", f"KE{code}")] + [
 ]
 
 
-def two_edges(objects: list[Object]) -> None:
-    """Another edge like the first."""
-    for kind in ("Node", "Lease"):
-        text = json.dumps(named(objects, kind, "edge1"))
-        other = json.loads(text.replace("edge1", "edge2").replace("10.99.0.2", "10.99.0.3"))
-        other["metadata"].pop("uid", None)
-        objects.append(other)
+def edges(count: int) -> Callable[[list[Object]], None]:
+    """So many edges (edge1, edge2 …), all like the recorded one."""
+
+    def change(objects: list[Object]) -> None:
+        for number in range(2, count + 1):
+            for kind in ("Node", "Lease"):
+                text = json.dumps(named(objects, kind, "edge1"))
+                text = text.replace("edge1", f"edge{number}").replace("10.99.0.2", f"10.99.0.{number + 1}")
+                other = json.loads(text)
+                other["metadata"].pop("uid", None)
+                objects.append(other)
+
+    return change
+
+
+TWO = edges(2)
 
 
 def no_edges(objects: list[Object]) -> None:
@@ -44,7 +53,16 @@ class GateSite:
         self.server = cluster.server
         self.kubelets = kubelets
         self.home = home
-        self.server.faults.clear()  # the control plane's own metrics-server knows one edge
+        self.mend()
+
+    def cut(self) -> None:
+        """The API server answers nobody any more."""
+        self.server.faults.clear()
+        self.server.faults.add(None, drop=True)
+
+    def mend(self) -> None:
+        """It answers, and so does metrics-server for every edge (the control plane's own knows one)."""
+        self.server.faults.clear()
         self.server.faults.add("GET /apis/metrics.k8s.io/.*/pods", before=self._sample)
         self.server.faults.add("GET /apis/metrics.k8s.io/.*/nodes", before=self._sample_nodes)
 
@@ -71,8 +89,9 @@ class GateSite:
 
     def _sample_nodes(self) -> None:
         sample = self.cluster.get("metrics.k8s.io", "nodes", "cloud")
-        for node in ("cloud", "edge1", "edge2"):
-            self.cluster.put({**sample, "metadata": {"name": node}, "timestamp": stamp(-5)})
+        for node in self.cluster.objects("", "nodes"):
+            name = {"name": node["metadata"]["name"]}
+            self.cluster.put({**sample, "metadata": name, "timestamp": stamp(-5)})
 
     def start(
         self, *words: str, patience: str = "0.05", token: str = TOKEN, **more: str
@@ -146,7 +165,9 @@ def finish(process: subprocess.Popen[str], seconds: float = 90.0) -> Ran:
 
 
 @contextmanager
-def gate_site(home: Path, change: Callable[[list[Object]], None] = two_edges) -> Iterator[GateSite]:
-    with control_plane(stream=True, change=change) as cluster:
-        with Kubelets(cluster.server.store, cluster.server.edge) as kubelets:
-            yield GateSite(cluster, kubelets, home)
+def gate_site(home: Path, change: Callable[[list[Object]], None] = TWO) -> Iterator[GateSite]:
+    with (
+        control_plane(stream=True, change=change) as cluster,
+        Kubelets(cluster.server.store, cluster.server.edge) as kubelets,
+    ):
+        yield GateSite(cluster, kubelets, home)
