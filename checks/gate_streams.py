@@ -44,7 +44,9 @@ _MINUTES = 1800.0
 
 _EXCERPT = 200
 _INTERNAL = "Internal error occurred:"
-_DIALLED = re.compile(r"dial tcp \S+: (.+)$")
+_DIALLED = re.compile(r"dial tcp \S+: .+$")
+# What kube-apiserver was about when it failed: a URL of its own that says no more than the edge's name does.
+_ABOUT = re.compile(r'^.*(?:Get|Post) "https?://[^"]*": ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class _Trip:
     @property
     def evidence(self) -> tuple[Evidence, ...]:
         where = f"kubectl {self.verb} of pod {self.pod.metadata.namespace}/{self.pod.metadata.name}"
-        return (Evidence(where, _seen(self.answer)),)
+        return (Evidence(where, _seen(self.answer, self.answer.reason)),)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ class _Trip:
                 zh=f"kubectl {self.verb} 无法从 {self.edge} 返回内容：{why.zh}。",
             ),
             expected=Text("the nonce of the test pod", zh="测试 Pod 的随机标识"),
-            actual=_seen(self.answer),
+            actual=_seen(self.answer, _core(self.answer)),
             hint=hint,
             subject=self.edge,
             node=self.edge,
@@ -209,7 +211,7 @@ def _came_back(trip: _Trip) -> Finding:
             zh=f"kubectl {trip.verb} 能取回 {trip.edge} 上测试 Pod 写出的内容，但结束异常：{ending}。",
         ),
         expected=Text("a regular end", zh="正常结束"),
-        actual=_seen(trip.answer),
+        actual=_seen(trip.answer, _core(trip.answer)),
         hint=Text(
             f"The link to {trip.edge} may be losing packets: look at its tunnel.",
             zh=f"到 {trip.edge} 的链路可能丢包：请检查其隧道。",
@@ -272,7 +274,7 @@ def _broke_off(trip: _Trip) -> Finding | None:
             zh=f"连接在返回内容之前被关闭（{trip.answer.reason}）",
         ),
         _DEAD,
-        hop="session",
+        hop="tunnel",
     )
 
 
@@ -284,11 +286,10 @@ _DEAD = Text(
 
 def _not_reached(trip: _Trip) -> Finding | None:
     """kube-apiserver could not connect to the address and port of the Node."""
-    found = _DIALLED.search(trip.answer.reason)
-    tls = "tls:" in trip.answer.reason or "x509:" in trip.answer.reason
-    if not found and not tls:
+    words = _core(trip.answer)
+    tls = "tls:" in words or "x509:" in words
+    if not _DIALLED.search(words) and not tls:
         return None
-    words = trip.answer.reason
     if tls:
         hint = Text(
             "What answers there is not cloudcore's stream server, or its certificate is refused: look at the "
@@ -334,7 +335,7 @@ def _without_session(trip: _Trip) -> Finding | None:
                 hop="session",
             )
         return trip.fails(
-            Text(f"the API server says: {answer.reason}", zh=f"API 服务器返回：{answer.reason}"),
+            Text(f"the API server says: {_core(answer)}", zh=f"API 服务器返回：{_core(answer)}"),
             _FOLLOW,
         )
     if answer.status in (101, 200) and not answer.out and not answer.err:
@@ -346,7 +347,7 @@ def _without_session(trip: _Trip) -> Finding | None:
             if trip.verb == "logs"
             else Text("the stream was opened and nothing came", zh="流已打开，但没有任何内容"),
             _DEAD,
-            hop="session",
+            hop="tunnel",
         )
     return None
 
@@ -379,7 +380,12 @@ def _foreign(trip: _Trip) -> Finding:
     )
 
 
-def _seen(answer: StreamedAnswer) -> str:
+def _core(answer: StreamedAnswer) -> str:
+    """The reason without the address that kube-apiserver had asked."""
+    return _ABOUT.sub("", answer.reason)
+
+
+def _seen(answer: StreamedAnswer, reason: str) -> str:
     parts = [f"HTTP {answer.status}" if answer.status else "no HTTP answer"]
     for name, data in (("out", answer.out), ("err", answer.err)):
         if data:
@@ -388,7 +394,7 @@ def _seen(answer: StreamedAnswer) -> str:
         parts.append("no output")
     if answer.exit_code is not None:
         parts.append(f"exit code {answer.exit_code}")
-    return ", ".join([*parts, answer.reason] if answer.reason else parts)
+    return ", ".join([*parts, reason] if reason else parts)
 
 
 def _line(data: bytes) -> str:

@@ -29,7 +29,6 @@ _OF_POD = Text("the test pod and its container", zh="测试 Pod 及其容器")
     ),
     side=Side.SITE,
     breaks=("top",),
-    hop="metrics-server",
     explained_by=(*NO_SAMPLE, "KE606", "KE607", "KE901"),
     proves=("top",),
     cost="probe",
@@ -68,7 +67,7 @@ def _judge(figures: GateFigures | Unavailable, samples: NodeSamples | Unavailabl
     # Three scrapes and a minute: a rate needs two scrapes, and a scrape takes its time.
     if made is not None and samples.now - made < samples.limit:
         return _too_early(pod, what, samples.limit)
-    return _missing(pod, what, hop="metrics-server" if of_node else None)
+    return _missing(pod, what)
 
 
 def _not_answered(pod: GatePod, answer: Unavailable) -> Finding:
@@ -98,7 +97,7 @@ def _too_early(pod: GatePod, what: Text, patience: timedelta) -> Finding:
     )
 
 
-def _missing(pod: GatePod, what: Text, *, hop: str | None) -> Finding:
+def _missing(pod: GatePod, what: Text) -> Finding:
     return failed(
         Text(
             f"kubectl top has no figures of {what.en} on {pod.node}.",
@@ -117,5 +116,5 @@ def _missing(pod: GatePod, what: Text, *, hop: str | None) -> Finding:
             f"kubectl get --raw {_API}/nodes/{pod.node}",
             f"kubectl -n kube-system logs -l k8s-app=metrics-server --tail=200 | grep {pod.node}",
         ),
-        hop=hop,
+        hop="metrics-server",
     )
