@@ -212,8 +212,8 @@ class Gate:
         except ChangeError as error:
             self._desk.say(
                 Text(
-                    f"What earlier gates may have left could not be looked for: {error}.",
-                    zh=f"无法查找以前的门禁检查可能遗留的内容：{error}。",
+                    f"What earlier gates may have left was not found or not removed: {error}.",
+                    zh=f"未能查找或删除以前的门禁检查可能遗留的内容：{error}。",
                 )
             )
             return
