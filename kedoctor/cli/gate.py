@@ -157,13 +157,16 @@ def _pass(
             f"a gate makes pods, and there is no API server to ask for them: {server}",
             hint="run it on the cloud host, or name a kubeconfig with --kubeconfig",
         )
+    looked = False
+
+    def judge(site: OpenSite, question: Question) -> Report:
+        """The first look shows its progress; while it waits, what it waits for is worth more."""
+        nonlocal looked
+        quiet, looked = looked or not sys.stderr.isatty(), True
+        with observer(presentation, quiet=quiet) as watching:
+            return consult(plugins, site, question, observer=watching)
+
     with waiting_line(presentation.language) as line:
-
-        def judge(site: OpenSite, question: Question) -> Report:
-            line.wipe()
-            with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
-                return consult(plugins, site, question, observer=watching)
-
         gate = Gate(
             plugins,
             recipe,

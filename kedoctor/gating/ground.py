@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -28,7 +29,7 @@ Connect = Callable[[], ObjectClient]
 _PREFIX = "kedoctor-gate-"
 _EXPIRES = "kedoctor/expires"
 _LIFETIME = "kedoctor/lifetime"
-_BOOT = "kedoctor/boot-id"
+_PLACE = "kedoctor/place"
 _PID = "kedoctor/pid"
 _STARTED = "kedoctor/process-started"
 _PATIENT = (
@@ -41,28 +42,34 @@ _PAUSE = 0.5
 class Owner:
     """The process that runs a gate, so that a later one can tell whether it still lives.
 
-    ``started`` is when it started, in the kernel's own count since boot, which no other process of that id shares.
+    ``place`` is the boot of the machine and the process namespace: in another container the same number is another
+    process. ``started`` is when it started, in the kernel's count since boot, which no other process of that number
+    shares.
     """
 
-    boot_id: str
+    place: str
     pid: int
     started: str
 
     @classmethod
     def this(cls, boot_id: str) -> Owner:
         """This process."""
-        return cls(boot_id, os.getpid(), _process_started(os.getpid()))
+        try:
+            place = f"{boot_id} {Path('/proc/self/ns/pid').readlink()}" if boot_id else ""
+        except OSError:
+            place = ""
+        return cls(place, os.getpid(), _process_started(os.getpid()))
 
-    def is_dead(self, boot_id: str) -> bool:
-        """Whether it is known to live no more: it was of this boot of this machine, and is not there."""
-        return bool(boot_id) and self.boot_id == boot_id and _process_started(self.pid) != self.started
+    def is_dead(self, me: Owner) -> bool:
+        """Whether it is known to live no more: it ran in the same place as ``me``, and is not there."""
+        return bool(me.place) and self.place == me.place and _process_started(self.pid) != self.started
 
 
 def _process_started(pid: int) -> str:
     """Field 22 of ``/proc/PID/stat``; empty for a process that is not there."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:  # noqa: PTH123  procfs
-            return file.read().rpartition(")")[2].split()[19]
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return stat.rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
 
@@ -165,7 +172,7 @@ class Ground:
         expires = datetime.now(UTC).timestamp() + self._lifetime
         notes = {
             _LIFETIME: str(self._lifetime),
-            _BOOT: self._owner.boot_id,
+            _PLACE: self._owner.place,
             _PID: str(self._owner.pid),
             _STARTED: self._owner.started,
         }
@@ -180,11 +187,11 @@ class Ground:
     def _is_over(self, metadata: dict[str, Any]) -> bool:
         notes = metadata.get("annotations") or {}
         try:
-            owner = Owner(notes[_BOOT], int(notes[_PID]), notes[_STARTED])
+            owner = Owner(notes[_PLACE], int(notes[_PID]), notes[_STARTED])
             lifetime = float(notes[_LIFETIME])
         except (KeyError, ValueError):
             return False  # it is labelled like ours and is not: whoever made it must remove it
-        if owner.is_dead(self._owner.boot_id):
+        if owner.is_dead(self._owner):
             return True
         made = _time(metadata.get("creationTimestamp"))
         if made is None or self._created is None:

@@ -64,7 +64,7 @@ class GateSite:
         """It answers, and so does metrics-server for every edge (the control plane's own knows one)."""
         self.server.faults.clear()
         self.server.faults.add("GET /apis/metrics.k8s.io/.*/pods", before=self._sample)
-        self.server.faults.add("GET /apis/metrics.k8s.io/.*/nodes", before=self._sample_nodes)
+        self.server.faults.add("GET /apis/metrics.k8s.io/.*/nodes", before=self.sample_nodes)
 
     def _sample(self) -> None:
         """metrics-server has figures of every pod that runs."""
@@ -87,7 +87,7 @@ class GateSite:
                     }
                 )
 
-    def _sample_nodes(self) -> None:
+    def sample_nodes(self) -> None:
         sample = self.cluster.get("metrics.k8s.io", "nodes", "cloud")
         for node in self.cluster.objects("", "nodes"):
             name = {"name": node["metadata"]["name"]}

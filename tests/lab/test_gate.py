@@ -111,6 +111,20 @@ def test_it_waits_until_everything_is_right(tmp_path: Path) -> None:
         assert site.namespaces() == []
 
 
+def test_the_time_is_over_before_there_are_figures(tmp_path: Path) -> None:
+    with gate_site(tmp_path) as site:
+        site.server.faults.clear()
+        site.server.faults.add("GET /apis/metrics.k8s.io/.*/nodes", before=site.sample_nodes)
+        ran = site.gate("--wait", "1s")
+        assert ran.code == 3
+        assert "waiting for KE904 edge1; KE904 edge2 (1 s left)" in ran.err
+        status, sentence = ran.verdicts("KE904")["edge1"]
+        assert status == "unknown"
+        assert "no figures of the test pod and its container on edge1 yet" in sentence
+        assert ran.verdicts("KE901")["edge1"][0] == "pass"
+        assert site.namespaces() == []
+
+
 def test_only_one_edge_is_asked_about(tmp_path: Path) -> None:
     with gate_site(tmp_path) as site:
         site.server.edge.states["edge2"] = State.DEAD
@@ -225,7 +239,7 @@ def test_a_killed_gate_is_cleared_up_by_the_next(tmp_path: Path) -> None:
         namespace = site.cluster.get("", "namespaces", name)
         other = json.loads(json.dumps(namespace))
         other["metadata"] |= {"name": "kedoctor-gate-other"}
-        other["metadata"]["annotations"]["kedoctor/boot-id"] = "another machine"
+        other["metadata"]["annotations"]["kedoctor/place"] = "another machine"
         site.cluster.put(other)
         ran = site.gate("--wait", "20s")
         assert ran.code == 0, ran.err

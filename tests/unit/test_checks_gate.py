@@ -381,17 +381,20 @@ def test_the_script_writes_the_nonce_every_second_and_ends_when_told() -> None:
 # ----------------------------------------------------------------------------------------------- left behind
 
 
-def test_a_dead_owner_is_known_only_on_its_own_machine() -> None:
+def test_a_dead_owner_is_known_only_where_it_lived() -> None:
     mine = Owner.this("this-boot")
     assert re.fullmatch(r"\d+", mine.started)
-    assert not mine.is_dead("this-boot")
+    assert not mine.is_dead(mine)
     with subprocess.Popen(["sleep", "60"]) as child:
-        other = Owner("this-boot", child.pid, _started(child.pid))
-        assert not other.is_dead("this-boot")
+        other = Owner(mine.place, child.pid, _started(child.pid))
+        assert not other.is_dead(mine)
         child.kill()
-    assert other.is_dead("this-boot")
-    assert not other.is_dead("another-boot")
-    assert Owner("this-boot", mine.pid, "1").is_dead("this-boot")  # its number was given to somebody else
+    assert other.is_dead(mine)
+    assert Owner(mine.place, mine.pid, "1").is_dead(mine)  # its number was given to somebody else
+    # In another container, or after another boot, nothing is known of it.
+    assert not Owner("this-boot pid:[1]", other.pid, other.started).is_dead(mine)
+    assert not Owner("another-boot", other.pid, other.started).is_dead(mine)
+    assert not other.is_dead(Owner.this(""))
 
 
 def _started(pid: int) -> str:
