@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor.api import Evidence, Presentation, Status
+from kedoctor.api import Presentation, Status
 from kedoctor.model import Capability, Cause, Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.screen import Group, Padding, RenderableType, Styled, Table, paint
@@ -76,17 +76,15 @@ class _Page:
 
     def _cause(self, cause: Cause) -> Iterator[RenderableType]:
         yield self._line(cause.status, cause.code, wording.summary_of(cause, self.language), strong=True)
-        verdict = self._verdict_of(cause)
+        verdict = wording.verdict_of(self.report, cause)
         table = self._details()
         self._row(table, "breaks", wording.capability_list(cause.capabilities, self.language))
         self._row(table, "where", self._where(cause))
         if verdict is not None:
             self._row(table, "found", verdict.actual)
-            self._row(
-                table, "expected", (verdict.zh.expected if self.language == "zh" else "") or verdict.expected
-            )
-            self._row(table, "read", "\n".join(_quoted(one) for one in verdict.evidence[:3]))
-            self._row(table, "do", (verdict.zh.hint if self.language == "zh" else "") or verdict.hint.text)
+            self._row(table, "expected", wording.expected_of(verdict, self.language))
+            self._row(table, "read", "\n".join(wording.quoted(one) for one in verdict.evidence[:3]))
+            self._row(table, "do", wording.hint_of(verdict, self.language))
         self._row(table, "", "\n".join(f"$ {typed}" for typed in cause.commands), style="cyan")
         if verdict is not None and verdict.fix.available:
             self._row(
@@ -104,10 +102,6 @@ class _Page:
         if len(names) > 5:
             shown += " " + wording.word("and-more", self.language).format(n=len(names) - 5)
         return f"{shown} · {hop}" if hop else shown
-
-    def _verdict_of(self, cause: Cause) -> Verdict | None:
-        mine = (one for one in self.report.verdicts if one.code == cause.code and one.status is cause.status)
-        return next((one for one in mine if one.summary == cause.summary), None)
 
     # ----------------------------------------------------------------------------------------- matrix
 
@@ -214,12 +208,6 @@ class _Page:
     def _row(self, table: Table, key: str, value: str, *, style: str = "") -> None:
         if value:
             table.add_row(wording.word(key, self.language) if key else "", Styled(value, style=style))
-
-
-def _quoted(evidence: Evidence) -> str:
-    line = f":{evidence.line}" if evidence.line else ""
-    excerpt = evidence.excerpt.strip()
-    return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"
 
 
 def _first_words(verdict: Verdict, language: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Status, Text
+from kedoctor.api import Evidence, Status, Text
 from kedoctor.model import Cause, Report, Verdict
 
 __all__ = [
@@ -10,10 +10,15 @@ __all__ = [
     "STATUSES",
     "capability_list",
     "counts",
+    "expected_of",
     "headline",
+    "hint_of",
     "hop_title",
+    "quoted",
+    "remedy_of",
     "summary_of",
     "title_of",
+    "verdict_of",
     "word",
 ]
 
@@ -49,6 +54,7 @@ _WORDS = {
         zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
     ),
     "leads-to": Text("leads to", zh="导致"),
+    "follows": Text("follows from", zh="起因"),
     "more": Text("more", zh="详情"),
     "edge": Text("edge", zh="边缘节点"),
     "causes": Text("What is broken", zh="故障原因"),
@@ -79,6 +85,34 @@ def summary_of(item: Verdict | Cause, language: str) -> str:
 def title_of(item: Verdict | Cause, language: str) -> str:
     """Its title."""
     return (item.zh.title if language == "zh" else "") or item.title
+
+
+def expected_of(verdict: Verdict, language: str) -> str:
+    """What would be right."""
+    return (verdict.zh.expected if language == "zh" else "") or verdict.expected
+
+
+def hint_of(verdict: Verdict, language: str) -> str:
+    """What to do about it, as a sentence."""
+    return (verdict.zh.hint if language == "zh" else "") or verdict.hint.text
+
+
+def remedy_of(verdict: Verdict, language: str) -> str:
+    """What usually puts it right, whatever the site."""
+    return (verdict.zh.remedy if language == "zh" else "") or verdict.fix.remedy
+
+
+def quoted(evidence: Evidence) -> str:
+    """What was read and where, on one line if the excerpt is one: ``/etc/hosts:3: 127.0.0.1 localhost``."""
+    line = f":{evidence.line}" if evidence.line else ""
+    excerpt = evidence.excerpt.strip()
+    return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"
+
+
+def verdict_of(report: Report, cause: Cause) -> Verdict | None:
+    """The first of the verdicts that are this cause."""
+    mine = (one for one in report.verdicts if one.code == cause.code and one.status is cause.status)
+    return next((one for one in mine if one.summary == cause.summary), None)
 
 
 def hop_title(report: Report, hop: str, language: str) -> str:
