@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from kedoctor.plugins import Plugins
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
 
 __all__ = [
+    "also_options",
     "duration",
     "emit",
     "language",
@@ -28,6 +29,7 @@ __all__ = [
     "present",
     "render",
     "site_options",
+    "write_also",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,6 +53,38 @@ def output_options(function: F) -> F:
         help="terminal, json, html …; kedoctor list --formats shows all.",
     )(function)
     return language_option(function)
+
+
+ALSO = ("junit", "sarif", "markdown")
+
+
+def also_options(function: F) -> F:
+    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`write_also`."""
+    for name in reversed(ALSO):
+        path = click.Path(dir_okay=False, path_type=Path)
+        function = click.option(
+            f"--{name}", metavar="FILE", type=path, help=f"Also write the report as {name} to this file."
+        )(function)
+    return function
+
+
+def write_also(
+    plugins: Plugins, report: Report, presentation: Presentation, files: Mapping[str, Path | None]
+) -> None:
+    """Writes the report in each format of ``files`` that names a path.
+
+    Raises:
+        OutputError: one could not be written; the others are.
+    """
+    failed: OutputError | None = None
+    for name, path in files.items():
+        if path is not None:
+            try:
+                emit(render(plugins, report, name, presentation), path)
+            except OutputError as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def site_options(function: F) -> F:

@@ -52,6 +52,7 @@ __all__ = ["command"]
     help="With --fix: the most that a repair may disturb.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.also_options
 @options.output_options
 @options.site_options
 def command(
@@ -67,6 +68,9 @@ def command(
     again: bool,
     allow: str,
     verbose: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -101,7 +105,11 @@ def command(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
     saved = state.save(report)
-    options.emit(options.render(plugins, report, format_name, presentation), output)
+    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    try:
+        options.write_also(plugins, report, presentation, also)
+    finally:  # a file that cannot be written must not hide what was found
+        options.emit(options.render(plugins, report, format_name, presentation), output)
     if isinstance(saved, str):
         click.echo(saved, err=True)
     return code
