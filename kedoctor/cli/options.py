@@ -17,6 +17,7 @@ from kedoctor.formats import Presentation
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
+from kedoctor.text import language_of
 
 __all__ = [
     "also_options",
@@ -127,10 +128,7 @@ def open_site(
 
 def language(chosen: str | None) -> str:
     """``en`` or ``zh``: as asked for, else as the locale's messages are."""
-    if chosen:
-        return chosen
-    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return "zh" if named.lower().startswith("zh") else "en"
+    return chosen or language_of(os.environ)
 
 
 def present(chosen_language: str | None, *, to_file: bool, verbose: bool) -> Presentation:
