@@ -7,7 +7,6 @@ holds together; messages are in the language asked for.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
@@ -15,11 +14,10 @@ from xml.etree import ElementTree as ET
 from kedoctor.api import Presentation, Status
 from kedoctor.model import Report, Verdict
 from kedoctor.reports import wording
+from kedoctor.reports.plain import plain
 
 __all__ = ["render"]
 
-# XML 1.0 forbids these, even as character references; a log or a file may hold any of them.
-_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SITE = "site"
 
 
@@ -43,7 +41,7 @@ def _run_suite(report: Report, language: str) -> ET.Element:
     suite = _suite(report, "kedoctor")
     properties = ET.SubElement(suite, "properties")
     for name, value in _properties(report):
-        ET.SubElement(properties, "property", name=_printable(name), value=_printable(value))
+        ET.SubElement(properties, "property", name=plain(name), value=plain(value))
     case = _case(suite, "kedoctor.run", "run-complete", report.run.duration_ms)
     if not report.run.complete:
         _tell(case, "error", "incomplete", wording.word("incomplete", language))
@@ -77,7 +75,7 @@ def _judge(case: ET.Element, verdict: Verdict, language: str, fail_on: str) -> N
     elif kind:
         _tell(case, kind, verdict.status.value, summary, details)
     elif verdict.status is Status.WARN:
-        ET.SubElement(case, "system-out").text = _printable(f"{summary}\n{details}".strip())
+        ET.SubElement(case, "system-out").text = plain(f"{summary}\n{details}".strip())
 
 
 def _kind(verdict: Verdict, fail_on: str) -> str:
@@ -131,10 +129,10 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _suite(report: Report, name: str, host: str = "") -> ET.Element:
-    suite = ET.Element("testsuite", name=_printable(name))
+    suite = ET.Element("testsuite", name=plain(name))
     suite.set("timestamp", report.run.started.isoformat(timespec="seconds"))
     if host:
-        suite.set("hostname", _printable(host))
+        suite.set("hostname", plain(host))
     return suite
 
 
@@ -151,20 +149,16 @@ def _case(suite: ET.Element, classname: str, name: str, took_ms: int) -> ET.Elem
     return ET.SubElement(
         suite,
         "testcase",
-        classname=_printable(classname),
-        name=_printable(name),
+        classname=plain(classname),
+        name=plain(name),
         time=_seconds(took_ms),
     )
 
 
 def _tell(case: ET.Element, element: str, kind: str, message: str, text: str = "") -> None:
-    told = ET.SubElement(case, element, type=kind, message=_printable(message))
-    told.text = _printable(text) or None
+    told = ET.SubElement(case, element, type=kind, message=plain(message))
+    told.text = plain(text) or None
 
 
 def _seconds(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.3f}"
-
-
-def _printable(text: str) -> str:
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

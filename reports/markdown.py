@@ -45,7 +45,8 @@ class _Page:
         self.verbose = presentation.verbose
 
     def blocks(self) -> Iterator[str]:
-        yield f"## {self._headline_mark()} {escaped(wording.headline(self.report, self.language))}"
+        mark = _MARKS[Status(wording.state(self.report))]
+        yield f"## {mark} {escaped(wording.headline(self.report, self.language))}"
         yield self._seen()
         if self.report.run.demo:
             yield f"> {self._word('demo')}"
@@ -61,25 +62,11 @@ class _Page:
 
     # ------------------------------------------------------------------------------------------- head
 
-    def _headline_mark(self) -> str:
-        if any(cause.status is Status.FAIL for cause in self.report.causes):
-            return "❌"
-        hidden = any(
-            one.status in (Status.UNKNOWN, Status.CRASHED) and one.capabilities
-            for one in self.report.verdicts
-        )
-        if hidden or not self.report.run.complete:
-            return "❓"
-        return "⚠️" if self.report.causes else "✅"
-
     def _seen(self) -> str:
-        site = self.report.site
-        seen = [f"{host.name} ({'+'.join(host.sides) or '–'})" for host in site.hosts]
-        seen += [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
-        if site.cluster_version:
-            seen.append(f"Kubernetes {site.cluster_version}")
         when = f"{self.report.run.started:%Y-%m-%d %H:%M:%S} UTC"
-        return escaped(" · ".join([f"kedoctor {self.report.tool.version}", when, *seen[:_ROWS]]))
+        hosts = wording.hosts_seen(self.report, self.language)[:_ROWS]
+        versions = wording.versions_seen(self.report)[:_ROWS]
+        return escaped(" · ".join([f"kedoctor {self.report.tool.version}", when, *hosts, *versions]))
 
     # ----------------------------------------------------------------------------------------- matrix
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kedoctor.api import Presentation
 from kedoctor.model import Cell, Report, Verdict
+from kedoctor.reports.plain import plain
 
 __all__ = ["render"]
 
@@ -103,6 +104,4 @@ def _metric(name: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]
 
 
 def _label(text: str) -> str:
-    # A carriage return is allowed, but ends a line for many a reader.
-    clean = text.encode(errors="replace").decode().replace("\r", " ")
-    return clean.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return plain(text).replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

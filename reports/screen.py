@@ -11,12 +11,20 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
-from rich.text import Text as Styled
+from rich.text import Text
 
 from kedoctor.api import Presentation
 from kedoctor.model import Verdict
+from kedoctor.reports.plain import plain
 
 __all__ = ["Group", "Padding", "RenderableType", "Styled", "Table", "observer", "paint"]
+
+
+class Styled(Text):
+    """Text in a style; nothing in it is markup, and nothing in it moves the cursor."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        super().__init__(plain(text), style)
 
 
 def paint(content: RenderableType, presentation: Presentation) -> bytes:
@@ -80,7 +88,7 @@ def observer(presentation: Presentation, *, quiet: bool) -> Iterator[_Watching]:
     columns = (
         BarColumn(bar_width=24),
         TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield _Watching(progress)

@@ -58,11 +58,9 @@ class _Page:
     # ------------------------------------------------------------------------------------------- head
 
     def _head(self) -> Iterator[RenderableType]:
-        site, run = self.report.site, self.report.run
-        seen = ", ".join(f"{host.name} ({'+'.join(host.sides) or '-'})" for host in site.hosts)
-        versions = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
-        if site.cluster_version:
-            versions.append(f"Kubernetes {site.cluster_version}")
+        run = self.report.run
+        seen = ", ".join(wording.hosts_seen(self.report, self.language))
+        versions = wording.versions_seen(self.report)
         yield Styled(" · ".join([f"kedoctor {self.report.tool.version}", seen, *versions]), style="dim")
         if run.demo:
             yield Styled(wording.word("demo", self.language), style="dim")
@@ -112,11 +110,11 @@ class _Page:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column(wording.word("edge", self.language), no_wrap=True)
         for capability in rows[0].capabilities:
-            table.add_column(capability.name)
+            table.add_column(Styled(capability.name))
         # The broken ones first: on a large site nobody scrolls through what is well.
         ordered = sorted(rows, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
         for row in ordered[:_ROWS]:
-            table.add_row(row.edge, *(self._cell(cell) for cell in row.capabilities))
+            table.add_row(Styled(row.edge), *(self._cell(cell) for cell in row.capabilities))
         yield table
         if len(ordered) > _ROWS:
             yield Styled(wording.word("and-more", self.language).format(n=len(ordered) - _ROWS), style="dim")

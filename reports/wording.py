@@ -7,6 +7,7 @@ from kedoctor.model import Cause, Report, Verdict
 
 __all__ = [
     "CAPABILITY_STATES",
+    "STATES",
     "STATUSES",
     "capability_list",
     "counts",
@@ -14,11 +15,14 @@ __all__ = [
     "headline",
     "hint_of",
     "hop_title",
+    "hosts_seen",
     "quoted",
     "remedy_of",
+    "state",
     "summary_of",
     "title_of",
     "verdict_of",
+    "versions_seen",
     "word",
 ]
 
@@ -54,6 +58,10 @@ _WORDS = {
         zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
     ),
     "leads-to": Text("leads to", zh="导致"),
+    "checked": Text("checked", zh="检查项"),
+    "recorded": Text("recorded {when:%Y-%m-%d %H:%M} UTC", zh="记录于 {when:%Y-%m-%d %H:%M} UTC"),
+    "changes": Text("What was changed", zh="已做的更改"),
+    "unread": Text("What could not be read", zh="未能读取的内容"),
     "follows": Text("follows from", zh="起因"),
     "more": Text("more", zh="详情"),
     "edge": Text("edge", zh="边缘节点"),
@@ -70,6 +78,10 @@ _WORDS = {
     "demo": Text("This is a recorded demo site, not your cluster.", zh="这是录制的演示站点，不是您的集群。"),
     "and-more": Text("and {n} more", zh="另有 {n} 个"),
 }
+
+
+# The worst first; a run that ended early is no better than one that could not look.
+STATES = ("fail", "unknown", "warn", "pass")
 
 
 def word(key: str, language: str) -> str:
@@ -138,13 +150,44 @@ def counts(report: Report, language: str) -> str:
     return ("，" if language == "zh" else ", ").join(parts)
 
 
+def hosts_seen(report: Report, language: str) -> list[str]:
+    """The hosts with their sides, and when they were looked at, where that is not now: ``edge1 (edge)``."""
+    seen = []
+    for host in report.site.hosts:
+        told = ["+".join(host.sides) or "–"]
+        if host.observed is not None and host.origin != "live":
+            told.append(word("recorded", language).format(when=host.observed))
+        seen.append(f"{host.name} ({', '.join(told)})")
+    return seen
+
+
+def versions_seen(report: Report) -> list[str]:
+    """The components with their versions, where they could be read: ``Kubernetes v1.31.14``."""
+    site = report.site
+    seen = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
+    return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen
+
+
+def state(report: Report) -> str:
+    """How the site is, as the headline says it in words: one of :data:`STATES`."""
+    if any(cause.status is Status.FAIL for cause in report.causes):
+        return "fail"
+    if _hidden(report) or not report.run.complete:
+        return "unknown"
+    return "warn" if report.causes else "pass"
+
+
+def _hidden(report: Report) -> list[Verdict]:
+    """What matters and was not found out."""
+    hidden = (Status.UNKNOWN, Status.CRASHED)
+    return [one for one in report.verdicts if one.status in hidden and one.capabilities]
+
+
 def headline(report: Report, language: str) -> str:
     """One sentence that says how the site is."""
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
-    hidden = [
-        one for one in report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED) and one.capabilities
-    ]
+    hidden = _hidden(report)
     if language == "zh":
         return _headline_zh(len(broken), len(waiting), len(hidden))
     if broken:
