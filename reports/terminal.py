@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kedoctor.api import Presentation, Status
 from kedoctor.model import Capability, Cause, Report, Verdict
 from kedoctor.reports import wording
-from kedoctor.reports.screen import Group, Padding, RenderableType, Styled, Table, paint
+from kedoctor.reports.screen import Group, Line, Padding, RenderableType, Styled, Table, columns, paint
 
 __all__ = ["render"]
 
@@ -28,6 +28,7 @@ _STATE_MARKS = {
     "unknown": ("?", "magenta"),
 }
 _INDENT = (0, 0, 0, 9)
+_LABELS = ("breaks", "where", "found", "expected", "read", "do", "fix", "leads-to", "more")
 _ROWS = 40
 
 
@@ -43,6 +44,7 @@ class _Page:
         self.report = report
         self.language = presentation.language
         self.verbose = presentation.verbose
+        self.label_width = max(columns(wording.word(key, self.language)) for key in _LABELS)
 
     def parts(self) -> Iterator[RenderableType]:
         yield from self._head()
@@ -83,7 +85,9 @@ class _Page:
             self._row(table, "expected", wording.expected_of(verdict, self.language))
             self._row(table, "read", "\n".join(wording.quoted(one) for one in verdict.evidence[:3]))
             self._row(table, "do", wording.hint_of(verdict, self.language))
-        self._row(table, "", "\n".join(f"$ {typed}" for typed in cause.commands), style="cyan")
+        yield Padding(table, _INDENT)
+        yield from self._typed(cause.commands)
+        table = self._details()
         if verdict is not None and verdict.fix.available:
             self._row(
                 table, "fix", wording.word("fix-it", self.language).format(risk=verdict.fix.risk or "safe")
@@ -92,6 +96,12 @@ class _Page:
         self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
         yield Padding(table, _INDENT)
         yield Styled("")
+
+    def _typed(self, commands: tuple[str, ...]) -> Iterator[RenderableType]:
+        # Never broken into lines: the terminal folds them, and what is copied from it is one command.
+        begins = " " * (_INDENT[3] + self.label_width + 2)
+        for one in commands:
+            yield Line(f"{begins}$ {one}", style="cyan")
 
     def _where(self, cause: Cause) -> str:
         hop = wording.hop_title(self.report, cause.hop, self.language)
@@ -199,13 +209,13 @@ class _Page:
 
     def _details(self) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(style="dim", no_wrap=True)
+        table.add_column(style="dim", no_wrap=True, min_width=self.label_width)
         table.add_column()
         return table
 
     def _row(self, table: Table, key: str, value: str, *, style: str = "") -> None:
         if value:
-            table.add_row(wording.word(key, self.language) if key else "", Styled(value, style=style))
+            table.add_row(wording.word(key, self.language), Styled(value, style=style))
 
 
 def _first_words(verdict: Verdict, language: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report_samples import every_status, hostile, many_edges, recorded, report, verdict
 
 from kedoctor.api import Evidence, Presentation, Status
-from kedoctor.model import Capability, Cell, Report
+from kedoctor.model import Capability, Cell, Hint, Report
 from kedoctor.reports import terminal
 
 
@@ -28,7 +28,16 @@ def _columns(line: str) -> int:
 )
 def test_no_line_is_wider_than_the_terminal(document: Report, language: str, width: int) -> None:
     text = terminal.render(document, Presentation(language, width, verbose=True)).decode()
-    assert max(_columns(line) for line in text.splitlines()) <= width
+    folded = [line for line in text.splitlines() if not line.lstrip().startswith("$ ")]
+    assert max(_columns(line) for line in folded) <= width
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_command_is_never_broken_into_lines(colour: bool) -> None:
+    typed = "sudo " + "very-long-option " * 20 + "end"
+    found = verdict(Status.FAIL, hint=Hint("Type this.", (typed,)))
+    text = terminal.render(report(found), Presentation(width=40, colour=colour)).decode()
+    assert f"$ {typed}" in text
 
 
 def test_colour_only_when_asked_for() -> None:
