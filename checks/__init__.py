@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, StandIn, hookimpl
+from kedoctor.api import DataPath, Explanation, StandIn, Symptom, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -28,6 +28,7 @@ __all__ = [
     "kedoctor_paths",
     "kedoctor_sides",
     "kedoctor_standins",
+    "kedoctor_symptoms",
 ]
 
 _HERE = Path(__file__).parent
@@ -79,6 +80,14 @@ def kedoctor_paths() -> Sequence[DataPath]:
     from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
 
     return [PATH]
+
+
+@hookimpl
+def kedoctor_symptoms() -> Sequence[Symptom]:
+    """What users of a KubeEdge site see."""
+    from kedoctor.checks.symptoms import SYMPTOMS  # noqa: PLC0415  as above
+
+    return SYMPTOMS
 
 
 @hookimpl

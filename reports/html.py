@@ -66,6 +66,8 @@ def render(report: Report, presentation: Presentation) -> bytes:
         title=partial(wording.title_of, language=language),
         expected=partial(wording.expected_of, language=language),
         hint=partial(wording.hint_of, language=language),
+        acceptance=partial(wording.acceptance, language=language),
+        stale_entries=wording.stale_entries(report, language, every=True),
         hop=lambda name: wording.hop_title(report, name, language),
         breaks=partial(wording.capability_list, language=language),
     )

@@ -71,7 +71,8 @@ def _judge(case: ET.Element, verdict: Verdict, language: str, fail_on: str) -> N
     kind = _kind(verdict, fail_on)
     if kind == "skipped":
         word = wording.STATUSES[verdict.status].in_language(language)
-        _tell(case, kind, verdict.status.value, f"{word}: {summary}")
+        reason = wording.acceptance(verdict, language)
+        _tell(case, kind, verdict.status.value, f"{word}: {summary}" + (f" ({reason})" if reason else ""))
     elif kind:
         _tell(case, kind, verdict.status.value, summary, details)
     elif verdict.status is Status.WARN:

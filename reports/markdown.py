@@ -25,7 +25,7 @@ _MARKS = {
     Status.ACCEPTED: "🟦",
     Status.CRASHED: "❓",
 }
-_STATE_MARKS = {"works": "✅", "clear": "☑️", "broken": "❌", "unknown": "❓"}
+_STATE_MARKS = {"works": "✅", "clear": "☑️", "broken": "❌", "accepted": "🟦", "unknown": "❓"}
 _ROWS, _CAUSES, _LISTED = 100, 50, 100
 _QUOTED, _LONG = 10, 600  # lines of an excerpt, characters of a line
 
@@ -89,6 +89,8 @@ class _Page:
         if cell.state == "broken":
             hop = wording.hop_title(self.report, cell.hop, self.language)
             text = f"{hop} ({cell.cause})" if hop else cell.cause or text
+        elif cell.state == "accepted":
+            text = f"{text} ({cell.cause})"
         return f"{_STATE_MARKS[cell.state]} {escaped(text)}"
 
     # ----------------------------------------------------------------------------------------- causes
@@ -136,6 +138,8 @@ class _Page:
         yield from self._list(
             "warnings", [one for one in verdicts if one.status is Status.WARN and not one.hop]
         )
+        yield from self._list("accepted", [one for one in verdicts if one.status is Status.ACCEPTED])
+        yield from self._stale()
         hidden = (Status.UNKNOWN, Status.CRASHED)
         yield from self._list("unknowns", [one for one in verdicts if one.status in hidden])
         if self.verbose:
@@ -148,9 +152,19 @@ class _Page:
         body = ["\n".join(lines), *self._more(len(verdicts), _LISTED)]
         yield self._folded(f"{self._word(heading)} ({len(verdicts)})", body)
 
+    def _stale(self) -> Iterator[str]:
+        """Entries of the baseline that somebody has to look at."""
+        entries = wording.stale_entries(self.report, self.language, every=self.verbose)
+        if entries and self.report.baseline:
+            heading = self._word("baseline").format(file=self.report.baseline.file)
+            yield f"**{escaped(heading)}**"
+            yield "\n".join(f"- ⚠️ {escaped(one)}" for one in entries[:_LISTED])
+            yield from self._more(len(entries), _LISTED)
+
     def _line(self, verdict: Verdict) -> str:
         summary = escaped(_cut(wording.summary_of(verdict, self.language)))
         why = verdict.actual if verdict.status is Status.UNKNOWN else ""
+        why = why or wording.acceptance(verdict, self.language)
         also = f" ({escaped(_cut(why))})" if why else ""
         return f"- {_MARKS[verdict.status]} **{escaped(verdict.code)}** {summary}{also}"
 

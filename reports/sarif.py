@@ -114,7 +114,7 @@ def _rule(verdict: Verdict, language: str) -> dict[str, Any]:
 
 
 def _result(verdict: Verdict, rule: int, language: str) -> dict[str, Any]:
-    kind, level = _KINDS[verdict.status]
+    kind, level = _KINDS[verdict.accepted.status if verdict.accepted else verdict.status]
     result: dict[str, Any] = {
         "ruleId": verdict.code,
         "ruleIndex": rule,
@@ -128,7 +128,7 @@ def _result(verdict: Verdict, rule: int, language: str) -> dict[str, Any]:
     if verdict.nodes:
         result["occurrenceCount"] = len(verdict.nodes)
     if verdict.status is Status.ACCEPTED:
-        reason = _message(wording.summary_of(verdict, language))
+        reason = wording.acceptance(verdict, language) or wording.summary_of(verdict, language)
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": reason}]
     return result
 

@@ -25,6 +25,7 @@ _STATE_MARKS = {
     "works": ("✓", "green"),
     "clear": ("–", "green"),
     "broken": ("✗", "bold red"),
+    "accepted": ("=", "cyan"),
     "unknown": ("?", "magenta"),
 }
 _INDENT = (0, 0, 0, 9)
@@ -52,6 +53,7 @@ class _Page:
             yield from self._cause(cause)
         yield from self._matrix()
         yield from self._advice()
+        yield from self._accepted()
         yield from self._unknown()
         if self.verbose:
             yield from self._everything()
@@ -135,6 +137,8 @@ class _Page:
         text = wording.CAPABILITY_STATES[cell.state].in_language(self.language)
         if cell.state == "broken":
             text = f"{cell.hop} ({cell.cause})" if cell.hop else cell.cause
+        elif cell.state == "accepted":
+            text = f"{text} ({cell.cause})"
         return Styled(f"{mark} {text}", style=style)
 
     # ------------------------------------------------------------------------------------------- rest
@@ -142,6 +146,28 @@ class _Page:
     def _advice(self) -> Iterator[RenderableType]:
         advice = [one for one in self.report.verdicts if one.status is Status.WARN and not one.hop]
         yield from self._list("warnings", advice, hints=True)
+
+    def _accepted(self) -> Iterator[RenderableType]:
+        accepted = [one for one in self.report.verdicts if one.status is Status.ACCEPTED]
+        named = [one for one in accepted if one.accepted and not one.accepted.by]
+        following = sorted({one.code for one in accepted} - {one.code for one in named})
+        if accepted:
+            yield Styled(wording.word("accepted", self.language), style="bold")
+        for one in named:
+            yield self._line(one.status, one.code, wording.summary_of(one, self.language))
+            yield Padding(Styled(wording.acceptance(one, self.language), style="dim"), _INDENT)
+        if following:
+            yield Padding(
+                Styled(f"{wording.word('leads-to', self.language)} {' '.join(following)}", style="dim"),
+                _INDENT,
+            )
+        stale = wording.stale_entries(self.report, self.language, every=self.verbose)
+        if stale and self.report.baseline:
+            heading = wording.word("baseline", self.language).format(file=self.report.baseline.file)
+            yield Styled(heading, style="bold")
+            yield from (Styled(f"! {sentence}", style="yellow") for sentence in stale)
+        if accepted or stale:
+            yield Styled("")
 
     def _unknown(self) -> Iterator[RenderableType]:
         hidden = [one for one in self.report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kedoctor.api import Evidence, Status, Text
-from kedoctor.model import Cause, Report, Verdict
+from kedoctor.model import Cause, EntryState, Report, Verdict
 
 __all__ = [
     "CAPABILITY_STATES",
     "STATES",
     "STATUSES",
+    "acceptance",
     "capability_list",
     "counts",
     "expected_of",
@@ -18,6 +19,7 @@ __all__ = [
     "hosts_seen",
     "quoted",
     "remedy_of",
+    "stale_entries",
     "state",
     "summary_of",
     "title_of",
@@ -41,6 +43,7 @@ CAPABILITY_STATES = {
     "works": Text("works", zh="可用"),
     "clear": Text("no fault found", zh="未发现故障"),
     "broken": Text("broken", zh="故障"),
+    "accepted": Text("accepted", zh="已接受"),
     "unknown": Text("not known", zh="未知"),
 }
 
@@ -75,6 +78,12 @@ _WORDS = {
     "incomplete": Text(
         "The run ended early: what follows is not complete.", zh="运行提前结束：以下结果不完整。"
     ),
+    "accepted": Text("Accepted, and not counted", zh="已接受，不计入结果"),
+    "accepted-why": Text("until {until} by {owner}: {reason}", zh="截至 {until}，{owner}：{reason}"),
+    "accepted-with": Text(
+        "follows from {code}, which is accepted until {until}", zh="源自已接受的 {code}（截至 {until}）"
+    ),
+    "baseline": Text("Entries of {file} to look at", zh="{file} 中需处理的条目"),
     "demo": Text("This is a recorded demo site, not your cluster.", zh="这是录制的演示站点，不是您的集群。"),
     "and-more": Text("and {n} more", zh="另有 {n} 个"),
 }
@@ -82,6 +91,20 @@ _WORDS = {
 
 # The worst first; a run that ended early is no better than one that could not look.
 STATES = ("fail", "unknown", "warn", "pass")
+
+_ENTRY_STATES = {
+    EntryState.EXPIRED: Text(
+        "{entry}: it ended on {until} and accepts nothing any more; ask {owner}, then renew or remove it.",
+        zh="{entry}：已于 {until} 到期，不再生效；请与 {owner} 确认后续期或删除。",
+    ),
+    EntryState.UNMATCHED: Text(
+        "{entry}: it matched nothing, there is nothing wrong with it now; remove it, or correct the subject.",
+        zh="{entry}：没有匹配到任何问题，目前并无异常；请删除该条目或更正 subject。",
+    ),
+    EntryState.NOT_JUDGED: Text(
+        "{entry}: what it is about was not looked at in this run.", zh="{entry}：本次运行没有检查其对象。"
+    ),
+}
 
 
 def word(key: str, language: str) -> str:
@@ -140,6 +163,28 @@ def capability_list(capabilities: tuple[str, ...], language: str) -> str:
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
 
 
+def acceptance(verdict: Verdict, language: str) -> str:
+    """Why a verdict does not count, who says so and until when; nothing for one that does."""
+    told = verdict.accepted
+    if told is None:
+        return ""
+    if told.by:
+        return word("accepted-with", language).format(code=told.by, until=told.until)
+    return word("accepted-why", language).format(until=told.until, owner=told.owner, reason=told.reason)
+
+
+def stale_entries(report: Report, language: str, *, every: bool = False) -> list[str]:
+    """A sentence for each entry of the baseline that accepts nothing any more (``every``: or was not tried)."""
+    entries = report.baseline.entries if report.baseline else ()
+    return [
+        _ENTRY_STATES[one.state]
+        .in_language(language)
+        .format(entry=f"{one.code} {one.subject}", owner=one.owner, until=one.until)
+        for one in entries
+        if one.state in _ENTRY_STATES and (every or one.state is not EntryState.NOT_JUDGED)
+    ]
+
+
 def counts(report: Report, language: str) -> str:
     """How many verdicts there are of each state: ``31 right, 2 not known``."""
     parts = []
@@ -188,8 +233,9 @@ def headline(report: Report, language: str) -> str:
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
     hidden = _hidden(report)
+    accepted = any(one.status is Status.ACCEPTED for one in report.verdicts)
     if language == "zh":
-        return _headline_zh(len(broken), len(waiting), len(hidden))
+        return _headline_zh(len(broken), len(waiting), len(hidden), accepted=accepted)
     if broken:
         things = "One thing is" if len(broken) == 1 else f"{len(broken)} things are"
         return (
@@ -206,14 +252,16 @@ def headline(report: Report, language: str) -> str:
             if len(waiting) == 1
             else f"Nothing is broken now; {len(waiting)} faults are waiting."
         )
+    if accepted:
+        return "Nothing is wrong with what was looked at but what is accepted."
     return "Nothing is wrong with what was looked at."
 
 
-def _headline_zh(broken: int, waiting: int, hidden: int) -> str:
+def _headline_zh(broken: int, waiting: int, hidden: int, *, accepted: bool) -> str:
     if broken:
         return f"发现 {broken} 个故障原因，其余失败均由此引起。"
     if hidden:
         return f"未发现故障，但有 {hidden} 项检查无法查看。"
     if waiting:
         return f"目前没有故障，但有 {waiting} 个隐患。"
-    return "已检查的内容均正常。"
+    return "除已接受的问题外，已检查的内容均正常。" if accepted else "已检查的内容均正常。"

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from kedoctor import __version__
+from kedoctor.spelling import nearest
 
 __all__ = ["command"]
 
@@ -18,6 +19,7 @@ _COMMANDS = {
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
+    "baseline": "Write a file that accepts what is wrong now.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
@@ -48,16 +50,10 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = _nearest(args[0])
+            near = nearest(args[0], _COMMANDS)
             if not near or "Did you mean" in error.message:
                 raise
             raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean {near!r}?", ctx) from error
-
-
-def _nearest(word: str) -> str:
-    import difflib  # noqa: PLC0415  only a mistyped command needs it
-
-    return next(iter(difflib.get_close_matches(word, _COMMANDS, n=1)), "")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
 
-__all__ = ["command"]
+__all__ = ["chosen", "command"]
 
 
 @click.command()
@@ -50,12 +50,17 @@ def command(
         raise UsageError(f"--{shortcut} and --format exclude each other")
     plugins = load_plugins()
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
-    report = _chosen(plugins, run_id, presentation.language, where)
+    report = chosen(plugins, run_id, presentation.language, where)
     options.emit(options.render(plugins, report, shortcut or format_name or "terminal", presentation), output)
     return 0
 
 
-def _chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> Report:
+def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> Report:
+    """The run of that id; else of the bundles, the latest one, or one that is made now.
+
+    Raises:
+        UsageError: there is no such run.
+    """
     if run_id and where["bundles"]:
         raise UsageError("--run and --bundle exclude each other")
     if run_id:

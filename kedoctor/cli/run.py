@@ -9,11 +9,14 @@ from typing import Any
 import click
 
 from kedoctor import state
+from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
-from kedoctor.errors import UsageError
-from kedoctor.plugins import load_plugins
+from kedoctor.errors import ExitCode, UsageError
+from kedoctor.model import Report
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.records import replace
 from kedoctor.reports.screen import observer
 from kedoctor.selection import Selection
 
@@ -26,7 +29,20 @@ __all__ = ["command"]
 )
 @click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
 @click.option(
+    "--symptom",
+    "symptoms",
+    multiple=True,
+    metavar="NAME",
+    help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
+)
+@click.option(
     "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
 )
 @click.option(
     "--fail-on",
@@ -37,6 +53,11 @@ __all__ = ["command"]
 )
 @click.option(
     "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
+)
+@click.option(
+    "--wait",
+    metavar="TIME",
+    help="Look again until all is right, at most this long (90s, 5m); with --fix: after the repairs.",
 )
 @click.option("--fix", "repair", is_flag=True, help="Repair what can be repaired; asks before each plan.")
 @click.option("--dry-run", is_flag=True, help="With --fix: show the plan and touch nothing.")
@@ -59,9 +80,12 @@ def command(
     *,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    symptoms: tuple[str, ...],
     nodes: tuple[str, ...],
+    baseline: Path | None,
     fail_on: str,
     timeout: str,
+    wait: str | None,
     repair: bool,
     dry_run: bool,
     yes: bool,
@@ -80,16 +104,22 @@ def command(
 
     Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
     """
-    _refuse_nonsense(repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"])
+    _refuse_nonsense(
+        repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=wait is not None
+    )
+    patience = options.duration(wait) if wait else 0.0
     plugins = load_plugins()
     question = Question(
-        selection=Selection(only, skip),
+        selection=Selection(only, skip, symptoms),
         nodes=nodes,
+        baseline=read_baseline(baseline, plugins.registry) if baseline else None,
         fail_on=fail_on,
         deadline=options.duration(timeout),
         command=" ".join(["kedoctor", *sys.argv[1:]]),
     )
-    question.selection.checks(plugins.registry)  # a mistyped code is told before anything is looked at
+    question.selection.checks(
+        plugins.registry, plugins.symptoms()
+    )  # a mistyped code is told before anything is looked at
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)
@@ -104,6 +134,11 @@ def command(
         report, code = fixing.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
+    if patience and code != ExitCode.CHANGE_FAILED and not dry_run:
+        report = _wait(
+            plugins, where, question, report=report, seconds=patience, language=presentation.language
+        )
+        code = report.run.exit_code
     saved = state.save(report)
     also = {"junit": junit, "sarif": sarif, "markdown": markdown}
     try:
@@ -115,7 +150,29 @@ def command(
     return code
 
 
-def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...]) -> None:
+def _wait(
+    plugins: Plugins,
+    where: dict[str, Any],
+    question: Question,
+    *,
+    report: Report,
+    seconds: float,
+    language: str,
+) -> Report:
+    from kedoctor.cli.waiting_line import waiting_line  # noqa: PLC0415  most runs do not wait
+    from kedoctor.waiting import wait_until_right  # noqa: PLC0415  as above
+
+    def look() -> Report:
+        seen = consult(plugins, options.open_site(plugins, **where), question)
+        return replace(seen, changes=report.changes)
+
+    with waiting_line(language) as watcher:
+        return wait_until_right(report, look, seconds=seconds, fail_on=question.fail_on, watcher=watcher)
+
+
+def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...], wait: bool) -> None:
+    if wait and bundles:
+        raise UsageError("--wait looks again at what is there; a bundle never changes")
     if repair and bundles:
         raise UsageError("--fix repairs the machine it runs on; a bundle only tells about another")
     if only_with_fix and not repair:

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from kedoctor.pytest_gate.site import LookedAt
 
-_VALUES = ("bundle", "demo", "only", "skip", "node", "lang")
+_VALUES = ("bundle", "demo", "only", "skip", "node", "baseline", "lang")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME",
         help="Only what concerns this edge; may be repeated.",
+    )
+    group.addoption(
+        "--kedoctor-baseline",
+        metavar="FILE",
+        help="Skip the findings that this file accepts; kedoctor baseline writes one.",
     )
     group.addoption(
         "--kedoctor-lang", choices=["en", "zh"], help="Language of texts; else the locale decides."

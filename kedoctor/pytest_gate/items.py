@@ -34,6 +34,9 @@ _LABELS = {
     "do": Text("do this", zh="处理"),
     "follows": Text("follows from", zh="起因"),
     "more": Text("more", zh="详情"),
+    "accepted": Text(
+        "accepted until {until} by {owner}: {reason}", zh="{owner} 已接受，截至 {until}：{reason}"
+    ),
     "incomplete": Text(
         "The run ended early: some things were not looked at.", zh="运行提前结束：有些内容未能检查。"
     ),
@@ -80,13 +83,14 @@ def site_of(config: pytest.Config) -> LookedAt:
 
 
 def _wish(config: pytest.Config) -> Wish:
-    base = config.invocation_params.dir
+    base, baseline = config.invocation_params.dir, config.getoption("kedoctor_baseline")
     return Wish(
         bundles=tuple(base / path for path in config.getoption("kedoctor_bundle")),
         demo=config.getoption("kedoctor_demo") or "",
         only=tuple(config.getoption("kedoctor_only")),
         skip=tuple(config.getoption("kedoctor_skip")),
         nodes=tuple(config.getoption("kedoctor_node")),
+        baseline=base / baseline if baseline else None,
     )
 
 
@@ -154,7 +158,7 @@ class _Judged(_Told):
         self.extra_keyword_matches |= {verdict.slug, verdict.code, verdict.side, *verdict.capabilities}
         self.user_properties += [(f"kedoctor.{name}", value) for name, value in told.items() if value]
         if verdict.status in (Status.SKIP, Status.BLOCKED, Status.ACCEPTED) or self._beside():
-            self.add_marker(pytest.mark.skip(reason=f"{verdict.code}: {self._summary()}"))
+            self.add_marker(pytest.mark.skip(reason=f"{verdict.code}: {self._summary()}{self._accepted()}"))
 
     def _beside(self) -> bool:
         """Whether it is not known and nothing depends on it; it does not change the exit code of a run either."""
@@ -180,6 +184,12 @@ class _Judged(_Told):
     def _summary(self) -> str:
         verdict = self.verdict
         return _printable((verdict.zh.summary if self.parent.language == "zh" else "") or verdict.summary)
+
+    def _accepted(self) -> str:
+        told = self.verdict.accepted
+        if told is None:
+            return ""
+        return f" ({self.word('accepted').format(until=told.until, owner=told.owner, reason=told.reason)})"
 
     def _told(self) -> str:
         return _printable("\n".join([f"{self.verdict.code}: {self._summary()}", *self._lines()]))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from kedoctor.baseline import read_baseline
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import needed
 from kedoctor.errors import UsageError
@@ -25,13 +26,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to look at: bundles, a demo site, or (neither) this machine and its cluster; and which checks and edges."""
+    """What to look at: bundles, a demo site, or (neither) this machine and its cluster; and which checks and edges, and what is accepted."""
 
     bundles: tuple[Path, ...] = ()
     demo: str = ""
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
+    baseline: Path | None = None
 
 
 class LookedAt:
@@ -86,9 +88,14 @@ def look(wish: Wish, command: str) -> LookedAt:
     """
     plugins = load_plugins()
     question = Question(
-        selection=Selection(wish.only, wish.skip), nodes=wish.nodes, command=command, demo=bool(wish.demo)
+        selection=Selection(wish.only, wish.skip),
+        nodes=wish.nodes,
+        baseline=read_baseline(wish.baseline, plugins.registry) if wish.baseline else None,
+        command=command,
+        demo=bool(wish.demo),
     )
-    question.selection.checks(plugins.registry)  # a mistyped code is told before anything is looked at
+    # A mistyped code is told before anything is looked at.
+    question.selection.checks(plugins.registry, plugins.symptoms())
     site = _open(plugins, wish)
     return LookedAt(plugins, site, consult(plugins, site, question))
 
