@@ -26,7 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to look at: bundles, a demo site, or (neither) this machine and its cluster; and which checks and edges, and what is accepted."""
+    """What to look at: bundles, a demo site, or (neither) this machine and its cluster.
+
+    And which checks and edges, and the baseline of what is accepted.
+    """
 
     bundles: tuple[Path, ...] = ()
     demo: str = ""

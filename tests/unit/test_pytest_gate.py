@@ -106,6 +106,15 @@ def test_a_team_marks_ours_and_adds_its_own(pytester: pytest.Pytester) -> None:
     assert "KE804: KubeEdge v1.22.0 has" in text  # with -W error a warning fails, told just the same
 
 
+def test_what_a_baseline_accepts_is_skipped(pytester: pytest.Pytester) -> None:
+    (pytester.path / "accepted.yaml").write_text(
+        "accepted:\n- {code: KE202, subject: edge1, reason: moves in May, owner: Ann, until: 2099-01-31}\n"
+    )
+    counts, text, _ = _run(pytester, *ON_DEMO, "--kedoctor-baseline", "accepted.yaml", "-rs")
+    assert "failed" not in counts
+    assert "moves in May" in text
+
+
 def test_without_the_option_it_does_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

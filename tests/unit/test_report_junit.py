@@ -14,6 +14,7 @@ from report_samples import (
     CHINESE,
     ENGLISH,
     FIXTURES,
+    accepted,
     every_status,
     hostile,
     many_edges,
@@ -64,6 +65,12 @@ def test_a_status_is_what_a_build_has_to_make_of_it() -> None:
         "TOY107": "skipped",
         "TOY108": "error",
     }
+
+
+def test_what_is_accepted_is_skipped_with_the_reason() -> None:
+    skipped = _valid(report(accepted())).find(".//skipped")
+    assert skipped is not None
+    assert skipped.get("message") == "accepted: It is accepted. (until 2027-01-31 by Ann: moves in May)"
 
 
 def test_red_is_what_makes_the_exit_code_red() -> None:

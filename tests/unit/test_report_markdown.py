@@ -13,6 +13,7 @@ from report_samples import (
     CHINESE,
     ENGLISH,
     EVERYTHING,
+    accepted,
     every_status,
     hostile,
     many_edges,
@@ -22,7 +23,7 @@ from report_samples import (
 )
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model import Report
+from kedoctor.model import Capability, Cell, Report
 from kedoctor.reports import markdown
 from kedoctor.reports.markup import code, escaped, fenced
 
@@ -70,6 +71,14 @@ def test_the_first_sign_is_honest(document: Report, mark: str) -> None:
 def test_all_verdicts_only_when_asked_for() -> None:
     assert "It is pass." not in _written(every_status())
     assert "It is pass." in _written(every_status(), EVERYTHING)
+
+
+def test_what_is_accepted_is_told_with_its_end() -> None:
+    row = Cell("edge1", (Capability("logs", "accepted", "two", "TOY101"),))
+    text = _written(report(accepted(), matrix=(row,)))
+    assert text.startswith("## ✅ Nothing is wrong with what was looked at but what is accepted.")
+    assert "It is accepted. (until 2027-01-31 by Ann: moves in May)" in text
+    assert "| edge1 | 🟦 accepted (TOY101) |" in text
 
 
 def test_names_that_attack_do_nothing() -> None:

@@ -13,6 +13,7 @@ from report_samples import (
     ENGLISH,
     EVERYTHING,
     FIXTURES,
+    accepted,
     every_status,
     hostile,
     many_edges,
@@ -83,10 +84,15 @@ def test_code_scanning_gets_what_somebody_has_to_look_at() -> None:
 
 
 def test_what_was_accepted_is_suppressed() -> None:
-    (result,) = _valid(report(verdict(Status.ACCEPTED)), EVERYTHING)["results"]
+    (result,) = _valid(report(accepted()), EVERYTHING)["results"]
     assert result["suppressions"] == [
-        {"kind": "external", "status": "accepted", "justification": "It is accepted."}
+        {
+            "kind": "external",
+            "status": "accepted",
+            "justification": "until 2027-01-31 by Ann: moves in May",
+        }
     ]
+    assert (result["kind"], result["level"]) == ("fail", "error")
 
 
 def test_a_file_that_was_read_is_the_place() -> None:
