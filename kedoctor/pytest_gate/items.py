@@ -105,7 +105,8 @@ class _Verdicts(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         """An item for the run, and one for each verdict."""
         report = self._looked_at.report
-        yield _Run.from_parent(self, name="run-complete", complete=report.run.complete)
+        name = "run-complete"
+        yield _Run.from_parent(self, name=name, nodeid=self.in_full(name), complete=report.run.complete)
         seen: Counter[str] = Counter()
         for one in report.verdicts:
             host = f"{one.host}:" if one.host and one.host != one.subject else ""
@@ -113,7 +114,11 @@ class _Verdicts(pytest.Collector):
             seen[name] += 1
             if seen[name] > 1:
                 name = f"{name[:-1]}#{seen[name]}]"
-            yield _Judged.from_parent(self, name=name, verdict=one)
+            yield _Judged.from_parent(self, name=name, nodeid=self.in_full(name), verdict=one)
+
+    def in_full(self, name: str) -> str:
+        """The name of an item for all of pytest, which would else not know it again (``--last-failed``)."""
+        return f"{_FOLDER}::{name}"
 
 
 class _Told(pytest.Item):

@@ -65,6 +65,13 @@ def test_k_and_m_select_and_junitxml_tells(pytester: pytest.Pytester) -> None:
     assert counts["failed"] == 2
 
 
+def test_what_failed_last_time_can_be_asked_again(pytester: pytest.Pytester) -> None:
+    cached = ON_DEMO[:3]
+    _run(pytester, *cached)
+    counts, text, _ = _run(pytester, *cached, "--last-failed")
+    assert counts == {"failed": 4, "errors": 10, "deselected": 89}, text
+
+
 def test_a_team_marks_ours_and_adds_its_own(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(
         """

@@ -24,6 +24,8 @@ from report_samples import (
 )
 
 from kedoctor.api import Presentation, Status
+from kedoctor.consultation import exit_code
+from kedoctor.errors import ExitCode
 from kedoctor.model import Report
 from kedoctor.reports import junit
 
@@ -78,6 +80,21 @@ def test_red_is_what_makes_the_exit_code_red() -> None:
     assert _kinds(_valid(report(*beside)))["TOY101"] == "skipped"
     assert _kinds(_valid(report(*beside, fail_on="unknown")))["TOY101"] == "error"
     assert _kinds(_valid(report(*beside, fail_on="warn")))["TOY102"] == "failure"
+
+
+@given(
+    found=st.lists(st.tuples(st.sampled_from(Status), st.sampled_from([(), ("logs",)])), max_size=4),
+    fail_on=st.sampled_from(["fail", "warn", "unknown"]),
+    complete=st.booleans(),
+)
+def test_it_is_red_exactly_where_the_exit_code_is(
+    found: list[tuple[Status, tuple[str, ...]]], fail_on: str, complete: bool
+) -> None:
+    verdicts = [verdict(status, capabilities=breaks) for status, breaks in found]
+    document = report(*verdicts, fail_on=fail_on, complete=complete)
+    root = ET.fromstring(junit.render(document, ENGLISH))
+    red = root.get("failures") != "0" or root.get("errors") != "0"
+    assert red == (exit_code(document, fail_on) is not ExitCode.OK)
 
 
 def test_a_run_that_ended_early_is_not_green() -> None:
