@@ -98,7 +98,7 @@ def _rule(verdict: Verdict, language: str) -> dict[str, Any]:
     ]
     return {
         "id": verdict.code,
-        "name": verdict.slug,
+        "name": "".join(word.capitalize() for word in verdict.slug.split("-")),
         "shortDescription": {"text": _message(title)},
         "fullDescription": {"text": _message(" — ".join(part for part in (title, remedy) if part))},
         "help": {
@@ -106,7 +106,10 @@ def _rule(verdict: Verdict, language: str) -> dict[str, Any]:
             "markdown": "\n\n".join(_message(part) for part in marked if part),
         },
         "defaultConfiguration": {"level": "error" if verdict.capabilities else "warning"},
-        "properties": {"tags": sorted({"kedoctor", verdict.side, *verdict.capabilities})},
+        "properties": {
+            "slug": verdict.slug,
+            "tags": sorted({"kedoctor", verdict.side, *verdict.capabilities}),
+        },
     }
 
 
