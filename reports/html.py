@@ -65,6 +65,8 @@ def render(report: Report, presentation: Presentation) -> bytes:
         summary=partial(wording.summary_of, language=language),
         title=partial(wording.title_of, language=language),
         expected=partial(wording.expected_of, language=language),
+        result=partial(wording.result_of, language=language),
+        rollback=wording.rollback_of,
         hint=partial(wording.hint_of, language=language),
         acceptance=partial(wording.acceptance, language=language),
         stale_entries=wording.stale_entries(report, language, every=True),

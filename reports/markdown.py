@@ -56,6 +56,7 @@ class _Page:
         for cause in self.report.causes[:_CAUSES]:
             yield from self._cause(cause)
         yield from self._more(len(self.report.causes), _CAUSES)
+        yield from self._changes()
         yield from self._lists()
         seconds = self.report.run.duration_ms / 1000
         yield f"<sub>{escaped(wording.counts(self.report, self.language))} · {seconds:.1f} s · {escaped(self.report.run.id)}</sub>"
@@ -132,6 +133,19 @@ class _Page:
         return escaped(f"{shown} · {hop}" if hop else shown)
 
     # ------------------------------------------------------------------------------------------- rest
+
+    def _changes(self) -> Iterator[str]:
+        changes = self.report.changes
+        if not changes:
+            return
+        yield f"### {self._word('changes')}"
+        for one in changes[:_CAUSES]:
+            back = wording.rollback_of(one)
+            ended = escaped(wording.result_of(one, self.language)) + (f" ({code(back)})" if back else "")
+            yield f"- **{escaped(one.code)}** {ended}"
+            told = "\n".join(part for part in (*one.actions, *one.diffs) if part)
+            yield fenced(_shortened(told), "diff")
+        yield from self._more(len(changes), _CAUSES)
 
     def _lists(self) -> Iterator[str]:
         verdicts = self.report.verdicts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kedoctor.api import Evidence, Status, Text
-from kedoctor.model import Cause, EntryState, Report, Verdict
+from kedoctor.model import Cause, Change, EntryState, Report, Verdict
 
 __all__ = [
     "CAPABILITY_STATES",
@@ -19,6 +19,8 @@ __all__ = [
     "hosts_seen",
     "quoted",
     "remedy_of",
+    "result_of",
+    "rollback_of",
     "stale_entries",
     "state",
     "summary_of",
@@ -45,6 +47,13 @@ CAPABILITY_STATES = {
     "broken": Text("broken", zh="故障"),
     "accepted": Text("accepted", zh="已接受"),
     "unknown": Text("not known", zh="未知"),
+}
+
+_RESULTS = {
+    "fixed": Text("fixed", zh="已修复"),
+    "taken back": Text("taken back, for it did not help", zh="未见效，已撤销"),
+    "refused": Text("refused; everything is as it was", zh="未能执行，一切保持原样"),
+    "planned": Text("only planned (--dry-run)", zh="仅为计划（--dry-run）"),
 }
 
 _WORDS = {
@@ -135,6 +144,17 @@ def hint_of(verdict: Verdict, language: str) -> str:
 def remedy_of(verdict: Verdict, language: str) -> str:
     """What usually puts it right, whatever the site."""
     return (verdict.zh.remedy if language == "zh" else "") or verdict.fix.remedy
+
+
+def result_of(change: Change, language: str) -> str:
+    """How a repair ended."""
+    told = _RESULTS.get(change.result)
+    return told.in_language(language) if told else change.result
+
+
+def rollback_of(change: Change) -> str:
+    """What takes a repair back; nothing where there is nothing to take back."""
+    return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
 
 
 def quoted(evidence: Evidence) -> str:

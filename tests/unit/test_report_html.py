@@ -119,7 +119,14 @@ def test_changes_and_what_could_not_be_read_are_there() -> None:
     )
     missing = Missing("edge1", "file /etc/x", "permission", "root only")
     text = _page(report(changes=(change,), unavailable=(missing,))).text
-    for words in ("What was changed", "j-1", "+b", "fixed", "What could not be read: 1", "root only"):
+    for words in (
+        "What was changed",
+        "kedoctor rollback j-1",
+        "+b",
+        "fixed",
+        "What could not be read: 1",
+        "root only",
+    ):
         assert words in text
 
 

@@ -22,8 +22,8 @@ from report_samples import (
     verdict,
 )
 
-from kedoctor.api import Presentation, Status
-from kedoctor.model import Capability, Cell, Report
+from kedoctor.api import Presentation, Status, replace
+from kedoctor.model import Capability, Cell, Change, Report
 from kedoctor.reports import markdown
 from kedoctor.reports.markup import code, escaped, fenced
 
@@ -79,6 +79,13 @@ def test_what_is_accepted_is_told_with_its_end() -> None:
     assert text.startswith("## ✅ Nothing is wrong with what was looked at but what is accepted.")
     assert "It is accepted. (until 2027-01-31 by Ann: moves in May)" in text
     assert "| edge1 | 🟦 accepted (TOY101) |" in text
+
+
+def test_what_was_changed_can_be_taken_back() -> None:
+    change = Change(journal_id="j-1", code="TOY101", actions=("write x",), diffs=("-a\n+b",), result="fixed")
+    text = _written(report(changes=(change, replace(change, result="refused"))))
+    assert "- **TOY101** fixed (`kedoctor rollback j-1`)\n\n```diff\nwrite x\n-a\n+b\n```" in text
+    assert "refused; everything is as it was\n" in text
 
 
 def test_names_that_attack_do_nothing() -> None:
