@@ -20,6 +20,7 @@ _COMMANDS = {
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "baseline": "Write a file that accepts what is wrong now.",
+    "rbac": "Print the smallest roles that the checks, or their repairs, need.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",

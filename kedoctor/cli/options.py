@@ -27,6 +27,7 @@ __all__ = [
     "output_options",
     "present",
     "render",
+    "selection_options",
     "site_options",
 ]
 
@@ -51,6 +52,23 @@ def output_options(function: F) -> F:
         help="terminal, json, html …; kedoctor list --formats shows all.",
     )(function)
     return language_option(function)
+
+
+def selection_options(function: F) -> F:
+    """Which checks: ``--only``, ``--skip``, ``--symptom``."""
+    function = click.option(
+        "--symptom",
+        "symptoms",
+        multiple=True,
+        metavar="NAME",
+        help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
+    )(function)
+    function = click.option(
+        "--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable."
+    )(function)
+    return click.option(
+        "--only", multiple=True, metavar="CODE", help="Only this check (code, name, or KE3xx); repeatable."
+    )(function)
 
 
 def site_options(function: F) -> F:

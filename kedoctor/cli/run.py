@@ -24,17 +24,7 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.option(
-    "--only", multiple=True, metavar="CODE", help="Run only this check (code, name, or KE3xx); repeatable."
-)
-@click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
-@click.option(
-    "--symptom",
-    "symptoms",
-    multiple=True,
-    metavar="NAME",
-    help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
-)
+@options.selection_options
 @click.option(
     "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
 )
