@@ -40,7 +40,10 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"kedoctor.cli.{cmd_name}")
-        return cast("click.Command", module.command)
+        found = cast("click.Command", module.command)
+        if not any(one.name == "config" for one in found.params):
+            found.params.append(importlib.import_module("kedoctor.cli.configuration").option())
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

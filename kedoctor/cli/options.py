@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 import click
 
-from kedoctor.errors import OutputError, UsageError
+from kedoctor.cli.configuration import given, used
+from kedoctor.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.formats import Presentation
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins
+from kedoctor.selection import Selection
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
 
 __all__ = [
@@ -26,12 +28,37 @@ __all__ = [
     "open_site",
     "output_options",
     "present",
+    "refuse_mistyped",
     "render",
     "selection_options",
     "site_options",
+    "tell_configuration",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tell_configuration() -> None:
+    """Says on standard error which configuration file gave defaults, if one did."""
+    configuration = used()
+    if configuration is not None:
+        click.echo(f"configuration: {configuration.path} ({', '.join(configuration.keys)})", err=True)
+
+
+def refuse_mistyped(selection: Selection, plugins: Plugins) -> None:
+    """Ends the command if a selection names what does not exist.
+
+    Raises:
+        UsageError: the command line does.
+        ConfigurationError: the configuration file does.
+    """
+    try:
+        selection.checks(plugins.registry, plugins.symptoms())
+    except UsageError as error:
+        configuration = used()
+        if configuration is None or any(map(given, ("only", "skip", "symptoms"))):
+            raise
+        raise ConfigurationError(f"{configuration.path}: {error}", hint=error.hint) from None
 
 
 def language_option(function: F) -> F:
@@ -100,7 +127,7 @@ def open_site(
     plugins: Plugins, *, bundles: tuple[Path, ...], kubeconfig: str, context: str, side: str, root: str
 ) -> OpenSite:
     """The bundles as a site, or this machine."""
-    if bundles and (kubeconfig or context):
+    if bundles and any(map(given, ("kubeconfig", "context"))):
         raise UsageError(
             "--bundle and --kubeconfig exclude each other: a bundle holds what the API server said"
         )

@@ -85,6 +85,7 @@ def command(
     subject = _subject(user, service_account)
     plugins = load_plugins()
     selection = Selection(only, skip, symptoms)
+    options.refuse_mistyped(selection, plugins)
     found = needs(plugins, selection, repair=repair, bundles=bundles)
     made = roles(found)
     objects = [*_account(subject), *(role.body(name) for role in made)]
