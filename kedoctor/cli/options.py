@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 
 import click
 
-from kedoctor.errors import OutputError, UsageError
+from kedoctor.cli.configuration import given, used
+from kedoctor.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.formats import Presentation
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins
+from kedoctor.selection import Selection
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
 from kedoctor.text import language_of
 
 __all__ = [
     "also_options",
+    "deliver",
     "duration",
     "emit",
     "language",
@@ -28,12 +31,37 @@ __all__ = [
     "open_site",
     "output_options",
     "present",
+    "refuse_mistyped",
     "render",
+    "selection_options",
     "site_options",
-    "write_also",
+    "tell_configuration",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tell_configuration() -> None:
+    """Says on standard error which configuration file gave defaults, if one did."""
+    configuration = used()
+    if configuration is not None:
+        click.echo(f"configuration: {configuration.path} ({', '.join(configuration.keys)})", err=True)
+
+
+def refuse_mistyped(selection: Selection, plugins: Plugins) -> None:
+    """Ends the command if a selection names what does not exist.
+
+    Raises:
+        UsageError: the command line does.
+        ConfigurationError: the configuration file does.
+    """
+    try:
+        selection.checks(plugins.registry, plugins.symptoms())
+    except UsageError as error:
+        configuration = used()
+        if configuration is None or any(map(given, ("only", "skip", "symptoms"))):
+            raise
+        raise ConfigurationError(f"{configuration.path}: {error}", hint=error.hint) from None
 
 
 def language_option(function: F) -> F:
@@ -60,7 +88,7 @@ ALSO = ("junit", "sarif", "markdown")
 
 
 def also_options(function: F) -> F:
-    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`write_also`."""
+    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`deliver`."""
     for name in reversed(ALSO):
         path = click.Path(dir_okay=False, path_type=Path)
         function = click.option(
@@ -69,21 +97,28 @@ def also_options(function: F) -> F:
     return function
 
 
-def write_also(
-    plugins: Plugins, report: Report, presentation: Presentation, files: Mapping[str, Path | None]
+def deliver(
+    plugins: Plugins,
+    report: Report,
+    presentation: Presentation,
+    *,
+    format_name: str,
+    output: Path | None,
+    also: Mapping[str, Path | None],
 ) -> None:
-    """Writes the report in each format of ``files`` that names a path.
+    """Shows the report in its format, and writes it in each format of ``also`` that names a file.
 
     Raises:
-        OutputError: one could not be written; the others are.
+        OutputError: something could not be written; everything else was.
     """
+    files = [(name, path) for name, path in also.items() if path is not None]
     failed: OutputError | None = None
-    for name, path in files.items():
-        if path is not None:
-            try:
-                emit(render(plugins, report, name, presentation), path)
-            except OutputError as error:
-                failed = failed or error
+    # What is shown comes last: a reader that went away (head) must not keep the files from being written.
+    for name, path in [*files, (format_name, output)]:
+        try:
+            emit(render(plugins, report, name, presentation), path)
+        except OutputError as error:
+            failed = failed or error
     if failed is not None:
         raise failed
 
@@ -117,7 +152,7 @@ def open_site(
     plugins: Plugins, *, bundles: tuple[Path, ...], kubeconfig: str, context: str, side: str, root: str
 ) -> OpenSite:
     """The bundles as a site, or this machine."""
-    if bundles and (kubeconfig or context):
+    if bundles and any(map(given, ("kubeconfig", "context"))):
         raise UsageError(
             "--bundle and --kubeconfig exclude each other: a bundle holds what the API server said"
         )

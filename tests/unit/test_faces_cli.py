@@ -80,11 +80,16 @@ def test_a_file_that_cannot_be_written_hides_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a.sarif").exists()
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+def test_what_cannot_be_written_keeps_nothing_else_from_it(tmp_path: Path) -> None:
+    def deliver(*also: str) -> None:
+        files = {name: tmp_path / path for name, path in zip(("junit", "sarif"), also, strict=False)}
+        options.deliver(
+            _plugins(), every_status(), ENGLISH, format_name="json", output=tmp_path / "shown", also=files
+        )
+
     with pytest.raises(OutputError, match="No space left"):
-        options.write_also(_plugins(), every_status(), ENGLISH, {"junit": Path("/dev/full")})
-    options.write_also(_plugins(), every_status(), ENGLISH, {"junit": tmp_path / "a", "sarif": None})
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a"]
+        deliver("/dev/full", "sarif")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["sarif", "shown"]
 
 
 def test_the_step_summary_is_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
