@@ -123,6 +123,23 @@ def deliver(
         raise failed
 
 
+def selection_options(function: F) -> F:
+    """Which checks: ``--only``, ``--skip``, ``--symptom``."""
+    function = click.option(
+        "--symptom",
+        "symptoms",
+        multiple=True,
+        metavar="NAME",
+        help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
+    )(function)
+    function = click.option(
+        "--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable."
+    )(function)
+    return click.option(
+        "--only", multiple=True, metavar="CODE", help="Only this check (code, name, or KE3xx); repeatable."
+    )(function)
+
+
 def site_options(function: F) -> F:
     """What to look at: ``--bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option("--context", default="", help="Context of the kubeconfig.")(function)
