@@ -35,6 +35,7 @@ _KINDS = {
     Status.ACCEPTED: ("fail", "warning"),
     Status.CRASHED: ("open", "none"),
 }
+_NODES = 500  # so many edges of a folded verdict are named; occurrenceCount says how many there are
 _LANGUAGES = {"zh": "zh-CN"}
 
 
@@ -197,7 +198,7 @@ def _properties(verdict: Verdict, language: str) -> dict[str, Any]:
         "subject": verdict.subject,
         "host": verdict.host,
         "node": verdict.node,
-        "nodes": list(verdict.nodes),
+        "nodes": list(verdict.nodes[:_NODES]),
         "hop": verdict.hop,
         "capabilities": list(verdict.capabilities),
         "certainty": verdict.certainty.value,
