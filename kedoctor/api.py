@@ -22,7 +22,7 @@ from kedoctor.changes.actions import (
     WriteFile,
     YamlChange,
 )
-from kedoctor.changes.plan import NoPlan, Plan, remedy
+from kedoctor.changes.plan import NoPlan, Plan, Touch, remedy
 from kedoctor.declarations import (
     Check,
     DataPath,
@@ -184,6 +184,7 @@ __all__ = [
     "Text",
     "TlsPeer",
     "ToolOutput",
+    "Touch",
     "Unavailable",
     "Unit",
     "Vantage",

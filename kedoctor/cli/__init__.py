@@ -21,6 +21,7 @@ _COMMANDS = {
     "gate": "Prove that logs, exec, attach and top reach every edge; one exit code for CI.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "baseline": "Write a file that accepts what is wrong now.",
+    "rbac": "Print the smallest roles that the checks, or their repairs, need.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
@@ -40,7 +41,10 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"kedoctor.cli.{cmd_name}")
-        return cast("click.Command", module.command)
+        found = cast("click.Command", module.command)
+        if not any(one.name == "config" for one in found.params):
+            found.params.append(importlib.import_module("kedoctor.cli.configuration").option())
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ import click
 
 from kedoctor import state
 from kedoctor.baseline import read_baseline
-from kedoctor.cli import options
-from kedoctor.cli.waiting_line import WaitingLine, waiting_line
+from kedoctor.cli import options, stepsummary
+from kedoctor.cli.gate_desk import GateDesk
+from kedoctor.cli.waiting_line import waiting_line
 from kedoctor.consultation import Question, consult
-from kedoctor.errors import KedoctorError, UndeterminedError, UsageError
+from kedoctor.errors import UndeterminedError, UsageError
 from kedoctor.formats import Presentation
 from kedoctor.gating.gate import Gate, GateOrder, Passage
 from kedoctor.gating.recipe import GateRecipe
@@ -28,12 +28,8 @@ from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
 from kedoctor.selection import Selection
 from kedoctor.sites import OpenSite
-from kedoctor.text import Text
 
 __all__ = ["command"]
-
-SUMMARY = "GITHUB_STEP_SUMMARY"
-"""GitHub Actions names here the file whose Markdown it shows on the page of a run."""
 
 PATIENCE = "KEDOCTOR_GATE_PATIENCE"
 """The environment variable that shortens (0.1) what pods have to start and to go away: tests' parts do so at once."""
@@ -60,12 +56,6 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
     show_default=True,
     help="Whether an edge may fetch the image if it does not have it.",
 )
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write JUnit XML.")
-@click.option("--sarif", type=click.Path(path_type=Path), metavar="FILE", help="Also write SARIF 2.1.0.")
-@click.option(
-    "--only", multiple=True, metavar="CODE", help="Run only this check (code, name, or KE9xx); repeatable."
-)
-@click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
@@ -80,6 +70,8 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
     help="What else makes the exit code non-zero.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.selection_options
+@options.also_options
 @options.output_options
 @options.live_options
 def command(
@@ -88,13 +80,15 @@ def command(
     nodes: tuple[str, ...],
     image: str,
     pull: str,
-    junit: Path | None,
-    sarif: Path | None,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    symptoms: tuple[str, ...],
     baseline: Path | None,
     fail_on: str,
     verbose: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -106,12 +100,12 @@ def command(
     pods until everything is right or the time is over, and removes the namespace, whatever happens.
     """
     plugins = load_plugins()
-    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
-    papers = _Papers(plugins, presentation, {"junit": junit, "sarif": sarif})
-    papers.check(format_name or "terminal", output)
+    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    format_name = format_name or "terminal"
+    _refuse_unwritable(plugins, format_name, (output, *also.values()))
     order = GateOrder(
         question=Question(
-            selection=Selection(only, skip),
+            selection=Selection(only, skip, symptoms),
             nodes=nodes,
             baseline=read_baseline(baseline, plugins.registry) if baseline else None,
             fail_on=fail_on,
@@ -122,15 +116,30 @@ def command(
         pull_policy={"missing": "IfNotPresent", "never": "Never"}[pull],
         **_patience(),
     )
-    order.question.selection.checks(
-        plugins.registry, plugins.symptoms()
-    )  # a mistyped code is told before anything is made
+    options.refuse_mistyped(order.question.selection, plugins)  # before anything is made
+    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     passage = _pass(plugins, _recipe(plugins), order, presentation=presentation, where=where)
     report = passage.report
     if report is None:
         raise KeyboardInterrupt
-    papers.write(report, format_name or "terminal", output)
+    saved = state.save(report)
+    if isinstance(saved, str):
+        click.echo(saved, err=True)
+    stepsummary.append(plugins, report, presentation)
+    options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     return passage.exit_code
+
+
+def _refuse_unwritable(plugins: Plugins, format_name: str, files: Iterable[Path | None]) -> None:
+    """Sees to it that a gate of ten minutes does not end with a mistyped name."""
+    known = plugins.formats()
+    if format_name not in known:
+        raise UsageError(
+            f"there is no format {format_name!r}", hint=f"the formats are: {', '.join(sorted(known))}"
+        )
+    for path in files:
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no directory {path.parent}")
 
 
 def _recipe(plugins: Plugins) -> GateRecipe:
@@ -175,7 +184,7 @@ def _pass(
             judge=judge,
             cluster=cluster,
             boot_id=read_identity().boot_id,
-            desk=_Desk(presentation.language, line),
+            desk=GateDesk(presentation.language, line),
         )
         return gate.run()
 
@@ -188,102 +197,3 @@ def _patience() -> dict[str, float]:
         return {}
     usual = GateOrder(Question(), 0)
     return {name: getattr(usual, name) * factor for name in ("start", "removal", "pause")}
-
-
-class _Desk:
-    """Tells on standard error; what is waited for stands on one line that is overwritten."""
-
-    def __init__(self, language: str, line: WaitingLine) -> None:
-        self._language = language
-        self._line = line
-        self._doing = ""
-
-    def say(self, sentence: Text) -> None:
-        """Says it."""
-        self._line.wipe()
-        self._echo(sentence.in_language(self._language))
-
-    def doing(self, sentence: Text) -> None:
-        """Says what is being done."""
-        words = sentence.in_language(self._language)
-        if words != self._doing:
-            self._doing = words
-            self._line.wipe()
-            self._echo(f"  … {words}")
-
-    def waits(self, names: tuple[str, ...], seconds_left: float) -> None:
-        """Shows what is waited for."""
-        self._line.waits(names, seconds_left)
-
-    def _echo(self, words: str) -> None:
-        # That nobody listens any more must not keep the pods from being removed.
-        with suppress(OSError):
-            click.echo(words, err=True)
-
-
-class _Papers:
-    """What is written beside the report: each in its format, one that fails does not keep the others from it."""
-
-    def __init__(self, plugins: Plugins, presentation: Presentation, wanted: dict[str, Path | None]) -> None:
-        self._plugins = plugins
-        self._presentation = presentation
-        self._wanted = {name: path for name, path in wanted.items() if path is not None}
-
-    def check(self, format_name: str, output: Path | None) -> None:
-        """Sees to it that a gate of ten minutes does not end with a mistyped name.
-
-        Raises:
-            UsageError: there is no such format, or no such directory.
-        """
-        known = self._plugins.formats()
-        for name in (format_name, *self._wanted):
-            if name not in known:
-                raise UsageError(
-                    f"there is no format {name!r}", hint=f"the formats are: {', '.join(sorted(known))}"
-                )
-        for path in (output, *self._wanted.values()):
-            if path is not None and not path.parent.is_dir():
-                raise UsageError(f"{path} cannot be written: there is no directory {path.parent}")
-
-    def write(self, report: Report, format_name: str, output: Path | None) -> None:
-        """Keeps the report, shows it, and writes the papers.
-
-        Raises:
-            OutputError: one of them could not be written; all others were.
-        """
-        saved = state.save(report)
-        if isinstance(saved, str):
-            click.echo(saved, err=True)
-        steps = [self._writing(report, name, path) for name, path in self._wanted.items()]
-        summary = os.environ.get(SUMMARY)
-        if summary and "markdown" in self._plugins.formats():
-            steps.append(lambda: self._append(report, Path(summary)))
-        _all([*steps, self._writing(report, format_name, output)])
-
-    def _writing(self, report: Report, name: str, path: Path | None) -> Callable[[], None]:
-        return lambda: self._emit(report, name, path)
-
-    def _emit(self, report: Report, name: str, path: Path | None) -> None:
-        options.emit(options.render(self._plugins, report, name, self._presentation), path)
-
-    def _append(self, report: Report, path: Path) -> None:
-        data = options.render(self._plugins, report, "markdown", self._presentation)
-        try:
-            with path.open("ab") as file:
-                file.write(data)
-        except OSError as error:
-            # It is decoration of a page; the verdict of the gate is worth more.
-            click.echo(f"{path} ({SUMMARY}) could not be written: {error.strerror}", err=True)
-
-
-def _all(steps: Sequence[Callable[[], None]]) -> None:
-    failed: list[KedoctorError] = []
-    for step in steps:
-        try:
-            step()
-        except KedoctorError as error:
-            failed.append(error)
-    for other in failed[1:]:
-        click.echo(f"kedoctor: {other}", err=True)
-    if failed:
-        raise failed[0]

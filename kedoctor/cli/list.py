@@ -20,6 +20,7 @@ __all__ = ["command"]
 @options.language_option
 def command(*, what: str | None, lang: str | None) -> None:
     """List the checks with their codes, or symptoms, formats or plugins."""
+    options.tell_configuration()
     lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "", _checks)
     for line in lines(load_plugins(), options.language(lang)):
         click.echo(line)

@@ -11,6 +11,7 @@ import click
 from kedoctor import state
 from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
+from kedoctor.cli.configuration import given
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
 from kedoctor.errors import ExitCode, UsageError
@@ -24,17 +25,7 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.option(
-    "--only", multiple=True, metavar="CODE", help="Run only this check (code, name, or KE3xx); repeatable."
-)
-@click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
-@click.option(
-    "--symptom",
-    "symptoms",
-    multiple=True,
-    metavar="NAME",
-    help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
-)
+@options.selection_options
 @click.option(
     "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
 )
@@ -73,6 +64,7 @@ __all__ = ["command"]
     help="With --fix: the most that a repair may disturb.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.also_options
 @options.output_options
 @options.site_options
 def command(
@@ -91,6 +83,9 @@ def command(
     again: bool,
     allow: str,
     verbose: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -101,9 +96,9 @@ def command(
     Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
     """
     _refuse_nonsense(
-        repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=wait is not None
+        repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=given("wait")
     )
-    patience = options.duration(wait) if wait else 0.0
+    patience = options.duration(wait) if wait and not where["bundles"] else 0.0
     plugins = load_plugins()
     question = Question(
         selection=Selection(only, skip, symptoms),
@@ -113,9 +108,7 @@ def command(
         deadline=options.duration(timeout),
         command=" ".join(["kedoctor", *sys.argv[1:]]),
     )
-    question.selection.checks(
-        plugins.registry, plugins.symptoms()
-    )  # a mistyped code is told before anything is looked at
+    options.refuse_mistyped(question.selection, plugins)  # before anything is looked at
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)
@@ -136,7 +129,10 @@ def command(
         )
         code = report.run.exit_code
     saved = state.save(report)
-    options.emit(options.render(plugins, report, format_name, presentation), output)
+    if verbose:
+        options.tell_configuration()
+    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     if isinstance(saved, str):
         click.echo(saved, err=True)
     return code
