@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
+import xmlschema
 from apiserver import Manner, Object, Request, State, Unreachable
 from control_plane import WEAK, named
 from gate_site import ROUND_TRIPS, edges, finish, gate_site, no_edges
 
 pytestmark = pytest.mark.lab
 STREAMS = ROUND_TRIPS[:3]
+SCHEMAS = Path(__file__).parents[1] / "fixtures" / "schemas"
 
 
 def test_a_healthy_site_passes_and_nothing_stays(tmp_path: Path) -> None:
@@ -67,6 +71,24 @@ BROKEN: list[tuple[State | Unreachable, str]] = [
     (Unreachable("remote error: tls: unknown certificate authority"), "unknown certificate authority"),
     (State.HANG, "no answer within 10 s"),
 ]
+
+
+def test_a_red_gate_writes_all_its_papers(tmp_path: Path) -> None:
+    names = ("gate.xml", "gate.sarif", "summary.md")
+    junit, sarif, summary = (tmp_path / name for name in names)
+    summary.write_text("# of another step\n", encoding="utf-8")
+    with gate_site(tmp_path) as site:
+        site.server.edge.states["edge2"] = State.DEAD
+        papers = ("--junit", str(junit), "--sarif", str(sarif))
+        assert site.gate("--wait", "0", *papers, GITHUB_STEP_SUMMARY=str(summary)).code == 1
+    xmlschema.XMLSchema10(str(SCHEMAS / "junit-10.xsd")).validate(junit.read_text(encoding="utf-8"))
+    failed = [case for case in ET.parse(junit).iter("testcase") if case.find("failure") is not None]
+    assert {case.get("name", "")[:5] for case in failed} == set(STREAMS)
+    document = json.loads(sarif.read_text(encoding="utf-8"))
+    schema = json.loads((SCHEMAS / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema, cls=jsonschema.Draft7Validator)
+    assert summary.read_text(encoding="utf-8").startswith("# of another step\n")
+    assert "KE901" in summary.read_text(encoding="utf-8")
 
 
 def test_each_way_to_break_has_its_sentence(tmp_path: Path) -> None:
