@@ -86,11 +86,13 @@ from kedoctor.observations import (
     Unit,
 )
 from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
 
 __all__ = [
+    "WITHHELD",
     "AccessReview",
     "Action",
     "Addresses",
@@ -127,8 +129,10 @@ __all__ = [
     "ImportImage",
     "InChinese",
     "IssueCertificates",
+    "KeptDocument",
     "Loan",
     "LogText",
+    "Manifest",
     "MissingError",
     "NoPlan",
     "Note",
@@ -158,6 +162,7 @@ __all__ = [
     "ReviewAccess",
     "Risk",
     "Scene",
+    "SettingsDocument",
     "Side",
     "Socket",
     "Sockets",
@@ -181,9 +186,12 @@ __all__ = [
     "YamlChange",
     "check",
     "decode",
+    "differences",
+    "encode_pretty",
     "fact",
     "failed",
     "field",
+    "flattened",
     "hookimpl",
     "needed",
     "passed",
