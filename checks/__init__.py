@@ -27,6 +27,7 @@ __all__ = [
     "kedoctor_gate",
     "kedoctor_page",
     "kedoctor_paths",
+    "kedoctor_settings",
     "kedoctor_sides",
     "kedoctor_standins",
     "kedoctor_symptoms",
@@ -81,6 +82,14 @@ def kedoctor_paths() -> Sequence[DataPath]:
     from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
 
     return [PATH]
+
+
+@hookimpl
+def kedoctor_settings() -> list[type]:
+    """Cloudcore's configuration, its Secrets by fingerprint, and edgecore.yaml of each edge."""
+    from kedoctor.checks.facts.settings import HostSettings, SecretSettings, SiteSettings  # noqa: PLC0415  as above
+
+    return [SiteSettings, SecretSettings, HostSettings]
 
 
 @hookimpl

@@ -91,12 +91,14 @@ from kedoctor.observations import (
     Unit,
 )
 from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
 
 __all__ = [
     "GATE_PODS",
+    "WITHHELD",
     "AccessReview",
     "Action",
     "Addresses",
@@ -138,8 +140,10 @@ __all__ = [
     "ImportImage",
     "InChinese",
     "IssueCertificates",
+    "KeptDocument",
     "Loan",
     "LogText",
+    "Manifest",
     "MissingError",
     "NoPlan",
     "Note",
@@ -170,6 +174,7 @@ __all__ = [
     "ReviewAccess",
     "Risk",
     "Scene",
+    "SettingsDocument",
     "Side",
     "Socket",
     "Sockets",
@@ -194,9 +199,12 @@ __all__ = [
     "YamlChange",
     "check",
     "decode",
+    "differences",
+    "encode_pretty",
     "fact",
     "failed",
     "field",
+    "flattened",
     "hookimpl",
     "needed",
     "passed",

@@ -66,6 +66,11 @@ def kedoctor_symptoms() -> Iterable[Symptom]:  # type: ignore[empty-body]
 
 
 @hookspec
+def kedoctor_settings() -> Iterable[type]:  # type: ignore[empty-body]
+    """Facts that hold settings: their attribute ``documents`` are :class:`kedoctor.api.SettingsDocument` values."""
+
+
+@hookspec
 def kedoctor_sides(host: Host) -> Iterable[str]:  # type: ignore[empty-body]
     """Which sides (``cloud``, ``edge``) this host is; nothing if neither can be seen."""
 

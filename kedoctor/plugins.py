@@ -99,6 +99,11 @@ class Plugins:
                 found.setdefault(one.name, one)
         return found
 
+    def settings(self) -> list[type]:
+        """The facts that hold settings; one that nobody provides is left out."""
+        named = [one for facts in self._manager.hook.kedoctor_settings() for one in facts]
+        return [one for one in named if one in self.registry.facts]
+
     def sides(self, host: Host) -> frozenset[Side]:
         """Which sides a host is, as all plugins together see it."""
         answers = self._manager.hook.kedoctor_sides(host=host)

@@ -47,7 +47,8 @@ class Plan(Record, frozen=True, kw_only=True):
 
     ``actions`` come in order; ``restarts`` are done once, after the actions of all plans that share them.
     ``prediction`` tells an operator what running edges will notice. ``settle`` is how many seconds the real parts
-    need before the checks can be believed again (facts.md §10.2).
+    need before the checks can be believed again (facts.md §10.2). One that stands ``alone`` is carried out when all
+    others are done: it is about the state that they leave.
     """
 
     code: str
@@ -58,6 +59,7 @@ class Plan(Record, frozen=True, kw_only=True):
     actions: tuple[Action, ...]
     restarts: tuple[Restart, ...] = ()
     settle: float = 0.0
+    alone: bool = False
 
 
 class NoPlan(Record, frozen=True):

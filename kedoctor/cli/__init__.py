@@ -22,6 +22,8 @@ _COMMANDS = {
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "baseline": "Write a file that accepts what is wrong now.",
     "rbac": "Print the smallest roles that the checks, or their repairs, need.",
+    "backup": "Keep the settings of this site, without secrets.",
+    "diff": "Say what is different between two runs, bundles or backups, or now.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
