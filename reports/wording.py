@@ -264,7 +264,7 @@ def headline(report: Report, language: str) -> str:
             else f"{things} broken, the nearest first."
         )
     if hidden:
-        looks = "one check could" if len(hidden) == 1 else f"{len(hidden)} checks could"
+        looks = "one check of the path could" if len(hidden) == 1 else f"{len(hidden)} checks of the path could"
         return f"Nothing broken was found, but {looks} not look."
     if waiting:
         return (
@@ -281,7 +281,7 @@ def _headline_zh(broken: int, waiting: int, hidden: int, *, accepted: bool) -> s
     if broken:
         return f"发现 {broken} 个故障原因，其余失败均由此引起。"
     if hidden:
-        return f"未发现故障，但有 {hidden} 项检查无法查看。"
+        return f"未发现故障，但链路上有 {hidden} 项检查无法查看。"
     if waiting:
         return f"目前没有故障，但有 {waiting} 个隐患。"
     return "除已接受的问题外，已检查的内容均正常。" if accepted else "已检查的内容均正常。"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from kedoctor.baseline import read_baseline
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import needed
-from kedoctor.errors import UsageError
+from kedoctor.errors import ExitCode, UsageError
 from kedoctor.evaluation import Context, contexts
 from kedoctor.model import Report, Verdict
 from kedoctor.observations import Unavailable
@@ -88,6 +88,7 @@ def look(wish: Wish, command: str) -> LookedAt:
 
     Raises:
         KedoctorError: a bundle, a kubeconfig or a name is not usable.
+        KeyboardInterrupt: a person ended it.
     """
     plugins = load_plugins()
     question = Question(
@@ -100,7 +101,10 @@ def look(wish: Wish, command: str) -> LookedAt:
     # A mistyped code is told before anything is looked at.
     question.selection.checks(plugins.registry, plugins.symptoms())
     site = _open(plugins, wish)
-    return LookedAt(plugins, site, consult(plugins, site, question))
+    report = consult(plugins, site, question)
+    if report.run.exit_code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    return LookedAt(plugins, site, report)
 
 
 def _open(plugins: Plugins, wish: Wish) -> OpenSite:

@@ -141,6 +141,28 @@ def test_without_the_option_it_does_nothing(pytester: pytest.Pytester) -> None:
     assert "run pytest with --kedoctor" in text
 
 
+def test_ctrl_c_while_the_site_is_looked_at_ends_everything(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import _thread, threading, time
+        from kedoctor.replay import ReplaySource
+
+        look = ReplaySource.observation
+
+        def slow(self, request):
+            if type(request).__name__ == "ListProcesses":
+                threading.Timer(0.5, _thread.interrupt_main).start()
+                time.sleep(5)
+            return look(self, request)
+
+        ReplaySource.observation = slow
+        """
+    )
+    done = pytester.runpytest_subprocess(*ON_DEMO, timeout=60)
+    assert done.ret == pytest.ExitCode.INTERRUPTED
+    assert "KE202" not in done.stdout.str()
+
+
 def test_texts_are_in_the_language(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     for arguments in (["--kedoctor-lang", "zh"], []):
         monkeypatch.setenv("LANG", "zh_CN.UTF-8")
