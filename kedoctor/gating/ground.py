@@ -98,12 +98,12 @@ class Ground:
         Raises:
             ChangeError: the server refused, or could not be talked to.
         """
-        self._may_exist = True
+        earlier, self._may_exist = self._may_exist, True
         try:
             answer = self._write(self._connect())
         except ChangeError as error:
             # A refusal is an answer: nothing was made. Without an answer it may have been made all the same.
-            self._may_exist = _is_lost(error)
+            self._may_exist = earlier or _is_lost(error)
             raise
         self.made = True
         self._created = _time(answer.get("metadata", {}).get("creationTimestamp"))
@@ -128,14 +128,16 @@ class Ground:
         """
         client = self._connect()
         found = client.get(f"/api/v1/namespaces?labelSelector={quote(GATE_PODS)}") or {}
-        left = []
-        for one in found.get("items") or ():
-            name = one["metadata"]["name"]
-            if name != self.name and name.startswith(_PREFIX) and self._is_over(one["metadata"]):
-                client.write(f"/api/v1/namespaces/{name}", "DELETE", None)
-                client.write(f"/api/v1/namespaces/{name}/pods", "DELETE", None, query="?gracePeriodSeconds=0")
-                left.append(name)
-        return left
+        over = [
+            one
+            for one in found.get("items") or ()
+            if one["metadata"]["name"].startswith(_PREFIX) and self._is_over(one["metadata"])
+        ]
+        for one in over:
+            if not _is_ending(one):
+                _delete(client, one["metadata"]["name"])
+            _delete_pods(client, one["metadata"]["name"])
+        return [one["metadata"]["name"] for one in over]
 
     def remove(self, *, seconds: float) -> str:
         """Removes it with all that is in it, trying again for so long; empty when it is gone, else what is wrong."""
@@ -157,15 +159,13 @@ class Ground:
 
     def _step(self, client: ObjectClient, *, force: bool) -> bool:
         """Whether it is gone; if not, the next thing that helps is done."""
-        path = f"/api/v1/namespaces/{self.name}"
-        found = client.get(path)
+        found = client.get(f"/api/v1/namespaces/{self.name}")
         if found is None:
             return True
-        if "deletionTimestamp" not in found.get("metadata", {}):
-            client.write(path, "DELETE", None)
+        if not _is_ending(found):
+            _delete(client, self.name)
         elif force:
-            # A node that is away never confirms; what still runs there is ended by it when it comes back.
-            client.write(f"{path}/pods", "DELETE", None, query="?gracePeriodSeconds=0")
+            _delete_pods(client, self.name)
         return False
 
     def _body(self) -> dict[str, Any]:
@@ -185,6 +185,8 @@ class Ground:
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
     def _is_over(self, metadata: dict[str, Any]) -> bool:
+        if metadata["name"] == self.name:
+            return False
         notes = metadata.get("annotations") or {}
         try:
             owner = Owner(notes[_PLACE], int(notes[_PID]), notes[_STARTED])
@@ -197,6 +199,19 @@ class Ground:
         if made is None or self._created is None:
             return False
         return (self._created - made).total_seconds() > lifetime
+
+
+def _is_ending(namespace: dict[str, Any]) -> bool:
+    return "deletionTimestamp" in namespace["metadata"]
+
+
+def _delete(client: ObjectClient, namespace: str) -> None:
+    client.write(f"/api/v1/namespaces/{namespace}", "DELETE", None)
+
+
+def _delete_pods(client: ObjectClient, namespace: str) -> None:
+    """Takes pods off the list: a node that is away never confirms that they ended, and ends them when it is back."""
+    client.write(f"/api/v1/namespaces/{namespace}/pods", "DELETE", None, query="?gracePeriodSeconds=0")
 
 
 def _time(text: object) -> datetime | None:

@@ -237,6 +237,15 @@ def test_the_api_server_is_lost_for_good(tmp_path: Path) -> None:
         assert f"Remove them with: kubectl delete namespace {name}" in ran.err
 
 
+def test_what_cannot_be_removed_is_told_and_not_green(tmp_path: Path) -> None:
+    with gate_site(tmp_path) as site:
+        site.server.faults.add("DELETE /api/v1/namespaces/", status=500)
+        ran = site.gate("--wait", "20s")
+        assert ran.report["run"]["exit_code"] == 0
+        assert ran.code == 4
+        assert f"kubectl delete namespace {site.namespaces()[0]}" in ran.err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with gate_site(tmp_path) as site:
