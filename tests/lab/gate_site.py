@@ -97,17 +97,19 @@ class GateSite:
         self, *words: str, patience: str = "0.05", token: str = TOKEN, **more: str
     ) -> subprocess.Popen[str]:
         config = self.server.kubeconfig(self.home / f"config-{token}", certificates()[1], token)
-        environment = {
-            **os.environ,
-            "KEDOCTOR_GATE_PATIENCE": patience,
-            "XDG_STATE_HOME": str(self.home / "state"),
-            **more,
-        }
-        argv = [sys.executable, "-m", "kedoctor", "gate", "--lang", "en", "--format", "json"]
-        argv += [*ONLY, "--kubeconfig", str(config), *words]
+        argv = ["gate", "--lang", "en", "--format", "json", *ONLY, "--kubeconfig", str(config), *words]
+        return self._start(argv, {"KEDOCTOR_GATE_PATIENCE": patience, **more})
+
+    def _start(self, words: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+        environment = {**os.environ, "XDG_STATE_HOME": str(self.home / "state"), **environment}
+        argv = [sys.executable, "-m", "kedoctor", *words]
         return subprocess.Popen(
             argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.home
         )
+
+    def run(self, *words: str) -> Ran:
+        """Another command, on the same site."""
+        return finish(self._start(list(words), {}))
 
     def gate(self, *words: str, **how: Any) -> Ran:
         return finish(self.start(*words, **how))

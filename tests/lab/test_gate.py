@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import xmlschema
 from apiserver import Manner, Object, Request, State, Unreachable
+from apiserver.fixtures import TOKEN
 from control_plane import WEAK, named
 from gate_site import ROUND_TRIPS, edges, finish, gate_site, no_edges
 
@@ -235,6 +236,21 @@ def test_the_api_server_is_lost_for_good(tmp_path: Path) -> None:
         assert ran.code == 3
         (name,) = site.namespaces()
         assert f"Remove them with: kubectl delete namespace {name}" in ran.err
+
+
+def test_a_bundle_that_is_taken_meanwhile_tells_the_same(tmp_path: Path) -> None:
+    with gate_site(tmp_path) as site:
+        site.server.edge.states["edge2"] = State.NO_SESSION
+        process = site.start("--wait", "60s")
+        site.until(lambda: sum(pod["status"]["phase"] == "Running" for pod in site.pods()) == 2)
+        bundle = tmp_path / "site.tgz"
+        site.run("collect", "-o", str(bundle), "--kubeconfig", str(tmp_path / f"config-{TOKEN}"))
+        process.send_signal(signal.SIGINT)
+        finish(process)
+        told = site.run("run", "--bundle", str(bundle), "--only", "KE9xx", "--format", "json", "--lang", "en")
+        for code in STREAMS:
+            found = {edge: status for edge, (status, _) in told.verdicts(code).items()}
+            assert found == {"edge1": "pass", "edge2": "fail"}
 
 
 def test_what_cannot_be_removed_is_told_and_not_green(tmp_path: Path) -> None:
