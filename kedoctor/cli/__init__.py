@@ -18,6 +18,7 @@ _COMMANDS = {
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
+    "bundle": "List, check and fill the offline bundle that a site is installed from.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
