@@ -21,6 +21,7 @@ _COMMANDS = {
     "bundle": "List, check and fill the offline bundle that a site is installed from.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
+    "install": "Install a side of the site from an offline bundle, each step checked.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
     "schema": "Print the JSON Schema of the report document.",
 }
