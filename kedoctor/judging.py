@@ -203,6 +203,10 @@ _VIEWS = {
         "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
         zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
     ),
+    Side.HOST: Text(
+        "Not looked at: no host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
     Side.EDGE: Text(
         "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",
         zh="未检查：当前看不到边缘主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
