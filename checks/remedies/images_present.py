@@ -10,6 +10,9 @@ from kedoctor.checks.remedies.images import imported
 
 __all__ = ["images_present"]
 
+_SETTLE = 3.0
+"""Seconds; the store lists an image as soon as it was imported."""
+
 
 @remedy("KE932")
 def images_present(
@@ -34,6 +37,7 @@ def images_present(
         ),
         risk=Risk.SAFE,
         actions=(action,),
+        settle=_SETTLE,
     )
 
 
@@ -46,8 +50,8 @@ def _archive(
             return here.bundle.path(held)
         return NoPlan(
             Text(
-                f"{here.bundle.place} is packed; unpack it and name the directory with --offline-bundle",
-                zh=f"{here.bundle.place} 尚未解包；请解包后用 --offline-bundle 指定目录",
+                f"the offline bundle {here.bundle.place} is packed; unpack it and name the directory with --offline-bundle",
+                zh=f"离线包 {here.bundle.place} 尚未解包；请解包后用 --offline-bundle 指定目录",
             )
         )
     found = None if isinstance(archives, Unavailable) else archives.of(reference)

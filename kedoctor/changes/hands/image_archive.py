@@ -128,6 +128,10 @@ class _Reader:
             held = [self._docker(image) for image in self._json("manifest.json", tuple[_Image, ...])]
         elif "index.json" in self._members:
             index = self._json("index.json", _Manifest)
+            if not self._members.get("oci-layout", Member(0)).body:
+                raise ArchiveError(
+                    "it holds no oci-layout, without which containerd does not know the format"
+                )
             held = [image for one in index.manifests or () for image in self._oci(one, _name(one))]
         else:
             raise ArchiveError(
