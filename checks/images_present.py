@@ -37,11 +37,13 @@ _IMPORT = {
     "containerd": "sudo ctr -n k8s.io images import {archive}",
     "docker": "sudo docker load -i {archive}",
 }
+_OWN = ("kubeedge/", "kube-system/")
+"""Namespaces whose pods are the site's own; what others deploy may wait for an image without harm to the path."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """An image, why the host needs it, and whether something fails without it now."""
+    """An image, why the host needs it, and whether something of the site fails without it now."""
 
     reference: str
     why: Text
@@ -78,13 +80,14 @@ def images_present(
     joined = known or not isinstance(config, Unavailable)
     runs = not isinstance(sandboxes, Unavailable) and sandboxes.sandbox_runs
     needs = [*_of_pods(pods), *_of_bundle(here, joined=joined, sandbox_runs=runs)]
-    if not needs and not known:
-        yield _not_known(vantage.name)
+    node = "" if isinstance(config, Unavailable) else config.node_name
+    if not needs:
+        yield _nobody_waits(pods) if isinstance(pods, WaitingImages) and known else _not_known(vantage.name)
     elif isinstance(store, Unavailable):
         yield _not_listed(vantage.name, store)
     else:
         lacking = {one.reference: one for one in reversed(needs) if not store.holds(one.reference)}
-        yield from (_lacking(vantage.name, store, one, here) for one in lacking.values())
+        yield from (_lacking(vantage.name, store, one, here, node=node) for one in lacking.values())
         if not lacking:
             yield _all_there(vantage.name, store)
 
@@ -93,7 +96,8 @@ def _of_pods(pods: WaitingImages | Unavailable) -> Iterator[_Need]:
     if not isinstance(pods, WaitingImages):
         return
     for image, pod in pods.waiting.items():
-        yield _Need(image, Text(f"pod {pod} waits for it", zh=f"Pod {pod} 正在等待它"), now=True)
+        why = Text(f"pod {pod} waits for it", zh=f"Pod {pod} 正在等待它")
+        yield _Need(image, why, now=pod.startswith(_OWN))
 
 
 def _of_bundle(here: BundleHere | None, *, joined: bool, sandbox_runs: bool) -> Iterator[_Need]:
@@ -106,6 +110,16 @@ def _of_bundle(here: BundleHere | None, *, joined: bool, sandbox_runs: bool) -> 
         if (joined and image.role == "installation-package") or (sandbox_runs and image.role == "pause"):
             continue
         yield _Need(image.reference, image.why, now=not joined)
+
+
+def _nobody_waits(pods: WaitingImages) -> Finding:
+    return passed(
+        Text(
+            f"None of the {pods.pods} pods of {pods.node} waits for an image.",
+            zh=f"{pods.node} 的 {pods.pods} 个 Pod 均未在等待镜像。",
+        ),
+        subject=pods.node,
+    )
 
 
 def _not_known(name: str) -> Finding:
@@ -137,7 +151,7 @@ def _not_listed(name: str, why: Unavailable) -> Finding:
     )
 
 
-def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | None) -> Finding:
+def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | None, *, node: str) -> Finding:
     held = bundle.bundle.archive_of(need.reference, bundle.architecture) if bundle is not None else None
     archive = bundle.bundle.path(held) if bundle is not None and held is not None else "<archive>.tar"
     stray = store.stray(need.reference)
@@ -166,6 +180,7 @@ def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | Non
             zh="用运行时自己的客户端导入；docker load 或不带 -n k8s.io 的 ctr 会放到 Pod 不使用的地方。",
         ),
         subject=need.reference,
+        node=node,
         evidence=(
             Evidence(store.listed_by, f"no {need.reference}"),
             *(Evidence(one, need.reference) for one in stray),

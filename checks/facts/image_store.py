@@ -154,7 +154,7 @@ def _beside(host: Host, runtime: str, command: tuple[str, ...]) -> Iterator[tupl
 
 @dataclass(frozen=True, slots=True)
 class WaitingImages:
-    """The pods of this host's node: how many there are, and for each image that one waits for, its name."""
+    """The pods of this host's node: how many there are, and for each image the ``namespace/name`` of one that waits."""
 
     node: str
     pods: int

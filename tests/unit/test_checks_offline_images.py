@@ -282,8 +282,19 @@ def test_docker_load_fooled_somebody() -> None:
     assert found.status is Status.FAIL
     assert "it is in docker store, which the runtime does not read" in str(found.summary)
     assert "pod kubeedge/mosquitto waits for it" in str(found.summary)
+    assert found.node == "edge1"
     (fine,) = present(store("docker.io/kubeedge/pause:3.6"), pods, joined=True)
     assert fine.status is Status.PASS
+
+
+def test_what_others_deployed_is_no_fault_of_the_path() -> None:
+    (found,) = present(store(), WaitingImages("edge1", 4, {"shop/till:2": "shop/till-0"}), joined=True)
+    assert (found.status, found.breaks) == (Status.WARN, ())
+
+
+def test_nobody_waits_whatever_the_runtime_says() -> None:
+    (found,) = present(ABSENT, WaitingImages("edge1", 4, {}), joined=True)
+    assert found.status is Status.PASS
 
 
 def test_a_store_that_cannot_be_listed(tmp_path: Path) -> None:
@@ -308,7 +319,7 @@ def test_it_is_imported_from_the_bundle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["archives", "nothing", "packed", "machine"])
 def test_where_else_an_archive_may_come_from(tmp_path: Path, what: str) -> None:
-    pods = WaitingImages("edge1", 4, {"kubeedge/pause:3.6": "a/b"})
+    pods = WaitingImages("edge1", 4, {"kubeedge/pause:3.6": "kubeedge/b"})
     verdict = verdict_of(images_present, present(store(), pods))
     archives: ImageArchives | Unavailable = ABSENT
     here: BundleHere | Unavailable = NONE_GIVEN
