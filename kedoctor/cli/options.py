@@ -82,7 +82,11 @@ def site_options(function: F) -> F:
     )(function)
     bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
     return click.option(
-        "--bundle", "bundles", type=bundles, multiple=True, help="Look at a bundle instead; may be repeated."
+        "--bundle",
+        "bundles",
+        type=bundles,
+        multiple=True,
+        help="Look at a bundle of evidence (kedoctor collect) instead; may be repeated.",
     )(function)
 
 

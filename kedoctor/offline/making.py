@@ -25,6 +25,8 @@ __all__ = ["SUMS", "Made", "crd_files", "fill", "manifest_text", "missing_wheels
 
 SUMS = "SHA256SUMS"
 _CHUNK = 1 << 20
+_HALF = ".kedoctor"
+"""Ends the names of files that are being written."""
 _CRD = re.compile(r"^kind:\s*[\"']?CustomResourceDefinition\b", re.MULTILINE)
 _MOST_CRD = 16 << 20
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -62,6 +64,8 @@ def fill(root: Path, files: Mapping[str, bytes], copies: Mapping[str, Path]) -> 
     written = []
     try:
         root.mkdir(parents=True, exist_ok=True)
+        for half in root.rglob(f".*{_HALF}"):  # of a run that was killed
+            half.unlink()
         for path, data in files.items():
             if _put(root / path, data):
                 written.append(path)
@@ -193,7 +197,7 @@ def _copy(source: Path, place: Path) -> bool:
     if place.is_file() and _sum(place) == _sum(source):
         return False
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f".{place.name}.{os.getpid()}.kedoctor")
+    beside = place.with_name(f".{place.name}.{os.getpid()}{_HALF}")
     try:
         with source.open("rb") as read, beside.open("wb") as write:
             shutil.copyfileobj(read, write, _CHUNK)
