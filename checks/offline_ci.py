@@ -19,7 +19,7 @@ SYSTEMS = (GITHUB, GITLAB)
 _HEAD = """\
 # Fetches the container images of an offline KubeEdge site and makes the offline bundle of them.
 # Written by: kedoctor bundle make {directory} --ci {system}
-# Put the programs into $BUNDLE by a step of your own before; `kedoctor bundle images --format json` lists them.
+# The programs (`kedoctor bundle images --format json` lists them) are put into $BUNDLE by a step of your own.
 """
 
 _FETCH = """\
@@ -76,6 +76,7 @@ jobs:
     - name: Fetch the images
       run: |
 {fetch}
+    # Your step that puts the programs into $BUNDLE stands here; the next one names those that are missing, and fails.
     - name: Make and verify the offline bundle
       run: |
 {make}
@@ -103,6 +104,7 @@ offline-bundle:
   script:
   - |
 {fetch}
+  # Your command that puts the programs into $BUNDLE stands here; the next one names those that are missing, and fails.
   - |
 {make}
   artifacts:
