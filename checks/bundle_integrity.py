@@ -17,7 +17,7 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.facts.offline_bundle import BundleHere
+from kedoctor.checks.facts.offline_bundle import BundleHere, BundleRead
 from kedoctor.checks.offline_bundle import Judgement, judge
 
 __all__ = ["bundle_integrity"]
@@ -37,11 +37,15 @@ _MOST_TOLD = 3
     references=("facts.md §9 (34)", "kubeprepare.md 1.2", "kubeprepare.md 3.5"),
     deadline=170.0,
 )
-def bundle_integrity(vantage: Vantage, here: BundleHere | Unavailable) -> Finding:
+def bundle_integrity(
+    vantage: Vantage, here: BundleHere | Unavailable, read: BundleRead | Unavailable
+) -> Finding:
     """Checksums, every image of the version set, and the machine that programs and images are for."""
     if isinstance(here, Unavailable):
         return _not_seen(vantage.name, here)
-    judgement = judge(here.bundle, sides=here.sides, architecture=here.architecture)
+    if isinstance(read, Unavailable):
+        return _not_seen(vantage.name, read)
+    judgement = judge(read.bundle, sides=here.sides, architecture=here.architecture)
     tell = _whole if judgement.complete else _short
     return tell(vantage.name, here, judgement)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kedoctor.api import Files, Host, OfflineBundle, Reason, Setting, Unavailable, Vantage, fact, needed
 from kedoctor.checks.offline_bundle import likely_architecture, likely_sides
 
-__all__ = ["ARCHITECTURE_OF", "PLACES", "BundleHere", "bundle_here"]
+__all__ = ["ARCHITECTURE_OF", "PLACES", "BundleHere", "BundleRead", "bundle_here", "bundle_read"]
 
 ARCHITECTURE_OF = {"x86_64": "amd64", "aarch64": "arm64"}
 """By what ``uname -m`` says: the machine as Go names it."""
@@ -22,13 +22,15 @@ PLACES = (
 """Directories of an offline bundle where one is often unpacked; the newest by name is taken."""
 
 SETTING = "bundle"
+_LOOK = 15.0
+_READ = 150.0
 
 
 @dataclass(frozen=True, slots=True)
 class BundleHere:
     """An offline bundle on this host, for which sides and which machine it is asked; ``named``: somebody said so.
 
-    One that was merely found is looked at by its names and headers; of a named one every byte was read.
+    It was looked at by names, headers and manifests, which takes a moment.
     """
 
     bundle: OfflineBundle
@@ -48,11 +50,26 @@ def bundle_here(host: Host, vantage: Vantage) -> BundleHere | Unavailable:
         return Unavailable(
             Reason.NOT_GIVEN, "an offline bundle", f"none was named, and none lies in {places}"
         )
-    bundle = needed(host.offline_bundle(place, sums=named, timeout=150.0 if named else 15.0))
+    bundle = needed(host.offline_bundle(place, sums=False, timeout=_LOOK))
     identity = host.identity()
     machine = "" if isinstance(identity, Unavailable) else identity.machine
     sides = tuple(sorted(vantage.sides & {"cloud", "edge"})) or likely_sides(bundle)
     return BundleHere(bundle, named, sides, ARCHITECTURE_OF.get(machine, "") or likely_architecture(bundle))
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRead:
+    """The same offline bundle with the checksum of every file, if it was named: else ``bundle`` as it was looked at."""
+
+    bundle: OfflineBundle
+
+
+@fact
+def bundle_read(host: Host, here: BundleHere) -> BundleRead:
+    """Every byte of it is read, which takes minutes on a slow disk; for one that was merely found nobody waits so long."""
+    if not here.named:
+        return BundleRead(here.bundle)
+    return BundleRead(needed(host.offline_bundle(here.bundle.place, sums=True, timeout=_READ)))
 
 
 def _usual(host: Host) -> str:

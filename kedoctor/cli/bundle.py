@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from kedoctor.cli import options
+from kedoctor.cli import bundle_text, options
 from kedoctor.errors import ExitCode, UsageError
-from kedoctor.records import encode_pretty, to_builtins
+from kedoctor.records import encode_pretty
 
 if TYPE_CHECKING:
     from kedoctor.checks.offline_bundle import Judgement
@@ -76,9 +79,9 @@ def images(
     versions = _versions(release)
     machine = arch or "amd64"
     if format_name == "json":
-        data = encode_pretty(_listed(versions, side, machine))
+        data = encode_pretty(bundle_text.listed(versions, side, machine))
     else:
-        data = _text(_image_lines(versions, side, machine, options.language(lang)))
+        data = _text(bundle_text.image_lines(versions, side, machine, options.language(lang)))
     options.emit(data, output)
 
 
@@ -110,14 +113,18 @@ def verify(
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
 
     versions = _versions(release) if release else None
+    tell = _progress()
     judgement = judge(
-        read_offline_bundle(place), sides=(side,) if side else (), architecture=arch or "", versions=versions
+        read_offline_bundle(place, tell=tell),
+        sides=(side,) if side else (),
+        architecture=arch or "",
+        versions=versions,
     )
     language = options.language(lang)
     if format_name == "json":
-        data = encode_pretty(_verified(judgement, language))
+        data = encode_pretty(bundle_text.verified(judgement, language))
     else:
-        data = _text(_verdict_lines(judgement, language))
+        data = _text(bundle_text.verdict_lines(judgement, language))
     options.emit(data, output)
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
@@ -188,6 +195,14 @@ def _versions(release: str) -> VersionSet:
     return found
 
 
+def _progress() -> Callable[[str], None] | None:
+    """Shows the file that is being read, in one line of a terminal; gigabytes from a USB stick take minutes."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in ("dumb", ""):
+        return None
+    width = shutil.get_terminal_size().columns - 1
+    return lambda path: click.echo(f"\r\x1b[K{path[:width]}", err=True, nl=False)
+
+
 def _text(lines: Iterator[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
@@ -252,7 +267,7 @@ def _make(
         click.echo(f"{'写入' if language == 'zh' else 'written'}  {path}")
     for line in (*_changed_lines(made.changed, language), *_wheel_lines(judgement, language)):
         click.echo(line)
-    for line in _verdict_lines(judgement, language):
+    for line in bundle_text.verdict_lines(judgement, language):
         click.echo(line)
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
@@ -282,108 +297,3 @@ def _wheel_lines(judgement: Judgement, language: str) -> Iterator[str]:
     else:
         what = f"wheels of kedoctor are missing ({names})" if held else "kedoctor itself is not in it"
         yield f"WARN  {what}; run {fetch}, then add --wheels wheels"
-
-
-# ------------------------------------------------------------------------------------------------- images
-
-
-def _listed(versions: VersionSet, side: str | None, machine: str) -> dict[str, Any]:
-    from kedoctor.checks.facts.images import archive_name  # noqa: PLC0415  as above
-
-    needed, programs = versions.of(side)
-    return {
-        "kubeedge": versions.kubeedge,
-        "platform": f"linux/{machine}",
-        "versions": dict(versions.versions),
-        "images": [
-            {
-                "image": one.reference,
-                "archive": f"images/{archive_name(one.reference)}.tar",
-                "sides": one.sides,
-                "mandatory": one.mandatory,
-                "role": one.role,
-                "why": to_builtins(one.why),
-            }
-            for one in needed
-        ],
-        "programs": [
-            {
-                "name": one.name,
-                "version": one.version,
-                "kind": "cni-plugin" if one.plugin else "program",
-                "sides": one.sides,
-                "mandatory": one.mandatory,
-                "why": to_builtins(one.why),
-            }
-            for one in programs
-        ],
-    }
-
-
-def _image_lines(versions: VersionSet, side: str | None, machine: str, language: str) -> Iterator[str]:
-    needed, _ = versions.of(side)
-    width = max(len(one.reference) for one in needed)
-    yield f"# KubeEdge {versions.kubeedge}, linux/{machine}"
-    for one in needed:
-        words = ("必需", "可选") if language == "zh" else ("mandatory", "optional")
-        sides = ",".join(one.sides)
-        kind = words[0] if one.mandatory else words[1]
-        yield f"{one.reference:{width}}  {sides:10}  {kind:9}  {one.why.in_language(language)}"
-
-
-# ------------------------------------------------------------------------------------------------- verify
-
-
-def _verified(judgement: Judgement, language: str) -> dict[str, Any]:
-    bundle = judgement.bundle
-    return {
-        "place": bundle.place,
-        "packed": bundle.packed,
-        "sha256": bundle.sha256,
-        "kubeedge": judgement.versions.kubeedge,
-        "sides": judgement.sides,
-        "architecture": judgement.architecture,
-        "complete": judgement.complete,
-        "checksums_compared": bundle.compared,
-        "shortcomings": [
-            {"about": one.about, "fatal": one.fatal, "text": one.text.in_language(language)}
-            for one in judgement.shortcomings
-        ],
-        "files": to_builtins(bundle.files),
-    }
-
-
-def _verdict_lines(judgement: Judgement, language: str) -> Iterator[str]:
-    bundle, zh = judgement.bundle, language == "zh"
-    held = sum(1 for _ in bundle.images())
-    programs = sum(1 for one in bundle.files if one.architecture)
-    sides = " + ".join(judgement.sides)
-    if zh:
-        yield (
-            f"{bundle.place}：离线包，{sides}，linux/{judgement.architecture}，KubeEdge {judgement.versions.kubeedge}；"
-            f"{held} 个镜像，{programs} 个程序，已核对 {bundle.compared} 个校验和"
-        )
-    else:
-        yield (
-            f"{bundle.place}: offline bundle for {sides}, linux/{judgement.architecture}, "
-            f"KubeEdge {judgement.versions.kubeedge}; {held} images, {programs} programs, "
-            f"{bundle.compared} checksums compared"
-        )
-    marks = ("错误", "警告") if zh else ("FAIL", "WARN")
-    for one in judgement.shortcomings:
-        yield f"{marks[0] if one.fatal else marks[1]}  {one.text.in_language(language)}"
-    yield _conclusion(judgement, zh=zh)
-
-
-def _conclusion(judgement: Judgement, *, zh: bool) -> str:
-    wrong = sum(1 for one in judgement.shortcomings if one.fatal)
-    sides = " + ".join(judgement.sides)
-    if judgement.complete:
-        return f"可用于离线安装 {sides}。" if zh else f"It is complete: {sides} can be installed from it."
-    if zh:
-        return f"不完整：共 {wrong} 处错误，补齐后请再次执行 kedoctor bundle verify {judgement.bundle.place}"
-    things = "1 thing is" if wrong == 1 else f"{wrong} things are"
-    return (
-        f"It is incomplete: {things} missing or damaged. Put it right, then: "
-        f"kedoctor bundle verify {judgement.bundle.place}"
-    )

@@ -17,7 +17,7 @@ from kedoctor.checks.bundle_integrity import bundle_integrity
 from kedoctor.checks.facts.container_runtime import SandboxImages
 from kedoctor.checks.facts.image_store import ImageStore, WaitingImages, image_store, waiting_images
 from kedoctor.checks.facts.images import ImageArchives
-from kedoctor.checks.facts.offline_bundle import BundleHere, bundle_here
+from kedoctor.checks.facts.offline_bundle import BundleHere, BundleRead, bundle_here, bundle_read
 from kedoctor.checks.images_present import images_present
 from kedoctor.checks.kinds import Pod
 from kedoctor.checks.remedies.images_present import images_present as remedied
@@ -74,6 +74,11 @@ def store(*names: str, **beside: tuple[str, ...]) -> ImageStore:
     )
 
 
+def verified(here: BundleHere | Unavailable) -> Finding:
+    read = here if isinstance(here, Unavailable) else BundleRead(here.bundle)
+    return judged(bundle_integrity(EDGE, here, read))
+
+
 def judged(finding: Finding) -> Finding:
     bilingual(finding)
     return finding
@@ -83,16 +88,16 @@ def judged(finding: Finding) -> Finding:
 
 
 def test_a_whole_bundle(tmp_path: Path) -> None:
-    found = judged(bundle_integrity(EDGE, bundle(tmp_path)))
+    found = verified(bundle(tmp_path))
     assert found.status is Status.PASS
     assert "checksums agree" in str(found.summary)
-    seen = judged(bundle_integrity(EDGE, bundle(tmp_path, named=False)))
+    seen = verified(bundle(tmp_path, named=False))
     assert "kedoctor bundle verify reads every byte" in str(seen.summary)
 
 
 def test_an_incomplete_bundle_names_what_and_counts_the_rest(tmp_path: Path) -> None:
     short = {name: data for name, data in edge_files().items() if "images/" not in name}
-    found = judged(bundle_integrity(EDGE, bundle(tmp_path, short)))
+    found = verified(bundle(tmp_path, short))
     assert found.status is Status.FAIL
     assert "docker.io/kubeedge/pause:3.6 is missing" in str(found.summary)
     assert "and 1 more" in str(found.summary)
@@ -100,17 +105,17 @@ def test_an_incomplete_bundle_names_what_and_counts_the_rest(tmp_path: Path) -> 
 
 
 def test_an_old_bundle_that_nobody_named_breaks_nothing(tmp_path: Path) -> None:
-    found = judged(bundle_integrity(EDGE, bundle(tmp_path, edge_files(), named=False)))
+    found = verified(bundle(tmp_path, edge_files(), named=False))
     assert (found.status, found.breaks) == (Status.WARN, ())
 
 
 def test_no_bundle_and_one_that_cannot_be_read() -> None:
-    assert judged(bundle_integrity(EDGE, NONE_GIVEN)).status is Status.SKIP
-    assert judged(bundle_integrity(EDGE, NOT_RECORDED)).status is Status.SKIP
+    assert verified(NONE_GIVEN).status is Status.SKIP
+    assert verified(NOT_RECORDED).status is Status.SKIP
     broken = Unavailable(Reason.INVALID, "offline bundle /x.tar", "it is truncated")
-    assert judged(bundle_integrity(EDGE, broken)).status is Status.FAIL
+    assert verified(broken).status is Status.FAIL
     late = Unavailable(Reason.TIMEOUT, "offline bundle /x", "it was not read within 150 s")
-    assert judged(bundle_integrity(EDGE, late)).status is Status.UNKNOWN
+    assert verified(late).status is Status.UNKNOWN
 
 
 def test_where_the_bundle_is_looked_for() -> None:
@@ -133,10 +138,18 @@ def test_where_the_bundle_is_looked_for() -> None:
         "arm64",
     )
     world.answers[o.ReadSetting("bundle")] = o.Setting("/media/usb")
-    world.answers[o.ReadOfflineBundle("/media/usb", sums=True, timeout=150.0)] = OfflineBundle("/media/usb")
+    world.answers[o.ReadOfflineBundle("/media/usb", sums=False, timeout=15.0)] = OfflineBundle("/media/usb")
     found = bundle_here(Host(world), EDGE)
     assert isinstance(found, BundleHere)
     assert (found.bundle.place, found.named) == ("/media/usb", True)
+    summed = OfflineBundle("/media/usb", compared=7)
+    world.answers[o.ReadOfflineBundle("/media/usb", sums=True, timeout=150.0)] = summed
+    assert bundle_read(Host(world), found) == BundleRead(summed)
+
+
+def test_a_read_that_took_too_long_is_not_known(tmp_path: Path) -> None:
+    late = Unavailable(Reason.TIMEOUT, "offline bundle /x", "it was not read within 150 s")
+    assert judged(bundle_integrity(EDGE, bundle(tmp_path), late)).status is Status.UNKNOWN
 
 
 # ------------------------------------------------------------------------------------- the image store
