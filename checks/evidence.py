@@ -33,6 +33,8 @@ FILES = (
     "/var/lib/kedoctor/offline/images",
     "/opt/kubeedge-*/images",
     "/root/kubeedge-*/images",
+    # Backups: only their tables of contents.
+    "/var/lib/kedoctor/backups/*/manifest.json",
     "/etc/kubernetes/**",
     # Directories, for their permissions.
     "/etc/kubernetes",

@@ -26,7 +26,7 @@ from kedoctor.changes.actions import (
     WriteFile,
     YamlChange,
 )
-from kedoctor.changes.plan import NoPlan, Plan, remedy
+from kedoctor.changes.plan import NoPlan, Plan, Touch, remedy
 from kedoctor.declarations import (
     Check,
     DataPath,
@@ -37,6 +37,7 @@ from kedoctor.declarations import (
     RedactionRule,
     Risk,
     Side,
+    Symptom,
     Vantage,
     check,
     fact,
@@ -106,11 +107,13 @@ from kedoctor.offline.inventory import (
 from kedoctor.offline.references import canonical
 from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.procedures import Kind, Parameter, Procedure
-from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
 
 __all__ = [
+    "WITHHELD",
     "AccessReview",
     "Action",
     "Addresses",
@@ -153,9 +156,11 @@ __all__ = [
     "ImportImage",
     "InChinese",
     "IssueCertificates",
+    "KeptDocument",
     "Kind",
     "Loan",
     "LogText",
+    "Manifest",
     "MissingError",
     "MoveAside",
     "NoPlan",
@@ -197,6 +202,7 @@ __all__ = [
     "Scene",
     "Secret",
     "Setting",
+    "SettingsDocument",
     "Side",
     "Socket",
     "Sockets",
@@ -207,9 +213,11 @@ __all__ = [
     "Status",
     "StreamedAnswer",
     "SuspectedCause",
+    "Symptom",
     "Text",
     "TlsPeer",
     "ToolOutput",
+    "Touch",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -220,9 +228,12 @@ __all__ = [
     "canonical",
     "check",
     "decode",
+    "differences",
+    "encode_pretty",
     "fact",
     "failed",
     "field",
+    "flattened",
     "hookimpl",
     "needed",
     "passed",
