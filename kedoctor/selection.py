@@ -35,7 +35,7 @@ class Selection:
         """
         usual = {code for code, node in registry.checks.items() if self.occasion in node.check.occasions}
         only = _codes(registry, self.only, usual) if self.only else usual
-        asked = self._behind_symptoms(registry, symptoms) if self.symptoms else set(registry.checks)
+        asked = self._behind_symptoms(registry, symptoms) if self.symptoms else only
         chosen = (only & asked) - _codes(registry, self.skip, set(registry.checks))
         if not chosen and (self.only or self.symptoms):
             raise UsageError(
