@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, StandIn, hookimpl
+from kedoctor.api import DataPath, Explanation, StandIn, Trace, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -28,6 +28,7 @@ __all__ = [
     "kedoctor_paths",
     "kedoctor_sides",
     "kedoctor_standins",
+    "kedoctor_traces",
 ]
 
 _HERE = Path(__file__).parent
@@ -114,3 +115,11 @@ def kedoctor_standins() -> list[StandIn]:
     from kedoctor.checks.edgecore_standin import EDGECORE  # noqa: PLC0415  as above
 
     return [EDGECORE]
+
+
+@hookimpl
+def kedoctor_traces() -> Sequence[Trace]:
+    """The traces of ``kubectl logs``, ``exec``, ``attach`` and ``top``."""
+    from kedoctor.checks.traces import TRACES  # noqa: PLC0415  as above
+
+    return TRACES

@@ -88,6 +88,7 @@ from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.records import Record, RecordError, decode, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.text import Text
+from kedoctor.tracing import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
     "AccessReview",
@@ -165,10 +166,14 @@ __all__ = [
     "StatFile",
     "Statement",
     "Status",
+    "StepResult",
+    "StepState",
     "SuspectedCause",
     "Text",
     "TlsPeer",
     "ToolOutput",
+    "Trace",
+    "TraceTarget",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -187,6 +192,7 @@ __all__ = [
     "remedy",
     "replace",
     "skipped",
+    "step",
     "unknown",
     "warned",
 ]

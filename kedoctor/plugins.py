@@ -23,6 +23,7 @@ from kedoctor.formats import ReportFormat
 from kedoctor.ports import Host
 from kedoctor.registry import Refusal, Registry
 from kedoctor.sandbox.standins import StandIn
+from kedoctor.tracing import Trace
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
@@ -116,6 +117,14 @@ class Plugins:
         """What a pasted text or a log means; ``None`` if no plugin explains texts."""
         answer: Explanation | None = self._manager.hook.kedoctor_explain(text_lines=lines)
         return answer
+
+    def traces(self) -> dict[str, Trace]:
+        """What can be traced, by name; the first plugin that names one wins."""
+        found: dict[str, Trace] = {}
+        for traces in reversed(self._manager.hook.kedoctor_traces()):
+            for one in traces:
+                found.setdefault(one.name, one)
+        return found
 
     def demos(self) -> dict[str, Sequence[Path]]:
         """The recorded sites by name."""

@@ -23,6 +23,7 @@ __all__ = [
     "emit",
     "language",
     "language_option",
+    "live_options",
     "open_site",
     "output_options",
     "present",
@@ -55,6 +56,14 @@ def output_options(function: F) -> F:
 
 def site_options(function: F) -> F:
     """What to look at: ``--bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
+    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option(
+        "--bundle", "bundles", type=bundles, multiple=True, help="Look at a bundle instead; may be repeated."
+    )(live_options(function))
+
+
+def live_options(function: F) -> F:
+    """How to look at this machine and its cluster: ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option("--context", default="", help="Context of the kubeconfig.")(function)
     function = click.option(
         "--kubeconfig",
@@ -69,13 +78,9 @@ def site_options(function: F) -> F:
         show_default=True,
         help="Which side this host is.",
     )(function)
-    function = click.option(
-        "--root", default="/", hidden=True, help="Look at a host whose files lie under DIR."
-    )(function)
-    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
-    return click.option(
-        "--bundle", "bundles", type=bundles, multiple=True, help="Look at a bundle instead; may be repeated."
-    )(function)
+    return click.option("--root", default="/", hidden=True, help="Look at a host whose files lie under DIR.")(
+        function
+    )
 
 
 def open_site(
