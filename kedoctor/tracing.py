@@ -12,14 +12,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from kedoctor import __version__
-from kedoctor.declarations import Check, MissingError
+from kedoctor.declarations import Check, MissingError, Side
 from kedoctor.errors import ExitCode, UsageError
 from kedoctor.evaluation import Context, FactCrashError, SiteView, contexts
 from kedoctor.findings import Certainty
@@ -120,8 +120,9 @@ def step(**metadata: Any) -> Callable[[F], F]:
 class Trace:
     """A trace by its name on the command line.
 
-    ``subject`` is a fact type with the attributes ``label`` and ``node`` (str), and ``refusal`` (Text or ``None``: why
-    this cannot be traced at all). ``facts`` are the trace's own; one that provides a type of the site takes its place.
+    ``subject`` is a fact type with the attributes ``label`` and ``node`` (str), ``here`` (bool: this host is that node)
+    and ``refusal`` (Text or ``None``: why this cannot be traced at all). ``facts`` are the trace's own; one that
+    provides a type of the site takes its place. ``repaired_on`` names for each hop the side where it is put right.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Trace:
     subject: type
     steps: Sequence[Callable[..., StepResult]]
     facts: Sequence[Callable[..., Any]] = ()
+    repaired_on: Mapping[str, Side] = field(default_factory=dict)
 
 
 class Spoken(Record, frozen=True, kw_only=True):
@@ -264,6 +266,7 @@ def run_trace(
     except KeyboardInterrupt:
         run.interrupted = True
     end = _Conclusion(run.tested, registry, hops)
+    place = end.place(trace, run.node, here=run.here, sides=sides)
     summary = end.summary(trace, run.label, interrupted=run.interrupted)
     return TraceReport(
         schema_version=SCHEMA_VERSION,
@@ -282,7 +285,7 @@ def run_trace(
         broken_hop=end.root.hop if end.root else "",
         code=end.root.result.code if end.root else "",
         summary=summary.en,
-        next=end.next,
+        next=end.next(place),
         exit_code=int(ExitCode.INTERRUPTED if run.interrupted else end.exit_code),
         hops=tuple(_seen(place, one) for place, one in enumerate(run.tested, 1)),
         zh=Spoken(summary=summary.zh),
@@ -333,6 +336,7 @@ class _Run:
         self.tested: list[_Tested] = []
         self.label = target.name
         self.node = ""
+        self.here = False
         self.interrupted = False
 
     def go(self, sides: Sequence[str]) -> None:
@@ -343,7 +347,7 @@ class _Run:
         if known:
             if subject.refusal is not None:
                 raise UsageError(subject.refusal.en)
-            self.label, self.node = subject.label, subject.node
+            self.label, self.node, self.here = subject.label, subject.node, subject.here
         label = Text(f"{self._trace.title.en} {self.label}", zh=f"{self._trace.title.zh} {self.label}")
         self._observer.begins(label, self._here.name, sides)
         for number, planned in enumerate(self._planned if known else self._planned[:1], 1):
@@ -452,16 +456,23 @@ class _Conclusion:
             return ExitCode.FAILED
         return ExitCode.OK if self.works else ExitCode.UNDETERMINED
 
-    @property
-    def next(self) -> tuple[str, ...]:
-        """What to type."""
+    def place(self, trace: Trace, node: str, *, here: bool, sides: Sequence[str]) -> str:
+        """Where the fault is put right; empty: on this host."""
+        side = trace.repaired_on.get(self.root.hop) if self.root is not None else None
+        if side is Side.EDGE:
+            return "" if here else node
+        return "" if side is None or side.value in sides else f"the {side.value} host"
+
+    def next(self, place: str) -> tuple[str, ...]:
+        """What to type, the repair at its ``place``."""
         if self.root is None:
             return () if self.works else ("kedoctor run",)
         code = self.root.result.code
-        if code not in self._checks:
-            return (*self.root.result.commands[:1], "kedoctor run")
-        repair = f"sudo kedoctor run --fix --only {code}" if code in self._remedies else "kedoctor run"
-        return f"kedoctor explain {code}", repair
+        explain = (f"kedoctor explain {code}",) if code in self._checks else self.root.result.commands[:1]
+        if place:
+            return (*explain, f"sudo kedoctor run --fix   # on {place}")
+        mendable = code in self._remedies and not self.root.result.inferred
+        return (*explain, f"sudo kedoctor run --fix --only {code}" if mendable else "sudo kedoctor run --fix")
 
     def summary(self, trace: Trace, label: str, *, interrupted: bool) -> Text:
         """One sentence: the broken hop and what it means, or that everything works, or what is missing."""
@@ -481,27 +492,35 @@ class _Conclusion:
         return self._undetermined(name, zh)
 
     def _of_fault(self, root: _Tested, name: str, zh: str) -> Text:
-        title = self._hops.get(root.hop, root.step.title)
+        number = self._tested.index(root) + 1
+        told = self._hops.get(root.hop, root.step.title)
+        title = Text(f"hop {number}, {told.en}", zh=f"第 {number} 环节（{told.zh}）")
         if self.works:
             return Text(
-                f"{name} works now, but only by what was set up before: {title.en} is broken. {root.result.seen.en}",
-                zh=f"{zh} 目前可用，但只是依靠之前建立的连接：{title.zh} 已中断。{root.result.seen.zh}",
+                f"{name} works now, but only over connections made before; for new ones {title.en}, is broken: "
+                f"{root.result.seen.en}",
+                zh=f"{zh} 目前可用，但只是依靠之前建立的连接；对新连接，{title.zh}已中断：{root.result.seen.zh}",
             )
-        points = Text("is broken, as its answer shows, at", zh="从应答看，中断于")
-        sure = Text("is broken at", zh="中断于")
-        words = points if root.result.inferred else sure
+        if root.result.inferred:
+            return Text(
+                f"{name} is broken, and its answer points at {told.en}: {root.result.seen.en}",
+                zh=f"{zh} 已中断，应答指向{told.zh}：{root.result.seen.zh}",
+            )
         return Text(
-            f"{name} {words.en} {title.en}: {root.result.seen.en}",
-            zh=f"{zh} {words.zh} {title.zh}：{root.result.seen.zh}",
+            f"{name} is broken at {title.en}: {root.result.seen.en}",
+            zh=f"{zh} 中断于{title.zh}：{root.result.seen.zh}",
         )
 
     def _undetermined(self, name: str, zh: str) -> Text:
-        open_ = [one for one in self._tested if one.result.state is not StepState.OK]
-        first = next((one for one in open_ if one.step.proof), next(iter(open_), None))
-        why = first.result.seen if first is not None else Text("no hop was tested.", zh="没有检测任何环节。")
+        if len(self._tested) < 2:
+            return Text(
+                f"{name} could not be traced: what it begins with is not known.",
+                zh=f"无法跟踪 {zh}：起点未知。",
+            )
+        proof = next((place for place, one in enumerate(self._tested, 1) if one.step.proof), 0)
         return Text(
-            f"{name}: nothing broken was found, and that it works is not proved: {why.en}",
-            zh=f"{zh}：没有发现中断，但也未证明可用：{why.zh}",
+            f"{name}: nothing broken was found, but that it works is not proved; hop {proof} says why.",
+            zh=f"{zh}：没有发现中断，但也未证明可用；原因见第 {proof} 环节。",
         )
 
 

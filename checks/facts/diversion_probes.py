@@ -82,10 +82,17 @@ def stream_servers(
     wire: Wire, record: TunnelPortRecord, targets: DiversionTargets
 ) -> StreamServers | Unavailable:
     """Asks each cloudcore on record; unavailable when nothing could be sent at all."""
+    return ask_servers(wire, record, targets, _DIRECT)
+
+
+def ask_servers(
+    wire: Wire, record: TunnelPortRecord, targets: DiversionTargets, seconds: float
+) -> StreamServers | Unavailable:
+    """What the stream servers of all cloudcores on record say within ``seconds``."""
     addresses = [ip for ip in record.ports if ip and is_ip(ip)] or sorted(targets.live)[:4]
 
     def ask(address: str) -> StreamServer:
-        answer = wire.get(url_at(address, targets.port, "/"), timeout=_DIRECT)
+        answer = wire.get(url_at(address, targets.port, "/"), timeout=seconds)
         return StreamServer(address, targets.port, answer)
 
     found = ask_all(ask, addresses)

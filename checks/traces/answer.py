@@ -18,7 +18,7 @@ from kedoctor.checks.facts.cloud_host import CloudProcesses
 from kedoctor.checks.facts.diversion_probes import DiversionProbe, DiversionProbes, StreamServers
 from kedoctor.checks.facts.tunnelport import TunnelPortRecord
 from kedoctor.checks.traces.probes import TracedPeer
-from kedoctor.checks.traces.words import judged, off_apiserver, ok
+from kedoctor.checks.traces.words import judged, nothing_meant, off_apiserver, ok
 from kedoctor.x509 import CertificateError, read_certificates
 
 __all__ = ["who_answers"]
@@ -46,6 +46,10 @@ def who_answers(
         return ok(_arrived(probe))
     if found.state is not StepState.BROKEN:
         return found
+    if record.current and probe.port not in record.current:
+        said = str(probe.answer.status) if isinstance(probe.answer, HttpAnswer) else probe.answer.detail
+        told = Text(f"cloudcore does not answer ({said})", zh=f"应答者不是 cloudcore（{said}）")
+        return nothing_meant(f"{probe.address}:{probe.port}", probe.port, told)
     return _with_peer(found, probe, peer)
 
 

@@ -13,7 +13,7 @@ from kedoctor.checks.facts.diversions import Diversion, Diversions
 from kedoctor.checks.facts.metrics import MetricsServer
 from kedoctor.checks.facts.nat import NatRules
 from kedoctor.checks.facts.tunnelport import TunnelPortRecord
-from kedoctor.checks.traces.words import judged, off_apiserver, ok
+from kedoctor.checks.traces.words import judged, nothing_meant, off_apiserver, ok
 
 __all__ = ["nat_path"]
 
@@ -38,6 +38,11 @@ def nat_path(
     target: TraceTarget,
 ) -> StepResult:
     """KE303 says whether a rule takes the edge's port, KE304 whether it leads to a live cloudcore."""
+    way = next(iter(diversions.items), None)
+    if way is not None and record.current and way.port not in record.current:
+        to = outcome_told(way.path.outcome)
+        told = Text(f"it goes to {to.en}", zh=f"去往 {to.zh}")
+        return nothing_meant(f"{way.edge.internal_ip}:{way.port}", way.port, told)
     rule = dnat_rule(
         rules,
         record,
@@ -49,9 +54,9 @@ def nat_path(
     )
     leads = dnat_target(rules, diversions, targets, probes=probes, servers=servers, processes=processes)
     found = judged(target.trace, (dnat_rule, rule), (dnat_target, leads))
-    if found.state is not StepState.OK or not diversions.items:
+    if found.state is not StepState.OK or way is None:
         return found
-    return ok(_told(rules, diversions.items[0]))
+    return ok(_told(rules, way))
 
 
 def _told(rules: NatRules, diversion: Diversion) -> Text:

@@ -29,6 +29,7 @@ from kedoctor.checks.facts.diversion_probes import (
     DiversionProbes,
     StreamServers,
     TunnelProbe,
+    ask_servers,
     node_name_of,
     url_at,
 )
@@ -70,6 +71,14 @@ def traced_diversion(
     by_port = {} if isinstance(record, Unavailable) else {number: ip for ip, number in record.ports.items()}
     path = rules.effective(Packet(edge.internal_ip, port, local_addresses=local))
     return Diversions((Diversion(port, by_port.get(port, ""), edge, path, (edge.name,)),))
+
+
+@fact
+def traced_servers(
+    wire: Wire, record: TunnelPortRecord, targets: DiversionTargets, target: TraceTarget
+) -> StreamServers | Unavailable:
+    """The stream servers, within the time that one probe may take."""
+    return ask_servers(wire, record, targets, min(_DIRECT, target.patience))
 
 
 @fact
@@ -174,6 +183,7 @@ def relayed_answer(cluster: Cluster, edges: EdgeNodes, target: TraceTarget) -> R
 
 FACTS: tuple[Callable[..., object], ...] = (
     traced_diversion,
+    traced_servers,
     traced_answer,
     traced_peer,
     session_probes,

@@ -10,12 +10,12 @@ from kedoctor.checks.traces.words import broken, not_known, off_api, ok
 
 __all__ = ["relayed"]
 
-_WHAT = Text("the node-proxy request", zh="节点代理请求")
+_WHAT = Text("The node-proxy request", zh="节点代理请求")
 
 
 @step(
     name="node-proxy",
-    title=Text("the API server's request to the edge", zh="API 服务器到边缘的请求"),
+    title=Text("kube-apiserver's own request", zh="kube-apiserver 自身的请求"),
     hop="session",
     unless=off_api,
 )

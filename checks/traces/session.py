@@ -30,7 +30,7 @@ _BY_ADDRESS = "top"
 
 @step(
     name="session",
-    title=Text("session in cloudcore, asked directly at 10003", zh="cloudcore 中的会话（直接询问 10003）"),
+    title=Text("session in cloudcore, at 10003", zh="cloudcore 中的会话（10003）"),
     hop="session",
     unless=off_cloud,
 )

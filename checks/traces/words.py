@@ -24,6 +24,7 @@ __all__ = [
     "judged",
     "missing",
     "not_known",
+    "nothing_meant",
     "off_api",
     "off_apiserver",
     "off_cloud",
@@ -55,6 +56,16 @@ def broken(seen: Text, **more: Any) -> StepResult:
 def not_known(seen: Text, **more: Any) -> StepResult:
     """It was looked at, and that decides nothing."""
     return StepResult(state=StepState.UNKNOWN, seen=seen, **more)
+
+
+def nothing_meant(probe: str, port: int, seen: Text) -> StepResult:
+    """What is seen at a port that no cloudcore has on record: nothing is meant to divert it, so nothing is judged."""
+    return not_known(
+        Text(
+            f"{probe}: {seen.en}; port {port} is on no record, so nothing is meant to divert it (see the hop before).",
+            zh=f"{probe}：{seen.zh}；端口 {port} 不在记录中，本来就不会被转发（见前面的环节）。",
+        )
+    )
 
 
 def missing(one: Unavailable) -> StepResult:
@@ -101,13 +112,10 @@ def _rank(check: Callable[..., Any], finding: Finding, capability: str) -> int:
     return _RANK.index(finding.status)
 
 
-def _command(target: TraceTarget) -> str:
-    where = f" -n {target.namespace}" if target.namespace else ""
-    return f"kedoctor trace {target.trace} {target.name}{where}"
-
-
-def _not_seen(target: TraceTarget, where: Text) -> StepResult:
-    command = _command(target)
+def _not_seen(target: TraceTarget, where: Text, *, name: str = "") -> StepResult:
+    """``name`` is what the target is called there, if not as here."""
+    namespace = f" -n {target.namespace}" if target.namespace and not name else ""
+    command = f"kedoctor trace {target.trace} {name or target.name}{namespace}"
     return StepResult(
         state=StepState.NOT_SEEN,
         seen=Text(
@@ -136,7 +144,7 @@ def off_edge(traced: Traced, target: TraceTarget) -> StepResult | None:
     """A hop that only the edge itself sees."""
     if traced.here:
         return None
-    return _not_seen(target, Text(f"on {traced.node} itself", zh=f"在 {traced.node} 上"))
+    return _not_seen(target, Text(f"on {traced.node} itself", zh=f"在 {traced.node} 上"), name=traced.node)
 
 
 def off_api(traced: Traced, target: TraceTarget) -> StepResult | None:

@@ -34,7 +34,9 @@ _COLOURS = {
 }
 _FROM = Text("{what}, seen from {host} ({sides})", zh="{what}，从 {host}（{sides}）查看")
 _LAPTOP = Text("neither cloud nor edge", zh="既非云端也非边缘")
-_NOT_SEEN = Text("Not seen from here: hop {hops} ({where}).", zh="从此处看不到：第 {hops} 环节（{where}）。")
+_NOT_SEEN = Text(
+    "Not seen from here: hops {hops}; run it {where}.", zh="从此处看不到：第 {hops} 环节；请{where}运行。"
+)
 _NEXT = Text("next:", zh="下一步：")
 
 
