@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = "1.0"
+_GLANCE = 0.2
 F = TypeVar("F", bound=Callable[..., "StepResult"])
 
 
@@ -388,10 +390,12 @@ def _within(seconds: float, work: Callable[[], Any]) -> Any:
     """What ``work`` gives, or ``None`` when it does not come back; its thread is then left behind."""
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=lambda: done.put(work()), name="kedoctor-hop", daemon=True).start()
-    try:
-        return done.get(timeout=seconds)
-    except queue.Empty:
-        return None
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        # A signal that comes just before the wait begins does not end the wait, so no wait is long.
+        with suppress(queue.Empty):
+            return done.get(timeout=_GLANCE)
+    return None
 
 
 def _out_of_time(seconds: float) -> StepResult:
@@ -497,9 +501,8 @@ class _Conclusion:
         title = Text(f"hop {number}, {told.en}", zh=f"第 {number} 环节（{told.zh}）")
         if self.works:
             return Text(
-                f"{name} works now, but only over connections made before; for new ones {title.en}, is broken: "
-                f"{root.result.seen.en}",
-                zh=f"{zh} 目前可用，但只是依靠之前建立的连接；对新连接，{title.zh}已中断：{root.result.seen.zh}",
+                f"{name} works at this moment, but {title.en}, is broken, so it will not last: {root.result.seen.en}",
+                zh=f"{zh} 目前仍可用，但{title.zh}已中断，因此不会持久：{root.result.seen.zh}",
             )
         if root.result.inferred:
             return Text(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from kedoctor.api import Side, StepResult, Text, Trace
 from kedoctor.checks.traces.address import api_server, dialled_address
 from kedoctor.checks.traces.answer import who_answers
-from kedoctor.checks.traces.at_edge import container_runtime, edged_here
+from kedoctor.checks.traces.at_edge import container_runtime, edged_here, tunnel_here
 from kedoctor.checks.traces.diversion import nat_path
 from kedoctor.checks.traces.metrics import FACTS as FIGURES
 from kedoctor.checks.traces.metrics import metrics_backend, metrics_registered, metrics_request
@@ -33,6 +33,7 @@ _WAY: tuple[Callable[..., StepResult], ...] = (
     nat_path,
     session,
     relayed,
+    tunnel_here,
     edged_here,
     container_runtime,
 )

@@ -33,7 +33,7 @@ class TracedObjects:
 def traced_objects(cluster: Cluster, target: TraceTarget) -> TracedObjects:
     """``NAMESPACE/POD``, a pod of the given namespace, a node, or a pod of the namespace ``default``, in this order."""
     namespace, name = _parts(target)
-    if not _NAME.match(name):
+    if not _NAME.match(name) or not _NAME.match(namespace or "default"):
         return TracedObjects()
     if not namespace:
         nodes = needed(cluster.list(Node, field_selector=f"metadata.name={name}"))

@@ -30,7 +30,7 @@ def pod(name: str, node: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": "default"},
+        "metadata": {"name": name, "namespace": "default", "labels": {"app": name}},
         "spec": {"nodeName": node, "containers": [{"name": "main", "image": "busybox"}]} if node else {},
         "status": {
             "phase": "Running" if node else "Pending",
@@ -150,11 +150,27 @@ while True:
         file.write(b"+")
     threading.Thread(target=hold, args=(link,), daemon=True).start()
 """
-TUNNEL = """
-import socket, sys
-link = socket.create_connection((sys.argv[1], 10004))
+EDGECORE = """
+import ctypes, socket, sys, threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+ctypes.CDLL(None).prctl(15, b"edgecore")
+class Health(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *told):
+        pass
+link, edged = socket.create_connection((sys.argv[1], 10004)), None
 print("up", flush=True)
 for line in sys.stdin:
+    if line == "serve\\n":
+        edged = HTTPServer(("127.0.0.1", 10350), Health)
+        threading.Thread(target=edged.serve_forever, daemon=True).start()
+    elif line == "silence\\n":
+        edged.shutdown()
+        edged.server_close()
     link.sendall(b".")
     print("alive" if link.recv(1) == b"." else "gone", flush=True)
 """
@@ -191,8 +207,8 @@ class TraceSite:
             home / "tunnel",
             home / "ca.crt",
         )
-        self._tunnel = self._spoken_with(edge, TUNNEL, CLOUD)
-        assert self._answer(self._tunnel) == "up"
+        self._edgecore = self._spoken_with(edge, EDGECORE, CLOUD)
+        assert self._answer(self._edgecore) == "up"
 
     def _start_api(self) -> subprocess.Popen[str]:
         objects = json.dumps([*NAMESPACES, *OBJECTS, *PODS])
@@ -226,6 +242,10 @@ class TraceSite:
         """``ports`` by node, ``log`` of pod web and whether it ``writes``, ``hangs`` (a pattern of requests)."""
         assert self._answer(self._api, json.dumps(said)) == "done"
 
+    def edged(self, word: str) -> None:
+        """``serve`` or ``silence``: edged's own server on the edge."""
+        assert self._answer(self._edgecore, word) == "alive"
+
     def rule(self, backend: Backend = "nft", to: str = f"{CLOUD}:10003", port: int = PORT) -> None:
         """A DNAT rule in OUTPUT."""
         rule = ["-p", "tcp", "--dport", str(port), "-j", "DNAT", "--to-destination", to]
@@ -241,11 +261,11 @@ class TraceSite:
 
     def tunnels(self) -> tuple[int, bool]:
         """How many tunnels were ever made, and whether the first one still carries a byte both ways."""
-        alive = self._answer(self._tunnel, "ping") == "alive"
+        alive = self._answer(self._edgecore, "ping") == "alive"
         return (self.home / "tunnel").read_bytes().count(b"+"), alive
 
     def trace(
-        self, *words: str, host: NetworkNamespace | None = None, timeout: str = "2s", wait: float = 100
+        self, *words: str, host: NetworkNamespace | None = None, timeout: str = "1s", wait: float = 100
     ) -> subprocess.CompletedProcess[str]:
         """``kedoctor trace`` run on the cloud host."""
         argv = [sys.executable, "-m", "kedoctor", "trace", *words, "--timeout", timeout, "--lang", "en"]
