@@ -12,11 +12,9 @@ from kedoctor.api import Reason, StepResult, Text, Unavailable
 from kedoctor.checks.explainer import explain
 from kedoctor.checks.traces.words import broken, not_known
 
-__all__ = ["dead_session", "from_text", "hung", "no_session", "unavailable"]
+__all__ = ["cut_off", "dead_session", "from_text", "hung", "no_session", "unavailable"]
 
 _STATUS = re.compile(r"\s*\(?HTTP (\d{3})\)?$")
-_COMMANDS = ("kedoctor explain {text!r}",)
-_NO_ANSWER = frozenset({Reason.REFUSED, Reason.UNREACHABLE, Reason.UNTRUSTED, Reason.NOT_CONFIGURED})
 
 
 def from_text(text: str, what: Text) -> StepResult:
@@ -25,7 +23,8 @@ def from_text(text: str, what: Text) -> StepResult:
     cause = next(iter(answer.causes), None)
     if cause is None:
         return broken(
-            Text(f"{what.en} ended with an error: {text}", zh=f"{what.zh}以错误结束：{text}"), inferred=True
+            Text(f"{what.en} ended with an error: {text}.", zh=f"{what.zh}以错误结束：{text}。"),
+            inferred=True,
         )
     return broken(
         Text(
@@ -57,6 +56,19 @@ def dead_session(what: Text) -> StepResult:
         Text(
             f"{what.en} ended with success and an empty body: the session of this edge in cloudcore is dead, its tunnel is gone.",
             zh=f"{what.zh}返回成功但内容为空：该边缘在 cloudcore 中的会话已失效，隧道已断开。",
+        ),
+        hop="session",
+        code="KE508",
+        inferred=True,
+    )
+
+
+def cut_off(what: Text) -> StepResult:
+    """A stream that was opened and ended without a word (``unexpected EOF`` of kubectl)."""
+    return broken(
+        Text(
+            f"{what.en} broke off without a word, as it does when the session of this edge in cloudcore is dead.",
+            zh=f"{what.zh} 无任何内容即中断，该边缘在 cloudcore 中的会话失效时即如此。",
         ),
         hop="session",
         code="KE508",

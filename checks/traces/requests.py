@@ -17,7 +17,7 @@ from kedoctor.api import (
     step,
 )
 from kedoctor.checks.traces.log_content import posing
-from kedoctor.checks.traces.outcomes import dead_session, from_text, hung, no_session, unavailable
+from kedoctor.checks.traces.outcomes import cut_off, dead_session, from_text, hung, no_session, unavailable
 from kedoctor.checks.traces.probes import RelayedAnswer
 from kedoctor.checks.traces.target import Traced, TracedPod
 from kedoctor.checks.traces.words import broken, not_known, off_api, ok
@@ -254,8 +254,10 @@ def _no_stream(answer: StreamedAnswer, what: Text, target: TraceTarget) -> StepR
         return _refused(answer, what, target)
     if answer.reason == _LATE:
         return hung(what, target.patience)
-    if not answer.complete or not answer.reason:
-        return from_text("unexpected EOF", what)
+    if not answer.complete:
+        return cut_off(what)
+    if not answer.reason:
+        return dead_session(what)
     if _NO_WORDS.fullmatch(answer.reason):
         return no_session(what)
     return _told(answer.reason, what)

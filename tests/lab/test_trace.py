@@ -269,6 +269,8 @@ def _started(site: TraceSite, *words: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         env=site.cloud.env,
         text=True,
+        # A test run in the background of a shell would hand on that it ignores the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     site.cloud._children.append(child)
     return child
