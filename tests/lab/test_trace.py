@@ -366,8 +366,10 @@ def test_a_tunnel_that_is_not_there_is_named_on_the_edge(
     site: TraceSite, tmp_path: Path, enable: str, code: str
 ) -> None:
     yaml = YAML.replace("10004", "10009").replace("enable: true", f"enable: {enable}")
+    site.edged("serve")
     with _containerd(tmp_path):
         exit_code, _, found = _on_edge(site, tmp_path, "logs", "edge1", yaml=yaml)
+    site.edged("silence")
     assert (exit_code, found["broken"], found["code"]) == (1, "tunnel", code), found["summary"]
 
 

@@ -60,6 +60,7 @@ def test_what_is_not_seen_is_said_with_where_it_would_be(laptop: Site) -> None:
         "answer": "on the API server's host",
         "nat": "on the API server's host",
         "session": "on the cloud host",
+        "tunnel": "on edge1 itself",
         "edged": "on edge1 itself",
         "runtime": "on edge1 itself",
     }
