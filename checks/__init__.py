@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, StandIn, Trace, hookimpl
+from kedoctor.api import DataPath, Explanation, StandIn, Symptom, Trace, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -26,8 +26,10 @@ __all__ = [
     "kedoctor_facts",
     "kedoctor_page",
     "kedoctor_paths",
+    "kedoctor_settings",
     "kedoctor_sides",
     "kedoctor_standins",
+    "kedoctor_symptoms",
     "kedoctor_traces",
 ]
 
@@ -80,6 +82,22 @@ def kedoctor_paths() -> Sequence[DataPath]:
     from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
 
     return [PATH]
+
+
+@hookimpl
+def kedoctor_settings() -> list[type]:
+    """Cloudcore's configuration, its Secrets by fingerprint, and edgecore.yaml of each edge."""
+    from kedoctor.checks.facts.settings import HostSettings, SecretSettings, SiteSettings  # noqa: PLC0415  as above
+
+    return [SiteSettings, SecretSettings, HostSettings]
+
+
+@hookimpl
+def kedoctor_symptoms() -> Sequence[Symptom]:
+    """What users of a KubeEdge site see."""
+    from kedoctor.checks.symptoms import SYMPTOMS  # noqa: PLC0415  as above
+
+    return SYMPTOMS
 
 
 @hookimpl

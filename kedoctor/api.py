@@ -22,7 +22,7 @@ from kedoctor.changes.actions import (
     WriteFile,
     YamlChange,
 )
-from kedoctor.changes.plan import NoPlan, Plan, remedy
+from kedoctor.changes.plan import NoPlan, Plan, Touch, remedy
 from kedoctor.declarations import (
     Check,
     DataPath,
@@ -32,6 +32,7 @@ from kedoctor.declarations import (
     RedactionRule,
     Risk,
     Side,
+    Symptom,
     Vantage,
     check,
     fact,
@@ -89,12 +90,14 @@ from kedoctor.observations import (
     Unit,
 )
 from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
 from kedoctor.tracing import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
+    "WITHHELD",
     "AccessReview",
     "Action",
     "Addresses",
@@ -134,8 +137,10 @@ __all__ = [
     "ImportImage",
     "InChinese",
     "IssueCertificates",
+    "KeptDocument",
     "Loan",
     "LogText",
+    "Manifest",
     "MissingError",
     "NoPlan",
     "Note",
@@ -165,6 +170,7 @@ __all__ = [
     "ReviewAccess",
     "Risk",
     "Scene",
+    "SettingsDocument",
     "Side",
     "Socket",
     "Sockets",
@@ -177,9 +183,11 @@ __all__ = [
     "StepState",
     "StreamedAnswer",
     "SuspectedCause",
+    "Symptom",
     "Text",
     "TlsPeer",
     "ToolOutput",
+    "Touch",
     "Trace",
     "TraceTarget",
     "Unavailable",
@@ -191,9 +199,12 @@ __all__ = [
     "YamlChange",
     "check",
     "decode",
+    "differences",
+    "encode_pretty",
     "fact",
     "failed",
     "field",
+    "flattened",
     "hookimpl",
     "needed",
     "passed",
