@@ -94,7 +94,7 @@ from kedoctor.records import Record, RecordError, decode, encode_pretty, field, 
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
-from kedoctor.tracing import StepResult, StepState, Trace, TraceTarget, step
+from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
     "WITHHELD",

@@ -29,7 +29,7 @@ from kedoctor.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.explaining import Explanation
 from kedoctor.ports import Host
 from kedoctor.sandbox.standins import StandIn
-from kedoctor.tracing import Trace
+from kedoctor.trace_model import Trace
 
 __all__ = ["hookimpl", "hookspec"]
 

@@ -23,7 +23,7 @@ from kedoctor.formats import ReportFormat
 from kedoctor.ports import Host
 from kedoctor.registry import Refusal, Registry
 from kedoctor.sandbox.standins import StandIn
-from kedoctor.tracing import Trace
+from kedoctor.trace_model import Trace
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 

@@ -15,7 +15,8 @@ from kedoctor.plugins import load_plugins
 from kedoctor.records import encode_pretty
 from kedoctor.sites import LiveOptions, live_site
 from kedoctor.text import Text
-from kedoctor.tracing import HopSeen, StepState, TraceReport, TraceTarget, run_trace
+from kedoctor.trace_model import HopSeen, StepState, TraceReport, TraceTarget
+from kedoctor.tracing import run_trace
 
 __all__ = ["command"]
 

@@ -17,7 +17,8 @@ from kedoctor.api import Side, Text, TraceTarget
 from kedoctor.evaluation import HostView, SiteView
 from kedoctor.memo import MemoSource
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.tracing import HopSeen, TraceReport, run_trace
+from kedoctor.trace_model import HopSeen, TraceReport
+from kedoctor.tracing import run_trace
 
 pytestmark = pytest.mark.skipif(recordings() is None, reason="the recordings are not here")
 

@@ -35,7 +35,8 @@ from kedoctor.api import (
 from kedoctor.errors import UsageError
 from kedoctor.observations import ReadFile
 from kedoctor.registry import DeclarationError, Registry
-from kedoctor.tracing import HopSeen, TraceReport, run_trace
+from kedoctor.trace_model import HopSeen, TraceReport
+from kedoctor.tracing import run_trace
 
 OK, BROKEN, UNKNOWN, NOT_SEEN = StepState.OK, StepState.BROKEN, StepState.UNKNOWN, StepState.NOT_SEEN
 METADATA = FileMetadata("/etc/motd", "file", 0o644, 0, 0, 5, datetime(2026, 1, 1, tzinfo=UTC))
