@@ -112,8 +112,8 @@ class Conclusion:
     def _undetermined(self, name: str, zh: str) -> Text:
         if len(self._tested) < 2:
             return Text(
-                f"{name} could not be traced: what it begins with is not known.",
-                zh=f"无法跟踪 {zh}：起点未知。",
+                f"{name} could not be traced: hop 1 says why.",
+                zh=f"无法跟踪 {zh}：原因见第 1 环节。",
             )
         proof = next((place for place, one in enumerate(self._tested, 1) if one.step.proof), 0)
         return Text(

@@ -154,8 +154,7 @@ def metrics_request(
     what = Text(f"The request for figures of {traced.node}", zh=f"对 {traced.node} 指标数据的请求")
     answer = figures.answer
     if isinstance(answer, Unavailable):
-        found = unavailable(answer, what, target.patience)
-        return found if found.hop else _replaced(found)
+        return _unanswered(answer, what, target)
     if answer.status in (401, 403):
         return not_known(
             Text(
@@ -173,8 +172,21 @@ def metrics_request(
     return _of_pod(found, pod, traced, samples)
 
 
-def _replaced(found: StepResult) -> StepResult:
-    return found if found.state is StepState.UNKNOWN else broken(found.seen, code="KE606", inferred=True)
+def _unanswered(missing: Unavailable, what: Text, target: TraceTarget) -> StepResult:
+    """The metrics API answers from metrics-server's memory, so its silence says nothing of the edge."""
+    if missing.reason not in (Reason.TIMEOUT, Reason.SERVER_ERROR):
+        return unavailable(missing, what, target.patience)
+    late = missing.reason is Reason.TIMEOUT
+    why = f"no answer within {target.patience:g} s" if late else missing.detail
+    why_zh = f"{target.patience:g} 秒内没有应答" if late else missing.detail
+    return broken(
+        Text(
+            f"{what.en} got no figures from the metrics API: {why}.",
+            zh=f"{what.zh}没有从指标 API 得到数据：{why_zh}。",
+        ),
+        code="KE605",
+        inferred=True,
+    )
 
 
 def _of_pod(found: StepResult, pod: PodFigures, traced: Traced, samples: NodeSamples) -> StepResult:
