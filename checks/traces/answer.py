@@ -57,8 +57,8 @@ def _arrived(probe: DiversionProbe) -> Text:
     place, shown = f"{probe.address}:{probe.port}", _certificate(probe.answer)
     status = probe.answer.status if isinstance(probe.answer, HttpAnswer) else 0
     return Text(
-        f"cloudcore's stream server answers at {place}: TCP, TLS with {shown}, HTTP {status}.",
-        zh=f"{place} 由 cloudcore 的流服务应答：TCP、TLS（{shown}）、HTTP {status}。",
+        f"cloudcore's stream server answers at {place}: TCP, TLS with {shown.en}, HTTP {status}.",
+        zh=f"{place} 由 cloudcore 的流服务应答：TCP、TLS（{shown.zh}）、HTTP {status}。",
     )
 
 
@@ -70,8 +70,8 @@ def _with_peer(found: StepResult, probe: DiversionProbe, peer: TracedPeer) -> St
         return replace(
             found,
             seen=Text(
-                f"{found.seen.en.removesuffix('.')} ({shown}).",
-                zh=f"{found.seen.zh.removesuffix('。')}（{shown}）。",
+                f"{found.seen.en.removesuffix('.')} ({shown.en}).",
+                zh=f"{found.seen.zh.removesuffix('。')}（{shown.en}）。",
             ),
         )
     if (
@@ -93,8 +93,8 @@ def _with_peer(found: StepResult, probe: DiversionProbe, peer: TracedPeer) -> St
         return replace(
             found,
             seen=Text(
-                f"{place} is not cloudcore's stream server: it shows {shown}{ended}.",
-                zh=f"{place} 不是 cloudcore 的流服务：出示 {shown}{ended_zh}。",
+                f"{place} is not cloudcore's stream server: it shows {shown.en}{ended}.",
+                zh=f"{place} 不是 cloudcore 的流服务：出示 {shown.zh}{ended_zh}。",
             ),
         )
     if isinstance(peer.tls, Unavailable) and peer.tls.reason is Reason.INVALID:
@@ -108,16 +108,18 @@ def _with_peer(found: StepResult, probe: DiversionProbe, peer: TracedPeer) -> St
     return found
 
 
-def _certificate(answer: HttpAnswer | Unavailable) -> str:
+def _certificate(answer: HttpAnswer | Unavailable) -> Text:
     return _shown(answer.certificate if isinstance(answer, HttpAnswer) else b"")
 
 
-def _shown(der: bytes) -> str:
+def _shown(der: bytes) -> Text:
     """The names in a certificate."""
     if not der:
-        return "no certificate"
+        return Text("no certificate", zh="没有证书")
     try:
         leaf = read_certificates(der)[0]
     except CertificateError as error:
-        return f"a certificate that cannot be read ({error})"
-    return f"certificate {leaf.subject}, issuer {leaf.issuer}"
+        return Text(f"a certificate that cannot be read ({error})", zh=f"无法读取的证书（{error}）")
+    return Text(
+        f"certificate {leaf.subject}, issuer {leaf.issuer}", zh=f"证书 {leaf.subject}，签发者 {leaf.issuer}"
+    )

@@ -70,5 +70,5 @@ def _told(rules: NatRules, diversion: Diversion) -> Text:
     by, rule = whose(mapping), mapping.rule
     return Text(
         f"{dialled} goes to {to.en}, by {by.en} (iptables-{mapping.backend}, chain {rule.chain}, rule {rule.position}).",
-        zh=f"{dialled} 去往 {to.zh}，依据{by.zh}（iptables-{mapping.backend}，链 {rule.chain}，第 {rule.position} 条）。",
+        zh=f"{dialled} 去往 {to.zh}，依据：{by.zh}（iptables-{mapping.backend}，链 {rule.chain}，第 {rule.position} 条）。",
     )

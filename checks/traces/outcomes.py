@@ -103,7 +103,9 @@ def unavailable(missing: Unavailable, what: Text, seconds: float) -> StepResult:
             code="KE921",
         )
     if missing.reason is not Reason.SERVER_ERROR:
-        return not_known(Text(f"{what.en} was not made: {missing}.", zh=f"未能执行{what.zh}：{missing}。"))
+        return not_known(
+            Text(f"{what.en} was not made: {missing}.", zh=f"未能执行：{what.zh}（{missing}）。")
+        )
     said = _STATUS.sub("", missing.detail)
     if not said:
         return no_session(what) if "500" in missing.detail else from_text(missing.detail, what)
