@@ -71,7 +71,7 @@ def _with_peer(found: StepResult, probe: DiversionProbe, peer: TracedPeer) -> St
             found,
             seen=Text(
                 f"{found.seen.en.removesuffix('.')} ({shown.en}).",
-                zh=f"{found.seen.zh.removesuffix('。')}（{shown.en}）。",
+                zh=f"{found.seen.zh.removesuffix('。')}（{shown.zh}）。",
             ),
         )
     if (
