@@ -212,23 +212,17 @@ def test_who_is_there_without_tls(site: TraceSite, speaks: str) -> None:
     ("target", "words"),
     [
         (("nope",), "neither a node nope nor a pod default/nope"),
-        (("-n", "default", "nope"), "no pod nope in namespace default"),
-        (("default/proxy",), "not on an edge"),
-        (("cloud",), "not on an edge"),
+        (("-n", "default", "proxy"), "not on an edge"),
         (("default/waits",), "on no node yet"),
-        (("no such/thing",), "no pod thing in namespace no such"),
     ],
 )
 def test_what_cannot_be_traced(site: TraceSite, target: tuple[str, ...], words: str) -> None:
-    for form in ("json", "terminal"):
-        done = site.trace("logs", *target, "--format", form)
-        assert (done.returncode, done.stdout) == (64, "")
-        assert words in done.stderr
+    done = site.trace("logs", *target, "--format", "json")
+    assert (done.returncode, done.stdout) == (64, "")
+    assert words in done.stderr
 
 
-@pytest.mark.parametrize(
-    "hangs", ["GET /api/v1/nodes", "GET /api/v1/namespaces/default/pods", "GET /version"]
-)
+@pytest.mark.parametrize("hangs", ["GET /api/v1/namespaces/default/pods", "GET /version"])
 def test_an_api_server_that_hangs(site: TraceSite, hangs: str) -> None:
     site.rule()
     site.tell(hangs=hangs)
