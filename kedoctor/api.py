@@ -111,6 +111,7 @@ from kedoctor.records import Record, RecordError, decode, encode_pretty, field, 
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
+from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
     "WITHHELD",
@@ -211,6 +212,8 @@ __all__ = [
     "StatFile",
     "Statement",
     "Status",
+    "StepResult",
+    "StepState",
     "StreamedAnswer",
     "SuspectedCause",
     "Symptom",
@@ -218,6 +221,8 @@ __all__ = [
     "TlsPeer",
     "ToolOutput",
     "Touch",
+    "Trace",
+    "TraceTarget",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -240,6 +245,7 @@ __all__ = [
     "remedy",
     "replace",
     "skipped",
+    "step",
     "unknown",
     "warned",
 ]
