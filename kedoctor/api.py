@@ -75,6 +75,7 @@ from kedoctor.observations import (
     Process,
     Processes,
     ReadFile,
+    ReadOfflineBundle,
     ReadPodLog,
     ReadResources,
     Reason,
@@ -90,6 +91,15 @@ from kedoctor.observations import (
     Unavailable,
     Unit,
 )
+from kedoctor.offline.inventory import (
+    BundledFile,
+    BundledImage,
+    BundledKind,
+    OfflineBundle,
+    OfflineProblem,
+    OfflineProblemKind,
+)
+from kedoctor.offline.references import canonical
 from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.procedures import Kind, Parameter, Procedure
 from kedoctor.records import Record, RecordError, decode, field, replace
@@ -103,6 +113,9 @@ __all__ = [
     "ApiAnswer",
     "ApiWrite",
     "ApplyObject",
+    "BundledFile",
+    "BundledImage",
+    "BundledKind",
     "Certainty",
     "ChangeMode",
     "Check",
@@ -143,6 +156,9 @@ __all__ = [
     "Now",
     "Object",
     "Occasion",
+    "OfflineBundle",
+    "OfflineProblem",
+    "OfflineProblemKind",
     "Parameter",
     "Parts",
     "PatchObject",
@@ -154,6 +170,7 @@ __all__ = [
     "Process",
     "Processes",
     "ReadFile",
+    "ReadOfflineBundle",
     "ReadPodLog",
     "ReadResources",
     "Reason",
@@ -192,6 +209,7 @@ __all__ = [
     "Wire",
     "WriteFile",
     "YamlChange",
+    "canonical",
     "check",
     "decode",
     "fact",
