@@ -12,6 +12,7 @@ from hashlib import sha256
 from ipaddress import IPv4Network
 from typing import Any
 
+import edge_samples
 import pytest
 from remedied import planned, told, verdict_of
 from siteworld import both_languages, only
@@ -22,6 +23,7 @@ from kedoctor.api import (
     BundledImage,
     BundledKind,
     Connection,
+    EditYaml,
     File,
     FileMetadata,
     HttpAnswer,
@@ -45,6 +47,7 @@ from kedoctor.api import (
     Unit,
     WriteFile,
 )
+from kedoctor.changes.hands.files import edited
 from kedoctor.checks import (
     edge_install_bundle,
     edge_install_cloud,
@@ -538,3 +541,23 @@ def test_who_another_installation_is_told_by_the_document_not_by_lines() -> None
     assert found(ours).stranger == ""
     assert found(ours.replace("edge1", "edge10")).stranger == "node edge10"  # B5: no substrings
     assert found(ours.replace("10.0.0.1", "110.0.0.1")).stranger == "cloud 110.0.0.1:10000"  # B9
+
+
+def test_keys_that_a_join_did_not_set_are_set_by_their_place() -> (
+    None
+):  # B11 to B16, and 0.3 (1): no loopback
+    where = EdgeTarget("edge1", *(HostPort("10.99.0.1", port) for port in (10000, 10002, 10004)))
+    runtime = RuntimeFile("/c", exists=True, driver="cgroupfs")
+    assert edge_install_join.edge_settings(where, runtime, edge_samples.config()).status is Status.PASS
+    wrong = edge_samples.edited(enable="false", server="127.0.0.1:10004")
+    finding = edge_install_join.edge_settings(where, runtime, wrong)
+    verdict = verdict_of(edge_install_join.edge_settings, finding, "h")
+    plan = planned(join_remedies.edge_settings(verdict, where, runtime, wrong), verdict)
+    (edit,) = plan.actions
+    assert isinstance(edit, EditYaml)
+    assert {one.path: one.value for one in edit.changes} == {
+        "modules.edgeStream.enable": True,
+        "modules.edgeStream.server": "10.99.0.1:10004",
+    }
+    after = edge_samples.config(edited(wrong.document.text.encode(), edit.changes).decode())
+    assert edge_install_join.edge_settings(where, runtime, after).status is Status.PASS
