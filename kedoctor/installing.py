@@ -38,6 +38,9 @@ from kedoctor.text import Text
 
 __all__ = ["Install", "stands_text"]
 
+_MORE = 60.0
+"""Seconds for checks that wait for others to be judged."""
+
 _RIGHT = Text("right", zh="符合")
 _SO = Text("already so", zh="已如此")
 _WRONG = Text("no", zh="不符合")
@@ -86,8 +89,7 @@ class Install:
         steps = self._steps()
         count = len(self.procedure.preflight)
         try:
-            if not self.dry_run:
-                self._recover()
+            self._recover()
             self._preflight(steps[:count])
             foreseen = self._survey(steps[count:])
             if foreseen and not self.dry_run:
@@ -113,7 +115,14 @@ class Install:
 
     def _judged(self, steps: Sequence[Step]) -> tuple[list[Step], Context]:
         """The steps with their verdicts as of now, and the context that remedies plan from."""
-        outcome = run_checks(self.plugins.registry, self.look().view, [step.node for step in steps])
+        # A check that reads a whole bundle on a slow disk takes longer than any other.
+        longest = max((step.node.check.deadline for step in steps), default=0.0)
+        outcome = run_checks(
+            self.plugins.registry,
+            self.look().view,
+            [step.node for step in steps],
+            deadline=longest + _MORE,
+        )
         found: dict[str, list[Verdict]] = {}
         for verdict in outcome.verdicts:
             if not (self.member and verdict.node) or verdict.node == self.member:
@@ -199,9 +208,16 @@ class Install:
 
     def _recover(self) -> None:
         for entry in self.journal.entries():
-            for action in entry.manifest.actions if entry.phase is Phase.OPEN else ():
+            if entry.phase is not Phase.OPEN:
+                continue
+            if self.dry_run:
+                self.witness.say(_would_recover(entry))
+                continue
+            for action in entry.manifest.actions:
                 if isinstance(action, RunProgram):
                     self.witness.say(_waits_for(action))
+        if self.dry_run:
+            return
         for entry in recover(self.journal, self.actors, tell=self.witness.tell):
             self.witness.say(_recovered(entry))
 
@@ -348,6 +364,13 @@ def _waits_for(action: RunProgram) -> Text:
     return Text(
         f"An interrupted install had started {action.name}; if it still runs, its end is waited for (at most {action.seconds:.0f} s).",
         zh=f"被中断的安装曾启动 {action.name}；若仍在运行，将等待其结束（最多 {action.seconds:.0f} 秒）。",
+    )
+
+
+def _would_recover(entry: Entry) -> Text:
+    return Text(
+        f"An interrupted step ({entry.id}) would be taken back first; below is what is so now.",
+        zh=f"会先撤销一个被中断的步骤（{entry.id}）；以下为当前状态。",
     )
 
 
