@@ -25,6 +25,7 @@ from kedoctor.changes.carrying import (
 from kedoctor.changes.journal import Entry, Journal, Phase
 from kedoctor.changes.plan import MergedPlan, NoPlan, Plan, merge
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
+from kedoctor.declarations import Side
 from kedoctor.engine import run_checks
 from kedoctor.errors import ChangeError, ConfigurationError, ExitCode
 from kedoctor.evaluation import Context
@@ -125,13 +126,18 @@ class Install:
         )
         found: dict[str, list[Verdict]] = {}
         for verdict in outcome.verdicts:
-            if not (self.member and verdict.node) or verdict.node == self.member:
+            if not self._of_others(verdict):
                 found.setdefault(verdict.code, []).append(verdict)
         judged = [
             Step(step.number, step.total, step.node, tuple(found.get(step.node.check.code, ())))
             for step in steps
         ]
         return judged, outcome.site
+
+    def _of_others(self, verdict: Verdict) -> bool:
+        """Whether it is about another node; what is judged on this host is about this one, whatever its name still is."""
+        site = verdict.side == Side.SITE.value
+        return bool(site and self.member and verdict.node) and verdict.node != self.member
 
     def _preflight(self, steps: Sequence[Step]) -> None:
         judged, _ = self._judged(steps)
