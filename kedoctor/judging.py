@@ -14,7 +14,17 @@ from kedoctor.records import replace
 from kedoctor.registry import Refusal, RegisteredCheck
 from kedoctor.text import Text
 
-__all__ = ["blocked", "crashed", "judge", "not_run", "not_seen", "out_of_time", "refused", "verdict"]
+__all__ = [
+    "blocked",
+    "crashed",
+    "judge",
+    "not_known",
+    "not_run",
+    "not_seen",
+    "out_of_time",
+    "refused",
+    "verdict",
+]
 
 FOLD_OVER = 50
 """So many edges are listed one by one; more that say the same are folded."""
@@ -33,6 +43,9 @@ _REASONS = {
     Reason.NOT_CONFIGURED: Text(
         "no kubeconfig was found; name one with --kubeconfig, or run as root on the cloud host",
         zh="未找到 kubeconfig；请用 --kubeconfig 指定，或以 root 在云端主机上运行",
+    ),
+    Reason.NOT_GIVEN: Text(
+        "nobody named it; `kedoctor install` asks for it", zh="未指定；由 `kedoctor install` 的选项给出"
     ),
     Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
     Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
@@ -64,7 +77,7 @@ def judge(
     try:
         findings = _findings(check.judge(**context.arguments(node.parameters)))
     except MissingError as missing:
-        findings = [_not_known(missing.unavailable)]
+        findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
     except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
@@ -114,7 +127,8 @@ def _findings(answer: object) -> list[Finding]:
     return [Finding(status=Status.SKIP, summary=nothing)]
 
 
-def _not_known(missing: Unavailable) -> Finding:
+def not_known(missing: Unavailable) -> Finding:
+    """What is said where something that is needed was not read."""
     reason = _REASONS[missing.reason]
     summary = Text(
         f"Not known: {missing.what} was not read: {reason.en}.",
@@ -203,6 +217,10 @@ _VIEWS = {
     Side.CLOUD: Text(
         "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
         zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+    Side.HOST: Text(
+        "Not looked at: no host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --bundle 提供其诊断包。",
     ),
     Side.EDGE: Text(
         "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",
