@@ -85,7 +85,7 @@ from kedoctor.observations import (
     Unit,
 )
 from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.records import Record, RecordError, decode, decode_yaml, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.text import Text
 
@@ -178,6 +178,7 @@ __all__ = [
     "YamlChange",
     "check",
     "decode",
+    "decode_yaml",
     "fact",
     "failed",
     "field",

@@ -159,7 +159,7 @@ def test_the_lines_of_old_and_new_versions_are_read() -> None:
     assert set(read.complaints) == {"edge1", "edge2"}
     found = list(metrics_log(read, server(), edges(edge(), edge("edge2")), BLIND))
     assert [(one.status, one.node) for one in found] == [(Status.FAIL, "edge1"), (Status.FAIL, "edge2")]
-    assert "no session" in found[0].summary.en
+    assert "no tunnel for the address" in found[0].summary.en
     assert "nothing diverts" in found[1].summary.en
 
 
