@@ -3,7 +3,7 @@
 ::
 
     site = FaultySite()
-    faults.EDGESTREAM_OFF.inject(site)
+    faults.named("edgestream-off").inject(site)
     site.report()                # as `kedoctor run --bundle cloud.tgz --bundle edge1.tgz`
 
 The base is ``fixtures/healthy-two-edges``: a cloud host and edge1 as hosts, edge2 through the API. A fault changes what
@@ -16,150 +16,46 @@ logs. Probes are answered by :mod:`recorded_wire` from that state. So two faults
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from faulty_machine import (
+    CLOUD,
+    CLOUDCORE_PORTS,
+    CONFIG,
+    EDGE,
+    EDGED,
+    HUB,
+    NODE_PORT,
+    NOW,
+    OTHER,
+    STREAM,
+    TUNNEL,
+    Machine,
+    plugins,
+    recorded,
+)
+from faulty_source import FaultySource, FaultyWire
 from recorded_certificates import Pki
-from recorded_wire import HostOnWire, RecordedWire, SiteOnWire
+from recorded_wire import HostOnWire, SiteOnWire
 
 from kedoctor import observations as o
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Side
 from kedoctor.evaluation import HostView, SiteView
-from kedoctor.memo import MemoSource, Observation
+from kedoctor.memo import MemoSource
 from kedoctor.model import Report
-from kedoctor.observations import Reason, Request, Unavailable
-from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.records import replace
-from kedoctor.replay import ReplaySource, open_bundle
 from kedoctor.sites import OpenSite
+from kedoctor.x509 import read_certificates
 from kedoctor.yamldoc import Edit, SetKey, edit
 
-__all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite", "Machine"]
-
-FIXTURES = Path(__file__).parent / "fixtures"
-BASE = "healthy-two-edges"
-NOW = datetime(2026, 11, 23, 4, 8, 18, tzinfo=UTC)
-CLOUD, EDGE, OTHER = "10.99.0.1", "10.99.0.2", "10.99.0.3"
-NODE_PORT = 10358  # what the recorded cloudcore took
-CONFIG = "/etc/kubeedge/config/edgecore.yaml"
-TUNNEL, HUB, STREAM, EDGED = 10004, 10000, 10003, 10350
-CLOUDCORE_PORTS = (10000, 10002, 10003, 10004, 9091)
+__all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite"]
 
 Change = Callable[[Any], Any]
-
-
-@cache
-def plugins() -> Plugins:
-    """The built-in plugins, loaded once."""
-    return load_plugins(directory=Path("/nonexistent"))
-
-
-@cache
-def _recorded(host: str) -> ReplaySource:
-    assert plugins().registry.checks  # only then are the kinds of objects known
-    return ReplaySource(open_bundle(FIXTURES / BASE / f"{host}.tgz"))
-
-
-class Machine:
-    """One host: what was recorded of it, and what is different now."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.base = _recorded(name)
-        self.files: dict[str, bytes | Unavailable] = {}
-        self.modes: dict[str, int] = {}
-        self.found: dict[str, tuple[o.FileMetadata, ...]] = {}
-        self.units: dict[str, o.Unit] = {}
-        self.tools: dict[str, o.ToolOutput] = {}
-        self.processes: list[o.Process] = list(self.base.observe(o.ListProcesses()).items)
-        self.sockets: list[o.Socket] = list(self.base.observe(o.ListSockets()).items)
-        self.addresses: o.Addresses = self.base.observe(o.ListAddresses())
-        self.clock_ahead = timedelta(0)
-
-    # ------------------------------------------------------------------------------------ changing it
-
-    def content(self, path: str) -> bytes:
-        """What the file holds now."""
-        now = self.files.get(path)
-        if isinstance(now, bytes):
-            return now
-        file = self.base.observe(o.ReadFile(path))
-        assert isinstance(file, o.File), file
-        return file.data
-
-    def absent(self, *paths: str) -> None:
-        """Takes files away."""
-        for path in paths:
-            self.files[path] = Unavailable(Reason.ABSENT, path, "it does not exist")
-
-    def unit(self, name: str, **fields: Any) -> None:
-        """A unit with other properties than it has."""
-        known = self.units.get(name) or self.base.observe(o.ReadUnit(name))
-        if isinstance(known, Unavailable):
-            known = o.Unit(name, "loaded", "active", "running", "enabled")
-        self.units[name] = replace(known, **fields)
-
-    def says(self, tool: str, stdout: str = "", *, stderr: str = "", code: int = 0) -> None:
-        """What a program prints, whatever its arguments."""
-        self.tools[tool] = o.ToolOutput((f"/usr/bin/{tool}",), code, stdout, stderr)
-
-    def close(self, *, port: int, listening: bool = False, peer: str = "") -> None:
-        """Ends connections of (or listening on) a port."""
-
-        def goes(one: o.Socket) -> bool:
-            at_port = port in (one.local_port, one.remote_port)
-            right = (one.state == "LISTEN") == listening
-            return at_port and right and (not peer or one.remote_address == peer)
-
-        self.sockets = [one for one in self.sockets if not goes(one)]
-
-    def listen(self, address: str, port: int, process: str, pid: int) -> None:
-        """A listener more."""
-        self.sockets.append(o.Socket(address, port, "", 0, "LISTEN", pid, process))
-
-    # ------------------------------------------------------------------------------------ looking at it
-
-    def observe(self, request: Request) -> Any:
-        """The answer, or ``None`` for what the site as a whole decides."""
-        match request:
-            case o.ReadClock():
-                return o.Now(NOW + self.clock_ahead)
-            case o.ReadFile(path=path) if path in self.files:
-                data = self.files[path]
-                return data if isinstance(data, Unavailable) else o.File(self._metadata(path), data)
-            case o.StatFile(path=path) if path in self.files or path in self.modes:
-                data = self.files.get(path, b"")
-                return data if isinstance(data, Unavailable) else self._metadata(path)
-            case o.FindFiles(pattern=pattern) if pattern in self.found:
-                return o.Files(self.found[pattern])
-            case o.ListProcesses():
-                return o.Processes(tuple(self.processes))
-            case o.ListSockets():
-                return o.Sockets(tuple(self.sockets))
-            case o.ListAddresses():
-                return self.addresses
-            case o.ReadUnit(name=name) if name in self.units:
-                return self.units[name]
-            case o.RunTool(tool=tool) if tool in self.tools:
-                return self.tools[tool]
-        return None
-
-    def _metadata(self, path: str) -> o.FileMetadata:
-        known = self.base.observe(o.StatFile(path))
-        if isinstance(known, Unavailable):
-            file = self.base.observe(o.ReadFile(path))
-            kind = "socket" if path.endswith(".sock") else "file"
-            usual = o.FileMetadata(path, kind, 0o600, 0, 0, 1, NOW - timedelta(hours=1))
-            known = usual if isinstance(file, Unavailable) else file.metadata
-        data = self.files.get(path)
-        size = len(data) if isinstance(data, bytes) else known.size
-        return replace(known, mode=self.modes.get(path, known.mode), size=size)
 
 
 @dataclass(slots=True)
@@ -190,6 +86,10 @@ class FaultySite:
     not_ready: str = ""  # what the edge reports of itself when it is not Ready
     restarted: bool = False  # cloudcore was started anew: it knows no session of before
     metrics: _Metrics = field(default_factory=_Metrics)
+    k3s: bool = False  # kube-apiserver is K3s'
+    apiserver_flags: list[str] = field(default_factory=list)
+    extra_daemon_pod: Change | None = None  # makes one more pod of a DaemonSet from one that is there
+    yaml_tail: bytes = b""  # what somebody wrote below the last line of edgecore.yaml
     foreign_listener: tuple[int, str, int] | None = None  # on the edge: port, program, process
 
     def __post_init__(self) -> None:
@@ -220,7 +120,7 @@ class FaultySite:
 
     def objects(self, kind: str) -> tuple[Any, ...]:
         """The recorded objects of a kind, as far as any list of them was recorded."""
-        for request, answer in _recorded("cloud").entries():
+        for request, answer in recorded("cloud").entries():
             if isinstance(request, o.ListObjects) and request.kind == kind and isinstance(answer, tuple):
                 return answer
         return ()
@@ -269,7 +169,7 @@ class FaultySite:
 
     def _log(self, pod: str) -> str:
         if pod not in self.logs:
-            for request, answer in _recorded("cloud").entries():
+            for request, answer in recorded("cloud").entries():
                 if (
                     isinstance(request, o.ReadPodLog)
                     and request.pod.startswith(pod)
@@ -293,7 +193,7 @@ class FaultySite:
     def report(self, *sides: str) -> Report:
         """What kedoctor says of it, over both hosts or over those of the named sides."""
         self._derive()
-        sources = {"cloud": _Source(self, self.cloud), "edge1": _Source(self, self.edge)}
+        sources = {"cloud": FaultySource(self, self.cloud), "edge1": FaultySource(self, self.edge)}
         memos = {name: MemoSource(source) for name, source in sources.items()}
         hosts = {"cloud": Side.CLOUD, "edge1": Side.EDGE}
         wanted = sides or tuple(hosts)
@@ -302,6 +202,7 @@ class FaultySite:
         return consult(plugins(), OpenSite(view, {name: memos[name] for name in wanted}), Question())
 
     def _derive(self) -> None:
+        self._derive_apiserver()
         self._derive_edge()
         self._derive_cloud()
         self._derive_session()
@@ -309,6 +210,8 @@ class FaultySite:
 
     def _derive_edge(self) -> None:
         edge = self.edge
+        if self.yaml_tail:
+            edge.files[CONFIG] = edge.content(CONFIG) + self.yaml_tail
         if not self.tunnel:
             edge.close(port=TUNNEL)
         if not self.hub:
@@ -326,6 +229,33 @@ class FaultySite:
             edge.listen("127.0.0.1", port, program, pid)
         if self.edgecore_down:
             edge.processes = [one for one in edge.processes if one.name != "edgecore"]
+
+    def _derive_apiserver(self) -> None:
+        cloud, flags = self.cloud, tuple(self.apiserver_flags)
+        if not self.k3s:
+            cloud.processes = [
+                replace(one, argv=(*one.argv, *flags)) if one.name == "kube-apiserver" else one
+                for one in cloud.processes
+            ]
+            return
+        # K3s verifies kubelets unless told otherwise, and looks up names last (facts.md §8.5).
+        given = ("--kubelet-certificate-authority=", *flags)
+        words = ("server", *(f"--kube-apiserver-arg={flag.removeprefix('--')}" for flag in given))
+        started = NOW - timedelta(hours=1)
+        cloud.processes = [one for one in cloud.processes if one.name != "kube-apiserver"]
+        cloud.processes.append(
+            o.Process(57, 1, "k3s-server", ("/usr/local/bin/k3s", *words), started=started)
+        )
+        cloud.units["k3s.service"] = o.Unit(
+            "k3s.service",
+            "loaded",
+            "active",
+            "running",
+            "enabled",
+            main_pid=57,
+            exec_start=("/usr/local/bin/k3s", *words),
+            fragment_path="/etc/systemd/system/k3s.service",
+        )
 
     def _derive_cloud(self) -> None:
         cloud = self.cloud
@@ -416,6 +346,8 @@ class FaultySite:
             answer = (self._metrics_deployment(),)
         if not isinstance(answer, tuple):
             return answer
+        if self.extra_daemon_pod is not None and request.label_selector == "controller-revision-hash":
+            answer = (*answer, self.extra_daemon_pod(answer[0]))
         changed: Iterable[Any] = answer
         for change in self.edits.get(request.kind, ()):
             changed = [new for old in changed if (new := change(old)) is not None]
@@ -446,7 +378,7 @@ class FaultySite:
             HostOnWire("edge1", EDGE, self.edge.sockets),
             HostOnWire("edge2", OTHER, _alike(self.edge.sockets)),
         ]
-        return _Wired(
+        return FaultyWire(
             cloud=HostOnWire("cloud", CLOUD, self.cloud.sockets),
             edges=edges,
             rules=[self.legacy, self.nft],
@@ -467,74 +399,6 @@ class FaultySite:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Wired(SiteOnWire):
-    """The wire of this site; figures of an edge are those that the bundle holds."""
-
-    node_addresses: Mapping[str, str] = field(default_factory=dict)  # by node, what its Node says
-
-    def edge_at(self, address: str) -> HostOnWire | None:
-        """Also an address that is only in the Node: a rule diverts by the port, whatever the address."""
-        named = {value: name for name, value in self.node_addresses.items()}
-        own = next((edge for edge in self.edges if edge.address == address), None)
-        return own or next((edge for edge in self.edges if edge.name == named.get(address)), None)
-
-    def stats(self, edge: HostOnWire) -> bytes:
-        """The summary that a live edge sends."""
-        url = f"https://{CLOUD}:{STREAM}/stats/summary?only_cpu_and_memory=true"
-        answer = _recorded("cloud").observe(o.GetHttp(url, host_header=EDGE, timeout=8.0))
-        body: bytes = answer.body
-        return body.replace(b'"nodeName": "edge1"', b'"nodeName": "%s"' % edge.name.encode())
-
-
-class _Source:
-    """What one host of the site answers."""
-
-    def __init__(self, site: FaultySite, machine: Machine) -> None:
-        self._site = site
-        self._machine = machine
-        wired = site.on_wire()
-        me = wired.cloud if machine is site.cloud else wired.edges[0]
-        self._wire = RecordedWire(wired, me)
-
-    def observation(self, request: Request) -> Observation:
-        """The answer, read now."""
-        return Observation(request, self.observe(request), NOW, 0)
-
-    def observe(self, request: Request) -> Any:
-        """The answer of the machine, the cluster or the wire, else what was recorded."""
-        on_cloud = self._machine is self._site.cloud
-        answer = self._machine.observe(request)
-        if answer is not None:
-            return answer
-        match request:
-            case o.ReadJournal(unit="edgecore.service") if not on_cloud:
-                return o.LogText("\n".join(self._site.journal.splitlines()[-request.lines :]) + "\n")
-            case o.RunTool(tool="iptables-legacy-save") if on_cloud:
-                return replace(self._machine.base.observe(request), stdout=self._site.legacy)
-            case o.RunTool(tool="iptables-nft-save") if on_cloud:
-                return replace(self._machine.base.observe(request), stdout=self._site.nft)
-            case o.OpenTcp() | o.OpenTls() | o.GetHttp():
-                return self._wire.observe(request)
-            case o.ListObjects() | o.ReadPodLog() | o.ReviewAccess() | o.GetPath() if on_cloud:
-                return self._of_cluster(request)
-        return self._machine.base.observe(request)
-
-    def _of_cluster(self, request: Request) -> Any:
-        site = self._site
-        match request:
-            case o.ListObjects():
-                return site.listed(request)
-            case o.ReadPodLog(pod=pod, previous=False):
-                log = next((text for name, text in site.logs.items() if pod.startswith(name)), None)
-                if log is not None:
-                    return o.LogText("\n".join(log.splitlines()[-request.lines :]) + "\n")
-            case o.ReviewAccess(user=""):
-                asked = f"{request.verb} {request.resource}/{request.subresource}".rstrip("/")
-                return o.AccessReview(asked not in site.denied)
-        return self._machine.base.observe(request)
-
-
 # ------------------------------------------------------------------------------------------- small changes
 
 
@@ -543,13 +407,11 @@ def _plain(path: str) -> o.FileMetadata:
 
 
 def _der(pem: bytes) -> bytes:
-    from kedoctor.x509 import read_certificates  # noqa: PLC0415  only where there is one
-
     return read_certificates(pem)[0].der if pem else b""
 
 
 def _alike(sockets: Iterable[o.Socket]) -> list[o.Socket]:
-    return [one for one in _recorded("edge1").observe(o.ListSockets()).items if one.state == "LISTEN"]
+    return [one for one in recorded("edge1").observe(o.ListSockets()).items if one.state == "LISTEN"]
 
 
 def _with_ready(node: Any, status: str, reason: str, message: str) -> Any:
@@ -574,8 +436,3 @@ def _unavailable(service: Any) -> Any:
         for one in service.status.conditions
     )
     return replace(service, status=replace(service.status, conditions=conditions))
-
-
-def record(text: dict[str, Any]) -> str:
-    """The annotation of ConfigMap tunnelport."""
-    return json.dumps(text)
