@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from faulty_site import FaultySite
 
-__all__ = ["Fault", "fault"]
+__all__ = ["Fault", "Inject", "fault"]
 
 Inject = Callable[[FaultySite], None]
 
