@@ -31,6 +31,7 @@ HOMES = {
     "pytest": ("kedoctor.gate",),
     "rich": ("kedoctor.reports.screen",),
     "ruamel": ("kedoctor.yamldoc",),
+    "websocket": ("kedoctor.live.pod_streams",),
 }
 
 # Modules through which a check could reach the world. Reading its own data files is knowledge, not the world.
