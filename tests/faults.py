@@ -12,7 +12,7 @@ from fault import Fault
 from faults_cloud import CLOUD_FAULTS
 from faults_edge import EDGE_FAULTS
 
-__all__ = ["FAULTS", "HIDES", "hidden", "named"]
+__all__ = ["FAULTS", "HIDES", "hidden", "named", "possible"]
 
 FAULTS: list[Fault] = [*CLOUD_FAULTS, *EDGE_FAULTS]
 
@@ -52,7 +52,6 @@ HIDES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "edgecore-stopped": (_ENDED, "a unit that ends by itself was not stopped"),
     "database-unusable": (_ENDED, "edgecore ends for one reason at a time"),
-    "manager-internal-too": (("cloudcore-config-refused",), "one key has one value"),
     "duplicate-internal-ip": (
         (*_NOT_READY, *_CLOUDCORE_DOWN),
         "of two Nodes with one address one is not there, as after a machine joined again under a new name",
@@ -92,6 +91,18 @@ _READS_YAML = (
     ),
 )
 """What is judged by edgecore.yaml, which says where files and sockets are: behind a broken one it is blocked."""
+
+
+_ONE_PLACE = (
+    {"manager-internal-too", "cloudcore-config-refused"},  # one key
+    {"edge-cert-expired", "edge-cert-of-another", "old-certificate-loaded"},  # one file
+)
+
+
+def possible(faults: Sequence[Fault]) -> bool:
+    """Whether faults can be together: a key has one value, a file one content."""
+    names = {one.name for one in faults}
+    return all(len(names & place) < 2 for place in _ONE_PLACE)
 
 
 def named(name: str) -> Fault:
