@@ -46,6 +46,10 @@ HIDES: dict[str, tuple[tuple[str, ...], str]] = {
         "nothing is there to compare the clock with, so no date is believed",
     ),
     "edge-clock-ahead": (_CLOUDCORE_DOWN, "nothing is there to compare the clock with"),
+    "tunnel-port-dropped": (
+        ("edgecore-yaml-broken",),
+        "no edge that can be asked has tried the port, and a rule alone may be another fault's",
+    ),
     "old-certificate-loaded": (
         (*_ENDED, "edgecore-stopped"),
         "no edgecore runs that could hold an old certificate",

@@ -92,6 +92,7 @@ LESSONS = (
     ("kubelet-port-wrong", "other-ca"),
     ("two-machines-one-name", "edged-moved"),
     ("rotation-off", "tunnel-port-dropped"),
+    ("hostname-first", "token-expired", "kubelet-beside"),
 )
 
 
