@@ -30,7 +30,7 @@ _ENDED = (
 _NO_TUNNEL = (
     *_ENDED,
     *("edgestream-off", "edgestream-server-loopback", "tunnel-port-dropped", "edge-cert-expired"),
-    *("edgecore-stopped", "cloudstream-off"),
+    *("edgecore-stopped", "cloudstream-off", "tunnel-half-open"),
 )
 _NOT_READY = (
     *_ENDED,
@@ -53,6 +53,19 @@ HIDES: dict[str, tuple[tuple[str, ...], str]] = {
     "old-certificate-loaded": (
         (*_ENDED, "edgecore-stopped"),
         "no edgecore runs that could hold an old certificate",
+    ),
+    "tunnel-half-open": (
+        (
+            *_ENDED,
+            *_CLOUDCORE_DOWN,
+            "edgecore-stopped",
+            "cloudstream-off",
+            "edge-cert-expired",
+            "stream-port-moved",
+            "node-ip-differs",
+            "duplicate-internal-ip",
+        ),
+        "there is no tunnel that could be half open, or cloudcore cannot be asked for its session",
     ),
     "edgecore-stopped": (_ENDED, "a unit that ends by itself was not stopped"),
     "database-unusable": (_ENDED, "edgecore ends for one reason at a time"),

@@ -102,6 +102,12 @@ def edgestream_server_loopback(site: FaultySite) -> None:
     edge_dial(site, "dial tcp 127.0.0.1:10004: connect: connection refused", "127.0.0.1:10004")
 
 
+@fault(EDGE_FAULTS, "KE503", "tunnel")
+def tunnel_half_open(site: FaultySite) -> None:
+    """Something on the way forgot the connection: cloudcore has no end of it, edgecore still has (facts.md §10 (6))."""
+    site.half_open = True
+
+
 @fault(EDGE_FAULTS, "KE405", "tunnel", waits=True)
 def old_certificate_loaded(site: FaultySite) -> None:
     """server.crt was renewed after edgecore started; EdgeStream keeps the old pair (facts.md §10 (29))."""

@@ -83,6 +83,7 @@ class FaultySite:
     hub_down: set[str] = field(default_factory=set)
     cloudcore_down: set[str] = field(default_factory=set)
     stream_down: set[str] = field(default_factory=set)
+    half_open: bool = False  # cloudcore lost its end of the tunnel, the edge does not know
     not_ready: str = ""  # what the edge reports of itself when it is not Ready
     restarted: bool = False  # cloudcore was started anew: it knows no session of before
     metrics: _Metrics = field(default_factory=_Metrics)
@@ -264,6 +265,8 @@ class FaultySite:
                 cloud.close(port=TUNNEL, peer=address)
         if not self.hub:
             cloud.close(port=HUB, peer=EDGE)
+        if self.half_open:
+            cloud.close(port=TUNNEL, peer=EDGE)
         if self.stream_down:
             for port in (STREAM, TUNNEL):
                 cloud.close(port=port, listening=True)
@@ -285,7 +288,8 @@ class FaultySite:
         site = self.on_wire()
         arrives = site.diverted(self.node_port("edge1")) == (CLOUD, STREAM)
         edge = site.edge_named("edge1")
-        if arrives and not self.tunnel and not (self.stream_down or self.cloudcore_down) and edge is not None:
+        lost = self.half_open or not self.tunnel
+        if arrives and lost and not (self.stream_down or self.cloudcore_down) and edge is not None:
             said = {
                 "dead": "add apiServer connection into Tunnel session [edge1] error the tunnel connection of Tunnel "
                 "session [edge1] has closed",
@@ -309,7 +313,7 @@ class FaultySite:
         arrives = self.on_wire().diverted(self.node_port(name)) == (CLOUD, STREAM)
         if name == "edge2":
             return arrives and not (self.stream_down or self.cloudcore_down)
-        return arrives and self.tunnel and not self.edged_down
+        return arrives and self.tunnel and not self.half_open and not self.edged_down
 
     def secrets(self) -> dict[str, dict[str, bytes]]:
         """The Secrets of namespace kubeedge by name, decoded."""
