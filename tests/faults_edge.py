@@ -171,9 +171,14 @@ def hub_server_loopback(site: FaultySite) -> None:
 
 
 def edge_certificate(
-    site: FaultySite, *, begins: datetime | None = None, ends: datetime | None = None, node: str = "edge1"
+    site: FaultySite,
+    *,
+    begins: datetime | None = None,
+    ends: datetime | None = None,
+    node: str = "edge1",
+    key: str = "edge1",
 ) -> bytes:
-    """A server.crt of edge1's key, signed by the site's CA."""
+    """A server.crt for the key of edge1 (or another), signed by the site's CA."""
     start = begins or NOW - timedelta(days=100)
     end = ends or start + timedelta(days=365)
     subject = x509.Name(
@@ -184,7 +189,7 @@ def edge_certificate(
     )
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KubeEdge")])
     usages = (ExtendedKeyUsageOID.CLIENT_AUTH,)
-    return site.pki.edge_certificate("edge1", Described(subject, issuer, start, end, 4711, usages))
+    return site.pki.edge_certificate(key, Described(subject, issuer, start, end, 4711, usages))
 
 
 @fault(EDGE_FAULTS, "KE402", "certificates")

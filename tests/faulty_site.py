@@ -193,7 +193,7 @@ class FaultySite:
 
     def report(self, *sides: str) -> Report:
         """What kedoctor says of it, over both hosts or over those of the named sides."""
-        self._derive()
+        self.derive()
         sources = {"cloud": FaultySource(self, self.cloud), "edge1": FaultySource(self, self.edge)}
         memos = {name: MemoSource(source) for name, source in sources.items()}
         hosts = {"cloud": Side.CLOUD, "edge1": Side.EDGE}
@@ -202,7 +202,8 @@ class FaultySite:
         view = SiteView(views, memos[wanted[0]], "cloud" in wanted)
         return consult(plugins(), OpenSite(view, {name: memos[name] for name in wanted}), Question())
 
-    def _derive(self) -> None:
+    def derive(self) -> None:
+        """Puts in what follows from everything that is set; once, when all faults are in."""
         self._derive_apiserver()
         self._derive_edge()
         self._derive_cloud()
