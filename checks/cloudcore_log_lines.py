@@ -101,7 +101,7 @@ def _newest(lines: Sequence[LogLine], by_address: Mapping[str, str]) -> Iterator
         about = by_address.get(place, place)
         if message.logs is not None:
             meaning = filled(message.meaning, named({**match.groupdict(), "node": about}))
-            newest[message.pattern.pattern, about] = _Told(message.logs, meaning, about, line)
+            newest[message.text, about] = _Told(message.logs, meaning, about, line)
     yield from newest.values()
 
 

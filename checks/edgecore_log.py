@@ -75,9 +75,9 @@ def _counting(log: EdgecoreLog) -> Iterator[tuple[LogUse, Text, LogLine, int]]:
     for line in _recent(log):
         found = table.in_log(_CODE, line.raw)
         if found is not None:
-            seen.setdefault(found[0].pattern.pattern, []).append((line, found[1]))
+            seen.setdefault(found[0].text, []).append((line, found[1]))
     for message in table.of_logs[_CODE]:
-        lines = seen.get(message.pattern.pattern, [])
+        lines = seen.get(message.text, [])
         if message.logs and len(lines) >= message.logs.least and not _healed(log, message, lines[-1][0]):
             last, match = lines[-1]
             yield message.logs, filled(message.meaning, named(match.groupdict())), last, len(lines)

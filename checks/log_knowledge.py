@@ -84,12 +84,14 @@ class LogUse:
     hint: Text | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Message:
-    """A text of the table; the fields are described at its head. ``tells`` of noise is ``benign``."""
+    """A text of the table; the fields are described at its head. ``tells`` of noise is ``benign``.
 
-    pattern: re.Pattern[str]
-    words: tuple[str, ...]
+    Patterns are compiled when they are first needed: of the table a run needs few, and ``explain`` not all.
+    """
+
+    text: str
     component: str
     versions: str
     severity: str
@@ -97,9 +99,24 @@ class Message:
     leg: str
     codes: tuple[str, ...]
     settles: frozenset[str]
-    node: re.Pattern[str] | None
+    names: str
     logs: LogUse | None
     meaning: Text
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What the text looks like."""
+        return re.compile(self.text, re.IGNORECASE)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Of which every match has one, in lower case."""
+        return fixed_words(self.text)
+
+    @cached_property
+    def node(self) -> re.Pattern[str] | None:
+        """What finds the edge's name where ``pattern`` does not."""
+        return re.compile(self.names, re.IGNORECASE) if self.names else None
 
     def place(self, text: str, match: re.Match[str]) -> str:
         """The name or address of the edge that the text is about, or nothing."""
@@ -284,8 +301,7 @@ def _leg(name: str, one: Mapping[str, Any]) -> Leg:
 
 def _message(one: Mapping[str, Any], defaults: Mapping[str, Any]) -> Message:
     return Message(
-        pattern=re.compile(one["pattern"], re.IGNORECASE),
-        words=fixed_words(one["pattern"]),
+        text=one["pattern"],
         component=one["component"],
         versions=one.get("versions", defaults["versions"]),
         severity=one.get("severity", defaults["severity"]),
@@ -293,7 +309,7 @@ def _message(one: Mapping[str, Any], defaults: Mapping[str, Any]) -> Message:
         leg=one.get("leg", ""),
         codes=tuple(one.get("codes", ())),
         settles=frozenset(one.get("settles", ())),
-        node=re.compile(one["node"], re.IGNORECASE) if "node" in one else None,
+        names=one.get("node", ""),
         logs=_use(one["logs"]) if "logs" in one else None,
         meaning=_text(one["meaning"]),
     )
