@@ -22,7 +22,7 @@ from kedoctor.changes.actions import (
     WriteFile,
     YamlChange,
 )
-from kedoctor.changes.plan import NoPlan, Plan, remedy
+from kedoctor.changes.plan import NoPlan, Plan, Touch, remedy
 from kedoctor.declarations import (
     Check,
     DataPath,
@@ -32,6 +32,7 @@ from kedoctor.declarations import (
     RedactionRule,
     Risk,
     Side,
+    Symptom,
     Vantage,
     check,
     fact,
@@ -89,11 +90,13 @@ from kedoctor.observations import (
     Unit,
 )
 from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.records import Record, RecordError, decode, decode_yaml, field, replace
+from kedoctor.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
 
 __all__ = [
+    "WITHHELD",
     "AccessReview",
     "Action",
     "Addresses",
@@ -133,8 +136,10 @@ __all__ = [
     "ImportImage",
     "InChinese",
     "IssueCertificates",
+    "KeptDocument",
     "Loan",
     "LogText",
+    "Manifest",
     "MissingError",
     "NoPlan",
     "Note",
@@ -164,6 +169,7 @@ __all__ = [
     "ReviewAccess",
     "Risk",
     "Scene",
+    "SettingsDocument",
     "Side",
     "Socket",
     "Sockets",
@@ -174,9 +180,11 @@ __all__ = [
     "Status",
     "StreamedAnswer",
     "SuspectedCause",
+    "Symptom",
     "Text",
     "TlsPeer",
     "ToolOutput",
+    "Touch",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -187,9 +195,12 @@ __all__ = [
     "check",
     "decode",
     "decode_yaml",
+    "differences",
+    "encode_pretty",
     "fact",
     "failed",
     "field",
+    "flattened",
     "hookimpl",
     "needed",
     "passed",

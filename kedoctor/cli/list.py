@@ -8,17 +8,20 @@ import click
 
 from kedoctor.cli import options
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.selection import Selection
 
 __all__ = ["command"]
 
 
 @click.command()
 @click.option("--formats", "what", flag_value="formats", help="List the report formats.")
+@click.option("--symptoms", "what", flag_value="symptoms", help="List what run --symptom can be asked about.")
 @click.option("--plugins", "what", flag_value="plugins", help="List the plugins and what was refused.")
 @options.language_option
 def command(*, what: str | None, lang: str | None) -> None:
-    """List the checks with their codes, or formats or plugins."""
-    lines = {"formats": _formats, "plugins": _plugins}.get(what or "", _checks)
+    """List the checks with their codes, or symptoms, formats or plugins."""
+    options.tell_configuration()
+    lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "", _checks)
     for line in lines(load_plugins(), options.language(lang)):
         click.echo(line)
 
@@ -26,6 +29,13 @@ def command(*, what: str | None, lang: str | None) -> None:
 def _checks(plugins: Plugins, language: str) -> Iterator[str]:
     for code, node in sorted(plugins.registry.checks.items()):
         yield f"{code:8}{node.check.side.value:7}{node.check.slug:26}{node.check.title.in_language(language)}"
+
+
+def _symptoms(plugins: Plugins, language: str) -> Iterator[str]:
+    symptoms = plugins.symptoms()
+    for name, one in symptoms.items():
+        checks = len(Selection(symptoms=(name,)).checks(plugins.registry, symptoms))
+        yield f"{name:10}{checks:4}  {one.title.in_language(language)}"
 
 
 def _formats(plugins: Plugins, language: str) -> Iterator[str]:

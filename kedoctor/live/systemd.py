@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import UTC, datetime
 
@@ -127,7 +128,7 @@ def _oldest_first(text: str, *, cut: bool) -> tuple[str, int]:
     Lines that do not begin with a time belong to the entry above them.
     """
     starts = [found.start() for found in _ENTRY.finditer(text)]
-    entries = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    entries = [text[start:end] for start, end in itertools.pairwise([*starts, len(text)])]
     if cut and entries:
         entries.pop()
     return "".join(one if one.endswith("\n") else f"{one}\n" for one in reversed(entries)), len(entries)
