@@ -82,10 +82,10 @@ def version_skew(
         return
     running = {node.name: kubeedge_version(node.version) for node in edges.items}
     for host, log in logs.known().items():
-        name = names.items.get(host)
+        edge = names.items.get(host)
         started = log.newest(_STARTED)
-        if started is not None and isinstance(name, EdgeName):
-            running[name.name] = started.message.partition(_STARTED)[2].strip()
+        if started is not None and isinstance(edge, EdgeName):
+            running[edge.name] = started.message.partition(_STARTED)[2].strip()
     differing = {
         name: version for name, version in running.items() if version and parsed(version) not in (None, cloud)
     }

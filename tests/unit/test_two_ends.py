@@ -25,13 +25,14 @@ from faulty_source import FaultySource
 from kedoctor.collect import collect
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Side
-from kedoctor.evaluation import FactCrashError, HostView, SiteView, contexts
+from kedoctor.evaluation import HostView, SiteView, contexts
 from kedoctor.findings import Status
 from kedoctor.memo import MemoSource
 from kedoctor.model import Report, Verdict
 from kedoctor.observations import Request, Source
 from kedoctor.ports import Host
 from kedoctor.records import Record, replace
+from kedoctor.registry import Scope
 from kedoctor.sites import bundled_site
 
 
@@ -89,12 +90,10 @@ def _bundle(path: Path, name: str, source: Source, side: Side) -> Path:
         plugins().sides(Host(memo))
         view = HostView(name, frozenset({side}), memo)
         whole, hosts = contexts(plugins().registry, SiteView((view,), memo))
-        for wanted in plugins().registry.facts:
-            for context in (whole, *hosts.values()):
-                try:
-                    context.fact(wanted)
-                except FactCrashError as crash:
-                    raise AssertionError(f"{name}: {crash}") from crash
+        for wanted, node in plugins().registry.facts.items():
+            of_site = () if node.scope is Scope.HOST else (whole,)
+            for context in (*of_site, *hosts.values()):
+                context.fact(wanted)
         return [side.value]
 
     collect(look, source, path, plugins().evidence(), host=name, salt=b"s" * 32, created=NOW)
