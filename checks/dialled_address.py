@@ -138,4 +138,5 @@ def _looked_up(node: EdgeNode, host: str, arguments: ApiserverArguments) -> Find
         commands=(f"getent hosts {node.hostname}  # on {host}",),
         breaks=(),
         certainty=Certainty.IMPLIED,
+        root=True,  # a flag of the API server, whatever happens on an edge
     )

@@ -109,7 +109,7 @@ from kedoctor.offline.inventory import (
 from kedoctor.offline.references import canonical
 from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.procedures import Kind, Parameter, Procedure
-from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
+from kedoctor.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
@@ -240,6 +240,7 @@ __all__ = [
     "canonical",
     "check",
     "decode",
+    "decode_yaml",
     "differences",
     "encode_pretty",
     "fact",

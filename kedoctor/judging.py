@@ -92,7 +92,8 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts that say the same of more edges than anybody reads become one that lists them."""
     alike: dict[tuple[object, ...], list[Verdict]] = {}
     for one in verdicts:
-        key = (one.status, one.hop, one.capabilities, one.certainty, one.accepted) if one.node else id(one)
+        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root)
+        key = said if one.node else id(one)
         alike.setdefault((key,), []).append(one)
     folded: list[Verdict] = []
     for group in alike.values():
@@ -161,6 +162,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         evidence=finding.evidence,
         hint=Hint(hint.en, finding.commands),
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
+        root=finding.root,
         took_ms=took_ms,
         zh=Translation(
             title=check.title.zh,

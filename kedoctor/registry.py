@@ -86,6 +86,11 @@ class RegisteredCheck:
     parameters: tuple[Parameter, ...]
     plugin: str
 
+    @property
+    def needs_site(self) -> bool:
+        """Whether it judges nothing without a fact of the site; else what hosts show is enough for something."""
+        return any(one.need is Need.FACT and not one.optional for one in self.parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredRemedy:

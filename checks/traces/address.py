@@ -8,7 +8,7 @@ from kedoctor.checks.facts.apiserver import ApiserverArguments
 from kedoctor.checks.facts.edge_routing import EdgeNames
 from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.tunnelport import TunnelPortRecord
-from kedoctor.checks.node_address import kubelet_port
+from kedoctor.checks.node_address import kubelet_port, recorded_port
 from kedoctor.checks.path import HOPS
 from kedoctor.checks.traces.probes import dialled_port
 from kedoctor.checks.traces.target import Traced
@@ -49,7 +49,7 @@ def dialled_address(
     found = judged(
         target.trace,
         (node_address, node_address(edges, apiservers, names)),
-        (kubelet_port, kubelet_port(edges, record)),
+        (kubelet_port, [recorded_port(node, record) for node in edges.items]),
     )
     if found.state is not StepState.OK or not edges.items:
         return found

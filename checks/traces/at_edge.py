@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor.api import StepResult, StepState, TraceTarget, Unavailable, step
+from kedoctor.api import EveryHost, StepResult, StepState, TraceTarget, Unavailable, step
 from kedoctor.checks.container_runtime import runtime_cri
 from kedoctor.checks.edged import edged_listener
 from kedoctor.checks.edgestream import edgestream_enabled
@@ -11,6 +11,7 @@ from kedoctor.checks.facts.container_runtime import ContainerdSettings, CriSocke
 from kedoctor.checks.facts.edge_link import EdgedHealth, EdgeSockets
 from kedoctor.checks.facts.edgecore import EdgecoreConfig, EdgecoreUnit, EdgeName
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog
+from kedoctor.checks.facts.nodes import EdgeNodes
 from kedoctor.checks.path import HOPS
 from kedoctor.checks.traces.words import judged, missing, off_edge
 from kedoctor.checks.tunnel import tunnel_established
@@ -26,12 +27,17 @@ def tunnel_here(
     log: EdgecoreLog | Unavailable,
     time: HostTime | Unavailable,
     *,
+    edges: EdgeNodes | Unavailable,
     target: TraceTarget,
 ) -> StepResult:
     """KE503 says whether edgecore holds its connection to the cloud; if not, KE202 whether it is meant to."""
     if isinstance(config, Unavailable):
         return missing(config)
-    held = judged(target.trace, (tunnel_established, tunnel_established(config, sockets, unit, log, time)))
+    # The cloud's end of it is not in view from here; the session is a step of its own.
+    own = tunnel_established(
+        config, sockets, unit, log, time, hosts=EveryHost({}), probes=EveryHost({}), edges=edges
+    )
+    held = judged(target.trace, (tunnel_established, own))
     if held.state is not StepState.BROKEN:
         return held
     switched = judged(target.trace, (edgestream_enabled, edgestream_enabled(config, log)))
