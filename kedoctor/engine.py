@@ -108,9 +108,10 @@ def run_checks(
     A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
     """
     whole, hosts = contexts(registry, site)
-    tasks, verdicts = _plan(site, checks, whole, hosts)
+    tasks, verdicts = _plan(registry, site, checks, whole, hosts)
     verdicts.extend(judging.refused(refusal) for refusal in registry.refusals)
-    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, revise)
+    said = revise if site.cluster_expected else _of_hosts_alone(revise)
+    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said)
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [judging.not_run(task.node.check, task.context.name)])
@@ -119,12 +120,16 @@ def run_checks(
 
 
 def _plan(
-    site: SiteView, checks: Sequence[RegisteredCheck], whole: Context, hosts: dict[str, Context]
+    registry: Registry,
+    site: SiteView,
+    checks: Sequence[RegisteredCheck],
+    whole: Context,
+    hosts: dict[str, Context],
 ) -> tuple[list[_Task], list[Verdict]]:
     tasks: list[_Task] = []
     absent: list[Verdict] = []
     for node in checks:
-        places = list(_places(node, site, whole, hosts))
+        places = list(_places(registry, node, site, whole, hosts))
         tasks.extend(_Task(node, place) for place in places)
         if not places:
             absent.append(judging.not_seen(node.check))
@@ -138,15 +143,27 @@ def _plan(
 
 
 def _places(
-    node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
+    registry: Registry, node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
 ) -> Iterator[Context]:
     if node.check.side is Side.SITE:
-        if site.cluster_expected:
+        if site.cluster_expected or registry.tells_of_hosts_alone(node):
             yield whole
         return
     for view in site.hosts:
         if node.check.side in view.sides:
             yield hosts[view.name]
+
+
+def _of_hosts_alone(
+    revise: Callable[[Verdict], Verdict] | None,
+) -> Callable[[Verdict], Verdict]:
+    """What nobody would look for an API for is not unknown, it is out of view."""
+
+    def said(verdict: Verdict) -> Verdict:
+        seen = judging.out_of_view(verdict)
+        return revise(seen) if revise else seen
+
+    return said
 
 
 def _nearest(tasks: list[_Task], context: Context) -> list[_Task]:

@@ -14,7 +14,17 @@ from kedoctor.records import replace
 from kedoctor.registry import Refusal, RegisteredCheck
 from kedoctor.text import Text
 
-__all__ = ["blocked", "crashed", "judge", "not_run", "not_seen", "out_of_time", "refused", "verdict"]
+__all__ = [
+    "blocked",
+    "crashed",
+    "judge",
+    "not_run",
+    "not_seen",
+    "out_of_time",
+    "out_of_view",
+    "refused",
+    "verdict",
+]
 
 FOLD_OVER = 50
 """So many edges are listed one by one; more that say the same are folded."""
@@ -214,6 +224,15 @@ _VIEWS = {
 def not_seen(check: Check) -> Verdict:
     """Nothing of the side it looks at is in view."""
     return _simple(check, "", Status.SKIP, _VIEWS[check.side])
+
+
+def out_of_view(verdict: Verdict) -> Verdict:
+    """What a check of the site does not know where no cluster can be asked, as not looked at; else the verdict."""
+    if verdict.status is not Status.UNKNOWN or verdict.side != Side.SITE.value or verdict.node:
+        return verdict
+    text = _VIEWS[Side.SITE]
+    told = replace(verdict.zh, summary=text.zh, hint="")
+    return replace(verdict, status=Status.SKIP, summary=text.en, actual="", hint=Hint(), zh=told)
 
 
 def refused(refusal: Refusal) -> Verdict:

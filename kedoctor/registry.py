@@ -142,6 +142,12 @@ class Registry:
         """The checks that look from ``side``, by code."""
         return (node for _, node in sorted(self.checks.items()) if node.check.side is side)
 
+    def tells_of_hosts_alone(self, node: RegisteredCheck) -> bool:
+        """Whether a check of the site has something to say where no cluster can be asked: all it needs is on hosts."""
+        needed = (one for one in node.parameters if one.need is Need.FACT and not one.optional)
+        alone = all(self.facts[one.type].scope is not Scope.SITE for one in needed)
+        return alone and any(one.need is Need.EVERY_HOST for one in node.parameters)
+
     # ------------------------------------------------------------------------------------------- facts
 
     def _add_facts(self, plugin: str, functions: list[Any]) -> None:
