@@ -77,6 +77,7 @@ def consult(
         exit_code=0,
         complete=outcome.complete,
         demo=question.demo,
+        fail_on=question.fail_on,
     )
     report = Report(
         schema_version=SCHEMA_VERSION,

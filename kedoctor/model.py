@@ -50,7 +50,11 @@ class Tool(Record, frozen=True):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """When and how it was run; ``complete`` is false when it was interrupted or ran out of time."""
+    """When and how it was run.
+
+    ``complete`` is false when it was interrupted or ran out of time. ``fail_on`` is what else than a failure makes
+    the exit code non-zero, as the command line took it.
+    """
 
     id: str
     started: datetime
@@ -59,6 +63,7 @@ class Run(Record, frozen=True, kw_only=True):
     exit_code: int
     complete: bool
     demo: bool = False
+    fail_on: str = "fail"
 
 
 class HostSeen(Record, frozen=True):

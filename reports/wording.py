@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Status, Text
-from kedoctor.model import Cause, EntryState, Report, Verdict
+from kedoctor.api import Evidence, Status, Text
+from kedoctor.model import Cause, Change, EntryState, Report, Verdict
 
 __all__ = [
     "CAPABILITY_STATES",
+    "STATES",
     "STATUSES",
     "acceptance",
     "capability_list",
     "counts",
+    "expected_of",
     "headline",
+    "hint_of",
     "hop_title",
+    "hosts_seen",
+    "quoted",
+    "remedy_of",
+    "result_of",
+    "rollback_of",
     "stale_entries",
+    "state",
     "summary_of",
     "title_of",
+    "verdict_of",
+    "versions_seen",
     "word",
 ]
 
@@ -38,6 +49,13 @@ CAPABILITY_STATES = {
     "unknown": Text("not known", zh="未知"),
 }
 
+_RESULTS = {
+    "fixed": Text("fixed", zh="已修复"),
+    "taken back": Text("taken back, for it did not help", zh="未见效，已撤销"),
+    "refused": Text("refused; everything is as it was", zh="未能执行，一切保持原样"),
+    "planned": Text("only planned (--dry-run)", zh="仅为计划（--dry-run）"),
+}
+
 _WORDS = {
     "breaks": Text("breaks", zh="影响"),
     "nothing-now": Text("breaks nothing now", zh="目前不影响使用"),
@@ -52,6 +70,11 @@ _WORDS = {
         zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
     ),
     "leads-to": Text("leads to", zh="导致"),
+    "checked": Text("checked", zh="检查项"),
+    "recorded": Text("recorded {when:%Y-%m-%d %H:%M} UTC", zh="记录于 {when:%Y-%m-%d %H:%M} UTC"),
+    "changes": Text("What was changed", zh="已做的更改"),
+    "unread": Text("What could not be read", zh="未能读取的内容"),
+    "follows": Text("follows from", zh="起因"),
     "more": Text("more", zh="详情"),
     "edge": Text("edge", zh="边缘节点"),
     "causes": Text("What is broken", zh="故障原因"),
@@ -74,6 +97,9 @@ _WORDS = {
     "and-more": Text("and {n} more", zh="另有 {n} 个"),
 }
 
+
+# The worst first; a run that ended early is no better than one that could not look.
+STATES = ("fail", "unknown", "warn", "pass")
 
 _ENTRY_STATES = {
     EntryState.EXPIRED: Text(
@@ -103,6 +129,45 @@ def summary_of(item: Verdict | Cause, language: str) -> str:
 def title_of(item: Verdict | Cause, language: str) -> str:
     """Its title."""
     return (item.zh.title if language == "zh" else "") or item.title
+
+
+def expected_of(verdict: Verdict, language: str) -> str:
+    """What would be right."""
+    return (verdict.zh.expected if language == "zh" else "") or verdict.expected
+
+
+def hint_of(verdict: Verdict, language: str) -> str:
+    """What to do about it, as a sentence."""
+    return (verdict.zh.hint if language == "zh" else "") or verdict.hint.text
+
+
+def remedy_of(verdict: Verdict, language: str) -> str:
+    """What usually puts it right, whatever the site."""
+    return (verdict.zh.remedy if language == "zh" else "") or verdict.fix.remedy
+
+
+def result_of(change: Change, language: str) -> str:
+    """How a repair ended."""
+    told = _RESULTS.get(change.result)
+    return told.in_language(language) if told else change.result
+
+
+def rollback_of(change: Change) -> str:
+    """What takes a repair back; nothing where there is nothing to take back."""
+    return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
+
+
+def quoted(evidence: Evidence) -> str:
+    """What was read and where, on one line if the excerpt is one: ``/etc/hosts:3: 127.0.0.1 localhost``."""
+    line = f":{evidence.line}" if evidence.line else ""
+    excerpt = evidence.excerpt.strip()
+    return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"
+
+
+def verdict_of(report: Report, cause: Cause) -> Verdict | None:
+    """The first of the verdicts that are this cause."""
+    mine = (one for one in report.verdicts if one.code == cause.code and one.status is cause.status)
+    return next((one for one in mine if one.summary == cause.summary), None)
 
 
 def hop_title(report: Report, hop: str, language: str) -> str:
@@ -150,13 +215,44 @@ def counts(report: Report, language: str) -> str:
     return ("，" if language == "zh" else ", ").join(parts)
 
 
+def hosts_seen(report: Report, language: str) -> list[str]:
+    """The hosts with their sides, and when they were looked at, where that is not now: ``edge1 (edge)``."""
+    seen = []
+    for host in report.site.hosts:
+        told = ["+".join(host.sides) or "–"]
+        if host.observed is not None and host.origin != "live":
+            told.append(word("recorded", language).format(when=host.observed))
+        seen.append(f"{host.name} ({', '.join(told)})")
+    return seen
+
+
+def versions_seen(report: Report) -> list[str]:
+    """The components with their versions, where they could be read: ``Kubernetes v1.31.14``."""
+    site = report.site
+    seen = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
+    return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen
+
+
+def state(report: Report) -> str:
+    """How the site is, as the headline says it in words: one of :data:`STATES`."""
+    if any(cause.status is Status.FAIL for cause in report.causes):
+        return "fail"
+    if _hidden(report) or not report.run.complete:
+        return "unknown"
+    return "warn" if report.causes else "pass"
+
+
+def _hidden(report: Report) -> list[Verdict]:
+    """What matters and was not found out."""
+    hidden = (Status.UNKNOWN, Status.CRASHED)
+    return [one for one in report.verdicts if one.status in hidden and one.capabilities]
+
+
 def headline(report: Report, language: str) -> str:
     """One sentence that says how the site is."""
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
-    hidden = [
-        one for one in report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED) and one.capabilities
-    ]
+    hidden = _hidden(report)
     accepted = any(one.status is Status.ACCEPTED for one in report.verdicts)
     if language == "zh":
         return _headline_zh(len(broken), len(waiting), len(hidden), accepted=accepted)
@@ -168,7 +264,7 @@ def headline(report: Report, language: str) -> str:
             else f"{things} broken, the nearest first."
         )
     if hidden:
-        looks = "one check could" if len(hidden) == 1 else f"{len(hidden)} checks could"
+        looks = "one check of the path could" if len(hidden) == 1 else f"{len(hidden)} checks of the path could"
         return f"Nothing broken was found, but {looks} not look."
     if waiting:
         return (
@@ -185,7 +281,7 @@ def _headline_zh(broken: int, waiting: int, hidden: int, *, accepted: bool) -> s
     if broken:
         return f"发现 {broken} 个故障原因，其余失败均由此引起。"
     if hidden:
-        return f"未发现故障，但有 {hidden} 项检查无法查看。"
+        return f"未发现故障，但链路上有 {hidden} 项检查无法查看。"
     if waiting:
         return f"目前没有故障，但有 {waiting} 个隐患。"
     return "除已接受的问题外，已检查的内容均正常。" if accepted else "已检查的内容均正常。"

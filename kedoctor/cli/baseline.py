@@ -53,7 +53,8 @@ def command(
     told = f"Accepted findings, from the kedoctor run {report.run.id}; read by kedoctor run --baseline."
     options.emit(written(entries, told=told), output)
     if output is not None:
-        click.echo(f"{output}: {len(entries)} findings are accepted until {last}.", err=True)
+        things = "1 finding is" if len(entries) == 1 else f"{len(entries)} findings are"
+        click.echo(f"{output}: {things} accepted until {last}.", err=True)
     return 0
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +19,11 @@ from kedoctor.model import Report
 from kedoctor.plugins import Plugins
 from kedoctor.selection import Selection
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
+from kedoctor.text import language_of
 
 __all__ = [
+    "also_options",
+    "deliver",
     "duration",
     "emit",
     "language",
@@ -81,6 +84,45 @@ def output_options(function: F) -> F:
     return language_option(function)
 
 
+ALSO = ("junit", "sarif", "markdown")
+
+
+def also_options(function: F) -> F:
+    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`deliver`."""
+    for name in reversed(ALSO):
+        path = click.Path(dir_okay=False, path_type=Path)
+        function = click.option(
+            f"--{name}", metavar="FILE", type=path, help=f"Also write the report as {name} to this file."
+        )(function)
+    return function
+
+
+def deliver(
+    plugins: Plugins,
+    report: Report,
+    presentation: Presentation,
+    *,
+    format_name: str,
+    output: Path | None,
+    also: Mapping[str, Path | None],
+) -> None:
+    """Shows the report in its format, and writes it in each format of ``also`` that names a file.
+
+    Raises:
+        OutputError: something could not be written; everything else was.
+    """
+    files = [(name, path) for name, path in also.items() if path is not None]
+    failed: OutputError | None = None
+    # What is shown comes last: a reader that went away (head) must not keep the files from being written.
+    for name, path in [*files, (format_name, output)]:
+        try:
+            emit(render(plugins, report, name, presentation), path)
+        except OutputError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+
+
 def selection_options(function: F) -> F:
     """Which checks: ``--only``, ``--skip``, ``--symptom``."""
     function = click.option(
@@ -138,10 +180,7 @@ def open_site(
 
 def language(chosen: str | None) -> str:
     """``en`` or ``zh``: as asked for, else as the locale's messages are."""
-    if chosen:
-        return chosen
-    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return "zh" if named.lower().startswith("zh") else "en"
+    return chosen or language_of(os.environ)
 
 
 def present(chosen_language: str | None, *, to_file: bool, verbose: bool) -> Presentation:

@@ -22,6 +22,12 @@ __all__ = ["chosen", "command"]
 @click.command()
 @click.option("--html", "shortcut", flag_value="html", help="A self-contained page.")
 @click.option("--json", "shortcut", flag_value="json", help="The report document itself.")
+@click.option("--junit", "shortcut", flag_value="junit", help="JUnit XML, a test case per check and subject.")
+@click.option("--sarif", "shortcut", flag_value="sarif", help="SARIF 2.1.0; with -v also what passed.")
+@click.option(
+    "--markdown", "shortcut", flag_value="markdown", help="Markdown, for a step summary or a ticket."
+)
+@click.option("--prometheus", "shortcut", flag_value="prometheus", help="Metrics for a textfile collector.")
 @click.option("--run", "run_id", metavar="ID", help="An earlier run; kedoctor history lists them.")
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.output_options

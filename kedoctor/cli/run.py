@@ -64,6 +64,7 @@ __all__ = ["command"]
     help="With --fix: the most that a repair may disturb.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.also_options
 @options.output_options
 @options.site_options
 def command(
@@ -82,6 +83,9 @@ def command(
     again: bool,
     allow: str,
     verbose: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -127,7 +131,8 @@ def command(
     saved = state.save(report)
     if verbose:
         options.tell_configuration()
-    options.emit(options.render(plugins, report, format_name, presentation), output)
+    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     if isinstance(saved, str):
         click.echo(saved, err=True)
     return code

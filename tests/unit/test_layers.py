@@ -28,7 +28,7 @@ HOMES = {
     "platformdirs": ("kedoctor.state",),
     "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),
     "psutil": ("kedoctor.live.processes",),
-    "pytest": ("kedoctor.gate",),
+    "pytest": ("kedoctor.pytest_gate",),
     "rich": ("kedoctor.reports.screen",),
     "ruamel": ("kedoctor.yamldoc",),
     "websocket": ("kedoctor.live.pod_streams",),
