@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, StandIn, Symptom, hookimpl
+from kedoctor.api import DataPath, Explanation, Procedure, StandIn, Symptom, Trace, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -26,10 +26,12 @@ __all__ = [
     "kedoctor_facts",
     "kedoctor_page",
     "kedoctor_paths",
+    "kedoctor_procedures",
     "kedoctor_settings",
     "kedoctor_sides",
     "kedoctor_standins",
     "kedoctor_symptoms",
+    "kedoctor_traces",
 ]
 
 _HERE = Path(__file__).parent
@@ -127,8 +129,29 @@ def kedoctor_demos() -> list[tuple[str, list[Path]]]:
 
 
 @hookimpl
+def kedoctor_procedures() -> list[Procedure]:
+    """Every install that a module of ``procedures`` describes."""
+    from kedoctor.checks import procedures  # noqa: PLC0415  as above
+
+    return [
+        value
+        for module in sorted(pkgutil.iter_modules(procedures.__path__), key=lambda found: found.name)
+        for value in vars(importlib.import_module(f"{procedures.__name__}.{module.name}")).values()
+        if isinstance(value, Procedure)
+    ]
+
+
+@hookimpl
 def kedoctor_standins() -> list[StandIn]:
     """edgecore, for sandboxes."""
     from kedoctor.checks.edgecore_standin import EDGECORE  # noqa: PLC0415  as above
 
     return [EDGECORE]
+
+
+@hookimpl
+def kedoctor_traces() -> Sequence[Trace]:
+    """The traces of ``kubectl logs``, ``exec``, ``attach`` and ``top``."""
+    from kedoctor.checks.traces import TRACES  # noqa: PLC0415  as above
+
+    return TRACES

@@ -108,7 +108,7 @@ def run_checks(
     A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
     """
     whole, hosts = contexts(registry, site)
-    tasks, verdicts = _plan(registry, site, checks, whole, hosts)
+    tasks, verdicts = _plan(site, checks, whole, hosts)
     verdicts.extend(judging.refused(refusal) for refusal in registry.refusals)
     said = revise if site.cluster_expected else _of_hosts_alone(revise)
     run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said)
@@ -120,16 +120,12 @@ def run_checks(
 
 
 def _plan(
-    registry: Registry,
-    site: SiteView,
-    checks: Sequence[RegisteredCheck],
-    whole: Context,
-    hosts: dict[str, Context],
+    site: SiteView, checks: Sequence[RegisteredCheck], whole: Context, hosts: dict[str, Context]
 ) -> tuple[list[_Task], list[Verdict]]:
     tasks: list[_Task] = []
     absent: list[Verdict] = []
     for node in checks:
-        places = list(_places(registry, node, site, whole, hosts))
+        places = list(_places(node, site, whole, hosts))
         tasks.extend(_Task(node, place) for place in places)
         if not places:
             absent.append(judging.not_seen(node.check))
@@ -143,14 +139,14 @@ def _plan(
 
 
 def _places(
-    registry: Registry, node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
+    node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
 ) -> Iterator[Context]:
     if node.check.side is Side.SITE:
-        if site.cluster_expected or registry.tells_of_hosts_alone(node):
+        if site.cluster_expected or not node.needs_site:
             yield whole
         return
     for view in site.hosts:
-        if node.check.side in view.sides:
+        if node.check.side is Side.HOST or node.check.side in view.sides:
             yield hosts[view.name]
 
 

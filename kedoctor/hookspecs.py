@@ -28,7 +28,9 @@ import pluggy
 from kedoctor.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.explaining import Explanation
 from kedoctor.ports import Host
+from kedoctor.procedures import Procedure
 from kedoctor.sandbox.standins import StandIn
+from kedoctor.trace_model import Trace
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -99,8 +101,18 @@ def kedoctor_explain(text_lines: Iterable[str]) -> Explanation | None:
 
 
 @hookspec
+def kedoctor_traces() -> Iterable[Trace]:  # type: ignore[empty-body]
+    """What ``kedoctor trace`` can walk: :class:`kedoctor.api.Trace` values."""
+
+
+@hookspec
 def kedoctor_demos() -> Iterable[tuple[str, Sequence[Path]]]:  # type: ignore[empty-body]
     """Recorded sites for ``kedoctor demo``: a name and the bundles that belong to it."""
+
+
+@hookspec
+def kedoctor_procedures() -> Iterable[Procedure]:  # type: ignore[empty-body]
+    """What ``kedoctor install`` can install: :class:`kedoctor.api.Procedure` values."""
 
 
 @hookspec

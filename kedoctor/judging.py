@@ -18,6 +18,7 @@ __all__ = [
     "blocked",
     "crashed",
     "judge",
+    "not_known",
     "not_run",
     "not_seen",
     "out_of_time",
@@ -43,6 +44,9 @@ _REASONS = {
     Reason.NOT_CONFIGURED: Text(
         "no kubeconfig was found; name one with --kubeconfig, or run as root on the cloud host",
         zh="未找到 kubeconfig；请用 --kubeconfig 指定，或以 root 在云端主机上运行",
+    ),
+    Reason.NOT_GIVEN: Text(
+        "nobody named it; `kedoctor install` asks for it", zh="未指定；由 `kedoctor install` 的选项给出"
     ),
     Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
     Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
@@ -74,7 +78,7 @@ def judge(
     try:
         findings = _findings(check.judge(**context.arguments(node.parameters)))
     except MissingError as missing:
-        findings = [_not_known(missing.unavailable)]
+        findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
     except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
@@ -89,7 +93,8 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts that say the same of more edges than anybody reads become one that lists them."""
     alike: dict[tuple[object, ...], list[Verdict]] = {}
     for one in verdicts:
-        key = (one.status, one.hop, one.capabilities, one.certainty, one.accepted) if one.node else id(one)
+        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root)
+        key = said if one.node else id(one)
         alike.setdefault((key,), []).append(one)
     folded: list[Verdict] = []
     for group in alike.values():
@@ -124,7 +129,8 @@ def _findings(answer: object) -> list[Finding]:
     return [Finding(status=Status.SKIP, summary=nothing)]
 
 
-def _not_known(missing: Unavailable) -> Finding:
+def not_known(missing: Unavailable) -> Finding:
+    """What is said where something that is needed was not read."""
     reason = _REASONS[missing.reason]
     summary = Text(
         f"Not known: {missing.what} was not read: {reason.en}.",
@@ -157,6 +163,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         evidence=finding.evidence,
         hint=Hint(hint.en, finding.commands),
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
+        root=finding.root,
         took_ms=took_ms,
         zh=Translation(
             title=check.title.zh,
@@ -213,6 +220,10 @@ _VIEWS = {
     Side.CLOUD: Text(
         "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
         zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+    Side.HOST: Text(
+        "Not looked at: no host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --bundle 提供其诊断包。",
     ),
     Side.EDGE: Text(
         "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",
