@@ -145,7 +145,7 @@ def _places(
             yield whole
         return
     for view in site.hosts:
-        if node.check.side in view.sides:
+        if node.check.side is Side.HOST or node.check.side in view.sides:
             yield hosts[view.name]
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from kedoctor.offline.inventory import OfflineBundle
 from kedoctor.records import Record
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ListSockets",
     "LogText",
     "Now",
+    "OfflineBundle",
     "OpenTcp",
     "OpenTls",
     "Process",
@@ -45,14 +47,17 @@ __all__ = [
     "ReadIdentity",
     "ReadJournal",
     "ReadLegacyTable",
+    "ReadOfflineBundle",
     "ReadPodLog",
     "ReadResources",
+    "ReadSetting",
     "ReadUnit",
     "Reason",
     "Request",
     "Resources",
     "ReviewAccess",
     "RunTool",
+    "Setting",
     "Socket",
     "Sockets",
     "Source",
@@ -73,6 +78,7 @@ class Reason(StrEnum):
     UNAUTHORIZED = "unauthorized"  # 401: the API does not accept these credentials
     FORBIDDEN = "forbidden"  # 403: the API knows the user and refuses
     NOT_CONFIGURED = "not-configured"  # no kubeconfig, so there is nothing to ask
+    NOT_GIVEN = "not-given"  # a setting that nobody named on the command line
     TIMEOUT = "timeout"  # no answer within the deadline
     REFUSED = "refused"  # connection refused
     UNREACHABLE = "unreachable"  # no route, name not found, connection reset
@@ -339,6 +345,39 @@ class ReadLegacyTable(Request, frozen=True):
     """
 
     table: str = "nat"
+
+
+class ReadOfflineBundle(Request, frozen=True):
+    """Asks for the :class:`OfflineBundle` in a directory or tar; with ``sums`` every byte of it is read.
+
+    ``Unavailable(absent)`` when nothing is there, ``invalid`` when it is no offline bundle or cannot be read to its end.
+    """
+
+    path: str
+    sums: bool = True
+    timeout: float = 300.0
+
+
+# ----------------------------------------------------------------------------------------- Host: settings
+
+
+class ReadSetting(Request, frozen=True):
+    """Asks for the :class:`Setting` of that name: what the command line says about this host, not the host itself.
+
+    ``Unavailable(not-given)`` when it says nothing. Settings are never recorded.
+    """
+
+    name: str
+
+
+class Setting(Record, frozen=True):
+    """What a person gave for one parameter of an install; the value of a ``secret`` one is shown nowhere."""
+
+    value: str
+    secret: bool = False
+
+    def __repr__(self) -> str:
+        return f"Setting({'…' if self.secret else self.value!r})"
 
 
 # ------------------------------------------------------------------------------------------------ Cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kedoctor.declarations import Check, Side, Symptom
+from kedoctor.declarations import Check, Occasion, Side, Symptom
 from kedoctor.errors import UsageError
 from kedoctor.registry import RegisteredCheck, Registry
 from kedoctor.spelling import did_you_mean
@@ -18,13 +18,14 @@ class Selection:
     """What to look at: ``only`` and ``symptoms`` narrow each other (empty: all), ``skip`` takes out.
 
     ``only`` and ``skip`` are codes or slugs; a code ending in ``xx`` names its hundred. Several symptoms are asked
-    about together.
+    about together. Of the checks that are not named one by one only those of the ``occasion`` are meant.
     """
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     symptoms: tuple[str, ...] = ()
     sides: frozenset[Side] = frozenset(Side)
+    occasion: Occasion = Occasion.RUN
 
     def checks(self, registry: Registry, symptoms: Mapping[str, Symptom]) -> list[RegisteredCheck]:
         """The selected checks, by code; ``symptoms`` are the known ones.
@@ -32,9 +33,10 @@ class Selection:
         Raises:
             UsageError: a name matches no check or symptom, or nothing is left.
         """
-        only = _codes(registry, self.only) if self.only else set(registry.checks)
-        asked = self._behind_symptoms(registry, symptoms) if self.symptoms else set(registry.checks)
-        chosen = (only & asked) - _codes(registry, self.skip)
+        usual = {code for code, node in registry.checks.items() if self.occasion in node.check.occasions}
+        only = _codes(registry, self.only, usual) if self.only else usual
+        asked = self._behind_symptoms(registry, symptoms) if self.symptoms else only
+        chosen = (only & asked) - _codes(registry, self.skip, set(registry.checks))
         if not chosen and (self.only or self.symptoms):
             raise UsageError(
                 "these options leave no check to run", hint="--only and --symptom narrow each other"
@@ -91,10 +93,15 @@ def _with_what_is_behind(codes: Iterable[str], checks: Mapping[str, Check]) -> s
     return found
 
 
-def _codes(registry: Registry, names: Iterable[str]) -> set[str]:
+def _codes(registry: Registry, names: Iterable[str], usual: set[str]) -> set[str]:
     found: set[str] = set()
     for name in names:
-        matching = {code for code, node in registry.checks.items() if _matches(name, code, node.check.slug)}
+        wanted = name.upper()
+        if wanted.endswith("XX"):
+            matching = {code for code in usual if code.startswith(wanted[:-2]) and len(code) == len(wanted)}
+        else:
+            checks = registry.checks.items()
+            matching = {code for code, node in checks if wanted == code or name.lower() == node.check.slug}
         if not matching:
             raise UsageError(
                 f"there is no check {name!r}{did_you_mean(name, _names(registry))}",
@@ -106,10 +113,3 @@ def _codes(registry: Registry, names: Iterable[str]) -> set[str]:
 
 def _names(registry: Registry) -> list[str]:
     return [*registry.checks, *(node.check.slug for node in registry.checks.values())]
-
-
-def _matches(name: str, code: str, slug: str) -> bool:
-    wanted = name.upper()
-    if wanted.endswith("XX"):
-        return code.startswith(wanted[:-2]) and len(code) == len(wanted)
-    return wanted == code or name.lower() == slug

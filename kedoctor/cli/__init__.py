@@ -19,12 +19,14 @@ _COMMANDS = {
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
+    "bundle": "List, check and fill the offline bundle that a site is installed from.",
     "baseline": "Write a file that accepts what is wrong now.",
     "rbac": "Print the smallest roles that the checks, or their repairs, need.",
     "backup": "Keep the settings of this site, without secrets.",
     "diff": "Say what is different between two runs, bundles or backups, or now.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
+    "install": "Install a side of the site from an offline bundle, each step checked.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
     "schema": "Print the JSON Schema of the report document.",
 }
@@ -35,7 +37,7 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_COMMANDS)
+        return [*_COMMANDS]  # `list` is a module of this package
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
@@ -50,7 +52,7 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl([*_COMMANDS.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:
