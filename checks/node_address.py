@@ -29,7 +29,7 @@ from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.tunnelport import RecordState, TunnelPortRecord
 from kedoctor.checks.path import ALL_STREAMS
 
-__all__ = ["duplicate_internal_ip", "kubelet_port"]
+__all__ = ["duplicate_internal_ip", "kubelet_port", "recorded_port"]
 
 EDGED_PORT = 10350
 KUBELET_PORT = 10250
@@ -66,7 +66,7 @@ def kubelet_port(
     tunnels = {probe.edge for asked in probes.known().values() for probe in asked.items if _answers(probe)}
     refused = {} if isinstance(log, Unavailable) else _refused(log)
     for node in edges.items:
-        finding = _port(node, record)
+        finding = recorded_port(node, record)
         wrong = finding.status is Status.FAIL and node.name in tunnels
         yield _despite_tunnel(node, record, refused.get(node.name, "")) if wrong else finding
 
@@ -96,7 +96,8 @@ def _despite_tunnel(node: EdgeNode, record: TunnelPortRecord | Unavailable, line
     return replace(finding, root=True)
 
 
-def _port(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding:
+def recorded_port(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding:
+    """The port of one edge against the record, whatever its tunnel does."""
     if node.absent_as_planned:
         return skipped(
             Text(f"{node.name} is cordoned and away.", zh=f"{node.name} 已 cordon 且不在线。"),

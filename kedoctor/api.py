@@ -74,6 +74,7 @@ from kedoctor.observations import (
     GetPath,
     HttpAnswer,
     Identity,
+    InterfaceAddress,
     LogText,
     Now,
     Process,
@@ -111,6 +112,7 @@ from kedoctor.records import Record, RecordError, decode, decode_yaml, encode_pr
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
+from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
     "WITHHELD",
@@ -155,6 +157,7 @@ __all__ = [
     "Identity",
     "ImportImage",
     "InChinese",
+    "InterfaceAddress",
     "IssueCertificates",
     "KeptDocument",
     "Kind",
@@ -211,6 +214,8 @@ __all__ = [
     "StatFile",
     "Statement",
     "Status",
+    "StepResult",
+    "StepState",
     "StreamedAnswer",
     "SuspectedCause",
     "Symptom",
@@ -218,6 +223,8 @@ __all__ = [
     "TlsPeer",
     "ToolOutput",
     "Touch",
+    "Trace",
+    "TraceTarget",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -241,6 +248,7 @@ __all__ = [
     "remedy",
     "replace",
     "skipped",
+    "step",
     "unknown",
     "warned",
 ]

@@ -25,6 +25,7 @@ from kedoctor.changes.carrying import (
 from kedoctor.changes.journal import Entry, Journal, Phase
 from kedoctor.changes.plan import MergedPlan, NoPlan, Plan, merge
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
+from kedoctor.declarations import Side
 from kedoctor.engine import run_checks
 from kedoctor.errors import ChangeError, ConfigurationError, ExitCode
 from kedoctor.evaluation import Context
@@ -37,6 +38,9 @@ from kedoctor.steps import Foreseen, Installed, Standing, Step, Witness
 from kedoctor.text import Text
 
 __all__ = ["Install", "stands_text"]
+
+_MORE = 60.0
+"""Seconds for checks that wait for others to be judged."""
 
 _RIGHT = Text("right", zh="符合")
 _SO = Text("already so", zh="已如此")
@@ -59,6 +63,7 @@ class Install:
     """One run of a procedure.
 
     ``look`` opens the site anew, so that everything is read again; ``patience`` stretches what plans allow for.
+    ``member`` is the name of the node that is installed, if the procedure has one.
     """
 
     plugins: Plugins
@@ -71,6 +76,7 @@ class Install:
     dry_run: bool = False
     patience: float = 1.0
     poll: float = 0.5
+    member: str = ""
 
     def go(self, stop: Deferred) -> Installed:
         """Judges what must hold, shows what will be done, asks, and does it step by step.
@@ -84,8 +90,7 @@ class Install:
         steps = self._steps()
         count = len(self.procedure.preflight)
         try:
-            if not self.dry_run:
-                self._recover()
+            self._recover()
             self._preflight(steps[:count])
             foreseen = self._survey(steps[count:])
             if foreseen and not self.dry_run:
@@ -111,15 +116,28 @@ class Install:
 
     def _judged(self, steps: Sequence[Step]) -> tuple[list[Step], Context]:
         """The steps with their verdicts as of now, and the context that remedies plan from."""
-        outcome = run_checks(self.plugins.registry, self.look().view, [step.node for step in steps])
+        # A check that reads a whole bundle on a slow disk takes longer than any other.
+        longest = max((step.node.check.deadline for step in steps), default=0.0)
+        outcome = run_checks(
+            self.plugins.registry,
+            self.look().view,
+            [step.node for step in steps],
+            deadline=longest + _MORE,
+        )
         found: dict[str, list[Verdict]] = {}
         for verdict in outcome.verdicts:
-            found.setdefault(verdict.code, []).append(verdict)
+            if not self._of_others(verdict):
+                found.setdefault(verdict.code, []).append(verdict)
         judged = [
             Step(step.number, step.total, step.node, tuple(found.get(step.node.check.code, ())))
             for step in steps
         ]
         return judged, outcome.site
+
+    def _of_others(self, verdict: Verdict) -> bool:
+        """Whether it is about another node; what is judged on this host is about this one, whatever its name still is."""
+        site = verdict.side == Side.SITE.value
+        return bool(site and self.member and verdict.node) and verdict.node != self.member
 
     def _preflight(self, steps: Sequence[Step]) -> None:
         judged, _ = self._judged(steps)
@@ -136,16 +154,19 @@ class Install:
         judged, context = self._judged(steps)
         foreseen: dict[str, Foreseen] = {}
         for step in judged:
-            if step.standing is Standing.RIGHT:
+            first = not foreseen and step.node.check.code not in self.procedure.waits
+            if first and step.standing is Standing.UNKNOWN:
+                self._cannot_tell(step)
+            ahead = self._foresee(step, context, first=first)
+            if step.standing is Standing.RIGHT and ahead.plan is None:
                 if self.dry_run:
                     self.witness.ends(step, _so(step))
                 continue
-            if not foreseen and step.standing is Standing.UNKNOWN:
-                self._cannot_tell(step)
-            ahead = self._foresee(step, context, first=not foreseen)
             foreseen[step.node.check.code] = ahead
             if self.dry_run:
-                self.witness.ends(step, _WOULD if ahead.plan else _LATER)
+                # What is wrong about it is going to be put right: no reason to tell it as a fault.
+                quiet = Step(step.number, step.total, step.node)
+                self.witness.ends(quiet, _WOULD if ahead.plan else _LATER)
         if foreseen:
             self.witness.foretells(tuple(foreseen.values()))
         elif not self.dry_run:
@@ -165,7 +186,7 @@ class Install:
             raise _Stop(ExitCode.FAILED)
 
     def _foresee(self, step: Step, context: Context, *, first: bool) -> Foreseen:
-        plan = self._plan(step, context, strict=first) if step.standing is Standing.WRONG else None
+        plan = self._plan(step, context, strict=first)
         if plan is None:
             return Foreseen(step)
         try:
@@ -174,25 +195,35 @@ class Install:
             return Foreseen(step, plan)  # what it works on is made by an earlier step
 
     def _plan(self, step: Step, context: Context, *, strict: bool) -> MergedPlan | None:
-        """One plan for everything that is wrong about a step; ``None`` where there is none and that is no end yet."""
+        """One plan for everything that is wrong about a step, or could be better and can be made so.
+
+        ``None`` where there is nothing to do, or no plan for it and that is no end yet.
+        """
         plans: list[Plan] = []
-        for verdict in step.wrong:
+        for verdict in (*step.wrong, *step.advice):
             answer = plan_for(self.plugins, verdict, context.hosts.get(verdict.host, context))
             if isinstance(answer, Plan):
                 plans.append(answer)
-            elif strict:
-                self._no_way(step, answer)
-            else:
+            elif verdict in step.wrong:
+                if strict:
+                    self._no_way(step, answer)
                 return None
-        return merge(plans)
+        return merge(plans) if plans else None
 
     # --------------------------------------------------------------------------------------------- acting
 
     def _recover(self) -> None:
         for entry in self.journal.entries():
-            for action in entry.manifest.actions if entry.phase is Phase.OPEN else ():
+            if entry.phase is not Phase.OPEN:
+                continue
+            if self.dry_run:
+                self.witness.say(_would_recover(entry))
+                continue
+            for action in entry.manifest.actions:
                 if isinstance(action, RunProgram):
                     self.witness.say(_waits_for(action))
+        if self.dry_run:
+            return
         for entry in recover(self.journal, self.actors, tell=self.witness.tell):
             self.witness.say(_recovered(entry))
 
@@ -202,15 +233,15 @@ class Install:
         for step in steps:
             stop.check()
             self.witness.starts(step)
-            (judged,), context = self._judged([step])
+            code = step.node.check.code
+            judged, context = self._in_time(step, self.procedure.waits.get(code, 0.0), stop)
             if judged.standing is Standing.UNKNOWN:
                 self._cannot_tell(judged)
-            if judged.standing is Standing.RIGHT:
-                self.witness.ends(judged, _so(judged))
-                continue
             plan = self._plan(judged, context, strict=True)
-            if plan is not None:
-                self._put_right(judged, plan, foreseen.get(step.node.check.code), result, stop)
+            if plan is None:
+                self.witness.ends(judged, _so(judged))
+            else:
+                self._put_right(judged, plan, foreseen.get(code), result, stop)
 
     def _put_right(
         self, step: Step, plan: MergedPlan, shown: Foreseen | None, result: Installed, stop: Deferred
@@ -232,8 +263,8 @@ class Install:
             )
         except ChangeError as error:
             self._refused(step, error)
-        after = self._settled(step, plan, stop)
-        if stop.received is None and after.standing is Standing.RIGHT:
+        after, _ = self._in_time(step, plan.settle, stop)
+        if stop.received is None and _is_right(after, step):
             entry.become(Phase.DONE)
             result.changes += _changes(plan, prepared, entry)
             self.witness.ends(after, _done(time.monotonic() - begun))
@@ -252,14 +283,14 @@ class Install:
             self.witness.say(_not_done(error))
         raise _Stop(ExitCode.CHANGE_FAILED) from error
 
-    def _settled(self, step: Step, plan: MergedPlan, stop: Deferred) -> Step:
-        """The step once it is right, at the latest when it should be."""
-        ends = time.monotonic() + plan.settle * self.patience
+    def _in_time(self, step: Step, seconds: float, stop: Deferred) -> tuple[Step, Context]:
+        """The step once it is right, at the latest when it should be; ``step`` tells what it was like before."""
+        ends = time.monotonic() + seconds * self.patience
         while True:
-            (judged,), _ = self._judged([step])
+            (judged,), context = self._judged([step])
             left = ends - time.monotonic()
-            if judged.standing is Standing.RIGHT or stop.received is not None or left <= 0:
-                return judged
+            if _is_right(judged, step) or stop.received is not None or left <= 0:
+                return judged, context
             self.witness.wait([step.node.check.code], left)
             time.sleep(min(self.poll, left))
 
@@ -301,6 +332,12 @@ class Install:
         raise _Stop(ExitCode.FAILED)
 
 
+def _is_right(step: Step, before: Step) -> bool:
+    """Whether it is right, and what could be better before is better now."""
+    subjects = {one.subject for one in before.advice}
+    return step.standing is Standing.RIGHT and not any(one.subject in subjects for one in step.advice)
+
+
 def _so(step: Step) -> Text:
     return _SO if step.seen else _LEFT_OUT
 
@@ -333,6 +370,13 @@ def _waits_for(action: RunProgram) -> Text:
     return Text(
         f"An interrupted install had started {action.name}; if it still runs, its end is waited for (at most {action.seconds:.0f} s).",
         zh=f"被中断的安装曾启动 {action.name}；若仍在运行，将等待其结束（最多 {action.seconds:.0f} 秒）。",
+    )
+
+
+def _would_recover(entry: Entry) -> Text:
+    return Text(
+        f"An interrupted step ({entry.id}) would be taken back first; below is what is so now.",
+        zh=f"会先撤销一个被中断的步骤（{entry.id}）；以下为当前状态。",
     )
 
 

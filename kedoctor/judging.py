@@ -14,7 +14,17 @@ from kedoctor.records import replace
 from kedoctor.registry import Refusal, RegisteredCheck
 from kedoctor.text import Text
 
-__all__ = ["blocked", "crashed", "judge", "not_run", "not_seen", "out_of_time", "refused", "verdict"]
+__all__ = [
+    "blocked",
+    "crashed",
+    "judge",
+    "not_known",
+    "not_run",
+    "not_seen",
+    "out_of_time",
+    "refused",
+    "verdict",
+]
 
 FOLD_OVER = 50
 """So many edges are listed one by one; more that say the same are folded."""
@@ -67,7 +77,7 @@ def judge(
     try:
         findings = _findings(check.judge(**context.arguments(node.parameters)))
     except MissingError as missing:
-        findings = [_not_known(missing.unavailable)]
+        findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
     except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
@@ -118,7 +128,8 @@ def _findings(answer: object) -> list[Finding]:
     return [Finding(status=Status.SKIP, summary=nothing)]
 
 
-def _not_known(missing: Unavailable) -> Finding:
+def not_known(missing: Unavailable) -> Finding:
+    """What is said where something that is needed was not read."""
     reason = _REASONS[missing.reason]
     summary = Text(
         f"Not known: {missing.what} was not read: {reason.en}.",

@@ -16,6 +16,7 @@ __all__ = ["command"]
 _COMMANDS = {
     "run": "Look at the site and say what is wrong.",
     "report": "Show the latest run (or a fresh one) as HTML, JSON or text.",
+    "trace": "Walk the path of kubectl logs, exec, attach or top to an edge, hop by hop.",
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",

@@ -32,6 +32,15 @@ from kedoctor.text import Text
 
 __all__ = ["command"]
 
+_FINE = Text(
+    "Every step is right, and nothing else that can be seen from here is wrong.",
+    zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
+)
+_FINE_WITHOUT_API = Text(
+    "Every step is right, and nothing else that can be seen from here is wrong; what only the API server knows is judged on the cloud host.",
+    zh="所有步骤均已就绪，此处可见的其他各项也没有问题；只有 API 服务器才知道的内容请在云端主机上检查。",
+)
+
 _LIMIT = 1 << 16  # bytes; a token or a key is far smaller
 
 
@@ -82,7 +91,7 @@ def _command(procedure: Procedure) -> click.Command:
 
 
 def _option(parameter: Parameter) -> click.Option:
-    names = [parameter.option, parameter.setting]
+    names = [parameter.option, _name(parameter)]
     if parameter.kind is Kind.FLAG:
         return click.Option(names, is_flag=True, help=parameter.help.en)
     of: Any = str
@@ -101,11 +110,15 @@ def _option(parameter: Parameter) -> click.Option:
     )
 
 
+def _name(parameter: Parameter) -> str:
+    return parameter.setting.replace("-", "_")
+
+
 def _settings(procedure: Procedure, values: Mapping[str, Any]) -> dict[str, Setting]:
     """What was given, by the names under which facts ask for it."""
     given = {}
     for one in procedure.parameters:
-        value = values.get(one.setting)
+        value = values.get(_name(one))
         if value is None or value is False:
             continue
         if one.kind is Kind.SECRET_FILE:
@@ -152,6 +165,7 @@ def _install(procedure: Procedure, values: dict[str, Any]) -> int:
         command=spoken,
         dry_run=values["dry_run"],
         patience=patience(),
+        member=settings[procedure.member].value if procedure.member in settings else "",
     )
     done = _carried_out(install, journal, desk, spoken)
     if not done.complete:
@@ -177,23 +191,26 @@ def _carried_out(install: Install, journal: Journal, desk: InstallDesk, spoken: 
 
 
 def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | None) -> int:
-    """Everything else that can be seen from here, once; the exit code is that of this look."""
-    question = Question(command=install.command)
-    report = replace(consult(install.plugins, install.look(), question), changes=tuple(done.changes))
+    """Everything else that can be seen from here, once; the exit code is that of this look.
+
+    Where there is no kubeconfig, what only the API server could tell is left to whoever has one.
+    """
+    site = install.look()
+    report = replace(
+        consult(install.plugins, site, Question(command=install.command)), changes=tuple(done.changes)
+    )
+    code = ExitCode(report.run.exit_code)
+    if code is ExitCode.UNDETERMINED and not site.view.cluster_expected:
+        code = ExitCode.OK
     saved = state.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
-    if report.run.exit_code == ExitCode.OK:
-        desk.say(
-            Text(
-                "Every step is right, and nothing else that can be seen from here is wrong.",
-                zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
-            )
-        )
+    if code is ExitCode.OK:
+        desk.say(_FINE if site.view.cluster_expected else _FINE_WITHOUT_API)
         if install.procedure.farewell is not None:
             desk.say(install.procedure.farewell)
-        return 0
+        return int(code)
     desk.say(Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果："))
     presentation = options.present(lang, to_file=False, verbose=False)
     options.emit(options.render(install.plugins, report, "terminal", presentation), None)
-    return report.run.exit_code
+    return int(code)

@@ -29,6 +29,7 @@ __all__ = [
     "emit",
     "language",
     "language_option",
+    "live_options",
     "open_site",
     "output_options",
     "present",
@@ -149,7 +150,19 @@ def site_options(function: F) -> F:
         type=click.Path(exists=True, path_type=Path),
         metavar="DIR",
         help="Also judge this offline bundle, and what of it this host lacks.",
+    )(live_options(function))
+    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option(
+        "--bundle",
+        "bundles",
+        type=bundles,
+        multiple=True,
+        help="Look at a bundle of evidence (kedoctor collect) instead; may be repeated.",
     )(function)
+
+
+def live_options(function: F) -> F:
+    """How to look at this machine and its cluster: ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option("--context", default="", help="Context of the kubeconfig.")(function)
     function = click.option(
         "--kubeconfig",
@@ -164,17 +177,9 @@ def site_options(function: F) -> F:
         show_default=True,
         help="Which side this host is.",
     )(function)
-    function = click.option(
-        "--root", default="/", hidden=True, help="Look at a host whose files lie under DIR."
-    )(function)
-    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
-    return click.option(
-        "--bundle",
-        "bundles",
-        type=bundles,
-        multiple=True,
-        help="Look at a bundle of evidence (kedoctor collect) instead; may be repeated.",
-    )(function)
+    return click.option("--root", default="/", hidden=True, help="Look at a host whose files lie under DIR.")(
+        function
+    )
 
 
 def open_site(
