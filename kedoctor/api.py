@@ -70,6 +70,7 @@ from kedoctor.observations import (
     Process,
     Processes,
     ReadFile,
+    ReadOfflineBundle,
     ReadPodLog,
     ReadResources,
     Reason,
@@ -84,6 +85,15 @@ from kedoctor.observations import (
     Unavailable,
     Unit,
 )
+from kedoctor.offline.inventory import (
+    BundledFile,
+    BundledImage,
+    BundledKind,
+    OfflineBundle,
+    OfflineProblem,
+    OfflineProblemKind,
+)
+from kedoctor.offline.references import canonical
 from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.records import Record, RecordError, decode, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
@@ -96,6 +106,9 @@ __all__ = [
     "ApiAnswer",
     "ApiWrite",
     "ApplyObject",
+    "BundledFile",
+    "BundledImage",
+    "BundledKind",
     "Certainty",
     "ChangeMode",
     "Check",
@@ -133,6 +146,9 @@ __all__ = [
     "Note",
     "Now",
     "Object",
+    "OfflineBundle",
+    "OfflineProblem",
+    "OfflineProblemKind",
     "Parts",
     "PatchObject",
     "Plan",
@@ -141,6 +157,7 @@ __all__ = [
     "Process",
     "Processes",
     "ReadFile",
+    "ReadOfflineBundle",
     "ReadPodLog",
     "ReadResources",
     "Reason",
@@ -176,6 +193,7 @@ __all__ = [
     "Wire",
     "WriteFile",
     "YamlChange",
+    "canonical",
     "check",
     "decode",
     "fact",

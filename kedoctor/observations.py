@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from kedoctor.offline.inventory import OfflineBundle
 from kedoctor.records import Record
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ListSockets",
     "LogText",
     "Now",
+    "OfflineBundle",
     "OpenTcp",
     "OpenTls",
     "Process",
@@ -42,6 +44,7 @@ __all__ = [
     "ReadIdentity",
     "ReadJournal",
     "ReadLegacyTable",
+    "ReadOfflineBundle",
     "ReadPodLog",
     "ReadResources",
     "ReadUnit",
@@ -335,6 +338,17 @@ class ReadLegacyTable(Request, frozen=True):
     """
 
     table: str = "nat"
+
+
+class ReadOfflineBundle(Request, frozen=True):
+    """Asks for the :class:`OfflineBundle` in a directory or tar; with ``sums`` every byte of it is read.
+
+    ``Unavailable(absent)`` when nothing is there, ``invalid`` when it is no offline bundle or cannot be read to its end.
+    """
+
+    path: str
+    sums: bool = True
+    timeout: float = 300.0
 
 
 # ------------------------------------------------------------------------------------------------ Cluster

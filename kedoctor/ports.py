@@ -75,6 +75,13 @@ class Host(Port):
         """What a read-only program prints; a non-zero exit code is an answer, not an error."""
         return cast("o.ToolOutput | Unavailable", self.source.observe(o.RunTool(tool, arguments, timeout)))
 
+    def offline_bundle(
+        self, path: str, *, sums: bool = True, timeout: float = 300.0
+    ) -> o.OfflineBundle | Unavailable:
+        """What the offline bundle at ``path`` holds; ``sums`` reads every byte and compares checksums."""
+        request = o.ReadOfflineBundle(path, sums, timeout)
+        return cast("o.OfflineBundle | Unavailable", self.source.observe(request))
+
     def legacy_table(self, table: str = "nat") -> o.LogText | Unavailable:
         """A legacy netfilter table in ``iptables-save`` syntax, where no ``iptables-legacy-save`` is at hand."""
         return cast("o.LogText | Unavailable", self.source.observe(o.ReadLegacyTable(table)))

@@ -79,6 +79,7 @@ _words: dict[type[Request], Callable[[Any], str]] = {
     o.ReadJournal: lambda r: f"journalctl -u {r.unit} -n {r.lines}",
     o.RunTool: lambda r: " ".join((r.tool, *r.arguments)),
     o.ReadLegacyTable: lambda r: f"legacy iptables table {r.table}",
+    o.ReadOfflineBundle: lambda r: f"offline bundle {r.path}",
     o.ListObjects: _list_words,
     o.GetPath: lambda r: f"GET {r.path} from the API server",
     o.ReadPodLog: _pod_log_words,
@@ -96,6 +97,7 @@ _evidence: dict[type[Request], Callable[[Any], str]] = {
     o.ReadUnit: lambda r: f"unit:{r.name}",
     o.ReadJournal: lambda r: f"journal:{r.unit}",
     o.RunTool: lambda r: f"tool:{r.tool}",
+    o.ReadOfflineBundle: lambda r: f"offline-bundle:{r.path}",
     o.ListObjects: lambda r: r.kind,
     o.GetPath: lambda r: f"api:{r.path}",
     o.ReadPodLog: lambda r: f"log:{r.namespace}/{r.pod}/{r.container}",
@@ -132,6 +134,7 @@ _files: dict[type[Request], Callable[[Any], str]] = {
     o.ReadJournal: lambda r: f"journal/{r.unit}.log",
     o.RunTool: lambda r: f"tools/{' '.join((r.tool, *r.arguments)).replace('/', '_')}.txt",
     o.ReadLegacyTable: lambda r: f"tools/legacy-table-{r.table}.txt",
+    o.ReadOfflineBundle: lambda r: f"host/offline-bundle{r.path.replace('/', '_')}",
     o.ListObjects: _list_file,
     o.GetPath: lambda r: f"cluster/raw/{r.path.strip('/').replace('/', '_')}",
     o.ReadPodLog: lambda r: (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -9,7 +10,7 @@ from pathlib import PurePosixPath
 from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, decode, fact
 from kedoctor.checks.facts.nodes import CloudNodes
 
-__all__ = ["ARCHIVE_PLACES", "ImageArchives", "StoredImages", "archive_name"]
+__all__ = ["ARCHIVE_PLACES", "ImageArchives", "StoredImages", "archive_name", "is_named_after"]
 
 ARCHIVE_PLACES = (
     "/var/lib/kedoctor/images/*.tar",
@@ -70,8 +71,7 @@ class ImageArchives:
 
     def of(self, reference: str) -> str | None:
         """The archive that is named after an image; ``None`` if there is none."""
-        wanted = archive_name(reference)
-        return next((path for path in self.paths if _same(PurePosixPath(path).stem, wanted)), None)
+        return next((path for path in self.paths if is_named_after(path, reference)), None)
 
 
 @fact
@@ -97,6 +97,9 @@ def archive_name(reference: str) -> str:
     return reference.replace("/", "-").replace(":", "-")
 
 
-def _same(stem: str, wanted: str) -> bool:
+def is_named_after(path: str, reference: str) -> bool:
+    """Whether an archive has the name of an image, with or without the registry in front, whatever it is packed with."""
+    stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", PurePosixPath(path).name)
+    wanted = archive_name(reference)
     prefixes = ("", "docker.io-", "docker.io-library-", "registry.k8s.io-")
     return any(stem == f"{prefix}{wanted}" or wanted == f"{prefix}{stem}" for prefix in prefixes)

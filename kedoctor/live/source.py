@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kedoctor import observations as o
-from kedoctor.live import host, http_get, legacy_tables, processes, runner, systemd, wire
+from kedoctor.live import host, http_get, legacy_tables, offline_bundles, processes, runner, systemd, wire
 from kedoctor.live.files import FileTree
 from kedoctor.observations import Reason, Request, Source, Unavailable
 
@@ -40,6 +40,7 @@ class LiveSource:
             o.ReadJournal: systemd.read_journal,
             o.RunTool: _run_tool,
             o.ReadLegacyTable: legacy_tables.read_legacy_table,
+            o.ReadOfflineBundle: lambda request: offline_bundles.read_offline(request, files),
             o.OpenTcp: wire.open_tcp,
             o.OpenTls: wire.open_tls,
             o.GetHttp: http_get.get_http,

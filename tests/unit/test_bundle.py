@@ -24,6 +24,7 @@ from kedoctor.declarations import RedactionRule
 from kedoctor.errors import BundleError, OutputError
 from kedoctor.memo import Observation
 from kedoctor.observations import Reason, Request, Unavailable
+from kedoctor.offline.inventory import BundledFile, BundledKind
 from kedoctor.records import decode
 from kedoctor.replay import ReplaySource, open_bundle
 
@@ -53,6 +54,12 @@ EXAMPLES: list[tuple[Request, Any]] = [
         o.ToolOutput(("/sbin/x",), 1, "*nat\nCOMMIT\n", "warning"),
     ),
     (o.ReadLegacyTable(), o.LogText("*nat\nCOMMIT\n")),
+    (
+        o.ReadOfflineBundle("/opt/edge"),
+        o.OfflineBundle(
+            "/opt/edge", (BundledFile("keadm", 20, BundledKind.BINARY, "0" * 64, "arm64"),), compared=1
+        ),
+    ),
     (o.ListObjects("Node"), NODES),
     (o.ListObjects("Node", label_selector="none=of-them"), ()),
     (o.GetPath("/version"), o.ApiAnswer(200, b'{"gitVersion": "v1.31.14"}', NOW, "application/json")),

@@ -6,34 +6,55 @@ and ``index.json`` (OCI), either of them possibly compressed.
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zlib
-from collections.abc import Sequence
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
-from kedoctor.records import Record, RecordError, decode
+from kedoctor.offline.references import canonical
+from kedoctor.offline.tarwalk import TAR_ERRORS, Member, WalkError, compression, unpacked, walk
+from kedoctor.records import Record, RecordError, decode, field
 
-__all__ = ["ArchiveError", "ImageArchive", "canonical", "read_archive"]
+__all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "canonical", "read_archive", "read_stream"]
 
 T = TypeVar("T")
 
 _NAME_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-_SMALL = 4 << 20
-"""Manifests are at most so large; layers are never read."""
+_DIGEST = re.compile(r"^(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?$")
+_MOST_LINKS = 40
+_MOST_DESCRIPTORS = 2_000
+_DEEPEST = 4
 
 
 class ArchiveError(ValueError):
-    """The archive is truncated, or none of images; the message says what is wrong with it."""
+    """The archive is truncated, or none of images; the message says what is wrong with it.
+
+    ``unsafe``: it would write outside of the place it is unpacked to. ``foreign``: it is whole, and holds no images.
+    """
+
+    def __init__(self, message: str, *, unsafe: bool = False, foreign: bool = False) -> None:
+        super().__init__(message)
+        self.unsafe = unsafe
+        self.foreign = foreign
+
+
+class ArchivedImage(Record, frozen=True):
+    """One image: its references in full, its id (``sha256:…``), and the machine that its configuration names."""
+
+    references: tuple[str, ...]
+    identity: str
+    architecture: str = ""
+    system: str = ""
 
 
 class ImageArchive(Record, frozen=True):
-    """``references`` in full, ``images`` their ids (``sha256:…``) as far as the archive says them."""
+    """``references`` in full, ``images`` their ids (``sha256:…``) as far as the archive says them; ``held`` one by one."""
 
     references: tuple[str, ...]
     images: tuple[str, ...]
     compressed: bool
+    held: tuple[ArchivedImage, ...] = ()
 
 
 class _Image(Record, frozen=True, rename="pascal"):
@@ -56,15 +77,16 @@ class _Manifest(Record, frozen=True):
     config: _Descriptor | None = None
 
 
-def canonical(reference: str) -> str:
-    """A reference in full: ``busybox`` is ``docker.io/library/busybox:latest``."""
-    first, slash, _ = reference.partition("/")
-    if not slash:
-        reference = f"docker.io/library/{reference}"
-    elif not ({".", ":"} & set(first)) and first != "localhost":
-        reference = f"docker.io/{reference}"
-    tagged = "@" in reference or ":" in reference.rpartition("/")[2]
-    return reference if tagged else f"{reference}:latest"
+class _Rootfs(Record, frozen=True):
+    diff_ids: tuple[str, ...] | None = ()
+
+
+class _Configuration(Record, frozen=True):
+    """What an image's configuration says of it."""
+
+    architecture: str = ""
+    system: str = field(name="os", default="")
+    rootfs: _Rootfs | None = None
 
 
 def read_archive(path: Path) -> ImageArchive:
@@ -74,57 +96,84 @@ def read_archive(path: Path) -> ImageArchive:
         ArchiveError: it is not whole, or not an archive of images.
         OSError: it cannot be read.
     """
-    try:
-        with tarfile.open(path) as tar:
-            members = {member.name.removeprefix("./"): member for member in tar}
-            return _Reader(tar, members).archive(compressed=_is_compressed(path))
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise ArchiveError(f"it is truncated or no tar archive ({error})") from error
-
-
-def _is_compressed(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(2) in (b"\x1f\x8b", b"BZ", b"\xfd7")
+        how = compression(file.read(8))
+        file.seek(0)
+        return read_stream(file, how, seekable=not how, sums=False)
+
+
+def read_stream(stream: IO[bytes], how: str = "", *, seekable: bool, sums: bool) -> ImageArchive:
+    """What an archive of images holds that is read from front to back; ``how`` it is compressed.
+
+    With ``sums`` every byte is read, and every part compared with the digest that the archive gives it.
+
+    Raises: as :func:`read_archive`.
+    """
+    try:
+        contents = walk(unpacked(stream, how), seekable=seekable, sums=sums)
+    except WalkError as error:
+        raise ArchiveError(str(error), unsafe=error.unsafe) from error
+    except TAR_ERRORS as error:
+        raise ArchiveError(f"it is truncated or no tar archive ({error})") from error
+    return _Reader(contents).archive(compressed=bool(how))
 
 
 class _Reader:
-    def __init__(self, tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> None:
-        self._tar = tar
+    def __init__(self, members: Mapping[str, Member]) -> None:
         self._members = members
+        self._descriptors = 0
 
     def archive(self, *, compressed: bool) -> ImageArchive:
         if "manifest.json" in self._members:
-            images = self._json("manifest.json", tuple[_Image, ...])
-            references = [tag for image in images for tag in image.repo_tags or ()]
-            for image in images:
-                self._must_hold(image.config, *image.layers)
-            ids = tuple(_id_of(image.config) for image in images)
+            held = [self._docker(image) for image in self._json("manifest.json", tuple[_Image, ...])]
         elif "index.json" in self._members:
             index = self._json("index.json", _Manifest)
-            references = [name for one in index.manifests or () if (name := _name(one))]
-            ids = tuple(name for one in index.manifests or () for name in self._ids(one))
+            held = [image for one in index.manifests or () for image in self._oci(one, _name(one))]
         else:
-            raise ArchiveError("it holds neither manifest.json nor index.json: no archive of images")
-        return ImageArchive(tuple(sorted({canonical(name) for name in references})), ids, compressed)
+            raise ArchiveError(
+                "it holds neither manifest.json nor index.json: no archive of images", foreign=True
+            )
+        references = {name for image in held for name in image.references}
+        ids = tuple(image.identity for image in held)
+        return ImageArchive(tuple(sorted(references)), ids, compressed, tuple(held))
 
-    def _ids(self, descriptor: _Descriptor) -> list[str]:
-        """The ids of the images below a descriptor, all of whose content is there."""
+    def _docker(self, image: _Image) -> ArchivedImage:
+        self._must_hold(image.config, *image.layers)
+        told = self._configuration(image.config)
+        expected = (told.rootfs.diff_ids if told.rootfs else None) or ()
+        if len(expected) == len(image.layers):
+            for name, digest in zip(image.layers, expected, strict=True):
+                self._must_match(name, digest)
+        names = tuple(sorted({canonical(tag) for tag in image.repo_tags or ()}))
+        return ArchivedImage(names, _id_of(image.config), told.architecture, told.system)
+
+    def _oci(self, descriptor: _Descriptor, name: str, depth: int = 0) -> list[ArchivedImage]:
+        """The images below a descriptor, all of whose content is there."""
+        self._descriptors += 1
+        if depth > _DEEPEST or self._descriptors > _MOST_DESCRIPTORS:
+            raise ArchiveError("its index nests deeper than that of any archive of images")
         self._must_hold(_blob(descriptor), size=descriptor.size)
         manifest = self._json(_blob(descriptor), _Manifest)
         if manifest.manifests:
-            return self._for_some_machine(manifest.manifests)
+            return self._for_some_machine(manifest.manifests, name, depth + 1)
         parts = [*(manifest.layers or ()), *([manifest.config] if manifest.config else [])]
         for part in parts:
             self._must_hold(_blob(part), size=part.size)
-        return [manifest.config.digest] if manifest.config else []
+        if manifest.config is None:
+            return []
+        told = self._configuration(_blob(manifest.config))
+        names = (canonical(name),) if name else ()
+        return [ArchivedImage(names, manifest.config.digest, told.architecture, told.system)]
 
-    def _for_some_machine(self, manifests: Sequence[_Descriptor]) -> list[str]:
+    def _for_some_machine(
+        self, manifests: Sequence[_Descriptor], name: str, depth: int
+    ) -> list[ArchivedImage]:
         """The images of an index: those for other machines are often left out, but not all of them."""
-        found: list[str] = []
+        found: list[ArchivedImage] = []
         missing: ArchiveError | None = None
         for one in manifests:
             try:
-                found += self._ids(one)
+                found += self._oci(one, name, depth)
             except ArchiveError as error:
                 missing = missing or error
         if missing is not None and not found:
@@ -133,16 +182,40 @@ class _Reader:
 
     def _must_hold(self, *names: str, size: int | None = None) -> None:
         for name in names:
-            member = self._members.get(name)
+            member = self._member(name)
+            if size is not None and member.size != size:
+                raise ArchiveError(f"it is damaged: {name} has {member.size} bytes instead of {size}")
+            named = _DIGEST.match(name)
+            if named and member.sha256 and member.sha256 != named[1]:
+                raise ArchiveError(f"it is damaged: the content of {name} is not what its name says")
+
+    def _must_match(self, name: str, digest: str) -> None:
+        """A layer of docker's older layout is named by no digest; the configuration lists them instead."""
+        member = self._member(name)
+        if _DIGEST.match(name) or not member.sha256 or not name.endswith(".tar"):
+            return
+        if f"sha256:{member.sha256}" != digest:
+            raise ArchiveError(f"it is damaged: {name} is not the layer that its configuration names")
+
+    def _member(self, name: str) -> Member:
+        """A member, links followed."""
+        at = posixpath.normpath(name)
+        for _ in range(_MOST_LINKS):
+            member = self._members.get(at)
             if member is None:
                 raise ArchiveError(f"it is truncated: {name} is missing")
-            if size is not None and member.isfile() and member.size != size:
-                raise ArchiveError(f"it is damaged: {name} has {member.size} bytes instead of {size}")
+            if not member.target:
+                return member
+            at = member.target
+        raise ArchiveError(f"it is damaged: the links of {name} lead in a circle")
+
+    def _configuration(self, name: str) -> _Configuration:
+        """An image's configuration; of an attestation, which has none that says anything, an empty one."""
+        return self._json(name, _Configuration) if self._member(name).body else _Configuration()
 
     def _json(self, name: str, into: type[T]) -> T:
-        file = self._tar.extractfile(self._members[name])
         try:
-            return decode(b"" if file is None else file.read(_SMALL), into)
+            return decode(self._member(name).body, into)
         except RecordError as error:
             raise ArchiveError(f"its {name} is damaged ({error})") from error
 
