@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from kedoctor.api import (
     BundledFile,
+    Clock,
+    Cluster,
     File,
     FileMetadata,
     Host,
@@ -26,6 +30,8 @@ from kedoctor.checks.facts.apiserver import K3S_CONFIG, K3S_UNIT
 from kedoctor.checks.facts.cloud_host import CloudProcesses, HostAddresses
 from kedoctor.checks.facts.nodes import SiteNodes
 from kedoctor.checks.kinds import Node
+from kedoctor.checks.offline_bundle import likely_release
+from kedoctor.checks.version_sets import VersionSet
 from kedoctor.yamldoc import YamlError, load
 
 __all__ = [
@@ -36,12 +42,16 @@ __all__ = [
     "K3S_MARK",
     "K3S_PROGRAM",
     "KEADM_PROGRAM",
+    "ApiReadiness",
     "CloudBundle",
     "CloudRequest",
     "Distribution",
+    "HostFitness",
     "InstalledProgram",
+    "K3sArchives",
     "K3sHere",
     "KeadmHere",
+    "KubectlHere",
     "KubernetesHere",
     "StoredHere",
     "VerifiedBundle",
@@ -58,8 +68,6 @@ K3S_MARK = "# Written by kedoctor install cloud."
 """The first line of what an install writes, by which the next one knows its own K3s."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_EDGE_ONLY = ("kubeedge/installation-package", "kubeedge/pause", "eclipse-mosquitto")
-"""Images that only edges run; a bundle for both sides holds them, too (kubeprepare.md §1.2)."""
 
 
 # ------------------------------------------------------------------------------------------ what was told
@@ -67,7 +75,10 @@ _EDGE_ONLY = ("kubeedge/installation-package", "kubeedge/pause", "eclipse-mosqui
 
 @dataclass(frozen=True, slots=True)
 class CloudRequest:
-    """What a person asked for; ``kubeconfig`` is that of an existing cluster, empty: the usual place."""
+    """What a person asked for; ``node_named`` says whether the name of the node was given or is the host's.
+
+    ``kubeconfig`` is that of an existing cluster; empty: the usual place.
+    """
 
     bundle: str
     advertise_address: str
@@ -87,11 +98,11 @@ class CloudRequest:
 @fact
 def cloud_request(host: Host) -> CloudRequest:
     """The settings of ``kedoctor install cloud``; the node is called like the host unless it is named."""
-    name = host.setting("node-name")
+    name = host.setting("node_name")
     kubeconfig = host.setting("kubeconfig")
     return CloudRequest(
         bundle=needed(host.setting("bundle")).value,
-        advertise_address=needed(host.setting("advertise-address")).value.strip(),
+        advertise_address=needed(host.setting("advertise_address")).value.strip(),
         node_name=name.value if isinstance(name, Setting) else needed(host.identity()).hostname.lower(),
         node_named=isinstance(name, Setting),
         kubeconfig=kubeconfig.value if isinstance(kubeconfig, Setting) else "",
@@ -107,6 +118,7 @@ class CloudBundle:
 
     bundle: OfflineBundle
     architecture: str
+    versions: VersionSet
 
     def program(self, name: str) -> BundledFile | None:
         """The program of that name for this host."""
@@ -118,26 +130,17 @@ class CloudBundle:
 
     @property
     def images(self) -> dict[str, BundledFile]:
-        """What the cloud side runs, by reference in full, with the archive that holds it for this architecture."""
-        found: dict[str, BundledFile] = {}
-        for archive, image in self.bundle.images():
-            edge_only = any(f"/{part}:" in image.reference for part in _EDGE_ONLY)
-            if image.reference and image.architecture in ("", self.architecture) and not edge_only:
-                found.setdefault(image.reference, archive)
-        return dict(sorted(found.items()))
+        """What the cloud side can run of it: references in full, with the archive that holds each for this machine."""
+        found = {
+            one.reference: self.bundle.archive_of(one.reference, self.architecture)
+            for one in self.versions.of("cloud")[0]
+        }
+        return {name: archive for name, archive in sorted(found.items()) if archive is not None}
 
     @property
     def archives(self) -> tuple[BundledFile, ...]:
         """The archives of those images, each once."""
         return tuple({one.path: one for one in self.images.values()}.values())
-
-    @property
-    def kubeedge_version(self) -> str:
-        """``v1.22.0``: the tag of cloudcore's image; empty when the bundle has none or several."""
-        tags = {
-            name.rpartition(":")[2] for name in self.images if name.rpartition(":")[0].endswith("/cloudcore")
-        }
-        return tags.pop() if len(tags) == 1 else ""
 
 
 @fact
@@ -145,7 +148,7 @@ def cloud_bundle(host: Host, request: CloudRequest) -> CloudBundle:
     """The bundle by names, headers and manifests, which takes a moment; its checksums are compared once (KE952)."""
     machine = needed(host.identity()).machine
     bundle = needed(host.offline_bundle(request.bundle, sums=False))
-    return CloudBundle(bundle, _ARCHITECTURES.get(machine, ""))
+    return CloudBundle(bundle, _ARCHITECTURES.get(machine, ""), likely_release(bundle))
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,8 @@ class K3sHere:
     """K3s as it lies on this host; ``ours`` when an install of kedoctor wrote its unit.
 
     ``settings`` is what our fragment says; empty without one, and with one that cannot be read (then ``broken``).
-    ``begun`` says that it has made its certificates, so it was started before.
+    ``begun`` says that it has made its certificates, so it was started before. ``kubeconfig_mode`` are the permission
+    bits of its kubeconfig; 0 while there is none.
     """
 
     program: InstalledProgram
@@ -242,6 +246,12 @@ class K3sHere:
     settings: dict[str, object] | None = None
     broken: str = ""
     begun: bool = False
+    kubeconfig_mode: int = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it starts with the machine."""
+        return self.unit is not None and self.unit.unit_file_state.startswith("enabled")
 
     @property
     def active(self) -> bool:
@@ -256,6 +266,7 @@ def k3s_here(host: Host) -> K3sHere:
     loaded = unit if isinstance(unit, Unit) and unit.load_state == "loaded" else None
     text = host.read(loaded.fragment_path) if loaded is not None and loaded.fragment_path else None
     settings, broken = _fragment(host)
+    kubeconfig = host.stat(K3S_KUBECONFIG)
     return K3sHere(
         program=_program(host, K3S_PROGRAM, ("--version",)),
         unit=loaded,
@@ -263,7 +274,22 @@ def k3s_here(host: Host) -> K3sHere:
         settings=settings,
         broken=broken,
         begun=isinstance(host.stat(f"{K3S_DATA}/server/tls"), FileMetadata),
+        kubeconfig_mode=kubeconfig.mode if isinstance(kubeconfig, FileMetadata) else 0,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KubectlHere:
+    """Whether people find a ``kubectl`` on this host."""
+
+    present: bool
+
+
+@fact
+def kubectl_here(host: Host) -> KubectlHere:
+    """In the two directories where it is put."""
+    places = ("/usr/local/bin/kubectl", "/usr/bin/kubectl")
+    return KubectlHere(any(isinstance(host.stat(place), FileMetadata) for place in places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,4 +400,77 @@ def own_node(nodes: SiteNodes, addresses: HostAddresses) -> Node | None:
             )
         ),
         None,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- the host
+
+
+@dataclass(frozen=True, slots=True)
+class HostFitness:
+    """What an install needs of a host before anything else.
+
+    ``default_address`` is the IPv4 address of the default route's interface; empty without one. ``now`` is what this
+    host's clock says, aware UTC.
+    """
+
+    uid: int
+    systemd: bool
+    now: datetime
+    default_interface: str = ""
+    default_address: str = ""
+
+
+@fact
+def host_fitness(host: Host, clock: Clock, addresses: HostAddresses) -> HostFitness:
+    """Who looks, process 1, the default route and the clock."""
+    interface = addresses.addresses.default_interface
+    on_it = [
+        one.address
+        for one in addresses.addresses.items
+        if one.interface == interface and ":" not in one.address
+    ]
+    return HostFitness(
+        uid=needed(host.identity()).uid,
+        systemd=isinstance(host.stat("/run/systemd/system"), FileMetadata),
+        now=needed(clock.now()).time,
+        default_interface=interface,
+        default_address=on_it[0] if interface and on_it else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class K3sArchives:
+    """What lies where K3s imports images from: sizes in bytes by file name."""
+
+    sizes: Mapping[str, int]
+
+    def lacking(self, bundle: CloudBundle) -> tuple[BundledFile, ...]:
+        """The archives of the bundle that are not there in full."""
+        return tuple(
+            one for one in bundle.archives if self.sizes.get(one.path.rpartition("/")[2]) != one.size
+        )
+
+
+@fact
+def k3s_image_archives(host: Host) -> K3sArchives:
+    """By names and sizes: they are put there whole or not at all."""
+    found = needed(host.find(f"{K3S_IMAGES}/*"))
+    return K3sArchives({one.path.rpartition("/")[2]: one.size for one in found.entries if one.kind == "file"})
+
+
+@dataclass(frozen=True, slots=True)
+class ApiReadiness:
+    """What ``/readyz`` says."""
+
+    ok: bool
+    said: str
+
+
+@fact
+def api_readiness(cluster: Cluster) -> ApiReadiness:
+    """``/readyz``, which is ok once all of the API server's own parts are."""
+    answer = needed(cluster.get("/readyz"))
+    return ApiReadiness(
+        answer.status == 200, f"HTTP {answer.status} {answer.body[:200].decode(errors='replace')}"
     )
