@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, StandIn, hookimpl
+from kedoctor.api import DataPath, Explanation, Procedure, StandIn, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -26,6 +26,7 @@ __all__ = [
     "kedoctor_facts",
     "kedoctor_page",
     "kedoctor_paths",
+    "kedoctor_procedures",
     "kedoctor_sides",
     "kedoctor_standins",
 ]
@@ -106,6 +107,19 @@ def kedoctor_demos() -> list[tuple[str, list[Path]]]:
         name = bundle.stem.removeprefix("demo-").rpartition("-")[0]
         sites.setdefault(name, []).append(bundle)
     return sorted(sites.items())
+
+
+@hookimpl
+def kedoctor_procedures() -> list[Procedure]:
+    """Every install that a module of ``procedures`` describes."""
+    from kedoctor.checks import procedures  # noqa: PLC0415  as above
+
+    return [
+        value
+        for module in sorted(pkgutil.iter_modules(procedures.__path__), key=lambda found: found.name)
+        for value in vars(importlib.import_module(f"{procedures.__name__}.{module.name}")).values()
+        if isinstance(value, Procedure)
+    ]
 
 
 @hookimpl

@@ -24,6 +24,7 @@ __all__ = [
     "EvidenceRules",
     "Fact",
     "MissingError",
+    "Occasion",
     "RedactionRule",
     "Risk",
     "Side",
@@ -52,6 +53,14 @@ class Risk(StrEnum):
     RESTARTS_EDGECORE = "restarts-edgecore"
     RESTARTS_CLOUDCORE = "restarts-cloudcore"
     RESTARTS_APISERVER = "restarts-apiserver"
+
+
+class Occasion(StrEnum):
+    """What a check is run for: to see what is wrong, to let a change pass or not, or as a step of an install."""
+
+    RUN = "run"
+    GATE = "gate"
+    INSTALL = "install"
 
 
 class Vantage(Record, frozen=True):
@@ -108,7 +117,8 @@ class Check:
     ``breaks`` are the capabilities it breaks, ``hop`` where on the data path it sits (empty: beside it).
     ``builds_on`` are codes without whose pass it makes no sense (then: blocked). ``explained_by`` are codes
     which, failing for the same node, make a failure of this one a mere consequence. ``proves`` are capabilities
-    whose working a pass shows. ``deadline`` is in seconds.
+    whose working a pass shows. ``deadline`` is in seconds. ``occasions`` say what it is run for: one that is only a
+    step of an install is left out of a plain run unless it is named.
     """
 
     code: str
@@ -127,6 +137,7 @@ class Check:
     versions: str = ""
     references: tuple[str, ...] = ()
     deadline: float = 20.0
+    occasions: tuple[Occasion, ...] = (Occasion.RUN, Occasion.GATE)
 
 
 def fact(make: F) -> F:

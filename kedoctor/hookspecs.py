@@ -28,6 +28,7 @@ import pluggy
 from kedoctor.declarations import DataPath, EvidenceRules
 from kedoctor.explaining import Explanation
 from kedoctor.ports import Host
+from kedoctor.procedures import Procedure
 from kedoctor.sandbox.standins import StandIn
 
 __all__ = ["hookimpl", "hookspec"]
@@ -91,6 +92,11 @@ def kedoctor_explain(text_lines: Iterable[str]) -> Explanation | None:
 @hookspec
 def kedoctor_demos() -> Iterable[tuple[str, Sequence[Path]]]:  # type: ignore[empty-body]
     """Recorded sites for ``kedoctor demo``: a name and the bundles that belong to it."""
+
+
+@hookspec
+def kedoctor_procedures() -> Iterable[Procedure]:  # type: ignore[empty-body]
+    """What ``kedoctor install`` can install: :class:`kedoctor.api.Procedure` values."""
 
 
 @hookspec

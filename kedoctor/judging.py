@@ -34,6 +34,9 @@ _REASONS = {
         "no kubeconfig was found; name one with --kubeconfig, or run as root on the cloud host",
         zh="未找到 kubeconfig；请用 --kubeconfig 指定，或以 root 在云端主机上运行",
     ),
+    Reason.NOT_GIVEN: Text(
+        "nobody named it; `kedoctor install` asks for it", zh="未指定；由 `kedoctor install` 的选项给出"
+    ),
     Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
     Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
     Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),

@@ -47,12 +47,14 @@ __all__ = [
     "ReadOfflineBundle",
     "ReadPodLog",
     "ReadResources",
+    "ReadSetting",
     "ReadUnit",
     "Reason",
     "Request",
     "Resources",
     "ReviewAccess",
     "RunTool",
+    "Setting",
     "Socket",
     "Sockets",
     "Source",
@@ -72,6 +74,7 @@ class Reason(StrEnum):
     UNAUTHORIZED = "unauthorized"  # 401: the API does not accept these credentials
     FORBIDDEN = "forbidden"  # 403: the API knows the user and refuses
     NOT_CONFIGURED = "not-configured"  # no kubeconfig, so there is nothing to ask
+    NOT_GIVEN = "not-given"  # a setting that nobody named on the command line
     TIMEOUT = "timeout"  # no answer within the deadline
     REFUSED = "refused"  # connection refused
     UNREACHABLE = "unreachable"  # no route, name not found, connection reset
@@ -349,6 +352,28 @@ class ReadOfflineBundle(Request, frozen=True):
     path: str
     sums: bool = True
     timeout: float = 300.0
+
+
+# ----------------------------------------------------------------------------------------- Host: settings
+
+
+class ReadSetting(Request, frozen=True):
+    """Asks for the :class:`Setting` of that name: what the command line says about this host, not the host itself.
+
+    ``Unavailable(not-given)`` when it says nothing. Settings are never recorded.
+    """
+
+    name: str
+
+
+class Setting(Record, frozen=True):
+    """What a person gave for one parameter of an install; the value of a ``secret`` one is shown nowhere."""
+
+    value: str
+    secret: bool = False
+
+    def __repr__(self) -> str:
+        return f"Setting({'…' if self.secret else self.value!r})"
 
 
 # ------------------------------------------------------------------------------------------------ Cluster

@@ -21,6 +21,7 @@ from kedoctor.declarations import DataPath, EvidenceRules, Side
 from kedoctor.explaining import Explanation
 from kedoctor.formats import ReportFormat
 from kedoctor.ports import Host
+from kedoctor.procedures import Procedure
 from kedoctor.registry import Refusal, Registry
 from kedoctor.sandbox.standins import StandIn
 
@@ -120,6 +121,14 @@ class Plugins:
     def demos(self) -> dict[str, Sequence[Path]]:
         """The recorded sites by name."""
         return {name: bundles for demos in self._manager.hook.kedoctor_demos() for name, bundles in demos}
+
+    def procedures(self) -> dict[str, Procedure]:
+        """What can be installed, by name; the first plugin that names one wins."""
+        found: dict[str, Procedure] = {}
+        for procedures in reversed(self._manager.hook.kedoctor_procedures()):
+            for one in procedures:
+                found.setdefault(one.name, one)
+        return found
 
     def standins(self) -> list[StandIn]:
         """What can play services in a sandbox."""

@@ -86,6 +86,10 @@ class Host(Port):
         """A legacy netfilter table in ``iptables-save`` syntax, where no ``iptables-legacy-save`` is at hand."""
         return cast("o.LogText | Unavailable", self.source.observe(o.ReadLegacyTable(table)))
 
+    def setting(self, name: str) -> o.Setting | Unavailable:
+        """What the command line says for a parameter of an install; ``Unavailable(not-given)`` if nothing."""
+        return cast("o.Setting | Unavailable", self.source.observe(o.ReadSetting(name)))
+
 
 class Cluster(Port):
     """The Kubernetes API of the site."""

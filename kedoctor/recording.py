@@ -17,6 +17,7 @@ from kedoctor.observations import (
     FindFiles,
     ReadFile,
     ReadJournal,
+    ReadSetting,
     ReadUnit,
     Reason,
     Request,
@@ -45,8 +46,10 @@ class AllowList:
         return any(pattern.fullmatch(normal) for pattern in self._files)
 
     def admits(self, request: Request) -> bool:
-        """Whether a request may be made at all. Only files, units and tools are limited."""
+        """Whether a request may be made at all. Only files, units and tools are limited; settings are no evidence."""
         match request:
+            case ReadSetting():
+                return False
             case ReadFile(path=path) | StatFile(path=path):
                 return self.file(path)
             case ReadUnit(name=name) | ReadJournal(unit=name):

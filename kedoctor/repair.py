@@ -30,7 +30,7 @@ from kedoctor.plugins import Plugins
 from kedoctor.sites import OpenSite
 from kedoctor.text import Text
 
-__all__ = ["Attempt", "Considered", "Desk", "Repair", "consider"]
+__all__ = ["Attempt", "Considered", "Desk", "Repair", "consider", "plan_for"]
 
 STEADY = 6.0
 """Seconds for which a restarted part has to be well before a repair is called done."""
@@ -80,7 +80,7 @@ def consider(
     plans: list[Plan] = []
     left: list[tuple[Verdict, Text]] = []
     for verdict in [*_roots(report), *_advice(report, plugins)]:
-        answer = _plan(plugins, verdict, hosts.get(verdict.host, whole))
+        answer = plan_for(plugins, verdict, hosts.get(verdict.host, whole))
         if isinstance(answer, Plan):
             answer = _held_back(answer, allowed, history) or answer
         if isinstance(answer, Plan):
@@ -127,7 +127,8 @@ def _held_back(plan: Plan, allowed: Risk, history: Sequence[Manifest]) -> NoPlan
     return NoPlan(reason) if reason else None
 
 
-def _plan(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan:
+def plan_for(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan:
+    """What the remedy of a verdict wants to do, from the facts of the context in which it was judged."""
     node = plugins.registry.remedies.get(verdict.code)
     if node is None:
         return NoPlan(

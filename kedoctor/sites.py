@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from kedoctor.declarations import Side
 from kedoctor.errors import UsageError
 from kedoctor.evaluation import HostView, SiteView
 from kedoctor.memo import MemoSource
-from kedoctor.observations import Identity, ListObjects, Reason, Unavailable
+from kedoctor.observations import Identity, ListObjects, Reason, Setting, Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.ports import Host
 
@@ -23,12 +23,16 @@ __all__ = ["LiveOptions", "OpenSite", "bundled_site", "live_site"]
 
 @dataclass(frozen=True, slots=True)
 class LiveOptions:
-    """How to look at this machine: kubeconfig and context as kubectl takes them, and a root prefix for tests."""
+    """How to look at this machine: kubeconfig and context as kubectl takes them, and a root prefix for tests.
+
+    ``settings`` are the parameters of an install, by their names.
+    """
 
     kubeconfig: str = ""
     context: str = ""
     root: str = "/"
     side: str = "auto"
+    settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
     cluster = LiveCluster(
         kubeconfig=options.kubeconfig or None, context=options.context or None, root=options.root
     )
-    memo = MemoSource(LiveSource(root=options.root, cluster=cluster))
+    memo = MemoSource(LiveSource(root=options.root, cluster=cluster, settings=options.settings))
     host = Host(memo)
     identity = host.identity()
     name = identity.hostname if isinstance(identity, Identity) else "this host"

@@ -88,6 +88,7 @@ _words: dict[type[Request], Callable[[Any], str]] = {
     o.OpenTls: lambda r: f"TLS handshake with {r.host}:{r.port}",
     o.GetHttp: lambda r: f"GET {r.url}" + (f" with Host {r.host_header}" if r.host_header else ""),
     o.ReadClock: lambda _: "clock of the host",
+    o.ReadSetting: lambda r: f"the setting {r.name}",
 }
 
 _evidence: dict[type[Request], Callable[[Any], str]] = {
@@ -145,4 +146,5 @@ _files: dict[type[Request], Callable[[Any], str]] = {
     o.OpenTls: lambda r: f"wire/tls/{r.host}_{r.port}{'_' if r.server_name else ''}{r.server_name}",
     o.GetHttp: _url_file,
     o.ReadClock: lambda _: "host/clock",
+    o.ReadSetting: lambda r: f"host/setting-{r.name}",
 }

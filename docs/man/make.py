@@ -45,6 +45,11 @@ def _command(name: str, found: click.Command, parent: click.Context) -> list[str
     context = click.Context(found, info_name=name, parent=parent)
     usage = " ".join(found.collect_usage_pieces(context))
     lines = [f".SS kedoctor {name} {_plain(usage)}", *_prose(found.help or "")]
+    if isinstance(found, click.Group):
+        for below in found.list_commands(context):
+            member = found.get_command(context, below)
+            lines += _command(f"{name} {below}", member, context) if member is not None else []
+        return lines
     for parameter in found.get_params(context):
         record = parameter.get_help_record(context)
         if record is not None:

@@ -1,8 +1,9 @@
 """What can be changed: actions as data, so that they can be shown, journalled, done and taken back.
 
 An action says what shall be, not how. What was there before is looked at by the actor that carries it out, and
-stands in the journal before anything is touched. Every action has an exact inverse, except a restart: its
-inverse is another restart, after the files are what they were (see :class:`Restart`).
+stands in the journal before anything is touched. Every action has an exact inverse, except two: that of a restart
+is another restart, after the files are what they were (see :class:`Restart`), and a foreign program that takes over
+has none at all (see :class:`RunProgram`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kedoctor.records import Record
+from kedoctor.text import Text
 
 __all__ = [
     "Action",
@@ -23,12 +25,16 @@ __all__ = [
     "ImportImage",
     "IssueCertificates",
     "Loan",
+    "MoveAside",
     "PatchObject",
+    "PlaceFile",
     "RemoveFile",
     "RemoveRule",
     "Restart",
     "RestartPods",
     "RestartUnit",
+    "RunProgram",
+    "Secret",
     "WriteFile",
     "YamlChange",
 ]
@@ -82,6 +88,29 @@ class RemoveFile(Action, frozen=True, tag=True):
     path: str
 
     where: ClassVar[str] = "file:{0.path}"
+
+
+class PlaceFile(Action, frozen=True, tag=True):
+    """A file copied from ``source`` (a program out of an offline bundle, say), which must have that ``sha256``.
+
+    For files that are too large for the journal: what was there before is kept beside it until it is put back.
+    """
+
+    path: str
+    source: str
+    sha256: str
+    mode: int = 0o755
+
+    where: ClassVar[str] = "program:{0.path}"
+
+
+class MoveAside(Action, frozen=True, tag=True):
+    """A file or directory that is renamed to ``to`` (of the same file system), where nothing is yet."""
+
+    path: str
+    to: str
+
+    where: ClassVar[str] = "path:{0.path}"
 
 
 class ChangeMode(Action, frozen=True, tag=True):
@@ -151,6 +180,47 @@ class RestartPods(Restart, frozen=True, tag=True):
     when: str = "do"
 
     where: ClassVar[str] = "restart:{0.namespace}/{0.label_selector}:{0.when}"
+
+
+class Secret(Record, frozen=True):
+    """A setting that a program needs and that nobody may see: in its environment, or in a file.
+
+    A file is written with mode 0600, at the start or once the file ``once`` is there, and taken away when the program
+    has ended. The journal knows the name of the setting only.
+    """
+
+    setting: str
+    variable: str = ""
+    path: str = ""
+    once: str = ""
+
+
+class RunProgram(Action, frozen=True, tag=True):
+    """A foreign program that takes over and has no inverse: what was done before it can be undone only without it.
+
+    ``program`` is an absolute path. How far it came is told by which of the paths ``leaves`` exist; without any nobody
+    can tell, and it counts as having done its work. ``by_hand`` says how a person undoes it, as a clause.
+    ``environment`` are names and values. It is killed after ``seconds``; one that survives kedoctor is waited for.
+    """
+
+    program: str
+    arguments: tuple[str, ...]
+    leaves: tuple[str, ...]
+    by_hand: Text
+    seconds: float = 600.0
+    environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[Secret, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: the program and its verb (``apt-get update``)."""
+        verb = next((word for word in self.arguments[:1] if word.isalnum()), "")
+        return f"{self.program.rpartition('/')[2]} {verb}".strip()
+
+    @property
+    def target(self) -> str:
+        """The program and its verb, behind ``run:``."""
+        return f"run:{self.name}"
 
 
 class EnsureChain(Action, frozen=True, tag=True):

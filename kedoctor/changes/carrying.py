@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from kedoctor.changes.actions import Action, Restart
+from kedoctor.changes.actions import Action, Restart, RunProgram
 from kedoctor.changes.actors import Actors, ConflictError, Foresight, State
 from kedoctor.changes.journal import AnyAction, Entry, Event, Journal, Manifest, Phase, Progress, new_id
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
 from kedoctor.errors import ChangeError
 
-__all__ = ["NotTakenBackError", "Prepared", "carry_out", "prepare", "recover", "take_back"]
+__all__ = [
+    "NotTakenBackError",
+    "Prepared",
+    "StandsError",
+    "carry_out",
+    "prepare",
+    "recover",
+    "standing_on",
+    "take_back",
+]
 
 Tell = Callable[[Action], None]
 """Is told each action that is about to be done or undone, as far as it does anything in that direction."""
@@ -22,6 +32,21 @@ Tell = Callable[[Action], None]
 
 class NotTakenBackError(ChangeError):
     """A repair failed and could not be taken back whole; its journal entry waits for a person."""
+
+
+class StandsError(ChangeError):
+    """A foreign program has done its work, so what is older than that was not taken back; the sentences say how to.
+
+    ``program`` is its action. What came after it was taken back; the entry is kept as done.
+    """
+
+    def __init__(self, program: RunProgram, journal_id: str) -> None:
+        super().__init__(
+            f"{program.name} has taken over, and kedoctor cannot take back what another program has done ({journal_id})",
+            hint=program.by_hand.en,
+        )
+        self.program = program
+        self.journal_id = journal_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +146,13 @@ def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
 
     Raises:
         ConflictError: a target is no longer what kedoctor left; nothing more was touched, both versions are kept.
-        ChangeError: an undo was refused. In both cases the entry is kept and marked for attention.
+        StandsError: a foreign program has done its work; only what came after it was taken back.
+        ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
     """
     try:
         for action in entry.manifest.actions:
             actors.of(action).tidy(action)
-        steps = _to_undo(entry, actors)
+        steps, standing = _after_programs(entry, _to_undo(entry, actors))
         _refuse_conflicts(entry, actors, steps)
         for index, progress in reversed(steps):
             action = entry.manifest.actions[index]
@@ -143,7 +169,37 @@ def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
         if isinstance(error, ChangeError):
             raise
         raise ChangeError(f"taking back {entry.id} failed: {error.strerror}; its journal is kept") from error
+    if standing is not None:
+        if entry.phase is not Phase.DONE:
+            entry.become(Phase.DONE)
+        raise StandsError(standing, entry.id)
     entry.become(Phase.UNDONE)
+
+
+def standing_on(entry: Entry, entries: Sequence[Entry], actors: Actors) -> tuple[Entry, RunProgram] | None:
+    """A later entry whose foreign program has left something that may rest on what ``entry`` did; the latest one."""
+    since = entry.manifest.started
+    later = [
+        one for one in entries if one.manifest.started > since and one.phase in (Phase.DONE, Phase.ATTENTION)
+    ]
+    for one in reversed(later):
+        for action, progress in zip(one.manifest.actions, one.progress(), strict=True):
+            if not isinstance(action, RunProgram) or progress.started is None or not action.leaves:
+                continue
+            if actors.of(action).look(action).fingerprint != progress.started.fingerprint:
+                return one, action
+    return None
+
+
+def _after_programs(
+    entry: Entry, steps: list[tuple[int, Progress]]
+) -> tuple[list[tuple[int, Progress]], RunProgram | None]:
+    """What can be taken back: everything, or what came after the last foreign program that has left something."""
+    for place in range(len(steps) - 1, -1, -1):
+        action = entry.manifest.actions[steps[place][0]]
+        if isinstance(action, RunProgram):
+            return steps[place + 1 :], action
+    return steps, None
 
 
 def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
@@ -180,7 +236,8 @@ def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Pro
     action = entry.manifest.actions[index]
     now = actors.of(action).look(action)
     foreseen = entry.manifest.foreseen[index]
-    if now.fingerprint == started.fingerprint != foreseen:
+    blind = isinstance(action, RunProgram) and not action.leaves
+    if now.fingerprint == started.fingerprint != foreseen and not blind:
         return None
     if foreseen and now.fingerprint != foreseen:
         raise ConflictError(f"{action.target} is neither what it was nor what kedoctor was making of it")
@@ -229,11 +286,14 @@ def _keep(entry: Entry, index: int, progress: Progress) -> Path:
 def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
     """Takes back what an interrupted kedoctor left open. Doing it twice changes nothing more.
 
+    Where a foreign program had taken over, what it has done stays, and the entry counts as done.
+
     Raises:
         ChangeError: something could not be taken back; its entry is kept and marked for attention.
     """
     journal.clear_new()
     left = [entry for entry in journal.entries() if entry.phase is Phase.OPEN]
     for entry in reversed(left):
-        take_back(entry, actors, tell=tell)
+        with suppress(StandsError):
+            take_back(entry, actors, tell=tell)
     return left

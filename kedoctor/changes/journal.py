@@ -58,6 +58,9 @@ AnyAction = (
     | a.DeleteObject
     | a.ImportImage
     | a.IssueCertificates
+    | a.PlaceFile
+    | a.MoveAside
+    | a.RunProgram
 )
 """Every kind of action, so that a journal can be read back."""
 
@@ -214,7 +217,9 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """All entries that can be read, oldest first."""
-        return [entry for place in self._places() if isinstance(entry := self._read(place), Entry)]
+        found = [entry for place in self._places() if isinstance(entry := self._read(place), Entry)]
+        # Several may be of one second, which is as far as their names go.
+        return sorted(found, key=lambda entry: (entry.manifest.started, entry.id))
 
     def broken(self) -> list[JournalError]:
         """What is wrong with the entries that cannot be read."""

@@ -20,6 +20,7 @@ _COMMANDS = {
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
+    "install": "Install a side of the site from an offline bundle, each step checked.",
     "demo": "Diagnose a recorded broken site; needs no cluster.",
     "schema": "Print the JSON Schema of the report document.",
 }

@@ -12,17 +12,19 @@ from kedoctor.changes.actions import (
     Action,
     ControlUnit,
     DeleteObject,
+    MoveAside,
     RemoveFile,
     RemoveRule,
     Restart,
     RestartUnit,
+    RunProgram,
 )
 from kedoctor.changes.carrying import Prepared
 from kedoctor.changes.plan import MergedPlan
 from kedoctor.declarations import Risk
 from kedoctor.text import Text
 
-__all__ = ["TerminalDesk", "described", "plan_lines"]
+__all__ = ["TerminalDesk", "described", "diff_lines", "plan_lines"]
 
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
@@ -54,6 +56,8 @@ _SAYS = {
     "restart": Text("restart {what}", zh="重启 {what}"),
     "change": Text("change {what}", zh="修改 {what}"),
     "remove": Text("remove {what}", zh="删除 {what}"),
+    "aside": Text("move {what} aside", zh="移开 {what}"),
+    "run": Text("run {what}", zh="运行 {what}"),
     "loan": Text(
         "{path} is there while {unit} starts, and is taken away again (its content is not shown)",
         zh="{unit} 启动期间临时放置 {path}，随后删除（内容不显示）",
@@ -67,6 +71,8 @@ _KINDS = {
     "object": Text("object", zh="对象"),
     "nat": Text("NAT rules", zh="NAT 规则"),
     "image": Text("image", zh="镜像"),
+    "program": Text("program", zh="程序"),
+    "path": Text("path", zh="路径"),
 }
 
 
@@ -89,11 +95,21 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
     return lines
 
 
+def diff_lines(diff: str) -> list[tuple[str, str | None]]:
+    """The lines of a diff that may be printed, each with its colour: added green, removed red."""
+    colours = {"+": "green", "-": "red"}
+    return [(_printable(line), colours.get(line.strip()[:1])) for line in diff.splitlines()]
+
+
 def described(action: Action, language: str) -> str:
     """What an action does, in a few words."""
     if isinstance(action, ControlUnit):
         return f"systemctl {action.verb.replace('-now', ' --now')} {action.unit}".rstrip()
     kind, _, what = action.target.partition(":")
+    if isinstance(action, RunProgram):
+        return _say("run", language, what=what)
+    if isinstance(action, MoveAside):
+        return _say("aside", language, what=what)
     if isinstance(action, Restart):
         return _say("restart", language, what=what.removesuffix(":do").removesuffix(":undo"))
     key = "remove" if isinstance(action, RemoveFile | RemoveRule | DeleteObject) else "change"
@@ -134,13 +150,7 @@ class TerminalDesk:
     def agree(self, plan: MergedPlan) -> bool:
         """Asks, unless ``--yes`` was given; without a terminal the answer is no."""
         del plan
-        if self._yes:
-            return True
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            self.could_not_ask = True
-            self._echo(_say("no-terminal", self._language))
-            return False
-        return click.confirm(_say("go", self._language), default=False, err=self._err)
+        return self._ask(_say("go", self._language))
 
     def tell(self, action: Action) -> None:
         """Says what is being done."""
@@ -158,6 +168,15 @@ class TerminalDesk:
             words = _say("waits", self._language, codes=" ".join(codes), seconds=seconds_left)
             self._echo(f"\r\x1b[K  … {words} ", newline=False)
             self._open_line = True
+
+    def _ask(self, question: str) -> bool:
+        if self._yes:
+            return True
+        if not (sys.stdin.isatty() and (sys.stderr if self._err else sys.stdout).isatty()):
+            self.could_not_ask = True
+            self._echo(_say("no-terminal", self._language))
+            return False
+        return click.confirm(question, default=False, err=self._err)
 
     def _end_line(self) -> None:
         if self._open_line:

@@ -27,7 +27,7 @@ from kedoctor.repair import Attempt, Considered, Repair, consider
 from kedoctor.sites import OpenSite
 from kedoctor.text import Text
 
-__all__ = ["Wish", "fix", "journal_directory"]
+__all__ = ["Wish", "fix", "journal_directory", "patience"]
 
 ROUNDS = 4
 """Repairing one cause may show the next; so often at most."""
@@ -115,7 +115,7 @@ def _recovered(journal_id: str) -> Text:
     )
 
 
-def _patience() -> float:
+def patience() -> float:
     """How much longer than planned parts may take to settle: tests, whose parts settle at once, set it below 1."""
     try:
         return max(0.0, float(os.environ.get(PATIENCE, "1")))
@@ -166,7 +166,7 @@ class _Fixer:
         for _ in range(ROUNDS):
             considered = self._consider(history)
             plans = [
-                replace(plan, settle=plan.settle * _patience())
+                replace(plan, settle=plan.settle * patience())
                 for plan in considered.plans
                 if (plan.code, plan.subject) not in attended
             ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from kedoctor.cli import options
+from kedoctor.declarations import Check, Occasion
 from kedoctor.plugins import Plugins, load_plugins
 
 __all__ = ["command"]
@@ -25,7 +26,15 @@ def command(*, what: str | None, lang: str | None) -> None:
 
 def _checks(plugins: Plugins, language: str) -> Iterator[str]:
     for code, node in sorted(plugins.registry.checks.items()):
-        yield f"{code:8}{node.check.side.value:7}{node.check.slug:26}{node.check.title.in_language(language)}"
+        title = node.check.title.in_language(language)
+        yield f"{code:8}{node.check.side.value:7}{node.check.slug:26}{title}{_occasion(node.check, language)}"
+
+
+def _occasion(check: Check, language: str) -> str:
+    """A note behind what is only judged while something is installed."""
+    if Occasion.RUN in check.occasions:
+        return ""
+    return "（仅在 kedoctor install 中）" if language == "zh" else " (kedoctor install only)"
 
 
 def _formats(plugins: Plugins, language: str) -> Iterator[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import click
 
 from kedoctor.changes.actions import Action, Restart
-from kedoctor.changes.carrying import take_back
+from kedoctor.changes.actors import Actors
+from kedoctor.changes.carrying import standing_on, take_back
 from kedoctor.changes.hands.dispatch import live_actors
-from kedoctor.changes.journal import Entry, Phase
+from kedoctor.changes.journal import Entry, Journal, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import deferred
 from kedoctor.cli import options
 from kedoctor.cli.desk import TerminalDesk, described
 from kedoctor.cli.fixing import journal_directory
-from kedoctor.errors import UsageError
+from kedoctor.errors import ChangeError, UsageError
 from kedoctor.live.host import read_identity
 
 __all__ = ["command"]
@@ -34,7 +35,8 @@ def command(
     """Take back what a repair changed: the latest one, or the one with that ID.
 
     Everything is undone in reverse order. What somebody changed since is left alone: the command then ends with
-    exit code 4 and says where the version from before the repair is kept.
+    exit code 4 and says where the version from before the repair is kept. What a foreign program has done (an
+    installer) only that program can undo; the command says how, and takes back what came after it.
     """
     journal = journal_directory()
     if list_them:
@@ -53,8 +55,19 @@ def command(
     actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
+        _refuse_what_others_stand_on(entry, journal, actors)
         take_back(entry, actors, tell=TerminalDesk(words, yes=True).tell)
     click.echo(f"{entry.id} was taken back.")
+
+
+def _refuse_what_others_stand_on(entry: Entry, journal: Journal, actors: Actors) -> None:
+    standing = standing_on(entry, journal.entries(), actors)
+    if standing is not None:
+        later, program = standing
+        raise ChangeError(
+            f"{entry.id} was not taken back, because {program.name} ({later.id}) was run after it and rests on it",
+            hint=program.by_hand.en,
+        )
 
 
 def _backwards(entry: Entry) -> list[Action]:

@@ -13,7 +13,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kedoctor.live.kept import Kept
@@ -49,11 +49,13 @@ def run(
     keep_end: bool = False,
     stdin: bytes = b"",
     paths: Sequence[str] = SYSTEM_PATHS,
+    environment: Mapping[str, str] | None = None,
 ) -> ToolOutput | Unavailable:
     """What the program printed and returned; a non-zero exit code is an answer.
 
     ``argv[0]`` is a name looked for in ``paths``, or an absolute path. At most ``limit`` bytes of each of stdout
-    and stderr are kept, the last ones if ``keep_end``. A child killed by signal ``n`` has exit code ``-n``.
+    and stderr are kept, the last ones if ``keep_end``. A child killed by signal ``n`` has exit code ``-n``. It gets
+    ``environment`` besides the few variables that every child has.
 
     Unavailable for ``tool-missing``, ``permission`` (it may not be executed), ``tool-failed`` (it is no program),
     ``timeout`` and ``abandoned``. It returns at most three seconds after ``timeout``. Safe from any thread; when an
@@ -65,7 +67,7 @@ def run(
         return program
     _reap_abandoned()
     try:
-        child = _start([program, *argv[1:]], stdin)
+        child = _start([program, *argv[1:]], stdin, environment or {})
     except (OSError, ValueError) as error:
         return _not_started(error, what)
     watch = _Watch(child, limit, keep_end=keep_end)
@@ -107,7 +109,7 @@ def find_tool(name: str, paths: Sequence[str] = SYSTEM_PATHS) -> str | Unavailab
     return Unavailable(Reason.TOOL_MISSING, what, f"{name} is not installed (looked in {', '.join(paths)})")
 
 
-def _start(argv: list[str], stdin: bytes) -> subprocess.Popen[bytes]:
+def _start(argv: list[str], stdin: bytes, more: Mapping[str, str]) -> subprocess.Popen[bytes]:
     source = os.open(os.devnull, os.O_RDONLY) if not stdin else os.memfd_create("stdin", os.MFD_CLOEXEC)
     with open(source, "r+b" if stdin else "rb", buffering=0) as feed:  # noqa: PTH123  a descriptor, not a path
         if stdin:
@@ -119,7 +121,7 @@ def _start(argv: list[str], stdin: bytes) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
-            env=_environment(),
+            env={**_environment(), **more},
             start_new_session=True,
             bufsize=0,
         )

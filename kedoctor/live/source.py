@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kedoctor import observations as o
@@ -20,12 +20,19 @@ class LiveSource:
     """Looks at this machine; what is asked of the cluster goes to ``cluster``.
 
     ``root`` is the directory that holds the site's files (a throw-away site, a mounted disk); processes, sockets,
-    units and tools are always this machine's. Every answer comes within the deadline of its request, and may be
-    asked for from any thread.
+    units and tools are always this machine's. ``settings`` is what the command line says of an install. Every answer
+    comes within the deadline of its request, and may be asked for from any thread.
     """
 
-    def __init__(self, root: str = "/", *, cluster: Source | None = None) -> None:
+    def __init__(
+        self,
+        root: str = "/",
+        *,
+        cluster: Source | None = None,
+        settings: Mapping[str, o.Setting] | None = None,
+    ) -> None:
         self._cluster = cluster
+        self._settings = dict(settings or {})
         files = FileTree(root)
         self._answers: dict[type[Request], Callable[[Any], object]] = {
             o.ReadFile: files.read,
@@ -45,6 +52,7 @@ class LiveSource:
             o.OpenTls: wire.open_tls,
             o.GetHttp: http_get.get_http,
             o.ReadClock: lambda _: host.read_clock(),
+            o.ReadSetting: self._setting,
         }
 
     def observe(self, request: Request) -> Any:
@@ -63,6 +71,10 @@ class LiveSource:
         if answer is None:
             raise TypeError(f"no source answers {type(request).__name__}")
         return answer(request)
+
+    def _setting(self, request: o.ReadSetting) -> o.Setting | Unavailable:
+        absent = Unavailable(Reason.NOT_GIVEN, f"the setting {request.name}")
+        return self._settings.get(request.name, absent)
 
 
 def _run_tool(request: o.RunTool) -> o.ToolOutput | Unavailable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kedoctor.changes import actions as a
 from kedoctor.changes.actors import Actor, Actors
@@ -10,21 +10,28 @@ from kedoctor.changes.hands.files import FileActor
 from kedoctor.changes.hands.images import ImageActor
 from kedoctor.changes.hands.nat import ChainActor, RuleActor
 from kedoctor.changes.hands.nat_tables import NatTables
+from kedoctor.changes.hands.placing import MoveActor, PlaceActor
+from kedoctor.changes.hands.programs import ProgramActor
 from kedoctor.changes.hands.units import UnitActor
 from kedoctor.declarations import RedactionRule
 from kedoctor.live import runner
 from kedoctor.live.cluster import LiveCluster
-from kedoctor.observations import ToolOutput, Unavailable
+from kedoctor.observations import Setting, ToolOutput, Unavailable
 
 __all__ = ["live_actors"]
 
 
 def live_actors(
-    *, root: str = "/", kubeconfig: str = "", context: str = "", redactions: Sequence[RedactionRule] = ()
+    *,
+    root: str = "/",
+    kubeconfig: str = "",
+    context: str = "",
+    redactions: Sequence[RedactionRule] = (),
+    settings: Mapping[str, Setting] | None = None,
 ) -> Actors:
     """The actors of this machine; those that need the API server are there when it can be asked.
 
-    What ``redactions`` call a secret is not shown in any diff.
+    What ``redactions`` call a secret is not shown in any diff. ``settings`` are those of an install.
 
     Raises:
         KubeconfigError: a kubeconfig or context was named and cannot be used.
@@ -44,6 +51,9 @@ def live_actors(
             a.EnsureChain: ChainActor(tables),
             a.RemoveRule: RuleActor(tables),
             a.ImportImage: ImageActor(_run),
+            a.PlaceFile: PlaceActor(),
+            a.MoveAside: MoveActor(),
+            a.RunProgram: ProgramActor(settings, redactions),
         }
     server = LiveCluster(kubeconfig or None, context or None, root=root).server()
     if not isinstance(server, Unavailable):

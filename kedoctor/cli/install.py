@@ -1,0 +1,199 @@
+"""``kedoctor install``: one command for each procedure that a plugin brings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedoctor import state
+from kedoctor.changes.hands.dispatch import live_actors
+from kedoctor.changes.journal import Journal
+from kedoctor.changes.lock import hold
+from kedoctor.changes.signals import InterruptedChangeError, deferred
+from kedoctor.cli import options
+from kedoctor.cli.fixing import journal_directory, patience
+from kedoctor.cli.install_desk import InstallDesk
+from kedoctor.consultation import Question, consult
+from kedoctor.errors import ExitCode, UsageError
+from kedoctor.installing import Install
+from kedoctor.live.host import read_identity
+from kedoctor.observations import Setting
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.procedures import Kind, Parameter, Procedure
+from kedoctor.records import replace
+from kedoctor.sites import LiveOptions, OpenSite, live_site
+from kedoctor.steps import Installed
+from kedoctor.text import Text
+
+__all__ = ["command"]
+
+_LIMIT = 1 << 16  # bytes; a token or a key is far smaller
+
+
+class _Procedures(click.Group):
+    """A group with one command for each procedure."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_plugins().procedures())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        procedure = _plugins().procedures().get(cmd_name)
+        return _command(procedure) if procedure else None
+
+
+@cache
+def _plugins() -> Plugins:
+    return load_plugins()
+
+
+@click.group(cls=_Procedures)
+def command() -> None:
+    """Install a side of the site from an offline bundle.
+
+    What must hold beforehand is judged before anything is changed. Then each step is judged, done if it is not so yet,
+    and judged again. A step that does not come out right is taken back; the same command goes on where it stopped, and
+    changes nothing where everything is so already.
+    """
+
+
+def _command(procedure: Procedure) -> click.Command:
+    parameters: list[click.Parameter] = [_option(one) for one in procedure.parameters]
+    parameters += [
+        click.Option(["--dry-run"], is_flag=True, help="Show every step and change nothing."),
+        click.Option(["--yes"], is_flag=True, help="Do not ask."),
+        click.Option(["--kubeconfig"], default="", metavar="FILE", help="As for kedoctor run."),
+        click.Option(["--context"], default="", help="Context of the kubeconfig."),
+        click.Option(
+            ["--lang"], type=click.Choice(["en", "zh"]), help="Language of texts; else the locale decides."
+        ),
+    ]
+
+    def callback(**values: Any) -> int:
+        return _install(procedure, values)
+
+    return click.Command(procedure.name, callback=callback, params=parameters, help=procedure.title.en)
+
+
+def _option(parameter: Parameter) -> click.Option:
+    names = [parameter.option, parameter.setting]
+    if parameter.kind is Kind.FLAG:
+        return click.Option(names, is_flag=True, help=parameter.help.en)
+    of: Any = str
+    if parameter.kind is Kind.DIRECTORY:
+        of = click.Path(exists=True, file_okay=False, path_type=Path)
+    elif parameter.kind is Kind.SECRET_FILE:
+        of = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.Option(
+        names,
+        type=of,
+        required=parameter.required,
+        default=parameter.default or None,
+        show_default=bool(parameter.default),
+        metavar=parameter.metavar,
+        help=parameter.help.en,
+    )
+
+
+def _settings(procedure: Procedure, values: Mapping[str, Any]) -> dict[str, Setting]:
+    """What was given, by the names under which facts ask for it."""
+    given = {}
+    for one in procedure.parameters:
+        value = values.get(one.setting)
+        if value is None or value is False:
+            continue
+        if one.kind is Kind.SECRET_FILE:
+            given[one.setting] = Setting(_content(value), secret=True)
+        else:
+            text = str(value.resolve()) if isinstance(value, Path) else "yes" if value is True else str(value)
+            given[one.setting] = Setting(text)
+    return given
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+        text = data.decode("ascii").strip()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text file") from error
+    if not text or len(data) > _LIMIT:
+        raise UsageError(f"{path} is empty" if not text else f"{path} is too large")
+    return text
+
+
+def _install(procedure: Procedure, values: dict[str, Any]) -> int:
+    plugins, settings = _plugins(), _settings(procedure, values)
+    desk = InstallDesk(options.language(values["lang"]), yes=values["yes"])
+    redactions = [rule for rules in plugins.evidence() for rule in rules.redactions]
+    kube = {"kubeconfig": values["kubeconfig"], "context": values["context"]}
+    # An argument that holds a secret is not among them: secrets come in files.
+    spoken = " ".join(["kedoctor", *sys.argv[1:]])
+
+    def look() -> OpenSite:
+        return live_site(plugins, LiveOptions(**kube, side=procedure.side.value, settings=settings))
+
+    journal = journal_directory()
+    install = Install(
+        plugins=plugins,
+        procedure=procedure,
+        look=look,
+        journal=journal,
+        actors=live_actors(**kube, redactions=redactions, settings=settings),
+        witness=desk,
+        command=spoken,
+        dry_run=values["dry_run"],
+        patience=patience(),
+    )
+    done = _carried_out(install, journal, desk, spoken)
+    if not done.complete:
+        return int(ExitCode.CHANGE_FAILED if desk.could_not_ask else done.code)
+    return 0 if install.dry_run else _closing(install, done, desk, values["lang"])
+
+
+def _carried_out(install: Install, journal: Journal, desk: InstallDesk, spoken: str) -> Installed:
+    with deferred() as stop:
+        if install.dry_run:
+            return install.go(stop)
+        with hold(journal.directory / "lock", boot_id=read_identity().boot_id, command=spoken):
+            try:
+                return install.go(stop)
+            except InterruptedChangeError:
+                desk.say(
+                    Text(
+                        "The install was interrupted; the same command goes on where it stopped.",
+                        zh="安装被中断；重新执行同一命令可从中断处继续。",
+                    )
+                )
+                raise KeyboardInterrupt from None
+
+
+def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | None) -> int:
+    """Everything else that can be seen from here, once; the exit code is that of this look."""
+    question = Question(command=install.command)
+    report = replace(consult(install.plugins, install.look(), question), changes=tuple(done.changes))
+    saved = state.save(report)
+    if isinstance(saved, str):
+        click.echo(saved, err=True)
+    if report.run.exit_code == ExitCode.OK:
+        desk.say(
+            Text(
+                "Every step is right, and nothing else that can be seen from here is wrong.",
+                zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
+            )
+        )
+        if install.procedure.farewell is not None:
+            desk.say(install.procedure.farewell)
+        return 0
+    desk.say(Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果："))
+    presentation = options.present(lang, to_file=False, verbose=False)
+    options.emit(options.render(install.plugins, report, "terminal", presentation), None)
+    return report.run.exit_code

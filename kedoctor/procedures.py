@@ -1,0 +1,60 @@
+"""Procedures: installs as ordered lists of checks that start red.
+
+A plugin brings them by the hook ``kedoctor_procedures``. What is judged, and what is done about it, stands in the
+checks and their remedies; a procedure only says in which order, and what has to be told beforehand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kedoctor.declarations import Side
+from kedoctor.text import Text
+
+__all__ = ["Kind", "Parameter", "Procedure"]
+
+
+class Kind(StrEnum):
+    """What a person gives for a parameter."""
+
+    TEXT = "text"
+    DIRECTORY = "directory"  # one that exists; facts see its absolute path
+    SECRET_FILE = "secret-file"  # noqa: S105  a file whose content is the value, which is shown nowhere
+    FLAG = "flag"  # facts see "yes"; nothing when it was not given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """Something an install has to be told: the option of the command line, and the setting that facts ask for.
+
+    A parameter that is not ``required`` and not given is ``Unavailable(not-given)`` unless it has a ``default``.
+    """
+
+    setting: str
+    option: str
+    help: Text
+    metavar: str = "TEXT"
+    kind: Kind = Kind.TEXT
+    required: bool = False
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure:
+    """An install: ``kedoctor install NAME``.
+
+    ``preflight`` are codes that must hold before anything is changed; nothing is ever done about them. ``steps`` are
+    codes in the order in which they are put right, each by its remedy and judged again by itself. A check judges all
+    that its plan makes: where a foreign program has taken over, what is missing behind it is planned anew. Afterwards
+    everything that is judged in a plain run is looked at once, from the host's ``side``. ``farewell`` is what a person
+    does next, said when all of it is right.
+    """
+
+    name: str
+    title: Text
+    side: Side
+    parameters: tuple[Parameter, ...]
+    preflight: tuple[str, ...]
+    steps: tuple[str, ...]
+    farewell: Text | None = None
