@@ -6,6 +6,7 @@ import json
 import posixpath
 
 from kedoctor.api import (
+    Action,
     ChangeMode,
     ControlUnit,
     NoPlan,
@@ -18,7 +19,6 @@ from kedoctor.api import (
     WriteFile,
     remedy,
 )
-from kedoctor.changes.actions import Action, Restart
 from kedoctor.checks.facts.apiserver import K3S_UNIT, ApiserverArguments
 from kedoctor.checks.facts.cloud_host import HostAddresses
 from kedoctor.checks.facts.cloud_install import (
@@ -72,7 +72,7 @@ def _plan(
     *actions: Action,
     prediction: Text = NOTHING_RUNS,
     risk: Risk = Risk.SAFE,
-    restarts: tuple[Restart, ...] = (),
+    restarts: tuple[RestartUnit, ...] = (),
     settle: float = 5.0,
 ) -> Plan:
     return Plan(
@@ -170,7 +170,7 @@ _AWAY = Text(
 )
 
 
-def _without_restart(plan: Plan | NoPlan, restarts: tuple[Restart, ...]) -> Plan | NoPlan:
+def _without_restart(plan: Plan | NoPlan, restarts: tuple[RestartUnit, ...]) -> Plan | NoPlan:
     """The same plan for a K3s that does not run: nothing is restarted, and nothing has to settle."""
     if isinstance(plan, NoPlan) or restarts:
         return plan
