@@ -59,6 +59,7 @@ class Install:
     """One run of a procedure.
 
     ``look`` opens the site anew, so that everything is read again; ``patience`` stretches what plans allow for.
+    ``member`` is the name of the node that is installed, if the procedure has one.
     """
 
     plugins: Plugins
@@ -71,6 +72,7 @@ class Install:
     dry_run: bool = False
     patience: float = 1.0
     poll: float = 0.5
+    member: str = ""
 
     def go(self, stop: Deferred) -> Installed:
         """Judges what must hold, shows what will be done, asks, and does it step by step.
@@ -114,7 +116,8 @@ class Install:
         outcome = run_checks(self.plugins.registry, self.look().view, [step.node for step in steps])
         found: dict[str, list[Verdict]] = {}
         for verdict in outcome.verdicts:
-            found.setdefault(verdict.code, []).append(verdict)
+            if not (self.member and verdict.node) or verdict.node == self.member:
+                found.setdefault(verdict.code, []).append(verdict)
         judged = [
             Step(step.number, step.total, step.node, tuple(found.get(step.node.check.code, ())))
             for step in steps
@@ -136,13 +139,14 @@ class Install:
         judged, context = self._judged(steps)
         foreseen: dict[str, Foreseen] = {}
         for step in judged:
-            if step.standing is Standing.RIGHT:
+            first = not foreseen and step.node.check.code not in self.procedure.waits
+            if first and step.standing is Standing.UNKNOWN:
+                self._cannot_tell(step)
+            ahead = self._foresee(step, context, first=first)
+            if step.standing is Standing.RIGHT and ahead.plan is None:
                 if self.dry_run:
                     self.witness.ends(step, _so(step))
                 continue
-            if not foreseen and step.standing is Standing.UNKNOWN:
-                self._cannot_tell(step)
-            ahead = self._foresee(step, context, first=not foreseen)
             foreseen[step.node.check.code] = ahead
             if self.dry_run:
                 self.witness.ends(step, _WOULD if ahead.plan else _LATER)
@@ -165,7 +169,7 @@ class Install:
             raise _Stop(ExitCode.FAILED)
 
     def _foresee(self, step: Step, context: Context, *, first: bool) -> Foreseen:
-        plan = self._plan(step, context, strict=first) if step.standing is Standing.WRONG else None
+        plan = self._plan(step, context, strict=first)
         if plan is None:
             return Foreseen(step)
         try:
@@ -174,17 +178,20 @@ class Install:
             return Foreseen(step, plan)  # what it works on is made by an earlier step
 
     def _plan(self, step: Step, context: Context, *, strict: bool) -> MergedPlan | None:
-        """One plan for everything that is wrong about a step; ``None`` where there is none and that is no end yet."""
+        """One plan for everything that is wrong about a step, or could be better and can be made so.
+
+        ``None`` where there is nothing to do, or no plan for it and that is no end yet.
+        """
         plans: list[Plan] = []
-        for verdict in step.wrong:
+        for verdict in (*step.wrong, *step.advice):
             answer = plan_for(self.plugins, verdict, context.hosts.get(verdict.host, context))
             if isinstance(answer, Plan):
                 plans.append(answer)
-            elif strict:
-                self._no_way(step, answer)
-            else:
+            elif verdict in step.wrong:
+                if strict:
+                    self._no_way(step, answer)
                 return None
-        return merge(plans)
+        return merge(plans) if plans else None
 
     # --------------------------------------------------------------------------------------------- acting
 
@@ -202,15 +209,15 @@ class Install:
         for step in steps:
             stop.check()
             self.witness.starts(step)
-            (judged,), context = self._judged([step])
+            code = step.node.check.code
+            judged, context = self._in_time(step, self.procedure.waits.get(code, 0.0), stop)
             if judged.standing is Standing.UNKNOWN:
                 self._cannot_tell(judged)
-            if judged.standing is Standing.RIGHT:
-                self.witness.ends(judged, _so(judged))
-                continue
             plan = self._plan(judged, context, strict=True)
-            if plan is not None:
-                self._put_right(judged, plan, foreseen.get(step.node.check.code), result, stop)
+            if plan is None:
+                self.witness.ends(judged, _so(judged))
+            else:
+                self._put_right(judged, plan, foreseen.get(code), result, stop)
 
     def _put_right(
         self, step: Step, plan: MergedPlan, shown: Foreseen | None, result: Installed, stop: Deferred
@@ -232,8 +239,8 @@ class Install:
             )
         except ChangeError as error:
             self._refused(step, error)
-        after = self._settled(step, plan, stop)
-        if stop.received is None and after.standing is Standing.RIGHT:
+        after, _ = self._in_time(step, plan.settle, stop)
+        if stop.received is None and _is_right(after, step):
             entry.become(Phase.DONE)
             result.changes += _changes(plan, prepared, entry)
             self.witness.ends(after, _done(time.monotonic() - begun))
@@ -252,14 +259,14 @@ class Install:
             self.witness.say(_not_done(error))
         raise _Stop(ExitCode.CHANGE_FAILED) from error
 
-    def _settled(self, step: Step, plan: MergedPlan, stop: Deferred) -> Step:
-        """The step once it is right, at the latest when it should be."""
-        ends = time.monotonic() + plan.settle * self.patience
+    def _in_time(self, step: Step, seconds: float, stop: Deferred) -> tuple[Step, Context]:
+        """The step once it is right, at the latest when it should be; ``step`` tells what it was like before."""
+        ends = time.monotonic() + seconds * self.patience
         while True:
-            (judged,), _ = self._judged([step])
+            (judged,), context = self._judged([step])
             left = ends - time.monotonic()
-            if judged.standing is Standing.RIGHT or stop.received is not None or left <= 0:
-                return judged
+            if _is_right(judged, step) or stop.received is not None or left <= 0:
+                return judged, context
             self.witness.wait([step.node.check.code], left)
             time.sleep(min(self.poll, left))
 
@@ -299,6 +306,12 @@ class Install:
             )
         )
         raise _Stop(ExitCode.FAILED)
+
+
+def _is_right(step: Step, before: Step) -> bool:
+    """Whether it is right, and what could be better before is better now."""
+    subjects = {one.subject for one in before.advice}
+    return step.standing is Standing.RIGHT and not any(one.subject in subjects for one in step.advice)
 
 
 def _so(step: Step) -> Text:

@@ -6,7 +6,8 @@ checks and their remedies; a procedure only says in which order, and what has to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kedoctor.declarations import Side
@@ -47,8 +48,11 @@ class Procedure:
     ``preflight`` are codes that must hold before anything is changed; nothing is ever done about them. ``steps`` are
     codes in the order in which they are put right, each by its remedy and judged again by itself. A check judges all
     that its plan makes: where a foreign program has taken over, what is missing behind it is planned anew. Afterwards
-    everything that is judged in a plain run is looked at once, from the host's ``side``. ``farewell`` is what a person
-    does next, said when all of it is right.
+    everything that is judged in a plain run is looked at once, from the host's ``side``.
+
+    ``waits`` gives a step so many seconds to become right by itself, because an earlier step has started what it
+    judges. ``member`` is the setting that names the node being installed: what a step says of others is left out.
+    ``farewell`` is what a person does next, said when everything is right.
     """
 
     name: str
@@ -57,4 +61,6 @@ class Procedure:
     parameters: tuple[Parameter, ...]
     preflight: tuple[str, ...]
     steps: tuple[str, ...]
+    waits: Mapping[str, float] = field(default_factory=dict)
+    member: str = ""
     farewell: Text | None = None

@@ -52,6 +52,11 @@ class Step:
         return tuple(one for one in self.verdicts if one.status is Status.FAIL)
 
     @property
+    def advice(self) -> tuple[Verdict, ...]:
+        """What could be better and is no reason to stop."""
+        return tuple(one for one in self.verdicts if one.status is Status.WARN)
+
+    @property
     def seen(self) -> bool:
         """Whether it was looked at at all (an edge host cannot ask the API server)."""
         return any(one.status is not Status.SKIP for one in self.verdicts)

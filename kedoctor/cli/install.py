@@ -152,6 +152,7 @@ def _install(procedure: Procedure, values: dict[str, Any]) -> int:
         command=spoken,
         dry_run=values["dry_run"],
         patience=patience(),
+        member=settings[procedure.member].value if procedure.member in settings else "",
     )
     done = _carried_out(install, journal, desk, spoken)
     if not done.complete:
