@@ -53,6 +53,23 @@ class JoinOffer:
     ca_sha256: str = ""
     token: str = field(default="", repr=False)
 
+    @property
+    def handover(self) -> Text | None:
+        """What to type on each edge, with the token; only for the screen of whoever installed this."""
+        if not self.token:
+            return None
+        until = f"{self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else "?"
+        commands = (
+            f"    sudo install -m 600 /dev/stdin join-token <<'END'\n{self.token}\nEND\n"
+            f"    sudo kedoctor install edge --bundle DIR --cloud {self.address}:10000 --token-file join-token --node-name NAME"
+        )
+        return Text(
+            f"On each edge host, with its own bundle and name (the token is good until {until} and is shown only here; "
+            f"`sudo keadm gettoken` shows it again):\n{commands}",
+            zh=f"在每台边缘主机上执行（离线包和节点名各自填写；令牌有效期至 {until}，仅在此显示一次，"
+            f"可用 `sudo keadm gettoken` 再次查看）：\n{commands}",
+        )
+
 
 @fact
 def join_offer(

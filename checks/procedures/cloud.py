@@ -6,6 +6,7 @@ Most steps are checks of a plain run. Those of their own are what no check looks
 from __future__ import annotations
 
 from kedoctor.api import Kind, Parameter, Procedure, Side, Text
+from kedoctor.checks.facts.join_offer import JoinOffer
 
 __all__ = ["CLOUD"]
 
@@ -66,6 +67,11 @@ CLOUD = Procedure(
         "KE602",
         "KE983",
         "KE409",
+        "KE923",
         "KE984",
     ),
+    optional=("KE982", "KE601", "KE608", "KE603", "KE604", "KE602", "KE983"),
+    # cloudcore sleeps up to 9 s before it listens, and its manager and metrics-server need pods (facts.md §10.2).
+    waits={"KE105": 60.0, "KE501": 60.0, "KE307": 60.0, "KE302": 30.0, "KE602": 120.0},
+    handover=JoinOffer,
 )

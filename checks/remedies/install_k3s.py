@@ -143,16 +143,17 @@ def k3s_settings(
         return _without_restart(k3s_egress(verdict, arguments), restarts)
     if verdict.subject == "kubelet-certificate-authority":
         return _without_restart(kubelet_ca(verdict, arguments), restarts)
-    title = Text(f"put {verdict.subject} right", zh=f"修正 {verdict.subject}")
+    title = Text(f"write {verdict.subject}", zh=f"写入 {verdict.subject}")
     actions: tuple[Action, ...] = ()
     if verdict.subject == K3S_KUBECONFIG:
         actions, restarts = (ChangeMode(K3S_KUBECONFIG, 0o600),), ()
+        title = Text(f"let only root read {K3S_KUBECONFIG}", zh=f"仅允许 root 读取 {K3S_KUBECONFIG}")
     elif verdict.subject == K3S_FRAGMENT:
         wanted = wanted_fragment(request, addresses, k3s)
         lines = [K3S_MARK, *(f"{key}: {json.dumps(value)}" for key, value in wanted.items())]
         actions = (WriteFile(K3S_FRAGMENT, "\n".join([*lines, ""]).encode(), 0o600),)
-    elif not runs:
-        restarts = (RestartUnit(K3S_UNIT),)
+    else:
+        title = Text("restart K3s, so that its settings are in force", zh="重启 K3s 使设置生效")
     return _plan(
         verdict,
         title,
@@ -177,7 +178,7 @@ def _without_restart(plan: Plan | NoPlan, restarts: tuple[RestartUnit, ...]) -> 
     return Plan(
         code=plan.code,
         subject=plan.subject,
-        title=plan.title,
+        title=Text(f"set {plan.subject} for its first start", zh=f"为首次启动设置 {plan.subject}"),
         prediction=NOTHING_RUNS,
         risk=Risk.SAFE,
         actions=plan.actions,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from kedoctor.cli.fixing import journal_directory, patience
 from kedoctor.cli.install_desk import InstallDesk
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import ExitCode, UsageError
+from kedoctor.evaluation import contexts
 from kedoctor.installing import Install
 from kedoctor.live.host import read_identity
 from kedoctor.observations import Setting
@@ -178,23 +179,51 @@ def _carried_out(install: Install, journal: Journal, desk: InstallDesk, spoken: 
 
 
 def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | None) -> int:
-    """Everything else that can be seen from here, once; the exit code is that of this look."""
+    """Everything else that can be seen from here, once; then what a person does next.
+
+    What cannot be seen yet (a cloud side has no edges at first) is told, and is no fault of the install.
+    """
     question = Question(command=install.command)
-    report = replace(consult(install.plugins, install.look(), question), changes=tuple(done.changes))
+    site = install.look()
+    report = replace(consult(install.plugins, site, question), changes=tuple(done.changes))
     saved = state.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
-    if report.run.exit_code == ExitCode.OK:
+    if report.run.exit_code == ExitCode.OK and not done.missed:
         desk.say(
             Text(
                 "Every step is right, and nothing else that can be seen from here is wrong.",
                 zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
             )
         )
-        if install.procedure.farewell is not None:
-            desk.say(install.procedure.farewell)
-        return 0
-    desk.say(Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果："))
-    presentation = options.present(lang, to_file=False, verbose=False)
-    options.emit(options.render(install.plugins, report, "terminal", presentation), None)
-    return report.run.exit_code
+    else:
+        desk.say(_all_but(done.missed))
+        presentation = options.present(lang, to_file=False, verbose=False)
+        options.emit(options.render(install.plugins, report, "terminal", presentation), None)
+    if report.run.exit_code != ExitCode.FAILED and install.procedure.farewell is not None:
+        desk.say(install.procedure.farewell)
+    _hand_over(install, site, desk)
+    return int(ExitCode.FAILED if report.run.exit_code == ExitCode.FAILED else ExitCode.OK)
+
+
+def _all_but(missed: Sequence[str]) -> Text:
+    if not missed:
+        return Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果：")
+    codes = ", ".join(missed)
+    return Text(
+        f"Every step is right but {codes}; what else was looked at:",
+        zh=f"除 {codes} 外所有步骤均已就绪；其他检查结果：",
+    )
+
+
+def _hand_over(install: Install, site: OpenSite, desk: InstallDesk) -> None:
+    """Shown once and kept nowhere: it may hold a secret."""
+    wanted = install.procedure.handover
+    if wanted is None:
+        return
+    _, hosts = contexts(install.plugins.registry, site.view)
+    for context in hosts.values():
+        found = context.fact(wanted)
+        words = getattr(found, "handover", None)
+        if isinstance(words, Text):
+            desk.say(words)

@@ -151,10 +151,12 @@ class Server:
         config = DATA / "agent/etc/containerd/config.toml"
         config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(CONTAINERD)
+        quiet = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         daemon = subprocess.Popen(
             ["/usr/bin/containerd", "--config", str(config)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=quiet,
         )
         ask = ["/usr/bin/ctr", "--address", SOCKET, "--connect-timeout", "1s"]
         deadline = time.monotonic() + 20
