@@ -83,7 +83,7 @@ def _command(procedure: Procedure) -> click.Command:
 
 
 def _option(parameter: Parameter) -> click.Option:
-    names = [parameter.option, parameter.setting]
+    names = [parameter.option, _name(parameter)]
     if parameter.kind is Kind.FLAG:
         return click.Option(names, is_flag=True, help=parameter.help.en)
     of: Any = str
@@ -102,11 +102,15 @@ def _option(parameter: Parameter) -> click.Option:
     )
 
 
+def _name(parameter: Parameter) -> str:
+    return parameter.setting.replace("-", "_")
+
+
 def _settings(procedure: Procedure, values: Mapping[str, Any]) -> dict[str, Setting]:
     """What was given, by the names under which facts ask for it."""
     given = {}
     for one in procedure.parameters:
-        value = values.get(one.setting)
+        value = values.get(_name(one))
         if value is None or value is False:
             continue
         if one.kind is Kind.SECRET_FILE:
