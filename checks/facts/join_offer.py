@@ -65,9 +65,9 @@ class JoinOffer:
         )
         return Text(
             f"On each edge host, with its own bundle and name (the token is good until {until} and is shown only here; "
-            f"`sudo keadm gettoken` shows it again):\n{commands}",
+            f"Secret kubeedge/tokensecret holds it):\n{commands}",
             zh=f"在每台边缘主机上执行（离线包和节点名各自填写；令牌有效期至 {until}，仅在此显示一次，"
-            f"可用 `sudo keadm gettoken` 再次查看）：\n{commands}",
+            f"保存在 Secret kubeedge/tokensecret 中）：\n{commands}",
         )
 
 

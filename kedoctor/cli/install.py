@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from kedoctor.errors import ExitCode, UsageError
 from kedoctor.evaluation import contexts
 from kedoctor.installing import Install
 from kedoctor.live.host import read_identity
+from kedoctor.model import Report
 from kedoctor.observations import Setting
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.procedures import Kind, Parameter, Procedure
@@ -32,6 +34,9 @@ from kedoctor.steps import Installed
 from kedoctor.text import Text
 
 __all__ = ["command"]
+
+_STARTING = 60.0
+"""Seconds until what the last step restarted is there again (a pod with a probe, say)."""
 
 _LIMIT = 1 << 16  # bytes; a token or a key is far smaller
 
@@ -187,9 +192,7 @@ def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | N
 
     What cannot be seen yet (a cloud side has no edges at first) is told, and is no fault of the install.
     """
-    question = Question(command=install.command)
-    site = install.look()
-    report = replace(consult(install.plugins, site, question), changes=tuple(done.changes))
+    site, report = _last_look(install, done)
     saved = state.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
@@ -208,6 +211,18 @@ def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | N
         desk.say(install.procedure.farewell)
     _hand_over(install, site, desk)
     return int(ExitCode.FAILED if report.run.exit_code == ExitCode.FAILED else ExitCode.OK)
+
+
+def _last_look(install: Install, done: Installed) -> tuple[OpenSite, Report]:
+    """What was changed by the last steps may still be starting: what is wrong is given some time to become right."""
+    question = Question(command=install.command)
+    ends = time.monotonic() + (_STARTING * install.patience if done.changes else 0.0)
+    while True:
+        site = install.look()
+        report = replace(consult(install.plugins, site, question), changes=tuple(done.changes))
+        if report.run.exit_code != ExitCode.FAILED or time.monotonic() >= ends:
+            return site, report
+        time.sleep(install.poll)
 
 
 def _all_but(missed: Sequence[str]) -> Text:
