@@ -406,6 +406,9 @@ class Cluster:
         home = self._home()
         self._cloudcore = subprocess.Popen(
             [
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
                 sys.executable,
                 "-P",
                 str(HERE / "cloud_standin.py"),

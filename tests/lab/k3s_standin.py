@@ -153,7 +153,7 @@ class Server:
         config.write_text(CONTAINERD)
         quiet = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
         daemon = subprocess.Popen(
-            ["/usr/bin/containerd", "--config", str(config)],
+            ["setpriv", "--pdeathsig", "KILL", "/usr/bin/containerd", "--config", str(config)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=quiet,
