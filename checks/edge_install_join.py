@@ -32,6 +32,7 @@ __all__ = [
     "edge_settings",
     "hub_link",
     "keadm_installed",
+    "left_behind",
     "wanted_settings",
 ]
 
@@ -83,6 +84,40 @@ def keadm_installed(found: InstallBundle, said: KeadmVersion | Unavailable) -> F
 
 
 @check(
+    code="KE978",
+    slug="install-leftovers",
+    title=Text("No unfinished join is in the way", zh="没有未完成的加入遗留"),
+    side=Side.EDGE,
+    occasions=_ONLY,
+    remedy=Text("Stop what it started and move its directory aside.", zh="停止它启动的程序，并移开其目录。"),
+    risk=Risk.RESTARTS_EDGECORE,
+    references=("facts.md §6.1", "facts.md §10 (50)", "kubeprepare.md 1.5"),
+)
+def left_behind(joined: Joined) -> Finding:
+    """Keadm refuses a directory that is not empty; what has no certificate yet holds nothing of value."""
+    if not joined.entries:
+        return passed(Text(f"{HOME} is empty or absent.", zh=f"{HOME} 为空或不存在。"), subject=HOME)
+    if joined.has_certificate:
+        return passed(
+            Text(f"{HOME} is that of an edge with a certificate.", zh=f"{HOME} 属于已取得证书的边缘。"),
+            subject=HOME,
+        )
+    names = ", ".join(joined.entries)
+    return failed(
+        Text(
+            f"{HOME} holds what a join left that came to no certificate ({names}); keadm refuses to join then.",
+            zh=f"{HOME} 中有一次未取得证书的加入所遗留的内容（{names}），keadm 会因此拒绝加入。",
+        ),
+        expected=Text("an empty directory, or an edge with its certificate", zh="空目录，或已取得证书的边缘"),
+        actual=names,
+        hint=Text("It is moved aside, not deleted.", zh="会被移开而不是删除。"),
+        subject=HOME,
+        evidence=(Evidence(HOME, names),),
+        commands=(f"ls -la {HOME}", "sudo journalctl -u edgecore -n 20 --no-pager"),
+    )
+
+
+@check(
     code="KE975",
     slug="install-joined",
     title=Text("The host has joined and has its certificate", zh="本机已加入并取得证书"),
@@ -90,8 +125,8 @@ def keadm_installed(found: InstallBundle, said: KeadmVersion | Unavailable) -> F
     occasions=_ONLY,
     deadline=300.0,
     remedy=Text(
-        "Run keadm join; what an unfinished one left is moved aside first.",
-        zh="运行 keadm join；未完成的加入所遗留的内容会先被移开。",
+        "Run keadm join with the token in a file.",
+        zh="运行 keadm join，令牌通过文件传递。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
     references=("facts.md §6.1", "facts.md §2.1", "kubeprepare.md 1.5", "kubeprepare.md B14"),

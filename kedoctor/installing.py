@@ -152,7 +152,9 @@ class Install:
                 continue
             foreseen[step.node.check.code] = ahead
             if self.dry_run:
-                self.witness.ends(step, _WOULD if ahead.plan else _LATER)
+                # What is wrong about it is going to be put right: no reason to tell it as a fault.
+                quiet = Step(step.number, step.total, step.node)
+                self.witness.ends(quiet, _WOULD if ahead.plan else _LATER)
         if foreseen:
             self.witness.foretells(tuple(foreseen.values()))
         elif not self.dry_run:

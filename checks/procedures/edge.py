@@ -112,6 +112,7 @@ EDGE = Procedure(
         "KE972",
         "KE973",
         "KE974",
+        "KE978",
         "KE975",
         "KE976",
         "KE401",
@@ -122,7 +123,15 @@ EDGE = Procedure(
         "KE703",
     ),
     # edgecore needs up to 40 s for its tunnel, and systemd 10 s between two starts of it (facts.md §10.2).
-    waits={"KE401": 60.0, "KE701": 30.0, "KE502": 60.0, "KE977": 90.0, "KE503": 90.0, "KE703": 60.0},
+    waits={
+        "KE978": 15.0,
+        "KE401": 60.0,
+        "KE701": 30.0,
+        "KE502": 60.0,
+        "KE977": 90.0,
+        "KE503": 90.0,
+        "KE703": 60.0,
+    },
     member=NODE,
     farewell=Text(
         "The edge is installed. On the cloud host `kedoctor gate --node NAME` proves logs, exec, attach and top end to end.",

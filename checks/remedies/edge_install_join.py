@@ -1,9 +1,8 @@
-"""KE974 to KE976: keadm, its join, and the keys that join did not set (facts.md §6.1)."""
+"""KE974 to KE976 and KE978: keadm, what an earlier join left, the join, and keys it did not set (facts.md §6.1)."""
 
 from __future__ import annotations
 
 from kedoctor.api import (
-    Action,
     ControlUnit,
     MoveAside,
     NoPlan,
@@ -12,7 +11,6 @@ from kedoctor.api import (
     RunProgram,
     Secret,
     Text,
-    Unavailable,
     Unit,
     Verdict,
     remedy,
@@ -25,7 +23,7 @@ from kedoctor.checks.facts.edgecore import CONFIG_PATH, UNIT_NAME, EdgecoreConfi
 from kedoctor.checks.remedies.edge_install_runtime import placed
 from kedoctor.checks.remedies.edge_plans import AT_ONCE, edgecore_plan, no_plan, set_keys
 
-__all__ = ["edge_joined", "edge_settings", "join_arguments", "keadm_installed"]
+__all__ = ["edge_joined", "edge_settings", "join_arguments", "keadm_installed", "left_behind"]
 
 _WAITS = 300
 """Seconds that keadm itself waits for the certificate (facts.md §6.1)."""
@@ -78,17 +76,27 @@ def join_arguments(target: EdgeTarget, runtime: RuntimeFile, release: str) -> tu
     )
 
 
+@remedy("KE978")
+def left_behind(verdict: Verdict, joined: Joined, unit: EdgecoreUnit) -> Plan:
+    """Aside, not away: whoever wants to know what happened finds it there. An edgecore that it started is stopped."""
+    started = isinstance(unit.unit, Unit) and unit.unit.active_state not in ("inactive", "failed")
+    stop = (ControlUnit(UNIT_NAME, "stop"),) if started else ()
+    return Plan(
+        code=verdict.code,
+        subject=verdict.subject,
+        title=Text(f"move {HOME} to {joined.aside}", zh=f"将 {HOME} 移到 {joined.aside}"),
+        prediction=Text("No edge has ever come of it.", zh="它从未成为可用的边缘。"),
+        risk=Risk.RESTARTS_EDGECORE,
+        actions=(*stop, MoveAside(HOME, joined.aside)),
+        settle=AT_ONCE,
+    )
+
+
 @remedy("KE975")
 def edge_joined(
-    verdict: Verdict,
-    *,
-    target: EdgeTarget,
-    joined: Joined,
-    unit: EdgecoreUnit,
-    runtime: RuntimeFile,
-    found: InstallBundle,
+    verdict: Verdict, target: EdgeTarget, joined: Joined, runtime: RuntimeFile, found: InstallBundle
 ) -> Plan | NoPlan:
-    """What an unfinished join left goes aside, because keadm wants the directory empty; then keadm joins.
+    """Keadm joins, in a directory that is empty or absent.
 
     The token goes where edgecore reads it first (facts.md §2.1), once keadm has written the configuration and just
     before it starts edgecore. ``ca`` and ``certs`` are never made beforehand: edgecore would ask for nothing then.
@@ -98,12 +106,8 @@ def edge_joined(
             "this looks like another installation, or a damaged one; `sudo keadm reset edge` removes it",
             "看起来是其他安装或已损坏的安装；`sudo keadm reset edge` 可将其移除",
         )
-    running = isinstance(unit.unit, Unit) and unit.unit.active_state not in ("inactive", "failed")
-    actions: list[Action] = []
-    if running and not isinstance(unit.unit, Unavailable) and unit.unit.load_state == "loaded":
-        actions.append(ControlUnit(UNIT_NAME, "stop"))
     if joined.entries:
-        actions.append(MoveAside(HOME, joined.aside))
+        return no_plan(f"{HOME} is not empty, and keadm wants it so", f"{HOME} 不为空，而 keadm 要求其为空")
     join = RunProgram(
         KEADM,
         join_arguments(target, runtime, found.versions.kubeedge),
@@ -124,7 +128,7 @@ def edge_joined(
             zh="此后 keadm 已对本机和云端做出更改，kedoctor 无法撤销。",
         ),
         risk=Risk.RESTARTS_EDGECORE,
-        actions=(*actions, join),
+        actions=(join,),
         settle=30.0,
     )
 

@@ -52,7 +52,12 @@ __all__ = [
 
 _BIN = "/usr/local/bin"
 _UNIT_PATH = f"/etc/systemd/system/{UNIT_NAME}"
-_CRI = ("plugins", "io.containerd.grpc.v1.cri")
+# Where a configuration of that version names the sandbox image; one without a version is of the first.
+_SANDBOX = {
+    1: ("plugins", "cri", "sandbox_image"),
+    2: ("plugins", "io.containerd.grpc.v1.cri", "sandbox_image"),
+    3: ("plugins", "io.containerd.cri.v1.images", "pinned_images", "sandbox"),
+}
 _NETWORK = "10-kubeedge-bridge.conflist"
 _NOTICED = Text("Nothing that runs uses it yet.", zh="尚无运行中的程序使用它。")
 
@@ -167,9 +172,7 @@ def _edited(file: RuntimeFile, found: InstallBundle) -> str | None:
         text = put(file.text, ("disabled_plugins",), kept)
     held = {image.reference for _, image in found.bundle.images()}
     if text is not None and (not file.sandbox or file.sandbox not in held):
-        third = tree.get("version") == 3
-        path = ("plugins", "io.containerd.cri.v1.images", "pinned_images", "sandbox")
-        text = put(text, path if third else (*_CRI, "sandbox_image"), found.pause)
+        text = put(text, _SANDBOX.get(tree.get("version", 1), _SANDBOX[2]), found.pause)
     return text
 
 

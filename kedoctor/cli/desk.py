@@ -12,7 +12,9 @@ from kedoctor.changes.actions import (
     Action,
     ControlUnit,
     DeleteObject,
+    ImportImage,
     MoveAside,
+    PlaceFile,
     RemoveFile,
     RemoveRule,
     Restart,
@@ -56,6 +58,8 @@ _SAYS = {
     "restart": Text("restart {what}", zh="重启 {what}"),
     "change": Text("change {what}", zh="修改 {what}"),
     "remove": Text("remove {what}", zh="删除 {what}"),
+    "place": Text("put {what} in place", zh="放置 {what}"),
+    "import": Text("import {what}", zh="导入 {what}"),
     "aside": Text("move {what} aside", zh="移开 {what}"),
     "run": Text("run {what}", zh="运行 {what}"),
     "loan": Text(
@@ -113,6 +117,7 @@ def described(action: Action, language: str) -> str:
     if isinstance(action, Restart):
         return _say("restart", language, what=what.removesuffix(":do").removesuffix(":undo"))
     key = "remove" if isinstance(action, RemoveFile | RemoveRule | DeleteObject) else "change"
+    key = {PlaceFile: "place", ImportImage: "import"}.get(type(action), key)
     kind = _KINDS[kind].in_language(language) if kind in _KINDS else kind
     return _say(key, language, what=f"{kind} {what}")
 

@@ -54,7 +54,7 @@ def archive_name(reference: str) -> str:
 
 def put_bundle(machine: Machine, *, images: Sequence[str] = (*K3S_IMAGES, *KUBEEDGE_IMAGES)) -> None:
     """The bundle in the machine, its programs being stand-ins, and the user's scripts beside them."""
-    for name, script in (("k3s", "k3s_standin.py"), ("keadm", "keadm_standin.py")):
+    for name, script in (("k3s", "k3s_standin.py"), ("keadm", "keadm_init_standin.py")):
         text = PROGRAM.format(python=sys.executable, name=name, script=str(HERE / script))
         machine.write(f"/opt/lab/{name}", text, mode=0o755)
     machine.write(f"{BUNDLE}/k3s-{ARCHITECTURE}", launcher("/opt/lab/k3s"), mode=0o755)

@@ -101,15 +101,18 @@ class EdgeSite:
         return ".".join([digest, *coded, "c2lnbmVkLWJ5LXRoZS1jbG91ZA"])
 
     def _install(self) -> None:
+        self._install_cloud()
+        self._install_edge()
+
+    def _install_cloud(self) -> None:
+        """The network, and a cloud behind it that serves its three ports."""
         machine = self.machine
         machine.shell(
             "hostname edge1; ip netns add cloud; ip link add edge0 type veth peer name cloud0 netns cloud;"
             f"ip -n cloud address add {CLOUD}/24 dev cloud0; ip -n cloud link set cloud0 up;"
             f"ip address add 10.99.0.2/24 dev edge0; ip link set edge0 up; ip route add default via {CLOUD}"
         )
-        for name, script in (("edgecore", "edgecore_standin.py"), ("standin-cloud", "cloud_standin.py")):
-            text = (HERE / script).read_text()
-            machine.write(f"/usr/local/bin/{name}", f"#!{sys.executable} -P\n{text}", mode=0o755)
+        self.script("/usr/local/bin/standin-cloud", "cloud_standin.py")
         server = sign_server(self.ca, "KubeEdge", (CLOUD,), self.born - timedelta(days=1))
         for name, data in (
             ("ca.crt", self.ca.certificate),
@@ -119,6 +122,18 @@ class EdgeSite:
             ("token", self.token.encode()),
         ):
             machine.write(f"/etc/standin/cloud/{name}", data, mode=0o600)
+        machine.unit("standin-cloud.service", CLOUD_UNIT)
+        machine.run("systemctl", "start", "standin-cloud")
+        self.until(lambda: f"{CLOUD}:10002" in machine.shell("ip netns exec cloud ss -Htln"))
+
+    def script(self, path: str, name: str) -> None:
+        """Installs one of the stand-ins as a program."""
+        text = (HERE / name).read_text()
+        self.machine.write(path, f"#!{sys.executable} -P\n{text}", mode=0o755)
+
+    def _install_edge(self) -> None:
+        machine = self.machine
+        self.script("/usr/local/bin/edgecore", "edgecore_standin.py")
         # A runtime that is there, as far as can be seen without talking to it.
         machine.unit("containerd.service", "[Service]\nExecStart=/bin/sleep infinity\n")
         machine.unit("containerd.socket", "[Socket]\nListenStream=/run/containerd/containerd.sock\n")
@@ -127,11 +142,9 @@ class EdgeSite:
         machine.write("/etc/cni/net.d/10-kubeedge-bridge.conflist", json.dumps(network))
         for plugin in ("bridge", "host-local", "portmap", "loopback"):
             machine.write(f"/opt/cni/bin/{plugin}", "#!/bin/sh\n", mode=0o755)
-        machine.unit("standin-cloud.service", CLOUD_UNIT)
         machine.unit("edgecore.service", UNIT)
-        machine.run("systemctl", "start", "standin-cloud", "containerd.socket")
+        machine.run("systemctl", "start", "containerd.socket")
         machine.run("systemctl", "enable", "edgecore")
-        self.until(lambda: f"{CLOUD}:10002" in machine.shell("ip netns exec cloud ss -Htln"))
 
     # ------------------------------------------------------------------------------------------ states
 

@@ -1,250 +1,219 @@
-"""A stand-in for ``keadm`` on the cloud: ``init`` and ``gettoken``, with keadm's checks, texts and exit codes.
+"""A stand-in for keadm v1.22.0 on an edge: refuses what it refuses, and joins in its order (facts.md §6.1).
 
-``init`` installs the release as the chart does (facts.md §1.3, §6.1): it wants Kubernetes to answer, refuses where a
-cloudcore process or a release is, makes the objects and waits for them for 60 seconds. ``LAB_KEADM_FAILS`` (a file)
-makes it fail after its first objects, as a killed or timed-out keadm leaves them.
+It takes its arguments as the real one does (an unknown flag or a number in ``--set`` ends it), wants ``/etc/kubeedge``
+empty and ``GET :10002/node/<name>`` to say 404, needs installation-package and the sandbox image in containerd's
+namespace k8s.io, and calls ``sudo systemctl``. The bootstrap file gets what ``--token`` says, which may be nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import json
+import http.client
+import os
+import shutil
 import ssl
+import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from datetime import UTC, datetime
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+HOME = Path("/etc/kubeedge")
+FLAGS = (
+    "cloudcore-ipport",
+    "certport",
+    "edgenode-name",
+    "kubeedge-version",
+    "remote-runtime-endpoint",
+    "cgroupdriver",
+    "token",
+    "set",
+)
+EDGECORE = Path("/usr/local/lib/standin/edgecore")  # "inside" of installation-package
+SLOW = Path("/etc/standin/keadm-slow")  # seconds before the configuration is written
+UNIT = """\
+[Unit]
+Description=edgecore.service
 
-from control_plane import named, recorded, stream_secret  # noqa: E402  found by the line above
+[Service]
+Type=simple
+ExecStart=/usr/local/bin/edgecore
+Restart=always
+RestartSec=10
+KillMode=process
+Environment="DEPLOY_MQTT_CONTAINER=false"
 
-Object = dict[str, Any]
-FAILS = Path("/run/lab-keadm-fails")
-CALLS = Path("/run/lab-keadm-calls")
-RELEASE = "sh.helm.release.v1.cloudcore.v1"
-GROUPS = ("apps", "devices", "operations", "policy", "reliablesyncs", "rules")
-KUBEEDGE = "/api/v1/namespaces/kubeedge"
-CHART = """apiVersion: cloudcore.config.kubeedge.io/v1alpha2
-kind: CloudCore
-featureGates:
-  requireAuthorization: false
-kubeAPIConfig:
-  kubeConfig: ""
-  master: ""
-modules:
-  cloudHub:
-    advertiseAddress:
-{addresses}
-    dnsNames:
-      - ""
-    nodeLimit: 1000
-    tlsCAFile: /etc/kubeedge/ca/rootCA.crt
-    tlsCAKeyFile: /etc/kubeedge/ca/rootCA.key
-    tlsCertFile: /etc/kubeedge/certs/edge.crt
-    tlsPrivateKeyFile: /etc/kubeedge/certs/edge.key
-    unixsocket:
-      address: unix:///var/lib/kubeedge/kubeedge.sock
-      enable: true
-    websocket:
-      address: 0.0.0.0
-      enable: true
-      port: 10000
-    quic:
-      address: 0.0.0.0
-      enable: false
-      maxIncomingStreams: 10000
-      port: 10001
-    https:
-      address: 0.0.0.0
-      enable: true
-      port: 10002
-  cloudStream:
-    enable: {stream}
-    streamPort: 10003
-    tunnelPort: 10004
-  dynamicController:
-    enable: {dynamic}
-  router:
-    enable: false
-  iptablesManager:
-    enable: true
-    mode: external
+[Install]
+WantedBy=multi-user.target
 """
 
 
-def say(message: str) -> None:
-    sys.stdout.write(f"{message}\n")
-
-
-def end(message: str) -> None:
-    sys.stderr.write(f"Error: {message}\n")
+def fail(message: str) -> NoReturn:
+    sys.stderr.write(f"Error: {message}\nexecute keadm command failed:  {message}\n")
     sys.exit(1)
 
 
-class Kubernetes:
-    """The API server of a kubeconfig."""
-
-    def __init__(self, path: str) -> None:
-        document = json.loads(Path(path).read_text())
-        cluster = document["clusters"][0]["cluster"]
-        self.url = cluster["server"]
-        self.token = document["users"][0]["user"]["token"]
-        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        self.tls = ssl.create_default_context(cadata=authority)
-
-    def ask(self, method: str, path: str, body: Object | None = None) -> Object | None:
-        """The object; ``None`` where there is none."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, context=self.tls, timeout=10) as answer:
-                found: Object = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise
-
-    def make(self, path: str, obj: Object) -> None:
-        """Creates an object; one of the same release is taken over, as Helm does."""
-        obj["metadata"] = {
-            key: value
-            for key, value in obj["metadata"].items()
-            if key in ("name", "namespace", "labels", "annotations")
-        }
-        obj.pop("status", None)
-        if self.ask("GET", f"{path}/{obj['metadata']['name']}") is None:
-            self.ask("POST", path, obj)
-
-
-def flags(words: list[str]) -> dict[str, list[str]]:
-    known = {
-        "advertise-address",
-        "kubeedge-version",
-        "kube-config",
-        "set",
-        "force",
-        "profile",
-        "image-repository",
-    }
+def parsed(words: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for word in words:
-        name, _, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or name not in known:
-            end(f"unknown flag: {word}")
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not equals or name not in FLAGS:
+            fail(f"unknown flag: {word}")
         found.setdefault(name, []).append(value)
     return found
 
 
-def init(words: list[str]) -> None:
-    given = flags(words)
-    version = given.get("kubeedge-version", [""])[0]
-    if not version:
-        end(
-            "failed to get version with err:failed to get latest version from https://kubeedge.io/latestversion"
-        )
-    if any((place / "comm").read_text().strip() == "cloudcore" for place in Path("/proc").glob("[0-9]*")):
-        end("the cloudcore is already running on this node, please run reset to clean up first")
-    kubernetes = Kubernetes(given.get("kube-config", ["/root/.kube/config"])[0])
-    kubernetes.ask("GET", "/version")
-    say(f"Kubernetes version verification passed, KubeEdge {version} installation will start...")
-    if kubernetes.ask("GET", f"{KUBEEDGE}/secrets/{RELEASE}") is not None:
-        end(
-            "the cloudcore release already exists, and you can upgrade the cloudcore using the `keadm upgrade`"
-        )
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kubeedge"}}
-    kubernetes.make("/api/v1/namespaces", namespace)
-    secret = release("pending-install")
-    kubernetes.make(f"{KUBEEDGE}/secrets", secret)
-    kubernetes.make(f"{KUBEEDGE}/secrets", stream_secret(datetime.now(UTC)))
-    if FAILS.exists():
-        FAILS.unlink()
-        end("failed to install release cloudcore, err: context deadline exceeded")
-    install(kubernetes, given, version)
-    wait(kubernetes)
-    secret["metadata"]["labels"]["status"] = "deployed"
-    kubernetes.ask("PUT", f"{KUBEEDGE}/secrets/{RELEASE}", secret)
-    say("CLOUDCORE started\n=========CHART DETAILS=======\nName: cloudcore\nSTATUS: deployed\nREVISION: 1")
+def refuse_dirty_host() -> None:
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            name = comm.read_text().strip()
+        except OSError:
+            continue
+        if name == "edgecore":
+            fail("EdgeCore is already running on this node, please run reset to clean up first")
+    if HOME.is_dir() and any(HOME.iterdir()):
+        fail(f"the management directory {HOME} is not clean, please remove it first")
 
 
-def rbac(kubernetes: Kubernetes) -> None:
-    """What the chart lets cloudcore do, as far as anybody asks."""
-    place = "/apis/rbac.authorization.k8s.io/v1"
-    rules = [
-        {"apiGroups": ["", "coordination.k8s.io"], "resources": ["*"], "verbs": ["*"]},
-        {"apiGroups": [f"{one}.kubeedge.io" for one in GROUPS], "resources": ["*"], "verbs": ["*"]},
-    ]
-    head = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "cloudcore"}}
-    kubernetes.make(f"{place}/clusterroles", {**head, "kind": "ClusterRole", "rules": rules})
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cloudcore"}
-    who = [{"kind": "ServiceAccount", "name": "cloudcore", "namespace": "kubeedge"}]
-    binding = {**head, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": who}
-    kubernetes.make(f"{place}/clusterrolebindings", binding)
-
-
-def install(kubernetes: Kubernetes, given: dict[str, list[str]], version: str) -> None:
-    sets = dict(word.partition("=")[::2] for words in given.get("set", []) for word in words.split(","))
-    addresses = "\n".join(f"      - {one}" for one in given.get("advertise-address", [""])[0].split(","))
-    document = CHART.format(
-        addresses=addresses,
-        stream=sets.get("cloudCore.modules.cloudStream.enable", "true"),
-        dynamic=sets.get("cloudCore.modules.dynamicController.enable", "false"),
+def refuse_existing_node(host: str, port: str, node: str) -> None:
+    connection = http.client.HTTPSConnection(
+        host, int(port), context=ssl._create_unverified_context(), timeout=10
     )
-    objects = recorded()
-    rbac(kubernetes)
-    config = named(objects, "ConfigMap", "cloudcore")
-    config["data"] = {"cloudcore.yaml": document}
-    kubernetes.make(f"{KUBEEDGE}/configmaps", config)
-    for name in ("cloudcore", "iptables-manager-sa"):
-        kubernetes.make(f"{KUBEEDGE}/serviceaccounts", named(objects, "ServiceAccount", name))
-    kubernetes.make(f"{KUBEEDGE}/services", named(objects, "Service", "cloudcore"))
-    for kind, name, plural in (
-        ("DaemonSet", "cloud-iptables-manager", "daemonsets"),
-        ("DaemonSet", "edge-eclipse-mosquitto", "daemonsets"),
-        ("Deployment", "cloudcore", "deployments"),
-    ):
-        obj = named(objects, kind, name)
-        for container in obj["spec"]["template"]["spec"]["containers"]:
-            container["image"] = container["image"].replace("v1.22.0", version)
-        kubernetes.make(f"/apis/apps/v1/namespaces/kubeedge/{plural}", obj)
+    connection.request("GET", f"/node/{node}")
+    if connection.getresponse().status != 404:
+        fail("edge node join failed: node already exists or internal error occurred, cannot register again")
 
 
-def wait(kubernetes: Kubernetes) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        found = kubernetes.ask("GET", "/apis/apps/v1/namespaces/kubeedge/deployments/cloudcore") or {}
-        if (found.get("status") or {}).get("availableReplicas"):
-            return
-        time.sleep(0.2)
-    end("failed to install release cloudcore, err: timed out waiting for the condition")
+def copy_resources(version: str, endpoint: str) -> None:
+    """What the real one does with a pod sandbox: the images and the CRI must be there."""
+    address = endpoint.removeprefix("unix://")
+    ctr = ["ctr", "--address", address]
+    plugins = subprocess.run([*ctr, "plugins", "ls"], capture_output=True, text=True, check=False).stdout
+    if not any(line.split()[1:2] == ["cri"] and line.split()[-1] == "ok" for line in plugins.splitlines()):
+        fail(
+            'edge node join failed: validate service connection: validate CRI v1 image API for endpoint "'
+            f'{endpoint}": rpc error: code = Unimplemented desc = unknown service runtime.v1.ImageService'
+        )
+    images = subprocess.run(
+        [*ctr, "-n", "k8s.io", "images", "ls", "-q"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    package = f"docker.io/kubeedge/installation-package:{version}"
+    if package not in images:
+        fail(f"edge node join failed: pull image failed: failed to resolve reference {package}: no such host")
+    settings = tomllib.loads(Path("/etc/containerd/config.toml").read_text())
+    name = "io.containerd.grpc.v1.cri" if settings.get("version") else "cri"
+    sandbox = settings["plugins"][name]["sandbox_image"]
+    if sandbox not in images:
+        fail(f'edge node join failed: copy resources failed: failed to get sandbox image "{sandbox}"')
+    if not list(Path("/etc/cni/net.d").glob("*.conflist")):
+        fail("edge node join failed: copy resources failed: cni plugin not initialized")
+    beside = Path("/usr/local/bin/.edgecore.part")
+    shutil.copy(EDGECORE, beside)
+    beside.rename("/usr/local/bin/edgecore")
 
 
-def release(status: str) -> Object:
-    labels = {"name": "cloudcore", "owner": "helm", "status": status, "version": "1"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": RELEASE, "namespace": "kubeedge", "labels": labels},
-        "type": "helm.sh/release.v1",
-        "data": {"release": base64.b64encode(b"of the lab").decode()},
+def configuration(given: dict[str, list[str]]) -> dict[str, Any]:
+    hub, port = given["cloudcore-ipport"][0], given["certport"][0]
+    host = hub.rpartition(":")[0]
+    (runtime,) = given["remote-runtime-endpoint"]
+    tree: dict[str, Any] = {
+        "apiVersion": "edgecore.config.kubeedge.io/v1alpha2",
+        "kind": "EdgeCore",
+        "modules": {
+            "edgeHub": {
+                "heartbeat": 15,
+                "httpServer": f"https://{host}:{port}",
+                "token": given.get("token", [""])[0],
+                "websocket": {"enable": True, "server": hub},
+            },
+            "edgeStream": {
+                "enable": False,
+                "handshakeTimeout": 30,
+                "readDeadline": 15,
+                "server": f"{host}:10004",
+                "tlsTunnelCAFile": "/etc/kubeedge/ca/rootCA.crt",
+                "tlsTunnelCertFile": "/etc/kubeedge/certs/server.crt",
+                "tlsTunnelPrivateKeyFile": "/etc/kubeedge/certs/server.key",
+                "writeDeadline": 15,
+            },
+            "edged": {
+                "hostnameOverride": given["edgenode-name"][0],
+                "tailoredKubeletConfig": {
+                    "address": "127.0.0.1",
+                    "cgroupDriver": given["cgroupdriver"][0],
+                    "containerRuntimeEndpoint": runtime,
+                    "imageServiceEndpoint": runtime,
+                    "readOnlyPort": 10350,
+                },
+            },
+        },
     }
+    for one in given.get("set", []):
+        path, _, value = one.partition("=")
+        *above, key = path.split(".")
+        below = tree
+        for part in above:
+            below = below[part]
+        if not isinstance(below[key], bool | str):
+            fail(f"edge node join failed: cannot set {path}: reflect: call of SetInt on string Value")
+        below[key] = value == "true" if isinstance(below[key], bool) else value
+    return tree
+
+
+def written(tree: dict[str, Any], indent: str = "") -> str:
+    lines = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            lines.append(f"{indent}{key}:\n{written(value, indent + '  ')}")
+        else:
+            text = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else value
+            lines.append(f"{indent}{key}: {text!r}\n" if text == "" else f"{indent}{key}: {text}\n")
+    return "".join(lines)
+
+
+def join(words: list[str]) -> None:
+    given = parsed(words)
+    if "cloudcore-ipport" not in given:
+        fail('required flag(s) "cloudcore-ipport" not set')
+    refuse_dirty_host()
+    host = given["cloudcore-ipport"][0].rpartition(":")[0]
+    refuse_existing_node(host, given["certport"][0], given["edgenode-name"][0])
+    for name in ("", "config", "dmi"):
+        (HOME / name).mkdir(exist_ok=True)
+    copy_resources(given["kubeedge-version"][0], given["remote-runtime-endpoint"][0])
+    Path("/etc/systemd/system/edgecore.service").write_text(UNIT)
+    bootstrap = HOME / "bootstrap-edgecore.conf"
+    bootstrap.write_text(given.get("token", [""])[0])
+    bootstrap.chmod(0o640)
+    if SLOW.exists():
+        time.sleep(float(SLOW.read_text()))
+    (HOME / "config/edgecore.yaml").write_text(written(configuration(given)))
+    start = "sudo systemctl daemon-reload && sudo systemctl enable edgecore && sudo systemctl start edgecore"
+    ended = subprocess.run(["bash", "-c", start], capture_output=True, text=True, check=False)
+    if ended.returncode:
+        fail(f"edge node join failed: start edgecore failed: {ended.stderr.strip()}")
+    files = [HOME / name for name in ("ca/rootCA.crt", "certs/server.crt", "certs/server.key")]
+    deadline = time.monotonic() + 6  # the real one waits 300 s
+    while not all(file.exists() for file in files):
+        if time.monotonic() > deadline:
+            bootstrap.unlink(missing_ok=True)
+            fail("edge node join failed: timed out waiting for the condition")
+        time.sleep(0.1)
+    bootstrap.unlink(missing_ok=True)
+    sys.stdout.write("KubeEdge edgecore is running, For logs visit: journalctl -u edgecore.service -xe\n")
 
 
 def main(words: list[str]) -> None:
-    with CALLS.open("a") as calls:
-        calls.write(" ".join(words) + "\n")
+    with Path("/run/keadm-calls").open("a") as calls:
+        calls.write(f"{' '.join(words)}\n")
     if words[:1] == ["version"]:
-        say('version: version.Info{Major:"1", Minor:"22", GitVersion:"v1.22.0"}')
-    elif words[:1] == ["init"]:
-        init(words[1:])
+        sys.stdout.write('version: version.Info{Major:"1", Minor:"22", GitVersion:"v1.22.0"}\n')
+    elif words[:1] == ["join"]:
+        join(words[1:])
     else:
-        end(f'unknown command "{" ".join(words)}" for "keadm"')
+        fail(f'unknown command "{words[0]}" for "keadm"')
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    os.umask(0o022)
+    main(sys.argv[2:])  # argv[1] is the program that was called

@@ -1,7 +1,7 @@
 """``kedoctor install cloud`` on an empty Debian: to a running cloud side, through kills, twice, and not at all.
 
 K3s and keadm are stand-ins that check their arguments and files and do what the real ones do; containerd and ctr are
-the real ones, systemd too (k3s_standin.py, keadm_standin.py).
+the real ones, systemd too (k3s_standin.py, keadm_init_standin.py).
 """
 
 from __future__ import annotations
