@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kedoctor.api import Finding, Occasion, Risk, Side, Text, check, failed, passed, skipped, warned
-from kedoctor.checks.facts.cloud_install import CloudBundle, Distribution, KubernetesHere
+from kedoctor.checks.facts.cloud_install import CloudBundle
 from kedoctor.checks.facts.edgemesh import EdgeMesh
+from kedoctor.checks.facts.k3s_here import Distribution, KubernetesHere
 from kedoctor.checks.facts.nodes import SiteNodes
 from kedoctor.checks.kinds import Node
 

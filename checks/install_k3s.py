@@ -25,14 +25,13 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.apiserver import ApiserverArguments
 from kedoctor.checks.facts.cloud_host import HostAddresses
-from kedoctor.checks.facts.cloud_install import (
+from kedoctor.checks.facts.cloud_install import CloudBundle, CloudRequest
+from kedoctor.checks.facts.k3s_here import (
     K3S_FRAGMENT,
     K3S_IMAGES,
     K3S_KUBECONFIG,
     K3S_PROGRAM,
     ApiReadiness,
-    CloudBundle,
-    CloudRequest,
     Distribution,
     K3sArchives,
     K3sHere,

@@ -22,8 +22,9 @@ from kedoctor.api import (
     unknown,
 )
 from kedoctor.checks.facts.cloud_host import CloudProcesses
-from kedoctor.checks.facts.cloud_install import CloudBundle, KeadmHere, KubernetesHere, StoredHere
+from kedoctor.checks.facts.cloud_install import CloudBundle
 from kedoctor.checks.facts.cloudcore import CloudcoreDocument, CloudcoreWorkload
+from kedoctor.checks.facts.k3s_here import KeadmHere, KubernetesHere, StoredHere
 from kedoctor.checks.facts.keadm_release import KeadmRelease, ReleaseState
 from kedoctor.checks.facts.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.tunnelport import RecordState, TunnelPortRecord

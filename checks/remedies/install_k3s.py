@@ -21,19 +21,17 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.apiserver import K3S_UNIT, ApiserverArguments
 from kedoctor.checks.facts.cloud_host import HostAddresses
-from kedoctor.checks.facts.cloud_install import (
+from kedoctor.checks.facts.cloud_install import CloudBundle, CloudRequest, VerifiedBundle
+from kedoctor.checks.facts.k3s_here import (
     K3S_FRAGMENT,
     K3S_IMAGES,
     K3S_KUBECONFIG,
     K3S_MARK,
     K3S_PROGRAM,
-    CloudBundle,
-    CloudRequest,
     K3sArchives,
     K3sHere,
     KubectlHere,
     KubernetesHere,
-    VerifiedBundle,
 )
 from kedoctor.checks.install_k3s import UNIT_PATH, UNIT_TEXT, wanted_fragment
 from kedoctor.checks.remedies.k3s_server import k3s_egress, kubelet_ca

@@ -13,15 +13,8 @@ from kedoctor.api import (
     Verdict,
     remedy,
 )
-from kedoctor.checks.facts.cloud_install import (
-    K3S_KUBECONFIG,
-    KEADM_PROGRAM,
-    CloudBundle,
-    CloudRequest,
-    KubernetesHere,
-    StoredHere,
-    VerifiedBundle,
-)
+from kedoctor.checks.facts.cloud_install import CloudBundle, CloudRequest, VerifiedBundle
+from kedoctor.checks.facts.k3s_here import K3S_KUBECONFIG, KEADM_PROGRAM, KubernetesHere, StoredHere
 from kedoctor.checks.facts.keadm_release import KeadmRelease
 from kedoctor.checks.install_keadm import lacking_images
 from kedoctor.checks.remedies.cloud import NOTHING_NOTICED

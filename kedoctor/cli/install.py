@@ -35,10 +35,9 @@ from kedoctor.text import Text
 
 __all__ = ["command"]
 
-<<<<<<< HEAD
 _STARTING = 60.0
 """Seconds until what the last step restarted is there again (a pod with a probe, say)."""
-=======
+
 _FINE = Text(
     "Every step is right, and nothing else that can be seen from here is wrong.",
     zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
@@ -47,7 +46,6 @@ _FINE_WITHOUT_API = Text(
     "Every step is right, and nothing else that can be seen from here is wrong; what only the API server knows is judged on the cloud host.",
     zh="所有步骤均已就绪，此处可见的其他各项也没有问题；只有 API 服务器才知道的内容请在云端主机上检查。",
 )
->>>>>>> instedge
 
 _LIMIT = 1 << 16  # bytes; a token or a key is far smaller
 
@@ -199,30 +197,28 @@ def _carried_out(install: Install, journal: Journal, desk: InstallDesk, spoken: 
 
 
 def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | None) -> int:
-<<<<<<< HEAD
     """Everything else that can be seen from here, once; then what a person does next.
 
-    What cannot be seen yet (a cloud side has no edges at first) is told, and is no fault of the install.
+    Where there is no kubeconfig, what only the API server could tell is left to whoever has one; and where the data path
+    has no member yet, what would be said of members is no gap.
     """
     site, report = _last_look(install, done)
+    code, expected = ExitCode(report.run.exit_code), site.view.cluster_expected
+    if code is ExitCode.UNDETERMINED and (not expected or not report.matrix):
+        code = ExitCode.OK
     saved = state.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
-    if report.run.exit_code == ExitCode.OK and not done.missed:
-        desk.say(
-            Text(
-                "Every step is right, and nothing else that can be seen from here is wrong.",
-                zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
-            )
-        )
+    if code is ExitCode.OK and not done.missed:
+        desk.say(_FINE if expected else _FINE_WITHOUT_API)
     else:
         desk.say(_all_but(done.missed))
         presentation = options.present(lang, to_file=False, verbose=False)
         options.emit(options.render(install.plugins, report, "terminal", presentation), None)
-    if report.run.exit_code != ExitCode.FAILED and install.procedure.farewell is not None:
+    if code is ExitCode.OK and install.procedure.farewell is not None:
         desk.say(install.procedure.farewell)
     _hand_over(install, site, desk)
-    return int(ExitCode.FAILED if report.run.exit_code == ExitCode.FAILED else ExitCode.OK)
+    return int(code)
 
 
 def _last_look(install: Install, done: Installed) -> tuple[OpenSite, Report]:
@@ -258,28 +254,3 @@ def _hand_over(install: Install, site: OpenSite, desk: InstallDesk) -> None:
         words = getattr(found, "handover", None)
         if isinstance(words, Text):
             desk.say(words)
-=======
-    """Everything else that can be seen from here, once; the exit code is that of this look.
-
-    Where there is no kubeconfig, what only the API server could tell is left to whoever has one.
-    """
-    site = install.look()
-    report = replace(
-        consult(install.plugins, site, Question(command=install.command)), changes=tuple(done.changes)
-    )
-    code = ExitCode(report.run.exit_code)
-    if code is ExitCode.UNDETERMINED and not site.view.cluster_expected:
-        code = ExitCode.OK
-    saved = state.save(report)
-    if isinstance(saved, str):
-        click.echo(saved, err=True)
-    if code is ExitCode.OK:
-        desk.say(_FINE if site.view.cluster_expected else _FINE_WITHOUT_API)
-        if install.procedure.farewell is not None:
-            desk.say(install.procedure.farewell)
-        return int(code)
-    desk.say(Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果："))
-    presentation = options.present(lang, to_file=False, verbose=False)
-    options.emit(options.render(install.plugins, report, "terminal", presentation), None)
-    return int(code)
->>>>>>> instedge
