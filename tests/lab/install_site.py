@@ -106,7 +106,7 @@ class BareHost(EdgeSite):
         # containerd's snapshots want a file system that is no overlay itself.
         machine.shell("mkdir -p /var/lib/containerd; mount -t tmpfs tmpfs /var/lib/containerd")
         self.script("/usr/local/lib/standin/edgecore", "edgecore_standin.py")
-        machine.write("/usr/local/lib/standin/keadm.py", (HERE / "keadm_standin.py").read_text())
+        machine.write("/usr/local/lib/standin/keadm.py", (HERE / "keadm_join_standin.py").read_text())
         machine.write("/usr/local/bin/sudo", SUDO, mode=0o755)
 
     def bare(self) -> None:
