@@ -1,36 +1,27 @@
 """What a K3s cluster does by itself, for the stand-in of ``k3s server``: nodes, pods, add-ons, and cloudcore at work.
 
 A pod starts when its image is in the store of the stand-in's containerd, and waits (ErrImagePull) until it is. A pod
-of cloudcore is a process that listens on the host, writes its Secrets and its tunnel-port record, and rewrites its
-ConfigMap in full, as the real one does at its first start (facts.md §1.1, §3.3, §4.1).
+of cloudcore is a process on the host (k3s_cloudcore.py).
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from control_plane import cloudcore_secret, metrics_server, named, recorded, stamp, token_secret
-from control_plane import kubeedge_secret as secret_of
+from control_plane import metrics_server, named, recorded, stamp
+from k3s_cloudcore import Cloudcore
 
 from kedoctor.changes.hands.image_archive import canonical
 from kedoctor.sandbox.apiserver import ApiServer
 from kedoctor.sandbox.apiserver.store import Event, Object
-from kedoctor.x509 import make_ca, pem_from_der, read_certificates
-from kedoctor.yamldoc import SetKey, edit, load
 
-HERE = Path(__file__).parent
 REGISTRATION = "v1beta1.metrics.k8s.io"
-RECORD = "tunnelportrecord.kubeedge.io"
 EDGE = "node-role.kubernetes.io/edge"
 ENABLE_LB = "svccontroller.k3s.cattle.io/enablelb"
 ADDON = {"objectset.rio.cattle.io/hash": "d7e6ab3c19b8a1e2a8b3e1d1c0a5f7b2f6e4c9d1"}
@@ -56,8 +47,7 @@ class Cluster:
         self._asked = 0.0
         self._beat = 0.0
         self._begun = time.monotonic()
-        self._cloudcore: subprocess.Popen[bytes] | None = None
-        self._cloudcore_pod = ""
+        self.cloudcore = Cloudcore(self)
         self._dirty = threading.Event()
 
     # ----------------------------------------------------------------------------------- begin and end
@@ -71,23 +61,23 @@ class Cluster:
         self._register()
         for obj in self._addons():
             if self._find(obj) is None or (obj["kind"] == "Deployment" and not self._skipped()):
-                self._put(obj)
+                self.put(obj)
 
     def tick(self) -> None:
         """A round of everything that happens by itself."""
         self._heartbeat()
-        for deployment in self._all("apps", "deployments"):
+        for deployment in self.all("apps", "deployments"):
             self._workload(deployment, 0 if self._replicas(deployment) == 0 else 1)
-        for daemonset in self._all("apps", "daemonsets"):
+        for daemonset in self.all("apps", "daemonsets"):
             self._workload(daemonset, 1 if self._selects(daemonset) else 0)
         self._orphans()
-        self._follow_cloudcore()
+        self.cloudcore.follow()
         self._measure()
         self._save()
 
     def end(self) -> None:
         """Stops what runs and keeps the objects."""
-        self._stop_cloudcore()
+        self.cloudcore.stop()
         self._dirty.set()
         self._save()
 
@@ -115,7 +105,8 @@ class Cluster:
 
     # ------------------------------------------------------------------------------------------ objects
 
-    def _all(self, group: str, plural: str) -> list[Object]:
+    def all(self, group: str, plural: str) -> list[Object]:
+        """Copies of all objects of a resource."""
         found: list[Object] = json.loads(json.dumps(self.server.store.objects(group, plural)))
         return found
 
@@ -125,7 +116,8 @@ class Cluster:
         entry = store.get(store.resources.for_object(obj), meta.get("namespace", ""), meta["name"])
         return None if entry is None else json.loads(json.dumps(entry.obj))
 
-    def _put(self, obj: Object) -> None:
+    def put(self, obj: Object) -> None:
+        """Writes an object as somebody in the cluster would."""
         with self.server.store.lock:
             obj["metadata"].pop("resourceVersion", None)
             self.server.store.add(obj)
@@ -140,7 +132,7 @@ class Cluster:
         with self.server.store.lock:
             now = self._find(obj)
             if now is not None and now.get("status") != status:
-                self._put({**now, "status": status})
+                self.put({**now, "status": status})
 
     # ------------------------------------------------------------------------------------- node and images
 
@@ -164,7 +156,7 @@ class Cluster:
             "containerRuntimeVersion": "containerd://2.1.5-k3s1",
         }
         self._ready(node, False)
-        self._put(node)
+        self.put(node)
 
     def _ready(self, node: Object, ready: bool) -> None:
         for one in node["status"]["conditions"]:
@@ -182,16 +174,16 @@ class Cluster:
             return
         self._beat = now
         with self.server.store.lock:
-            node = next(one for one in self._all("", "nodes") if one["metadata"]["name"] == self.node)
+            node = next(one for one in self.all("", "nodes") if one["metadata"]["name"] == self.node)
             self._ready(node, now - self._begun > 0.5)
             node["status"]["images"] = [
                 {"names": [name], "sizeBytes": 1000} for name in sorted(self._images)
             ][:50]
-            self._put(node)
+            self.put(node)
             lease = named(recorded(), "Lease", "cloud")
             lease["metadata"] = {"name": self.node, "namespace": "kube-node-lease"}
             lease["spec"] |= {"holderIdentity": self.node, "renewTime": stamp().replace("Z", ".000000Z")}
-            self._put(lease)
+            self.put(lease)
 
     # ------------------------------------------------------------------------------------------ workloads
 
@@ -200,7 +192,7 @@ class Cluster:
 
     def _selects(self, daemonset: Object) -> bool:
         spec = daemonset["spec"]["template"]["spec"]
-        node = next(one for one in self._all("", "nodes") if one["metadata"]["name"] == self.node)
+        node = next(one for one in self.all("", "nodes") if one["metadata"]["name"] == self.node)
         labels = node["metadata"]["labels"]
         if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
             return False
@@ -212,7 +204,7 @@ class Cluster:
         digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
         own = [
             one
-            for one in self._all("", "pods")
+            for one in self.all("", "pods")
             if one["metadata"].get("annotations", {}).get("lab/owner") == self._key(owner)
         ]
         current = [one for one in own if one["metadata"]["annotations"]["lab/template"] == digest]
@@ -220,7 +212,7 @@ class Cluster:
             if pod not in current or not wanted:
                 self._delete(pod)
         if wanted and not current:
-            self._put(self._pod(owner, template, digest))
+            self.put(self._pod(owner, template, digest))
         ready = sum(1 for pod in current if self._run(pod))
         if owner["kind"] == "DaemonSet":
             status = {
@@ -308,9 +300,9 @@ class Cluster:
 
     def _orphans(self) -> None:
         owners = {
-            self._key(one) for plural in ("deployments", "daemonsets") for one in self._all("apps", plural)
+            self._key(one) for plural in ("deployments", "daemonsets") for one in self.all("apps", plural)
         }
-        for pod in self._all("", "pods"):
+        for pod in self.all("", "pods"):
             owner = pod["metadata"].get("annotations", {}).get("lab/owner")
             if owner and owner not in owners:
                 self._delete(pod)
@@ -345,11 +337,11 @@ class Cluster:
         """metrics-server's samples, and what the registration says of it."""
         pods = [
             one
-            for one in self._all("", "pods")
+            for one in self.all("", "pods")
             if one["metadata"]["labels"].get("k8s-app") == "metrics-server"
         ]
         up = any(one["status"].get("phase") == "Running" for one in pods)
-        for registration in self._all("apiregistration.k8s.io", "apiservices"):
+        for registration in self.all("apiregistration.k8s.io", "apiservices"):
             if registration["metadata"]["name"] == REGISTRATION:
                 status = json.loads(json.dumps(named(recorded(), "APIService", REGISTRATION)["status"]))
                 for one in status["conditions"]:
@@ -361,139 +353,6 @@ class Cluster:
             sample = named(recorded(), "NodeMetrics", "cloud")
             with self.server.store.lock:
                 self.server.store.add({**sample, "metadata": {"name": self.node}, "timestamp": stamp(-5)})
-
-    # ------------------------------------------------------------------------------------------ cloudcore
-
-    def _follow_cloudcore(self) -> None:
-        """The process of the pod that is there: started with it, stopped with it."""
-        pods = [
-            one
-            for one in self._all("", "pods")
-            if one["metadata"]["labels"].get("kubeedge") == "cloudcore"
-            and one["status"]["phase"] == "Running"
-        ]
-        name = pods[0]["metadata"]["name"] if pods else ""
-        if name != self._cloudcore_pod or (
-            self._cloudcore is not None and self._cloudcore.poll() is not None
-        ):
-            self._stop_cloudcore()
-            if pods and all(self._there("", "secrets", one) for one in ("cloudcore",)):
-                self._start_cloudcore(name)
-
-    def _there(self, group: str, plural: str, name: str) -> bool:
-        return any(one["metadata"]["name"] == name for one in self._all(group, plural))
-
-    def _secret(self, name: str) -> Object:
-        return next(one for one in self._all("", "secrets") if one["metadata"]["name"] == name)
-
-    def _start_cloudcore(self, pod: str) -> None:
-        text = next(one for one in self._all("", "configmaps") if one["metadata"]["name"] == "cloudcore")[
-            "data"
-        ]["cloudcore.yaml"]
-        settings = load(text).data["modules"]
-        if not self._there("", "secrets", "casecret"):
-            authority = make_ca("KubeEdge", _now(), 36400)
-            der = read_certificates(authority.certificate)[0].der
-            self._put(secret_of("casecret", cadata=der, cakeydata=authority.key))
-        if not self._there("", "secrets", "cloudcoresecret"):
-            self._put(
-                cloudcore_secret(self._secret("casecret"), tuple(settings["cloudHub"]["advertiseAddress"]))
-            )
-        self._put(token_secret(self._secret("casecret")))
-        port = self._record()
-        self._expand(settings, port)
-        stream = bool((settings.get("cloudStream") or {}).get("enable"))
-        home = self._home()
-        self._cloudcore = subprocess.Popen(
-            [
-                "setpriv",
-                "--pdeathsig",
-                "KILL",
-                sys.executable,
-                "-P",
-                str(HERE / "cloud_standin.py"),
-                "0.0.0.0",
-                str(home),
-                "stream" if stream else "hub",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._cloudcore_pod = pod
-        self._say(pod, stream)
-
-    def _home(self) -> Path:
-        home = self.data / "lab-cloudcore"
-        home.mkdir(exist_ok=True, mode=0o700)
-        authority, server = self._secret("casecret")["data"], self._secret("cloudcoresecret")["data"]
-        stream = self._secret("cloudcore")["data"]
-        (home / "ca.crt").write_bytes(pem_from_der(base64.b64decode(authority["cadata"])))
-        (home / "ca.key").write_bytes(base64.b64decode(authority["cakeydata"]))
-        (home / "server.crt").write_bytes(pem_from_der(base64.b64decode(server["cloudcoredata"])))
-        (home / "server.key").write_bytes(base64.b64decode(server["cloudcorekeydata"]))
-        (home / "stream.crt").write_bytes(base64.b64decode(stream["stream.crt"]))
-        (home / "stream.key").write_bytes(base64.b64decode(stream["stream.key"]))
-        (home / "token").write_bytes(base64.b64decode(self._secret("tokensecret")["data"]["tokendata"]))
-        return home
-
-    def _record(self) -> int:
-        """Its own entry in the record of tunnel ports: the same port for the same address, else the next."""
-        found = [one for one in self._all("", "configmaps") if one["metadata"]["name"] == "tunnelport"]
-        record = (
-            json.loads(found[0]["metadata"]["annotations"][RECORD])
-            if found
-            else {"ipTunnelPort": {}, "port": {}}
-        )
-        port = record["ipTunnelPort"].get(self.address) or 1 + max(map(int, record["port"]), default=10350)
-        record = {"ipTunnelPort": {self.address: port}, "port": {**record["port"], str(port): True}}
-        meta = {"name": "tunnelport", "namespace": "kubeedge", "annotations": {RECORD: json.dumps(record)}}
-        self._put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
-        return int(port)
-
-    def _expand(self, settings: dict[str, Any], port: int) -> None:
-        """The document in full, all defaults in it, as cloudcore writes it back."""
-        whole = named(recorded(), "ConfigMap", "cloudcore")["data"]["cloudcore.yaml"]
-        changes = [
-            SetKey(("commonConfig", "tunnelPort"), port),
-            SetKey(
-                ("modules", "cloudHub", "advertiseAddress"), list(settings["cloudHub"]["advertiseAddress"])
-            ),
-            SetKey(
-                ("modules", "cloudStream", "enable"), bool((settings.get("cloudStream") or {}).get("enable"))
-            ),
-            SetKey(
-                ("modules", "dynamicController", "enable"),
-                bool((settings.get("dynamicController") or {}).get("enable")),
-            ),
-            SetKey(
-                ("modules", "iptablesManager", "mode"),
-                (settings.get("iptablesManager") or {}).get("mode", "internal"),
-            ),
-        ]
-        with self.server.store.lock:
-            obj = next(one for one in self._all("", "configmaps") if one["metadata"]["name"] == "cloudcore")
-            text = edit(whole.encode(), changes).decode()
-            if obj["data"]["cloudcore.yaml"] != text:
-                self._put({**obj, "data": {"cloudcore.yaml": text}})
-
-    def _say(self, pod: str, stream: bool) -> None:
-        def line(text: str) -> str:
-            return f"I{_now():%m%d %H:%M:%S.%f}       1 {text}\n"
-
-        told = line("server.go:98] Version: v1.22.0")
-        if stream:
-            told += line("module.go:90] Module cloudStream registered successfully")
-            told += line("streamserver.go:407] Prepare to start stream server ...")
-            told += line("tunnelserver.go:208] Prepare to start tunnel server ...")
-        else:
-            told += line("module.go:93] Module cloudStream is disabled, do not register")
-        self.server.edge.container("kubeedge", pod, "cloudcore").log = told
-
-    def _stop_cloudcore(self) -> None:
-        if self._cloudcore is not None and self._cloudcore.poll() is None:
-            self._cloudcore.terminate()
-            self._cloudcore.wait(10)
-        self._cloudcore, self._cloudcore_pod = None, ""
 
 
 def stored_images() -> list[str]:
@@ -510,10 +369,6 @@ def stored_images() -> list[str]:
     ]
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
     return ran.stdout.split()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _deployment(name: str, image: str) -> Object:
