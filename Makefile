@@ -1,6 +1,8 @@
 # Two commands for a newcomer: `make demo` runs the main job on the built-in demo site, `make test` passes all tests.
 PYTHON ?= python3
 VENV   ?= .venv
+# Lab tests mostly wait for real parts to settle, so two at a time take little more than half as long.
+WORKERS ?= 2
 BIN     = $(VENV)/bin
 
 .PHONY: demo test lint unit setup rooms clean
@@ -9,7 +11,7 @@ demo: $(VENV)/.ready
 	@$(BIN)/kedoctor demo
 
 test: $(VENV)/.ready lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/unit

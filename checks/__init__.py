@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, Procedure, StandIn, hookimpl
+from kedoctor.api import DataPath, Explanation, Procedure, StandIn, Symptom, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -27,8 +27,10 @@ __all__ = [
     "kedoctor_page",
     "kedoctor_paths",
     "kedoctor_procedures",
+    "kedoctor_settings",
     "kedoctor_sides",
     "kedoctor_standins",
+    "kedoctor_symptoms",
 ]
 
 _HERE = Path(__file__).parent
@@ -80,6 +82,22 @@ def kedoctor_paths() -> Sequence[DataPath]:
     from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
 
     return [PATH]
+
+
+@hookimpl
+def kedoctor_settings() -> list[type]:
+    """Cloudcore's configuration, its Secrets by fingerprint, and edgecore.yaml of each edge."""
+    from kedoctor.checks.facts.settings import HostSettings, SecretSettings, SiteSettings  # noqa: PLC0415  as above
+
+    return [SiteSettings, SecretSettings, HostSettings]
+
+
+@hookimpl
+def kedoctor_symptoms() -> Sequence[Symptom]:
+    """What users of a KubeEdge site see."""
+    from kedoctor.checks.symptoms import SYMPTOMS  # noqa: PLC0415  as above
+
+    return SYMPTOMS
 
 
 @hookimpl

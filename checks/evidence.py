@@ -29,6 +29,8 @@ FILES = (
     # Archives of images: only their names.
     "/var/lib/rancher/k3s/agent/images/*.tar",
     "/var/lib/kedoctor/images/*.tar",
+    # Backups: only their tables of contents.
+    "/var/lib/kedoctor/backups/*/manifest.json",
     "/etc/kubernetes/**",
     # Directories, for their permissions.
     "/etc/kubernetes",

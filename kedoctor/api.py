@@ -26,7 +26,7 @@ from kedoctor.changes.actions import (
     WriteFile,
     YamlChange,
 )
-from kedoctor.changes.plan import NoPlan, Plan, remedy
+from kedoctor.changes.plan import NoPlan, Plan, Touch, remedy
 from kedoctor.declarations import (
     Check,
     DataPath,
@@ -37,6 +37,7 @@ from kedoctor.declarations import (
     RedactionRule,
     Risk,
     Side,
+    Symptom,
     Vantage,
     check,
     fact,
@@ -62,11 +63,14 @@ from kedoctor.observations import (
     AccessReview,
     Addresses,
     ApiAnswer,
+    AttachToPod,
     Connection,
+    ExecInPod,
     File,
     FileMetadata,
     Files,
     FindFiles,
+    FollowPodLog,
     GetPath,
     HttpAnswer,
     Identity,
@@ -87,6 +91,7 @@ from kedoctor.observations import (
     Socket,
     Sockets,
     StatFile,
+    StreamedAnswer,
     TlsPeer,
     ToolOutput,
     Unavailable,
@@ -103,17 +108,20 @@ from kedoctor.offline.inventory import (
 from kedoctor.offline.references import canonical
 from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.procedures import Kind, Parameter, Procedure
-from kedoctor.records import Record, RecordError, decode, field, replace
+from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
 
 __all__ = [
+    "WITHHELD",
     "AccessReview",
     "Action",
     "Addresses",
     "ApiAnswer",
     "ApiWrite",
     "ApplyObject",
+    "AttachToPod",
     "BundledFile",
     "BundledImage",
     "BundledKind",
@@ -132,6 +140,7 @@ __all__ = [
     "EveryHost",
     "Evidence",
     "EvidenceRules",
+    "ExecInPod",
     "Explanation",
     "Fields",
     "File",
@@ -139,6 +148,7 @@ __all__ = [
     "Files",
     "FindFiles",
     "Finding",
+    "FollowPodLog",
     "GetPath",
     "Host",
     "HostScene",
@@ -148,9 +158,11 @@ __all__ = [
     "InChinese",
     "InterfaceAddress",
     "IssueCertificates",
+    "KeptDocument",
     "Kind",
     "Loan",
     "LogText",
+    "Manifest",
     "MissingError",
     "MoveAside",
     "NoPlan",
@@ -192,6 +204,7 @@ __all__ = [
     "Scene",
     "Secret",
     "Setting",
+    "SettingsDocument",
     "Side",
     "Socket",
     "Sockets",
@@ -200,10 +213,13 @@ __all__ = [
     "StatFile",
     "Statement",
     "Status",
+    "StreamedAnswer",
     "SuspectedCause",
+    "Symptom",
     "Text",
     "TlsPeer",
     "ToolOutput",
+    "Touch",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -214,9 +230,12 @@ __all__ = [
     "canonical",
     "check",
     "decode",
+    "differences",
+    "encode_pretty",
     "fact",
     "failed",
     "field",
+    "flattened",
     "hookimpl",
     "needed",
     "passed",

@@ -37,6 +37,7 @@ PAYLOAD_FIELDS = {
     "ToolOutput": "stdout",
     "ApiAnswer": "body",
     "HttpAnswer": "body",
+    "StreamedAnswer": "out",
 }
 """Which field of an answer goes into the payload file as it is; the others stay in the manifest."""
 

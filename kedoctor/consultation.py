@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kedoctor import __version__
+from kedoctor.baseline import Baseline
 from kedoctor.declarations import DataPath, Side
 from kedoctor.diagnosis import diagnose, hop_titles
 from kedoctor.engine import RUN_DEADLINE, Observer, Outcome, run_checks
@@ -19,18 +20,20 @@ from kedoctor.model import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site,
 from kedoctor.observations import Reason, Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.records import replace
+from kedoctor.relevance import narrowed, relevant
 from kedoctor.selection import Selection
 from kedoctor.sites import OpenSite
 
-__all__ = ["Question", "consult", "exit_code"]
+__all__ = ["Question", "consult", "counting", "exit_code"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: which checks, about which edges (none: all), and how strict the exit code is."""
+    """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is."""
 
     selection: Selection = field(default_factory=Selection)
     nodes: tuple[str, ...] = ()
+    baseline: Baseline | None = None
     fail_on: str = "fail"
     deadline: float = RUN_DEADLINE
     command: str = ""
@@ -46,14 +49,26 @@ def consult(
         UsageError: the selection names a check that does not exist.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    checks = question.selection.checks(plugins.registry)
-    outcome = run_checks(plugins.registry, site.view, checks, observer=observer, deadline=question.deadline)
-    path = next(iter(plugins.paths()), None)
+    symptoms = plugins.symptoms()
+    checks = question.selection.checks(plugins.registry, symptoms)
+    outcome = run_checks(
+        plugins.registry,
+        site.view,
+        checks,
+        observer=observer,
+        deadline=question.deadline,
+        revise=question.baseline.accept if question.baseline else None,
+    )
+    asked = question.selection.asked(symptoms)
+    path = narrowed(next(iter(plugins.paths()), None), asked)
     placed = _with_fixes(_placed(outcome, path), plugins)
     verdicts = [one for one in placed if _concerns(one, question.nodes)]
     edges = _edges(outcome, verdicts, path, question.nodes)
     declared = {code: node.check for code, node in plugins.registry.checks.items()}
     diagnosis = diagnose(verdicts, declared, path, edges)
+    if asked:
+        verdicts = relevant(diagnosis.verdicts, asked, path, declared)
+        diagnosis = diagnose(verdicts, declared, path, edges)
     run = Run(
         id=f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}",
         started=started,
@@ -62,6 +77,7 @@ def consult(
         exit_code=0,
         complete=outcome.complete,
         demo=question.demo,
+        fail_on=question.fail_on,
     )
     report = Report(
         schema_version=SCHEMA_VERSION,
@@ -73,6 +89,7 @@ def consult(
         matrix=tuple(diagnosis.matrix),
         verdicts=tuple(diagnosis.verdicts),
         unavailable=tuple(_missing(site)),
+        baseline=question.baseline.seen(outcome.verdicts) if question.baseline else None,
     )
     code = ExitCode.INTERRUPTED if outcome.interrupted else exit_code(report, question.fail_on)
     return replace(report, run=replace(run, exit_code=int(code)))
@@ -96,6 +113,12 @@ def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
     if fail_on == "warn" and Status.WARN in states:
         return ExitCode.WARNED
     return ExitCode.OK
+
+
+def counting(report: Report, fail_on: str = "fail") -> list[Verdict]:
+    """The verdicts that make the exit code non-zero."""
+    wrong = {Status.FAIL, Status.CRASHED} | ({Status.WARN} if fail_on == "warn" else set())
+    return [one for one in report.verdicts if one.status in wrong or _matters(one, fail_on)]
 
 
 def _matters(verdict: Verdict, fail_on: str) -> bool:

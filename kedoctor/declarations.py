@@ -28,6 +28,7 @@ __all__ = [
     "RedactionRule",
     "Risk",
     "Side",
+    "Symptom",
     "Vantage",
     "check",
     "fact",
@@ -172,6 +173,21 @@ class DataPath:
     members: type
     about: type
     own_member: type | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Symptom:
+    """What somebody sees and asks about, before any cause is known.
+
+    It is about the checks that break one of ``capabilities`` (with ``hops``: only those on these hops), about those
+    named in ``codes``, and about all that can explain either. The matrix shows its capabilities.
+    """
+
+    name: str
+    title: Text
+    capabilities: tuple[str, ...]
+    hops: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
 
 
 class RedactionRule(Record, frozen=True):

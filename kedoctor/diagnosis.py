@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from kedoctor.declarations import Check, DataPath
 from kedoctor.findings import Certainty, Status
-from kedoctor.model import Capability, Cause, Cell, HopTitle, Verdict
+from kedoctor.model import Acceptance, Capability, Cause, Cell, HopTitle, Verdict
 from kedoctor.records import replace
 
 __all__ = ["Diagnosis", "diagnose", "hop_titles"]
@@ -44,11 +44,8 @@ def diagnose(
     wrong = [verdict for verdict in verdicts if _counts(verdict)]
     known = _by_code(verdicts)
     explained = {id(verdict): _explainers(verdict, known, checks) for verdict in wrong}
-    told = [
-        replace(verdict, explained_by=tuple(sorted({other.code for other in explained.get(id(verdict), ())})))
-        for verdict in verdicts
-    ]
-    causes = _causes(wrong, explained, checks, rank)
+    told = [_told(verdict, explained.get(id(verdict), ()), explained) for verdict in verdicts]
+    causes = _causes([one for one in wrong if not _accepted(one, explained)], explained, checks, rank)
     return Diagnosis(told, causes, _matrix(told, causes, path, edges, proves=_proofs(checks)))
 
 
@@ -57,9 +54,35 @@ def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
     return tuple(HopTitle(name, title.en, title.zh) for name, title in path.hops.items()) if path else ()
 
 
+def _judged(verdict: Verdict) -> Status:
+    """What it would be without a baseline."""
+    return verdict.accepted.status if verdict.accepted else verdict.status
+
+
 def _counts(verdict: Verdict) -> bool:
     # A warning beside the path (versions, resources, exposure) is advice; one on a hop is a fault that waits.
-    return verdict.status is Status.FAIL or (verdict.status is Status.WARN and bool(verdict.hop))
+    status = _judged(verdict)
+    return status is Status.FAIL or (status is Status.WARN and bool(verdict.hop))
+
+
+def _accepted(verdict: Verdict, explained: Mapping[int, Sequence[Verdict]]) -> Acceptance | None:
+    """Why a verdict is accepted: by an entry of its own, or because all that it follows from is."""
+    if verdict.accepted or not explained[id(verdict)]:
+        return verdict.accepted
+    roots = [one for one in explained[id(verdict)] if not explained[id(one)]]
+    first = roots[0] if roots else verdict
+    if first.accepted is None or not all(one.accepted for one in roots):
+        return None
+    return replace(first.accepted, status=verdict.status, by=first.code)
+
+
+def _told(
+    verdict: Verdict, explainers: Sequence[Verdict], explained: Mapping[int, Sequence[Verdict]]
+) -> Verdict:
+    """The verdict, with what explains it, and accepted if that is."""
+    known = replace(verdict, explained_by=tuple(sorted({other.code for other in explainers})))
+    accepted = _accepted(verdict, explained) if explainers else verdict.accepted
+    return replace(known, status=Status.ACCEPTED, accepted=accepted) if accepted else known
 
 
 @dataclass(slots=True)
@@ -118,7 +141,7 @@ def _same_place(verdict: Verdict, other: Verdict) -> bool:
 
 def _strong_enough(verdict: Verdict, other: Verdict) -> bool:
     # What breaks nothing cannot be why something else is broken; it can be why something else merely warns.
-    return other.status is Status.FAIL or verdict.status is Status.WARN
+    return _judged(other) is Status.FAIL or _judged(verdict) is Status.WARN
 
 
 def _causes(
@@ -227,6 +250,10 @@ def _capability(
     if broken:
         first = min(broken, key=lambda verdict: (bool(verdict.explained_by), _distance(verdict.hop, hops)))
         return Capability(name, "broken", first.hop), first
+    accepted = [one for one in about if one.accepted and one.accepted.status is Status.FAIL]
+    if accepted:
+        first = min(accepted, key=lambda one: (bool(one.explained_by), _distance(one.hop, hops)))
+        return Capability(name, "accepted", first.hop), first
     if any(
         found.status is Status.PASS and name in proves.get(found.code, ()) and found.node
         for found in verdicts

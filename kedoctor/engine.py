@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -86,7 +86,9 @@ class _Task:
         """The failure of a check this one builds on, if it concerns everything this one looks at."""
         for other in self.waits_for:
             for found in other.verdicts or ():
-                if found.status in (Status.FAIL, Status.BLOCKED) and (self.context.name or not found.node):
+                # What is accepted is broken nevertheless.
+                status = found.accepted.status if found.accepted else found.status
+                if status in (Status.FAIL, Status.BLOCKED) and (self.context.name or not found.node):
                     return found
         return None
 
@@ -98,15 +100,17 @@ def run_checks(
     *,
     observer: Observer | None = None,
     deadline: float = RUN_DEADLINE,
+    revise: Callable[[Verdict], Verdict] | None = None,
 ) -> Outcome:
     """Runs ``checks`` on everything in view; comes back after ``deadline`` seconds at the latest.
 
+    ``revise`` has the last word about each verdict (a baseline).
     A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
     """
     whole, hosts = contexts(registry, site)
     tasks, verdicts = _plan(site, checks, whole, hosts)
     verdicts.extend(judging.refused(refusal) for refusal in registry.refusals)
-    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline)
+    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, revise)
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [judging.not_run(task.node.check, task.context.name)])
@@ -153,8 +157,15 @@ def _nearest(tasks: list[_Task], context: Context) -> list[_Task]:
 class _Run:
     """The threads, the queue between them, and the one loop that decides."""
 
-    def __init__(self, tasks: list[_Task], observer: Observer, deadline: float) -> None:
+    def __init__(
+        self,
+        tasks: list[_Task],
+        observer: Observer,
+        deadline: float,
+        revise: Callable[[Verdict], Verdict] | None,
+    ) -> None:
         self._waiting = list(tasks)
+        self._revise = revise
         self._running: list[_Task] = []
         self._observer = observer
         self._deadline = deadline
@@ -188,7 +199,7 @@ class _Run:
 
     def _labour(self) -> None:
         while (task := self._work.get()) is not None:
-            self._done.put((task, judging.judge(task.node, task.context)))
+            self._done.put((task, judging.judge(task.node, task.context, self._revise)))
 
     def _dispatch(self) -> None:
         progress = True

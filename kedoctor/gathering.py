@@ -1,16 +1,22 @@
-"""Making every fact there is, so that a recording source sees everything that checks may ever need."""
+"""Making facts without checks: every one there is, so that a recording sees all of them, or those that hold settings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from kedoctor.evaluation import Context, FactCrashError, HostView, SiteView, contexts
 from kedoctor.memo import MemoSource
+from kedoctor.observations import Unavailable
 from kedoctor.plugins import Plugins
 from kedoctor.ports import Host
 from kedoctor.registry import Scope
+from kedoctor.settings import SettingsDocument
+from kedoctor.sites import OpenSite
 
-__all__ = ["make_every_fact"]
+__all__ = ["Settings", "make_every_fact", "settings_of"]
 
 
 def make_every_fact(plugins: Plugins, source: MemoSource, *, host: str) -> list[str]:
@@ -35,3 +41,36 @@ def _make(context: Context, wanted: type) -> None:
         context.fact(wanted)
     except FactCrashError:
         return  # its checks will say so in a run; what it read before is recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The documents of a site by name, and why others could not be had."""
+
+    documents: Mapping[str, SettingsDocument]
+    missing: tuple[str, ...] = ()
+
+
+def settings_of(plugins: Plugins, site: OpenSite) -> Settings:
+    """Every document that can be read on a site in view."""
+    registry = plugins.registry
+    whole, hosts = contexts(registry, site.view)
+    documents: dict[str, SettingsDocument] = {}
+    missing: list[str] = []
+    for wanted in plugins.settings():
+        per_host = registry.facts[wanted].scope is Scope.HOST
+        for context in hosts.values() if per_host else [whole]:
+            found = _settings(context, wanted)
+            if isinstance(found, str):
+                missing.append(found)
+            else:
+                documents |= {one.name: one for one in found.documents}
+    return Settings(documents, tuple(dict.fromkeys(missing)))
+
+
+def _settings(context: Context, wanted: type) -> Any:
+    try:
+        found = context.fact(wanted)
+    except FactCrashError as crash:
+        return str(crash)
+    return str(found) if isinstance(found, Unavailable) else found

@@ -25,7 +25,7 @@ from typing import Any
 
 import pluggy
 
-from kedoctor.declarations import DataPath, EvidenceRules
+from kedoctor.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.explaining import Explanation
 from kedoctor.ports import Host
 from kedoctor.procedures import Procedure
@@ -58,6 +58,16 @@ def kedoctor_remedies() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-b
 @hookspec
 def kedoctor_paths() -> Sequence[DataPath]:  # type: ignore[empty-body]
     """The data paths of the site, from which the diagnosis and the matrix are drawn."""
+
+
+@hookspec
+def kedoctor_symptoms() -> Iterable[Symptom]:  # type: ignore[empty-body]
+    """What ``kedoctor run --symptom`` can be asked about; of two with one name the first plugin's counts."""
+
+
+@hookspec
+def kedoctor_settings() -> Iterable[type]:  # type: ignore[empty-body]
+    """Facts that hold settings: their attribute ``documents`` are :class:`kedoctor.api.SettingsDocument` values."""
 
 
 @hookspec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kedoctor.declarations import Check, MissingError, Side
 from kedoctor.evaluation import Context, FactCrashError
@@ -58,8 +58,10 @@ _REASONS = {
 }
 
 
-def judge(node: RegisteredCheck, context: Context) -> list[Verdict]:
-    """The verdicts of a check; never raises and never comes back empty."""
+def judge(
+    node: RegisteredCheck, context: Context, revise: Callable[[Verdict], Verdict] | None = None
+) -> list[Verdict]:
+    """The verdicts of a check, each as ``revise`` lets it stand; never raises and never comes back empty."""
     started = time.monotonic()
     check = node.check
     try:
@@ -71,14 +73,16 @@ def judge(node: RegisteredCheck, context: Context) -> list[Verdict]:
     except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
         return [crashed(check, context.name, f"{type(error).__name__}: {error}")]
     took = round((time.monotonic() - started) * 1000)
-    return _folded([verdict(check, finding, host=context.name, took_ms=took) for finding in findings])
+    verdicts = [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
+    # Before they are folded: of many edges that look alike, some may be accepted.
+    return _folded([revise(one) for one in verdicts] if revise else verdicts)
 
 
 def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts that say the same of more edges than anybody reads become one that lists them."""
     alike: dict[tuple[object, ...], list[Verdict]] = {}
     for one in verdicts:
-        key = (one.status, one.hop, one.capabilities, one.certainty) if one.node else id(one)
+        key = (one.status, one.hop, one.capabilities, one.certainty, one.accepted) if one.node else id(one)
         alike.setdefault((key,), []).append(one)
     folded: list[Verdict] = []
     for group in alike.values():

@@ -7,7 +7,8 @@ Times are RFC 3339 in UTC, durations milliseconds.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from kedoctor.findings import Certainty, Evidence, Status
@@ -15,10 +16,14 @@ from kedoctor.records import Record, field, schema
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Acceptance",
+    "AcceptedEntry",
+    "BaselineSeen",
     "Capability",
     "Cause",
     "Cell",
     "Change",
+    "EntryState",
     "Fix",
     "Hint",
     "HopTitle",
@@ -34,7 +39,7 @@ __all__ = [
     "report_schema",
 ]
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class Tool(Record, frozen=True):
@@ -45,7 +50,11 @@ class Tool(Record, frozen=True):
 
 
 class Run(Record, frozen=True, kw_only=True):
-    """When and how it was run; ``complete`` is false when it was interrupted or ran out of time."""
+    """When and how it was run.
+
+    ``complete`` is false when it was interrupted or ran out of time. ``fail_on`` is what else than a failure makes
+    the exit code non-zero, as the command line took it.
+    """
 
     id: str
     started: datetime
@@ -54,6 +63,7 @@ class Run(Record, frozen=True, kw_only=True):
     exit_code: int
     complete: bool
     demo: bool = False
+    fail_on: str = "fail"
 
 
 class HostSeen(Record, frozen=True):
@@ -112,8 +122,8 @@ class Cause(Record, frozen=True, kw_only=True):
 class Capability(Record, frozen=True):
     """One column of the matrix for one edge.
 
-    ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken`` or ``unknown``; ``hop`` is
-    the first broken one and ``cause`` the code of what broke it.
+    ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken``, ``accepted`` (broken, and the
+    baseline accepts it) or ``unknown``; ``hop`` is the first broken one and ``cause`` the code of what broke it.
     """
 
     name: str
@@ -154,6 +164,52 @@ class Fix(Record, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class Acceptance(Record, frozen=True, kw_only=True):
+    """Why a finding that is wrong does not count: an entry of the baseline says so until the end of that day.
+
+    ``status`` is what it would be otherwise, ``entry`` the entry's place in the baseline, from 0. ``by`` is the code of
+    the accepted finding from which this one merely follows; empty for one that an entry names itself.
+    """
+
+    status: Status
+    reason: str
+    owner: str
+    until: date
+    entry: int
+    by: str = ""
+
+
+class EntryState(StrEnum):
+    """What became of an entry of the baseline.
+
+    ``unmatched``: what it is about was looked at, and nothing is wrong with it. ``not-judged``: it was not looked at.
+    """
+
+    USED = "used"
+    UNMATCHED = "unmatched"
+    EXPIRED = "expired"
+    NOT_JUDGED = "not-judged"
+
+
+class AcceptedEntry(Record, frozen=True, kw_only=True):
+    """An entry of the baseline; ``subject`` is a glob, ``matched`` the number of findings it accepted."""
+
+    code: str
+    subject: str
+    reason: str
+    owner: str
+    until: date
+    state: EntryState = EntryState.NOT_JUDGED
+    matched: int = 0
+
+
+class BaselineSeen(Record, frozen=True):
+    """The baseline that was used, and what became of its entries."""
+
+    file: str
+    entries: tuple[AcceptedEntry, ...]
+
+
 class Verdict(Record, frozen=True, kw_only=True):
     """One judgement of one check about one subject.
 
@@ -181,6 +237,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     fix: Fix
     explained_by: tuple[str, ...] = ()
     took_ms: int = 0
+    accepted: Acceptance | None = None
     zh: Translation
 
 
@@ -229,6 +286,7 @@ class Report(Record, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
+    baseline: BaselineSeen | None = None
 
 
 def report_schema() -> dict[str, Any]:

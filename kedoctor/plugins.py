@@ -17,7 +17,7 @@ from typing import Any
 import pluggy
 
 from kedoctor import hookspecs
-from kedoctor.declarations import DataPath, EvidenceRules, Side
+from kedoctor.declarations import DataPath, EvidenceRules, Side, Symptom
 from kedoctor.explaining import Explanation
 from kedoctor.formats import ReportFormat
 from kedoctor.ports import Host
@@ -90,6 +90,19 @@ class Plugins:
     def paths(self) -> list[DataPath]:
         """The data paths, the first plugin's first."""
         return [path for paths in reversed(self._manager.hook.kedoctor_paths()) for path in paths]
+
+    def symptoms(self) -> dict[str, Symptom]:
+        """What a run can be asked about, by name; the first plugin that names one wins."""
+        found: dict[str, Symptom] = {}
+        for symptoms in reversed(self._manager.hook.kedoctor_symptoms()):
+            for one in symptoms:
+                found.setdefault(one.name, one)
+        return found
+
+    def settings(self) -> list[type]:
+        """The facts that hold settings; one that nobody provides is left out."""
+        named = [one for facts in self._manager.hook.kedoctor_settings() for one in facts]
+        return [one for one in named if one in self.registry.facts]
 
     def sides(self, host: Host) -> frozenset[Side]:
         """Which sides a host is, as all plugins together see it."""

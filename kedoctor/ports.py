@@ -116,6 +116,27 @@ class Cluster(Port):
         request = o.ReadPodLog(namespace, pod, container, lines, previous)
         return cast("o.LogText | Unavailable", self.source.observe(request))
 
+    def answer_log(
+        self, namespace: str, pod: str, container: str = "", *, lines: int = 20, timeout: float = 10.0
+    ) -> o.StreamedAnswer | Unavailable:
+        """What the path to a container answers when its log is asked for; unavailable only without an API server."""
+        request = o.FollowPodLog(namespace, pod, container, lines, timeout)
+        return cast("o.StreamedAnswer | Unavailable", self.source.observe(request))
+
+    def exec(
+        self, namespace: str, pod: str, *command: str, container: str = "", timeout: float = 10.0
+    ) -> o.StreamedAnswer | Unavailable:
+        """What one harmless command in a container writes; unavailable only without an API server."""
+        request = o.ExecInPod(namespace, pod, command, container, timeout)
+        return cast("o.StreamedAnswer | Unavailable", self.source.observe(request))
+
+    def attach(
+        self, namespace: str, pod: str, container: str = "", *, until: str = "", timeout: float = 10.0
+    ) -> o.StreamedAnswer | Unavailable:
+        """What a container writes until ``until`` was seen; unavailable only without an API server."""
+        request = o.AttachToPod(namespace, pod, container, until, timeout)
+        return cast("o.StreamedAnswer | Unavailable", self.source.observe(request))
+
     def may(
         self,
         verb: str,

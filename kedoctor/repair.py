@@ -214,7 +214,9 @@ class Repair:
     def _feasible(self, plans: Sequence[Plan], attempt: Attempt) -> list[Plan]:
         """The plans that can be carried out here and together."""
         chosen: list[Plan] = []
-        for plan in plans:
+        for plan in sorted(plans, key=lambda one: one.alone):
+            if chosen and plan.alone:
+                continue  # the next round sees whether it is still needed
             try:
                 merge([*chosen, plan])
                 prepare(self.actors, (*plan.actions, *plan.restarts))

@@ -60,6 +60,11 @@ def _pod_log_words(request: o.ReadPodLog) -> str:
     return f"{which} of pod {request.namespace}/{request.pod}{container}"
 
 
+def _container_words(request: o.FollowPodLog | o.ExecInPod | o.AttachToPod) -> str:
+    container = f" ({request.container})" if request.container else ""
+    return f"pod {request.namespace}/{request.pod}{container}"
+
+
 def _review_words(request: o.ReviewAccess) -> str:
     resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
     where = f" in namespace {request.namespace}" if request.namespace else ""
@@ -83,6 +88,9 @@ _words: dict[type[Request], Callable[[Any], str]] = {
     o.ListObjects: _list_words,
     o.GetPath: lambda r: f"GET {r.path} from the API server",
     o.ReadPodLog: _pod_log_words,
+    o.FollowPodLog: lambda r: f"kubectl logs of {_container_words(r)}",
+    o.ExecInPod: lambda r: f"kubectl exec in {_container_words(r)}: {' '.join(r.command)}",
+    o.AttachToPod: lambda r: f"kubectl attach to {_container_words(r)}",
     o.ReviewAccess: _review_words,
     o.OpenTcp: lambda r: f"TCP connection to {r.host}:{r.port}",
     o.OpenTls: lambda r: f"TLS handshake with {r.host}:{r.port}",
@@ -102,6 +110,9 @@ _evidence: dict[type[Request], Callable[[Any], str]] = {
     o.ListObjects: lambda r: r.kind,
     o.GetPath: lambda r: f"api:{r.path}",
     o.ReadPodLog: lambda r: f"log:{r.namespace}/{r.pod}/{r.container}",
+    o.FollowPodLog: lambda r: f"log:{r.namespace}/{r.pod}/{r.container}",
+    o.ExecInPod: lambda r: f"exec:{r.namespace}/{r.pod}/{r.container}",
+    o.AttachToPod: lambda r: f"log:{r.namespace}/{r.pod}/{r.container}",
     o.GetHttp: lambda r: f"http:{r.url}",
 }
 
@@ -141,6 +152,9 @@ _files: dict[type[Request], Callable[[Any], str]] = {
     o.ReadPodLog: lambda r: (
         f"logs/{r.namespace}/{r.pod}/{r.container or 'container'}{'.previous' if r.previous else ''}.log"
     ),
+    o.FollowPodLog: lambda r: f"streams/{r.namespace}/{r.pod}/{r.container or 'container'}.log",
+    o.ExecInPod: lambda r: f"streams/{r.namespace}/{r.pod}/{r.container or 'container'}.exec",
+    o.AttachToPod: lambda r: f"streams/{r.namespace}/{r.pod}/{r.container or 'container'}.attach",
     o.ReviewAccess: lambda r: "access/" + "_".join(v for v in asdict(r).values() if v),
     o.OpenTcp: lambda r: f"wire/tcp/{r.host}_{r.port}",
     o.OpenTls: lambda r: f"wire/tls/{r.host}_{r.port}{'_' if r.server_name else ''}{r.server_name}",

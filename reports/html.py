@@ -10,8 +10,9 @@ from functools import partial
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model import Report
+from kedoctor.model import Report, Verdict
 from kedoctor.reports import wording
+from kedoctor.reports.plain import plain
 
 __all__ = ["render"]
 
@@ -37,11 +38,25 @@ def render(report: Report, presentation: Presentation) -> bytes:
         lstrip_blocks=True,
     )
     language = presentation.language
+    first: dict[str, Verdict] = {}
+    for one in report.verdicts:
+        if one.status not in (Status.PASS, Status.SKIP):
+            first.setdefault(one.code, one)
     template = environment.get_template("report.html")
     page = template.render(
         report=report,
         language=language,
         headline=wording.headline(report, language),
+        state=wording.state(report),
+        hosts=wording.hosts_seen(report, language),
+        versions=wording.versions_seen(report),
+        matrix=sorted(
+            report.matrix, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities)
+        ),
+        verdict_of=partial(wording.verdict_of, report),
+        # What a code stands for: its cause, and the first sentence that was said under it.
+        causes={cause.code: place for place, cause in reversed(list(enumerate(report.causes, 1)))},
+        said={code: wording.summary_of(one, language) for code, one in first.items()},
         counts=wording.counts(report, language),
         groups=[(status, [one for one in report.verdicts if one.status is status]) for status in _ORDER],
         word=partial(wording.word, language=language),
@@ -49,12 +64,13 @@ def render(report: Report, presentation: Presentation) -> bytes:
         state_word=lambda state: wording.CAPABILITY_STATES[state].in_language(language),
         summary=partial(wording.summary_of, language=language),
         title=partial(wording.title_of, language=language),
-        translated=partial(_translated, language),
+        expected=partial(wording.expected_of, language=language),
+        result=partial(wording.result_of, language=language),
+        rollback=wording.rollback_of,
+        hint=partial(wording.hint_of, language=language),
+        acceptance=partial(wording.acceptance, language=language),
+        stale_entries=wording.stale_entries(report, language, every=True),
         hop=lambda name: wording.hop_title(report, name, language),
         breaks=partial(wording.capability_list, language=language),
     )
-    return page.encode()
-
-
-def _translated(language: str, english: str, chinese: str) -> str:
-    return chinese if language == "zh" and chinese else english
+    return plain(page).encode()

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
-from rich.text import Text as Styled
+from rich.text import Text
 
 from kedoctor.api import Presentation
 from kedoctor.model import Verdict
+from kedoctor.reports.plain import plain
 
-__all__ = ["Group", "Padding", "RenderableType", "Styled", "Table", "observer", "paint"]
+__all__ = ["Group", "Line", "Padding", "RenderableType", "Styled", "Table", "columns", "observer", "paint"]
+
+
+class Styled(Text):
+    """Text in a style; nothing in it is markup, and nothing in it moves the cursor."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        super().__init__(plain(text), style)
+
+
+class Line(Styled):
+    """One line, however long it is."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        super().__init__(text, style)
+        self.no_wrap, self.overflow = True, "ignore"
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return cell_len(text)
 
 
 def paint(content: RenderableType, presentation: Presentation) -> bytes:
@@ -31,7 +54,7 @@ def paint(content: RenderableType, presentation: Presentation) -> bytes:
         emoji=False,
         legacy_windows=False,
     )
-    console.print(content)
+    console.print(content, crop=False)
     lines = (line.rstrip() for line in buffer.getvalue().splitlines())
     return ("\n".join(lines) + "\n").encode()
 
@@ -73,14 +96,15 @@ class _Watching:
 @contextmanager
 def observer(presentation: Presentation, *, quiet: bool) -> Iterator[_Watching]:
     """An observer that draws a progress line on standard error while checks run, and wipes it afterwards."""
-    if quiet:
+    # A terminal that cannot move its cursor would get an empty line, or the codes themselves.
+    if quiet or os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
         yield _Watching(None)
         return
     console = Console(file=sys.stderr, no_color=not presentation.colour)
     columns = (
         BarColumn(bar_width=24),
-        TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield _Watching(progress)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor.api import Evidence, Presentation, Status
+from kedoctor.api import Presentation, Status
 from kedoctor.model import Capability, Cause, Report, Verdict
 from kedoctor.reports import wording
-from kedoctor.reports.screen import Group, Padding, RenderableType, Styled, Table, paint
+from kedoctor.reports.screen import Group, Line, Padding, RenderableType, Styled, Table, columns, paint
 
 __all__ = ["render"]
 
@@ -25,9 +25,11 @@ _STATE_MARKS = {
     "works": ("✓", "green"),
     "clear": ("–", "green"),
     "broken": ("✗", "bold red"),
+    "accepted": ("=", "cyan"),
     "unknown": ("?", "magenta"),
 }
 _INDENT = (0, 0, 0, 9)
+_LABELS = ("breaks", "where", "found", "expected", "read", "do", "fix", "leads-to", "more")
 _ROWS = 40
 
 
@@ -43,6 +45,7 @@ class _Page:
         self.report = report
         self.language = presentation.language
         self.verbose = presentation.verbose
+        self.label_width = max(columns(wording.word(key, self.language)) for key in _LABELS)
 
     def parts(self) -> Iterator[RenderableType]:
         yield from self._head()
@@ -50,6 +53,7 @@ class _Page:
             yield from self._cause(cause)
         yield from self._matrix()
         yield from self._advice()
+        yield from self._accepted()
         yield from self._unknown()
         if self.verbose:
             yield from self._everything()
@@ -58,11 +62,9 @@ class _Page:
     # ------------------------------------------------------------------------------------------- head
 
     def _head(self) -> Iterator[RenderableType]:
-        site, run = self.report.site, self.report.run
-        seen = ", ".join(f"{host.name} ({'+'.join(host.sides) or '-'})" for host in site.hosts)
-        versions = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
-        if site.cluster_version:
-            versions.append(f"Kubernetes {site.cluster_version}")
+        run = self.report.run
+        seen = ", ".join(wording.hosts_seen(self.report, self.language))
+        versions = wording.versions_seen(self.report)
         yield Styled(" · ".join([f"kedoctor {self.report.tool.version}", seen, *versions]), style="dim")
         if run.demo:
             yield Styled(wording.word("demo", self.language), style="dim")
@@ -76,18 +78,18 @@ class _Page:
 
     def _cause(self, cause: Cause) -> Iterator[RenderableType]:
         yield self._line(cause.status, cause.code, wording.summary_of(cause, self.language), strong=True)
-        verdict = self._verdict_of(cause)
+        verdict = wording.verdict_of(self.report, cause)
         table = self._details()
         self._row(table, "breaks", wording.capability_list(cause.capabilities, self.language))
         self._row(table, "where", self._where(cause))
         if verdict is not None:
             self._row(table, "found", verdict.actual)
-            self._row(
-                table, "expected", (verdict.zh.expected if self.language == "zh" else "") or verdict.expected
-            )
-            self._row(table, "read", "\n".join(_quoted(one) for one in verdict.evidence[:3]))
-            self._row(table, "do", (verdict.zh.hint if self.language == "zh" else "") or verdict.hint.text)
-        self._row(table, "", "\n".join(f"$ {typed}" for typed in cause.commands), style="cyan")
+            self._row(table, "expected", wording.expected_of(verdict, self.language))
+            self._row(table, "read", "\n".join(wording.quoted(one) for one in verdict.evidence[:3]))
+            self._row(table, "do", wording.hint_of(verdict, self.language))
+        yield Padding(table, _INDENT)
+        yield from self._typed(cause.commands)
+        table = self._details()
         if verdict is not None and verdict.fix.available:
             self._row(
                 table, "fix", wording.word("fix-it", self.language).format(risk=verdict.fix.risk or "safe")
@@ -97,6 +99,12 @@ class _Page:
         yield Padding(table, _INDENT)
         yield Styled("")
 
+    def _typed(self, commands: tuple[str, ...]) -> Iterator[RenderableType]:
+        # Never broken into lines: the terminal folds them, and what is copied from it is one command.
+        begins = " " * (_INDENT[3] + self.label_width + 2)
+        for one in commands:
+            yield Line(f"{begins}$ {one}", style="cyan")
+
     def _where(self, cause: Cause) -> str:
         hop = wording.hop_title(self.report, cause.hop, self.language)
         names = cause.nodes or cause.subjects
@@ -104,10 +112,6 @@ class _Page:
         if len(names) > 5:
             shown += " " + wording.word("and-more", self.language).format(n=len(names) - 5)
         return f"{shown} · {hop}" if hop else shown
-
-    def _verdict_of(self, cause: Cause) -> Verdict | None:
-        mine = (one for one in self.report.verdicts if one.code == cause.code and one.status is cause.status)
-        return next((one for one in mine if one.summary == cause.summary), None)
 
     # ----------------------------------------------------------------------------------------- matrix
 
@@ -118,11 +122,11 @@ class _Page:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column(wording.word("edge", self.language), no_wrap=True)
         for capability in rows[0].capabilities:
-            table.add_column(capability.name)
+            table.add_column(Styled(capability.name))
         # The broken ones first: on a large site nobody scrolls through what is well.
         ordered = sorted(rows, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
         for row in ordered[:_ROWS]:
-            table.add_row(row.edge, *(self._cell(cell) for cell in row.capabilities))
+            table.add_row(Styled(row.edge), *(self._cell(cell) for cell in row.capabilities))
         yield table
         if len(ordered) > _ROWS:
             yield Styled(wording.word("and-more", self.language).format(n=len(ordered) - _ROWS), style="dim")
@@ -133,6 +137,8 @@ class _Page:
         text = wording.CAPABILITY_STATES[cell.state].in_language(self.language)
         if cell.state == "broken":
             text = f"{cell.hop} ({cell.cause})" if cell.hop else cell.cause
+        elif cell.state == "accepted":
+            text = f"{text} ({cell.cause})"
         return Styled(f"{mark} {text}", style=style)
 
     # ------------------------------------------------------------------------------------------- rest
@@ -140,6 +146,28 @@ class _Page:
     def _advice(self) -> Iterator[RenderableType]:
         advice = [one for one in self.report.verdicts if one.status is Status.WARN and not one.hop]
         yield from self._list("warnings", advice, hints=True)
+
+    def _accepted(self) -> Iterator[RenderableType]:
+        accepted = [one for one in self.report.verdicts if one.status is Status.ACCEPTED]
+        named = [one for one in accepted if one.accepted and not one.accepted.by]
+        following = sorted({one.code for one in accepted} - {one.code for one in named})
+        if accepted:
+            yield Styled(wording.word("accepted", self.language), style="bold")
+        for one in named:
+            yield self._line(one.status, one.code, wording.summary_of(one, self.language))
+            yield Padding(Styled(wording.acceptance(one, self.language), style="dim"), _INDENT)
+        if following:
+            yield Padding(
+                Styled(f"{wording.word('leads-to', self.language)} {' '.join(following)}", style="dim"),
+                _INDENT,
+            )
+        stale = wording.stale_entries(self.report, self.language, every=self.verbose)
+        if stale and self.report.baseline:
+            heading = wording.word("baseline", self.language).format(file=self.report.baseline.file)
+            yield Styled(heading, style="bold")
+            yield from (Styled(f"! {sentence}", style="yellow") for sentence in stale)
+        if accepted or stale:
+            yield Styled("")
 
     def _unknown(self) -> Iterator[RenderableType]:
         hidden = [one for one in self.report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED)]
@@ -207,19 +235,13 @@ class _Page:
 
     def _details(self) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
-        table.add_column(style="dim", no_wrap=True)
+        table.add_column(style="dim", no_wrap=True, min_width=self.label_width)
         table.add_column()
         return table
 
     def _row(self, table: Table, key: str, value: str, *, style: str = "") -> None:
         if value:
-            table.add_row(wording.word(key, self.language) if key else "", Styled(value, style=style))
-
-
-def _quoted(evidence: Evidence) -> str:
-    line = f":{evidence.line}" if evidence.line else ""
-    excerpt = evidence.excerpt.strip()
-    return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"
+            table.add_row(wording.word(key, self.language), Styled(value, style=style))
 
 
 def _first_words(verdict: Verdict, language: str) -> str:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Status, Text
-from kedoctor.model import Cause, Report, Verdict
+from kedoctor.api import Evidence, Status, Text
+from kedoctor.model import Cause, Change, EntryState, Report, Verdict
 
 __all__ = [
     "CAPABILITY_STATES",
+    "STATES",
     "STATUSES",
+    "acceptance",
     "capability_list",
     "counts",
+    "expected_of",
     "headline",
+    "hint_of",
     "hop_title",
+    "hosts_seen",
+    "quoted",
+    "remedy_of",
+    "result_of",
+    "rollback_of",
+    "stale_entries",
+    "state",
     "summary_of",
     "title_of",
+    "verdict_of",
+    "versions_seen",
     "word",
 ]
 
@@ -32,7 +45,15 @@ CAPABILITY_STATES = {
     "works": Text("works", zh="可用"),
     "clear": Text("no fault found", zh="未发现故障"),
     "broken": Text("broken", zh="故障"),
+    "accepted": Text("accepted", zh="已接受"),
     "unknown": Text("not known", zh="未知"),
+}
+
+_RESULTS = {
+    "fixed": Text("fixed", zh="已修复"),
+    "taken back": Text("taken back, for it did not help", zh="未见效，已撤销"),
+    "refused": Text("refused; everything is as it was", zh="未能执行，一切保持原样"),
+    "planned": Text("only planned (--dry-run)", zh="仅为计划（--dry-run）"),
 }
 
 _WORDS = {
@@ -49,6 +70,11 @@ _WORDS = {
         zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
     ),
     "leads-to": Text("leads to", zh="导致"),
+    "checked": Text("checked", zh="检查项"),
+    "recorded": Text("recorded {when:%Y-%m-%d %H:%M} UTC", zh="记录于 {when:%Y-%m-%d %H:%M} UTC"),
+    "changes": Text("What was changed", zh="已做的更改"),
+    "unread": Text("What could not be read", zh="未能读取的内容"),
+    "follows": Text("follows from", zh="起因"),
     "more": Text("more", zh="详情"),
     "edge": Text("edge", zh="边缘节点"),
     "causes": Text("What is broken", zh="故障原因"),
@@ -61,8 +87,32 @@ _WORDS = {
     "incomplete": Text(
         "The run ended early: what follows is not complete.", zh="运行提前结束：以下结果不完整。"
     ),
+    "accepted": Text("Accepted, and not counted", zh="已接受，不计入结果"),
+    "accepted-why": Text("until {until} by {owner}: {reason}", zh="截至 {until}，{owner}：{reason}"),
+    "accepted-with": Text(
+        "follows from {code}, which is accepted until {until}", zh="源自已接受的 {code}（截至 {until}）"
+    ),
+    "baseline": Text("Entries of {file} to look at", zh="{file} 中需处理的条目"),
     "demo": Text("This is a recorded demo site, not your cluster.", zh="这是录制的演示站点，不是您的集群。"),
     "and-more": Text("and {n} more", zh="另有 {n} 个"),
+}
+
+
+# The worst first; a run that ended early is no better than one that could not look.
+STATES = ("fail", "unknown", "warn", "pass")
+
+_ENTRY_STATES = {
+    EntryState.EXPIRED: Text(
+        "{entry}: it ended on {until} and accepts nothing any more; ask {owner}, then renew or remove it.",
+        zh="{entry}：已于 {until} 到期，不再生效；请与 {owner} 确认后续期或删除。",
+    ),
+    EntryState.UNMATCHED: Text(
+        "{entry}: it matched nothing, there is nothing wrong with it now; remove it, or correct the subject.",
+        zh="{entry}：没有匹配到任何问题，目前并无异常；请删除该条目或更正 subject。",
+    ),
+    EntryState.NOT_JUDGED: Text(
+        "{entry}: what it is about was not looked at in this run.", zh="{entry}：本次运行没有检查其对象。"
+    ),
 }
 
 
@@ -81,6 +131,45 @@ def title_of(item: Verdict | Cause, language: str) -> str:
     return (item.zh.title if language == "zh" else "") or item.title
 
 
+def expected_of(verdict: Verdict, language: str) -> str:
+    """What would be right."""
+    return (verdict.zh.expected if language == "zh" else "") or verdict.expected
+
+
+def hint_of(verdict: Verdict, language: str) -> str:
+    """What to do about it, as a sentence."""
+    return (verdict.zh.hint if language == "zh" else "") or verdict.hint.text
+
+
+def remedy_of(verdict: Verdict, language: str) -> str:
+    """What usually puts it right, whatever the site."""
+    return (verdict.zh.remedy if language == "zh" else "") or verdict.fix.remedy
+
+
+def result_of(change: Change, language: str) -> str:
+    """How a repair ended."""
+    told = _RESULTS.get(change.result)
+    return told.in_language(language) if told else change.result
+
+
+def rollback_of(change: Change) -> str:
+    """What takes a repair back; nothing where there is nothing to take back."""
+    return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
+
+
+def quoted(evidence: Evidence) -> str:
+    """What was read and where, on one line if the excerpt is one: ``/etc/hosts:3: 127.0.0.1 localhost``."""
+    line = f":{evidence.line}" if evidence.line else ""
+    excerpt = evidence.excerpt.strip()
+    return f"{evidence.source}{line}: {excerpt}" if excerpt else f"{evidence.source}{line}"
+
+
+def verdict_of(report: Report, cause: Cause) -> Verdict | None:
+    """The first of the verdicts that are this cause."""
+    mine = (one for one in report.verdicts if one.code == cause.code and one.status is cause.status)
+    return next((one for one in mine if one.summary == cause.summary), None)
+
+
 def hop_title(report: Report, hop: str, language: str) -> str:
     """The hop as a person calls it."""
     for title in report.hops:
@@ -94,6 +183,28 @@ def capability_list(capabilities: tuple[str, ...], language: str) -> str:
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
 
 
+def acceptance(verdict: Verdict, language: str) -> str:
+    """Why a verdict does not count, who says so and until when; nothing for one that does."""
+    told = verdict.accepted
+    if told is None:
+        return ""
+    if told.by:
+        return word("accepted-with", language).format(code=told.by, until=told.until)
+    return word("accepted-why", language).format(until=told.until, owner=told.owner, reason=told.reason)
+
+
+def stale_entries(report: Report, language: str, *, every: bool = False) -> list[str]:
+    """A sentence for each entry of the baseline that accepts nothing any more (``every``: or was not tried)."""
+    entries = report.baseline.entries if report.baseline else ()
+    return [
+        _ENTRY_STATES[one.state]
+        .in_language(language)
+        .format(entry=f"{one.code} {one.subject}", owner=one.owner, until=one.until)
+        for one in entries
+        if one.state in _ENTRY_STATES and (every or one.state is not EntryState.NOT_JUDGED)
+    ]
+
+
 def counts(report: Report, language: str) -> str:
     """How many verdicts there are of each state: ``31 right, 2 not known``."""
     parts = []
@@ -104,15 +215,47 @@ def counts(report: Report, language: str) -> str:
     return ("，" if language == "zh" else ", ").join(parts)
 
 
+def hosts_seen(report: Report, language: str) -> list[str]:
+    """The hosts with their sides, and when they were looked at, where that is not now: ``edge1 (edge)``."""
+    seen = []
+    for host in report.site.hosts:
+        told = ["+".join(host.sides) or "–"]
+        if host.observed is not None and host.origin != "live":
+            told.append(word("recorded", language).format(when=host.observed))
+        seen.append(f"{host.name} ({', '.join(told)})")
+    return seen
+
+
+def versions_seen(report: Report) -> list[str]:
+    """The components with their versions, where they could be read: ``Kubernetes v1.31.14``."""
+    site = report.site
+    seen = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
+    return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen
+
+
+def state(report: Report) -> str:
+    """How the site is, as the headline says it in words: one of :data:`STATES`."""
+    if any(cause.status is Status.FAIL for cause in report.causes):
+        return "fail"
+    if _hidden(report) or not report.run.complete:
+        return "unknown"
+    return "warn" if report.causes else "pass"
+
+
+def _hidden(report: Report) -> list[Verdict]:
+    """What matters and was not found out."""
+    hidden = (Status.UNKNOWN, Status.CRASHED)
+    return [one for one in report.verdicts if one.status in hidden and one.capabilities]
+
+
 def headline(report: Report, language: str) -> str:
     """One sentence that says how the site is."""
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
-    hidden = [
-        one for one in report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED) and one.capabilities
-    ]
+    hidden = _hidden(report)
+    accepted = any(one.status is Status.ACCEPTED for one in report.verdicts)
     if language == "zh":
-        return _headline_zh(len(broken), len(waiting), len(hidden))
+        return _headline_zh(len(broken), len(waiting), len(hidden), accepted=accepted)
     if broken:
         things = "One thing is" if len(broken) == 1 else f"{len(broken)} things are"
         return (
@@ -121,7 +264,7 @@ def headline(report: Report, language: str) -> str:
             else f"{things} broken, the nearest first."
         )
     if hidden:
-        looks = "one check could" if len(hidden) == 1 else f"{len(hidden)} checks could"
+        looks = "one check of the path could" if len(hidden) == 1 else f"{len(hidden)} checks of the path could"
         return f"Nothing broken was found, but {looks} not look."
     if waiting:
         return (
@@ -129,14 +272,16 @@ def headline(report: Report, language: str) -> str:
             if len(waiting) == 1
             else f"Nothing is broken now; {len(waiting)} faults are waiting."
         )
+    if accepted:
+        return "Nothing is wrong with what was looked at but what is accepted."
     return "Nothing is wrong with what was looked at."
 
 
-def _headline_zh(broken: int, waiting: int, hidden: int) -> str:
+def _headline_zh(broken: int, waiting: int, hidden: int, *, accepted: bool) -> str:
     if broken:
         return f"发现 {broken} 个故障原因，其余失败均由此引起。"
     if hidden:
-        return f"未发现故障，但有 {hidden} 项检查无法查看。"
+        return f"未发现故障，但链路上有 {hidden} 项检查无法查看。"
     if waiting:
         return f"目前没有故障，但有 {waiting} 个隐患。"
-    return "已检查的内容均正常。"
+    return "除已接受的问题外，已检查的内容均正常。" if accepted else "已检查的内容均正常。"

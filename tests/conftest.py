@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,13 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+# What a shell starts in the background ignores SIGINT, and so would everything that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# With several workers the files that take longest come first, so that all end at about the same time.
+LONGEST = ("test_fix_edge", "test_install_edge", "test_install_cloud", "test_gate", "test_fix_diversion")
+
 
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,13 +30,22 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEDOCTOR_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LANG", "C.UTF-8")
-    for name in ("KUBECONFIG", "LC_ALL", "LC_MESSAGES", "NO_COLOR"):
+    for name in ("KEDOCTOR_CONFIG", "KUBECONFIG", "XDG_CONFIG_HOME", "LC_ALL", "LC_MESSAGES", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Pure tests first, so that a mistake shows before the machines are booted."""
-    items.sort(key=lambda item: item.get_closest_marker("lab") is not None)
+    """Pure tests first, so that a mistake shows before the machines are booted; the other way with workers."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=_length)
+    else:
+        items.sort(key=lambda item: item.get_closest_marker("lab") is not None)
+
+
+def _length(item: pytest.Item) -> int:
+    if item.path.stem in LONGEST:
+        return LONGEST.index(item.path.stem)
+    return len(LONGEST) + (item.get_closest_marker("lab") is None)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -27,6 +27,7 @@ from kedoctor.checks.facts.edgecore import EdgecoreFile
 from kedoctor.checks.hostport import HostPort, parse_host_port
 from kedoctor.checks.jointoken import JoinToken, TokenError, read_token
 from kedoctor.checks.offline_bundle import likely_release
+from kedoctor.checks.parallel import ask_all
 from kedoctor.checks.version_sets import VersionSet
 
 __all__ = [
@@ -145,11 +146,18 @@ class CloudAnswers:
 @fact
 def cloud_answers(wire: Wire, clock: Clock, target: EdgeTarget) -> CloudAnswers:
     """First TCP, then TLS to each port, never an upgrade; then two GETs, unverified as keadm's are (facts.md §4.2)."""
-    probes = tuple(_probe(wire, role, server) for role, server in target.servers())
+    probes = ask_all(lambda one: _probe(wire, *one), target.servers())
     urls = [f"https://{target.certificates}/{path}" for path in ("ca.crt", f"node/{target.node}")]
-    ca = wire.get(urls[0], timeout=5.0)
+    closed = next(
+        (one.tcp for one in probes if one.role == "https" and isinstance(one.tcp, Unavailable)), None
+    )
+    answers: list[HttpAnswer | Unavailable] = [closed, closed] if closed else _got(wire, urls)
     now = needed(clock.now()).time
-    return CloudAnswers(probes, urls[0], ca, urls[1], wire.get(urls[1], timeout=5.0), now)
+    return CloudAnswers(tuple(probes), urls[0], answers[0], urls[1], answers[-1], now)
+
+
+def _got(wire: Wire, urls: list[str]) -> list[HttpAnswer | Unavailable]:
+    return ask_all(lambda url: wire.get(url, timeout=5.0), urls)
 
 
 def _probe(wire: Wire, role: str, server: HostPort) -> PortProbe:

@@ -24,6 +24,7 @@ from kedoctor.checks.remedies.cloud import (
     edit_cloudcore,
     put,
 )
+from kedoctor.checks.remedies.touches import CONFIGURATION, SECRETS
 
 __all__ = ["cloudcore_certificate"]
 
@@ -32,7 +33,7 @@ _ADDRESSES = "modules.cloudHub.advertiseAddress"
 _NAMES = "modules.cloudHub.dnsNames"
 
 
-@remedy("KE408")
+@remedy("KE408", touches=(*CONFIGURATION, *SECRETS))
 def cloudcore_certificate(
     verdict: Verdict,
     config: CloudcoreConfig,

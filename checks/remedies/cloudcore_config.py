@@ -19,6 +19,7 @@ from kedoctor.checks.remedies.cloud import (
     risk_of,
     spelt,
 )
+from kedoctor.checks.remedies.touches import CONFIGURATION, PODS
 from kedoctor.checks.schema import CLOUDCORE
 
 __all__ = ["cloudcore_config", "cloudcore_restart"]
@@ -28,7 +29,7 @@ _STREAM_FILES = ("tlsStreamCAFile", "tlsStreamCertFile", "tlsStreamPrivateKeyFil
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-@remedy("KE103")
+@remedy("KE103", touches=CONFIGURATION)
 def cloudcore_config(
     verdict: Verdict,
     read: CloudcoreDocument,
@@ -133,7 +134,7 @@ _YOURS = Text(
 )
 
 
-@remedy("KE104")
+@remedy("KE104", touches=PODS)
 def cloudcore_restart(verdict: Verdict, workload: CloudcoreWorkload) -> Plan | NoPlan:
     """Its pods deleted, not rolled: a rolling update waits for ever for the ports of the host (testbed.md)."""
     if not workload.pods:

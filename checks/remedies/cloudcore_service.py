@@ -28,6 +28,7 @@ from kedoctor.checks.remedies.cloud import (
     tolerations_for,
 )
 from kedoctor.checks.remedies.images import image_for, imported
+from kedoctor.checks.remedies.touches import DEPLOYMENT
 
 __all__ = ["cloudcore_service"]
 
@@ -38,7 +39,7 @@ _PREDICTED = Text(
 )
 
 
-@remedy("KE105")
+@remedy("KE105", touches=DEPLOYMENT)
 def cloudcore_service(
     verdict: Verdict,
     workload: CloudcoreWorkload,

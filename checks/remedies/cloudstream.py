@@ -28,6 +28,7 @@ from kedoctor.checks.remedies.cloud import (
     restart_cloudcore,
     risk_of,
 )
+from kedoctor.checks.remedies.touches import CONFIGURATION
 
 __all__ = ["cloudstream", "cloudstream_ports"]
 
@@ -37,7 +38,7 @@ _TUNNEL = "modules.cloudStream.tunnelPort"
 _TUNNEL_PORT = 10004
 
 
-@remedy("KE101")
+@remedy("KE101", touches=CONFIGURATION)
 def cloudstream(verdict: Verdict, config: CloudcoreConfig, workload: CloudcoreWorkload) -> Plan | NoPlan:
     """One key, and a restart unless the cloudcore that runs has cloudStream on anyway (then the check only warns)."""
     runs_with_it = verdict.status is Status.WARN
@@ -57,7 +58,7 @@ def cloudstream(verdict: Verdict, config: CloudcoreConfig, workload: CloudcoreWo
     )
 
 
-@remedy("KE102")
+@remedy("KE102", touches=CONFIGURATION)
 def cloudstream_ports(
     verdict: Verdict,
     config: CloudcoreConfig,

@@ -38,6 +38,7 @@ from kedoctor.checks.facts.tunnelport import TunnelPortRecord
 from kedoctor.checks.netfilter import DnatRule, OutcomeKind
 from kedoctor.checks.remedies.cloud import AFTER_CLOUD, NOTHING_NOTICED
 from kedoctor.checks.remedies.iptables_manager import restart_manager
+from kedoctor.checks.remedies.touches import PODS
 
 __all__ = ["dnat_backend", "dnat_rule", "dnat_stale_rules", "dnat_target"]
 
@@ -45,7 +46,7 @@ CHAIN = "KEDOCTOR-TUNNEL"
 _COMMENT = "kedoctor: to cloudcore, as no iptables-manager gets to this host"
 
 
-@remedy("KE303")
+@remedy("KE303", touches=PODS)
 def dnat_rule(
     verdict: Verdict,
     vantage: Vantage,

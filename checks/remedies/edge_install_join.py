@@ -107,7 +107,10 @@ def edge_joined(
             "看起来是其他安装或已损坏的安装；`sudo keadm reset edge` 可将其移除",
         )
     if joined.entries:
-        return no_plan(f"{HOME} is not empty, and keadm wants it so", f"{HOME} 不为空，而 keadm 要求其为空")
+        return no_plan(
+            f"what lies in {HOME} must be away first, because keadm wants it empty",
+            f"须先移走 {HOME} 中的内容，因为 keadm 要求其为空",
+        )
     join = RunProgram(
         KEADM,
         join_arguments(target, runtime, found.versions.kubeedge),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from kedoctor.api import NoPlan, PatchObject, Plan, Risk, Text, Verdict, remedy
 from kedoctor.checks.edge_labels import LABEL
 from kedoctor.checks.facts.nodes import SiteNodes
+from kedoctor.checks.remedies.touches import NODES
 
 __all__ = ["edge_label"]
 
 
-@remedy("KE703")
+@remedy("KE703", touches=NODES)
 def edge_label(verdict: Verdict, nodes: SiteNodes) -> Plan | NoPlan:
     """A merge patch of the Node for each that lacks it; nothing restarts."""
     concerned = [name for name in (verdict.node, *verdict.nodes) if name]

@@ -14,6 +14,7 @@ from kedoctor.checks.remedies.cloud import (
     restart_cloudcore,
     risk_of,
 )
+from kedoctor.checks.remedies.touches import CONFIGURATION
 
 __all__ = ["node_limit"]
 
@@ -22,7 +23,7 @@ _STEP = 1000
 """The chart's own limit (facts.md §1.2); it is raised by so many at a time."""
 
 
-@remedy("KE109")
+@remedy("KE109", touches=CONFIGURATION)
 def node_limit(
     verdict: Verdict, config: CloudcoreConfig, workload: CloudcoreWorkload, edges: EdgeNodes
 ) -> Plan | NoPlan:

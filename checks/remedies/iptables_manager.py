@@ -42,6 +42,7 @@ from kedoctor.checks.remedies.cloud import (
     tolerations_for,
 )
 from kedoctor.checks.remedies.images import image_for, imported
+from kedoctor.checks.remedies.touches import CONFIGURATION, MANAGER, MANAGER_RIGHTS
 
 __all__ = ["iptables_manager", "iptables_manager_mode", "restart_manager"]
 
@@ -56,7 +57,7 @@ _PREDICTED = Text(
 )
 
 
-@remedy("KE107")
+@remedy("KE107", touches=CONFIGURATION)
 def iptables_manager_mode(
     verdict: Verdict, config: CloudcoreConfig, manager: IptablesManager, workload: CloudcoreWorkload
 ) -> Plan | NoPlan:
@@ -92,7 +93,7 @@ _NO_DAEMONSET = Text(
 # ------------------------------------------------------------------------------- the DaemonSet on each host
 
 
-@remedy("KE307")
+@remedy("KE307", touches=(*MANAGER, *MANAGER_RIGHTS))
 def iptables_manager(
     verdict: Verdict,
     manager: IptablesManager,

@@ -9,13 +9,14 @@ from kedoctor.checks.facts.edge_token import TokenAtHand, UsableToken
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.remedies.cloud import AFTER_CLOUD, CLOUDCORE_PODS, EDGES_RECONNECT
 from kedoctor.checks.remedies.edge_plans import edgecore_plan, set_keys
+from kedoctor.checks.remedies.touches import PODS
 
 __all__ = ["join_token"]
 
 _SECRET = "secret/kubeedge/tokensecret"  # noqa: S105  the name of a Secret, not its content
 
 
-@remedy("KE409")
+@remedy("KE409", touches=PODS)
 def join_token(
     verdict: Verdict,
     workload: CloudcoreWorkload | Unavailable,

@@ -27,6 +27,7 @@ from kedoctor.checks.kinds import Deployment, Service
 from kedoctor.checks.pods import selector_of
 from kedoctor.checks.remedies.cloud import tolerations_for
 from kedoctor.checks.remedies.placement import on_api_hosts
+from kedoctor.checks.remedies.touches import METRICS_OBJECTS
 from kedoctor.yamldoc import load
 
 __all__ = ["complete_set", "metrics_objects"]
@@ -43,7 +44,7 @@ _OLDER = "registry.k8s.io/metrics-server/metrics-server:v0.7.2"
 Actions = tuple[ApplyObject | PatchObject, ...]
 
 
-@remedy("KE601")
+@remedy("KE601", touches=METRICS_OBJECTS)
 def metrics_objects(
     verdict: Verdict,
     server: MetricsServer,

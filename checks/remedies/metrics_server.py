@@ -33,6 +33,7 @@ from kedoctor.checks.pods import trouble
 from kedoctor.checks.remedies.cloud import tolerations_for
 from kedoctor.checks.remedies.images import image_for, imported
 from kedoctor.checks.remedies.placement import on_api_hosts
+from kedoctor.checks.remedies.touches import METRICS_SERVER
 
 __all__ = [
     "metrics_apiservice",
@@ -94,7 +95,7 @@ def _deployed(server: MetricsServer) -> Deployment | NoPlan:
 # ------------------------------------------------------------------------------------------------ arguments
 
 
-@remedy("KE603")
+@remedy("KE603", touches=METRICS_SERVER)
 def metrics_arguments(
     verdict: Verdict,
     server: MetricsServer,
@@ -231,7 +232,7 @@ def _kept(path: str) -> Text:
 # ------------------------------------------------------------------------------------------------ placement
 
 
-@remedy("KE604")
+@remedy("KE604", touches=METRICS_SERVER)
 def metrics_placement(
     verdict: Verdict, server: MetricsServer, cloud: CloudNodes, nodes: SiteNodes
 ) -> Plan | NoPlan:
@@ -264,7 +265,7 @@ def _tolerations(deployment: Deployment, cloud: CloudNodes) -> Patch:
 # ------------------------------------------------------------------------------------------------- the pod
 
 
-@remedy("KE602")
+@remedy("KE602", touches=METRICS_SERVER)
 def metrics_pod(
     verdict: Verdict,
     server: MetricsServer,
@@ -351,7 +352,7 @@ def _read_its_log(pod: Pod) -> Text:
 # ---------------------------------------------------------------------------------------------- resources
 
 
-@remedy("KE609")
+@remedy("KE609", touches=METRICS_SERVER)
 def metrics_resources(verdict: Verdict, server: MetricsServer) -> Plan | NoPlan:
     """Upstream's requests where there are none, and one replica where more have no node."""
     deployment = _deployed(server)

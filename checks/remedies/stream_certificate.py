@@ -24,6 +24,7 @@ from kedoctor.checks.facts.apiserver import ApiserverArguments
 from kedoctor.checks.facts.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.secrets import KubeedgeSecrets
 from kedoctor.checks.remedies.cloud import AFTER_CLOUDCORE, noticed, restart_cloudcore
+from kedoctor.checks.remedies.touches import PODS, SECRETS
 from kedoctor.x509 import Certificate, CertificateError, read_certificates
 
 __all__ = ["stream_certificate"]
@@ -36,7 +37,7 @@ _NAMES = ("cloudcore.kubeedge", "cloudcore.kubeedge.svc")
 _DAYS = 365
 
 
-@remedy("KE108", "KE406")
+@remedy("KE108", "KE406", touches=(*SECRETS, *PODS))
 def stream_certificate(
     verdict: Verdict,
     secrets: KubeedgeSecrets,

@@ -29,6 +29,7 @@ from kedoctor.checks.remedies.cloud import (
     restart_cloudcore,
     risk_of,
 )
+from kedoctor.checks.remedies.touches import TUNNELPORT
 
 __all__ = ["kubelet_port", "tunnelport"]
 
@@ -38,7 +39,7 @@ _AFTER_EDGECORE = 60.0
 """A restarted edgecore has its tunnel in 2 s, and its port at the latest 20 s after a conflict (facts.md §3.2)."""
 
 
-@remedy("KE302")
+@remedy("KE302", touches=TUNNELPORT)
 def tunnelport(verdict: Verdict, record: TunnelPortRecord, workload: CloudcoreWorkload) -> Plan | NoPlan:
     """The annotation without keys that lead nowhere, or an empty one that cloudcore fills at its next start."""
     if record.state is RecordState.NO_CONFIG_MAP or (record.state is RecordState.READ and not record.ports):

@@ -8,15 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-from kedoctor.changes.actions import Action, ControlUnit, EditObjectYaml, EditYaml, Restart, RestartUnit
+from kedoctor.changes.actions import (
+    Action,
+    ApplyObject,
+    ControlUnit,
+    DeleteObject,
+    EditObjectYaml,
+    EditYaml,
+    Restart,
+    RestartPods,
+    RestartUnit,
+)
 from kedoctor.declarations import Risk
 from kedoctor.errors import ChangeError
 from kedoctor.records import Record, replace
 from kedoctor.text import Text
 
-__all__ = ["MergedPlan", "NoPlan", "Plan", "PlanConflictError", "Remedy", "merge", "remedy", "risk_rank"]
+__all__ = [
+    "MergedPlan",
+    "NoPlan",
+    "Plan",
+    "PlanConflictError",
+    "Remedy",
+    "Touch",
+    "merge",
+    "remedy",
+    "risk_rank",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,7 +47,8 @@ class Plan(Record, frozen=True, kw_only=True):
 
     ``actions`` come in order; ``restarts`` are done once, after the actions of all plans that share them.
     ``prediction`` tells an operator what running edges will notice. ``settle`` is how many seconds the real parts
-    need before the checks can be believed again (facts.md §10.2).
+    need before the checks can be believed again (facts.md §10.2). One that stands ``alone`` is carried out when all
+    others are done: it is about the state that they leave.
     """
 
     code: str
@@ -37,6 +59,7 @@ class Plan(Record, frozen=True, kw_only=True):
     actions: tuple[Action, ...]
     restarts: tuple[Restart, ...] = ()
     settle: float = 0.0
+    alone: bool = False
 
 
 class NoPlan(Record, frozen=True):
@@ -45,19 +68,43 @@ class NoPlan(Record, frozen=True):
     reason: Text
 
 
+class Touch(Record, frozen=True):
+    """Objects of the cluster that a remedy may change: ``how`` (``patch``, ``replace`` or ``restart``), and where.
+
+    ``path`` is an API path whose last step may be ``*`` (any name); of a ``restart`` it is that of the pods.
+    ``replace`` stands for applying and for deleting, whose inverses make or remove an object.
+    """
+
+    how: str
+    path: str
+
+    def covers(self, action: Action) -> bool:
+        """Whether an action is of this kind."""
+        if isinstance(action, RestartPods):
+            return self.how == "restart" and self.path == f"/api/v1/namespaces/{action.namespace}/pods"
+        path = getattr(action, "object", "")
+        hows = ("replace",) if isinstance(action, ApplyObject | DeleteObject) else ("patch", "replace")
+        return bool(path) and self.how in hows and fnmatchcase(path, self.path)
+
+
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """A declared remedy: for which codes, and the function that plans."""
+    """A declared remedy: for which codes, the function that plans, and what its plans may change in the cluster."""
 
     codes: tuple[str, ...]
     plan: Callable[..., Plan | NoPlan]
+    touches: tuple[Touch, ...] = ()
 
 
-def remedy(*codes: str) -> Callable[[F], F]:
-    """Declares a function as the remedy of these checks; it gets the failing ``Verdict`` and facts by type."""
+def remedy(*codes: str, touches: tuple[Touch, ...] = ()) -> Callable[[F], F]:
+    """Declares a function as the remedy of these checks; it gets the failing ``Verdict`` and facts by type.
+
+    ``touches`` are all objects of the cluster that its plans may change; from them ``kedoctor rbac --fix`` knows which
+    rights they need.
+    """
 
     def declare(plan: F) -> F:
-        plan.__kedoctor_remedy__ = Remedy(codes, plan)  # type: ignore[attr-defined]
+        plan.__kedoctor_remedy__ = Remedy(codes, plan, touches)  # type: ignore[attr-defined]
         return plan
 
     return declare

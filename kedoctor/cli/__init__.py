@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from kedoctor import __version__
+from kedoctor.spelling import nearest
 
 __all__ = ["command"]
 
@@ -18,6 +19,10 @@ _COMMANDS = {
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
+    "baseline": "Write a file that accepts what is wrong now.",
+    "rbac": "Print the smallest roles that the checks, or their repairs, need.",
+    "backup": "Keep the settings of this site, without secrets.",
+    "diff": "Say what is different between two runs, bundles or backups, or now.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "install": "Install a side of the site from an offline bundle, each step checked.",
@@ -38,7 +43,10 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"kedoctor.cli.{cmd_name}")
-        return cast("click.Command", module.command)
+        found = cast("click.Command", module.command)
+        if not any(one.name == "config" for one in found.params):
+            found.params.append(importlib.import_module("kedoctor.cli.configuration").option())
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -49,16 +57,10 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = _nearest(args[0])
+            near = nearest(args[0], _COMMANDS)
             if not near or "Did you mean" in error.message:
                 raise
             raise click.UsageError(f"{error.message.rstrip('.')}. Did you mean {near!r}?", ctx) from error
-
-
-def _nearest(word: str) -> str:
-    import difflib  # noqa: PLC0415  only a mistyped command needs it
-
-    return next(iter(difflib.get_close_matches(word, _COMMANDS, n=1)), "")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,17 +9,20 @@ import click
 from kedoctor.cli import options
 from kedoctor.declarations import Check, Occasion
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.selection import Selection
 
 __all__ = ["command"]
 
 
 @click.command()
 @click.option("--formats", "what", flag_value="formats", help="List the report formats.")
+@click.option("--symptoms", "what", flag_value="symptoms", help="List what run --symptom can be asked about.")
 @click.option("--plugins", "what", flag_value="plugins", help="List the plugins and what was refused.")
 @options.language_option
 def command(*, what: str | None, lang: str | None) -> None:
-    """List the checks with their codes, or formats or plugins."""
-    lines = {"formats": _formats, "plugins": _plugins}.get(what or "", _checks)
+    """List the checks with their codes, or symptoms, formats or plugins."""
+    options.tell_configuration()
+    lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "", _checks)
     for line in lines(load_plugins(), options.language(lang)):
         click.echo(line)
 
@@ -35,6 +38,13 @@ def _occasion(check: Check, language: str) -> str:
     if Occasion.RUN in check.occasions:
         return ""
     return "（仅在 kedoctor install 中）" if language == "zh" else " (kedoctor install only)"
+
+
+def _symptoms(plugins: Plugins, language: str) -> Iterator[str]:
+    symptoms = plugins.symptoms()
+    for name, one in symptoms.items():
+        checks = len(Selection(symptoms=(name,)).checks(plugins.registry, symptoms))
+        yield f"{name:10}{checks:4}  {one.title.in_language(language)}"
 
 
 def _formats(plugins: Plugins, language: str) -> Iterator[str]:

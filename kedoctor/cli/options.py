@@ -6,19 +6,24 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from kedoctor.errors import OutputError, UsageError
+from kedoctor.cli.configuration import given, used
+from kedoctor.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.formats import Presentation
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins
+from kedoctor.selection import Selection
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
+from kedoctor.text import language_of
 
 __all__ = [
+    "also_options",
+    "deliver",
     "duration",
     "emit",
     "language",
@@ -26,11 +31,37 @@ __all__ = [
     "open_site",
     "output_options",
     "present",
+    "refuse_mistyped",
     "render",
+    "selection_options",
     "site_options",
+    "tell_configuration",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def tell_configuration() -> None:
+    """Says on standard error which configuration file gave defaults, if one did."""
+    configuration = used()
+    if configuration is not None:
+        click.echo(f"configuration: {configuration.path} ({', '.join(configuration.keys)})", err=True)
+
+
+def refuse_mistyped(selection: Selection, plugins: Plugins) -> None:
+    """Ends the command if a selection names what does not exist.
+
+    Raises:
+        UsageError: the command line does.
+        ConfigurationError: the configuration file does.
+    """
+    try:
+        selection.checks(plugins.registry, plugins.symptoms())
+    except UsageError as error:
+        configuration = used()
+        if configuration is None or any(map(given, ("only", "skip", "symptoms"))):
+            raise
+        raise ConfigurationError(f"{configuration.path}: {error}", hint=error.hint) from None
 
 
 def language_option(function: F) -> F:
@@ -51,6 +82,62 @@ def output_options(function: F) -> F:
         help="terminal, json, html …; kedoctor list --formats shows all.",
     )(function)
     return language_option(function)
+
+
+ALSO = ("junit", "sarif", "markdown")
+
+
+def also_options(function: F) -> F:
+    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`deliver`."""
+    for name in reversed(ALSO):
+        path = click.Path(dir_okay=False, path_type=Path)
+        function = click.option(
+            f"--{name}", metavar="FILE", type=path, help=f"Also write the report as {name} to this file."
+        )(function)
+    return function
+
+
+def deliver(
+    plugins: Plugins,
+    report: Report,
+    presentation: Presentation,
+    *,
+    format_name: str,
+    output: Path | None,
+    also: Mapping[str, Path | None],
+) -> None:
+    """Shows the report in its format, and writes it in each format of ``also`` that names a file.
+
+    Raises:
+        OutputError: something could not be written; everything else was.
+    """
+    files = [(name, path) for name, path in also.items() if path is not None]
+    failed: OutputError | None = None
+    # What is shown comes last: a reader that went away (head) must not keep the files from being written.
+    for name, path in [*files, (format_name, output)]:
+        try:
+            emit(render(plugins, report, name, presentation), path)
+        except OutputError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+
+
+def selection_options(function: F) -> F:
+    """Which checks: ``--only``, ``--skip``, ``--symptom``."""
+    function = click.option(
+        "--symptom",
+        "symptoms",
+        multiple=True,
+        metavar="NAME",
+        help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
+    )(function)
+    function = click.option(
+        "--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable."
+    )(function)
+    return click.option(
+        "--only", multiple=True, metavar="CODE", help="Only this check (code, name, or KE3xx); repeatable."
+    )(function)
 
 
 def site_options(function: F) -> F:
@@ -82,7 +169,7 @@ def open_site(
     plugins: Plugins, *, bundles: tuple[Path, ...], kubeconfig: str, context: str, side: str, root: str
 ) -> OpenSite:
     """The bundles as a site, or this machine."""
-    if bundles and (kubeconfig or context):
+    if bundles and any(map(given, ("kubeconfig", "context"))):
         raise UsageError(
             "--bundle and --kubeconfig exclude each other: a bundle holds what the API server said"
         )
@@ -93,10 +180,7 @@ def open_site(
 
 def language(chosen: str | None) -> str:
     """``en`` or ``zh``: as asked for, else as the locale's messages are."""
-    if chosen:
-        return chosen
-    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return "zh" if named.lower().startswith("zh") else "en"
+    return chosen or language_of(os.environ)
 
 
 def present(chosen_language: str | None, *, to_file: bool, verbose: bool) -> Presentation:

@@ -16,12 +16,18 @@ from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
 
-__all__ = ["command"]
+__all__ = ["chosen", "command"]
 
 
 @click.command()
 @click.option("--html", "shortcut", flag_value="html", help="A self-contained page.")
 @click.option("--json", "shortcut", flag_value="json", help="The report document itself.")
+@click.option("--junit", "shortcut", flag_value="junit", help="JUnit XML, a test case per check and subject.")
+@click.option("--sarif", "shortcut", flag_value="sarif", help="SARIF 2.1.0; with -v also what passed.")
+@click.option(
+    "--markdown", "shortcut", flag_value="markdown", help="Markdown, for a step summary or a ticket."
+)
+@click.option("--prometheus", "shortcut", flag_value="prometheus", help="Metrics for a textfile collector.")
 @click.option("--run", "run_id", metavar="ID", help="An earlier run; kedoctor history lists them.")
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.output_options
@@ -44,12 +50,17 @@ def command(
         raise UsageError(f"--{shortcut} and --format exclude each other")
     plugins = load_plugins()
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
-    report = _chosen(plugins, run_id, presentation.language, where)
+    report = chosen(plugins, run_id, presentation.language, where)
     options.emit(options.render(plugins, report, shortcut or format_name or "terminal", presentation), output)
     return 0
 
 
-def _chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> Report:
+def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> Report:
+    """The run of that id; else of the bundles, the latest one, or one that is made now.
+
+    Raises:
+        UsageError: there is no such run.
+    """
     if run_id and where["bundles"]:
         raise UsageError("--run and --bundle exclude each other")
     if run_id:

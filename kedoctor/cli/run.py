@@ -9,11 +9,15 @@ from typing import Any
 import click
 
 from kedoctor import state
+from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
+from kedoctor.cli.configuration import given
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
-from kedoctor.errors import UsageError
-from kedoctor.plugins import load_plugins
+from kedoctor.errors import ExitCode, UsageError
+from kedoctor.model import Report
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.records import replace
 from kedoctor.reports.screen import observer
 from kedoctor.selection import Selection
 
@@ -21,12 +25,15 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.option(
-    "--only", multiple=True, metavar="CODE", help="Run only this check (code, name, or KE3xx); repeatable."
-)
-@click.option("--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable.")
+@options.selection_options
 @click.option(
     "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
 )
 @click.option(
     "--fail-on",
@@ -37,6 +44,11 @@ __all__ = ["command"]
 )
 @click.option(
     "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
+)
+@click.option(
+    "--wait",
+    metavar="TIME",
+    help="Look again until all is right, at most this long (90s, 5m); with --fix: after the repairs.",
 )
 @click.option("--fix", "repair", is_flag=True, help="Repair what can be repaired; asks before each plan.")
 @click.option("--dry-run", is_flag=True, help="With --fix: show the plan and touch nothing.")
@@ -52,21 +64,28 @@ __all__ = ["command"]
     help="With --fix: the most that a repair may disturb.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.also_options
 @options.output_options
 @options.site_options
 def command(
     *,
     only: tuple[str, ...],
     skip: tuple[str, ...],
+    symptoms: tuple[str, ...],
     nodes: tuple[str, ...],
+    baseline: Path | None,
     fail_on: str,
     timeout: str,
+    wait: str | None,
     repair: bool,
     dry_run: bool,
     yes: bool,
     again: bool,
     allow: str,
     verbose: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -76,16 +95,20 @@ def command(
 
     Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
     """
-    _refuse_nonsense(repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"])
+    _refuse_nonsense(
+        repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=given("wait")
+    )
+    patience = options.duration(wait) if wait and not where["bundles"] else 0.0
     plugins = load_plugins()
     question = Question(
-        selection=Selection(only, skip),
+        selection=Selection(only, skip, symptoms),
         nodes=nodes,
+        baseline=read_baseline(baseline, plugins.registry) if baseline else None,
         fail_on=fail_on,
         deadline=options.duration(timeout),
         command=" ".join(["kedoctor", *sys.argv[1:]]),
     )
-    question.selection.checks(plugins.registry)  # a mistyped code is told before anything is looked at
+    options.refuse_mistyped(question.selection, plugins)  # before anything is looked at
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)
@@ -100,14 +123,44 @@ def command(
         report, code = fixing.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
+    if patience and code != ExitCode.CHANGE_FAILED and not dry_run:
+        report = _wait(
+            plugins, where, question, report=report, seconds=patience, language=presentation.language
+        )
+        code = report.run.exit_code
     saved = state.save(report)
-    options.emit(options.render(plugins, report, format_name, presentation), output)
+    if verbose:
+        options.tell_configuration()
+    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     if isinstance(saved, str):
         click.echo(saved, err=True)
     return code
 
 
-def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...]) -> None:
+def _wait(
+    plugins: Plugins,
+    where: dict[str, Any],
+    question: Question,
+    *,
+    report: Report,
+    seconds: float,
+    language: str,
+) -> Report:
+    from kedoctor.cli.waiting_line import waiting_line  # noqa: PLC0415  most runs do not wait
+    from kedoctor.waiting import wait_until_right  # noqa: PLC0415  as above
+
+    def look() -> Report:
+        seen = consult(plugins, options.open_site(plugins, **where), question)
+        return replace(seen, changes=report.changes)
+
+    with waiting_line(language) as watcher:
+        return wait_until_right(report, look, seconds=seconds, fail_on=question.fail_on, watcher=watcher)
+
+
+def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...], wait: bool) -> None:
+    if wait and bundles:
+        raise UsageError("--wait looks again at what is there; a bundle never changes")
     if repair and bundles:
         raise UsageError("--fix repairs the machine it runs on; a bundle only tells about another")
     if only_with_fix and not repair:

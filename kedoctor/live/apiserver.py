@@ -50,7 +50,8 @@ class Patience:
 class Call:
     """One HTTP request: when it must be over (monotonic seconds) and what to keep of a body beyond ``limit`` bytes.
 
-    ``keep`` is ``all`` (a longer body is a failure), ``start`` or ``end``.
+    ``keep`` is ``all`` (a longer body is a failure), ``start`` or ``end``. With ``unfinished`` a body that does not
+    come to its end is an answer too: as much of it as came.
     """
 
     path: str
@@ -62,11 +63,15 @@ class Call:
     repeatable: bool = True
     limit: int = 8 << 20
     keep: Literal["all", "start", "end"] = "all"
+    unfinished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said; ``cut`` when the body was longer than the call wanted. ``date`` is aware UTC."""
+    """What the server said; ``cut`` when the body was longer than the call wanted. ``date`` is aware UTC.
+
+    ``broke`` says how a body that did not come to its end broke off: ``deadline`` or ``unexpected end``.
+    """
 
     status: int
     body: bytes
@@ -74,6 +79,7 @@ class Answer:
     date: datetime | None = None
     retry_after: float = 1.0
     cut: bool = False
+    broke: str = ""
 
 
 class ApiServer:
@@ -205,9 +211,29 @@ class ApiServer:
             raise failure from None
         return connection
 
+    def dialled(self, deadline: float) -> DeadlineSocket:
+        """A connection of one's own, TLS included, for a stream; the caller closes it.
+
+        Raises:
+            ApiFailure: there is none.
+        """
+        self._be_answered()
+        try:
+            made = DeadlineSocket(self._dial(min(deadline, time.monotonic() + self.patience.first_answer)))
+        except (OSError, UnicodeError) as error:
+            raise self._failure(error) from None
+        made.deadline = deadline
+        return made
+
     def _open(self, deadline: float) -> _Connection:
-        host = self._parts.hostname or ""
+        return _Connection(*self._address(), self._dial(deadline))
+
+    def _address(self) -> tuple[str, int]:
         port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
+        return self._parts.hostname or "", port
+
+    def _dial(self, deadline: float) -> socket.socket:
+        host, port = self._address()
         proxy = proxy_for(self._parts, self.found.cluster.get("proxy-url") or "", os.environ)
         near = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
         raw = dial(*near, min(self.patience.connect, deadline - time.monotonic()))
@@ -224,7 +250,7 @@ class ApiServer:
         except BaseException:
             raw.close()
             raise
-        return _Connection(host, port, raw)
+        return raw
 
     def _tls(self) -> ssl.SSLContext:
         with self._lock:
@@ -282,8 +308,8 @@ class _Connection:
         except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError, http.client.NotConnected) as error:
             raise _StaleError(error) from None
         with response:
-            body, cut = _body(response, call)
-            self.reusable = not cut and not response.will_close
+            body, cut, broke = _body(response, call)
+            self.reusable = not cut and not broke and not response.will_close
         return Answer(
             response.status,
             body,
@@ -291,6 +317,7 @@ class _Connection:
             _date(response.headers.get("Date")),
             _seconds(response.headers.get("Retry-After")),
             cut,
+            broke,
         )
 
 
@@ -299,11 +326,22 @@ def _close_all(idle: list[_Connection]) -> None:
         idle.pop().close()
 
 
-def _body(response: http.client.HTTPResponse, call: Call) -> tuple[bytes, bool]:
-    """The body, unpacked, and whether something was left out of it."""
+def _body(response: http.client.HTTPResponse, call: Call) -> tuple[bytes, bool, str]:
+    """The body, unpacked; whether something was left out of it; and how it broke off, if that is an answer."""
+    body = bytearray()
+    try:
+        cut = _fill(body, response, call)
+    except (OSError, http.client.IncompleteRead) as error:
+        if not call.unfinished:
+            raise
+        return bytes(body), False, "deadline" if isinstance(error, TimeoutError) else "unexpected end"
+    return bytes(body), cut, ""
+
+
+def _fill(body: bytearray, response: http.client.HTTPResponse, call: Call) -> bool:
+    """Puts what is wanted of a body into ``body``; whether something was left out."""
     packed = (response.headers.get("Content-Encoding") or "").lower() == "gzip"
     unpack = zlib.decompressobj(31) if packed else None
-    body = bytearray()
     cut = False
     while piece := response.read1(_PIECE):
         while piece:
@@ -315,11 +353,12 @@ def _body(response: http.client.HTTPResponse, call: Call) -> tuple[bytes, bool]:
                     raise ApiFailure(Reason.TOO_LARGE, f"the answer is larger than {call.limit} bytes")
                 cut = True
                 if call.keep == "start":
-                    return bytes(body[: call.limit]), cut
+                    del body[call.limit :]
+                    return cut
                 del body[: len(body) - call.limit]
     if response.length or (unpack is not None and not unpack.eof):
         raise http.client.IncompleteRead(b"")
-    return bytes(body), cut
+    return cut
 
 
 def _date(value: str | None) -> datetime | None:

@@ -1,6 +1,7 @@
-"""The live cluster as a source: lists, raw paths, pod logs and access reviews of one API server.
+"""The live cluster as a source: lists, raw paths, pod logs, streams and access reviews of one API server.
 
-Nothing here changes the cluster: the two access reviews are POSTs by Kubernetes' design and create nothing.
+Nothing here changes the cluster: the two access reviews are POSTs by Kubernetes' design and create nothing, and
+what is run in a container is what a fact asks for.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from kedoctor.live.apiserver import Answer, ApiServer, Call, Patience
 from kedoctor.live.failures import ApiFailure, refusal
 from kedoctor.live.kubeconfig import Found, find_kubeconfig
 from kedoctor.live.paging import list_objects
+from kedoctor.live.pod_streams import answer_stream
 from kedoctor.objects import Object, kind_named
 from kedoctor.observations import (
     AccessReview,
     ApiAnswer,
+    AttachToPod,
+    ExecInPod,
+    FollowPodLog,
     GetPath,
     ListObjects,
     LogText,
@@ -30,6 +35,7 @@ from kedoctor.observations import (
     Unavailable,
 )
 from kedoctor.records import Record, RecordError, decode, encode
+from kedoctor.wording import describe
 
 __all__ = ["LiveCluster", "Patience"]
 
@@ -38,7 +44,7 @@ BODY_LIMIT = 8 << 20
 
 
 class LiveCluster:
-    """Answers :class:`ListObjects`, :class:`GetPath`, :class:`ReadPodLog` and :class:`ReviewAccess`.
+    """Answers the requests to a cluster: lists, raw paths, logs, streams of containers and access reviews.
 
     Looks for a configuration as kubectl does (see :func:`~kedoctor.live.kubeconfig.find_kubeconfig`) when it is
     first asked, or at once when a kubeconfig or context is named.
@@ -117,6 +123,8 @@ def _what(request: Request) -> str:
             return f"get {path}"
         case ReadPodLog(namespace, pod, container):
             return f"logs of pod {namespace}/{pod}" + (f" container {container}" if container else "")
+        case FollowPodLog() | ExecInPod() | AttachToPod():
+            return describe(request)
         case ReviewAccess():
             return f"whether {request.user or 'the current user'} may {request.verb} {request.resource}"
     raise TypeError(f"{type(request).__name__} is not a request to a cluster")
@@ -140,6 +148,8 @@ def _answer(server: ApiServer, request: Request) -> Any:
             return _get(server, request)
         case ReadPodLog():
             return _log(server, request)
+        case FollowPodLog() | ExecInPod() | AttachToPod():
+            return answer_stream(server, request)
         case ReviewAccess():
             return _review(server, request)
     raise TypeError(f"{type(request).__name__} is not a request to a cluster")

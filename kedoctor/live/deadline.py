@@ -30,6 +30,16 @@ class DeadlineSocket:
         self._arm()
         return self._wrapped.recv_into(buffer)
 
+    def send(self, data: Any) -> int:
+        """Send what fits now, or raise TimeoutError at the deadline."""
+        self._arm()
+        return self._wrapped.send(data)
+
+    def recv(self, size: int) -> bytes:
+        """Read what is there, at most ``size`` bytes; waits until the deadline for the first."""
+        self._arm()
+        return self._wrapped.recv(size)
+
     def makefile(self, *_: object, **__: object) -> io.BufferedReader:
         """A reader; the socket stays open until the reader is closed too, as with real sockets."""
         self._readers += 1

@@ -13,7 +13,15 @@ from kedoctor.observations import Reason, Request, Source, Unavailable
 __all__ = ["LiveSource"]
 
 _TOOL_LIMIT = 16 << 20  # bytes; a rule set of 10,000 services is a few MiB
-_CLUSTER = (o.ListObjects, o.GetPath, o.ReadPodLog, o.ReviewAccess)
+_CLUSTER = (
+    o.ListObjects,
+    o.GetPath,
+    o.ReadPodLog,
+    o.FollowPodLog,
+    o.ExecInPod,
+    o.AttachToPod,
+    o.ReviewAccess,
+)
 
 
 class LiveSource:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -312,9 +312,15 @@ def manager_pod() -> Object:
 
 @contextmanager
 def control_plane(
-    *, stream: bool = False, change: Callable[[list[Object]], None] | None = None
+    *,
+    stream: bool = False,
+    change: Callable[[list[Object]], None] | None = None,
+    roles: Sequence[Object] = (),
 ) -> Iterator[ControlPlane]:
-    """The site with cloudStream on or off; ``change`` may alter its objects before it starts."""
+    """The site with cloudStream on or off; ``change`` may alter its objects before it starts.
+
+    With ``roles`` (and their bindings) everybody may do what they say, and no more.
+    """
     objects = [*recorded(), *secrets(), *metrics_server()]
     named(objects, "Node", "cloud")["metadata"]["labels"]["node-role.kubernetes.io/control-plane"] = ""
     if stream:
@@ -331,5 +337,6 @@ def control_plane(
         return _READ_ONLY if who is user else _ALL
 
     tables = (KUBEEDGE, METRICS, K3S)
-    with running(objects, tokens={WEAK: user}, rbac=rules, serves=tables) as server:
+    judge = None if roles else rules
+    with running([*objects, *roles], tokens={WEAK: user}, rbac=judge, serves=tables) as server:
         yield ControlPlane(server)

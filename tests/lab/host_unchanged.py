@@ -70,10 +70,59 @@ def _mounts() -> list[str]:
 
 def _listening() -> list[str]:
     found = []
+    others = _sockets_of_other_workers()
     for name in ("tcp", "tcp6", "udp", "udp6"):
         rows = (line.split() for line in _read(f"/proc/net/{name}").splitlines()[1:])
-        found += [f"{name} {row[1]}" for row in rows if name.startswith("udp") or row[3] == _LISTEN]
+        found += [
+            f"{name} {row[1]}"
+            for row in rows
+            if (name.startswith("udp") or row[3] == _LISTEN) and row[9] not in others
+        ]
     return sorted(found)
+
+
+def _sockets_of_other_workers() -> set[str]:
+    """Inodes of sockets that another worker of the same test run holds, or a process that it started."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return set()
+    parents = _parents()
+    found: set[str] = set()
+    mine: set[str] = set()
+    for process in parents:
+        ancestors = _ancestors(process, parents)
+        if os.getppid() in ancestors:
+            (mine if os.getpid() in ancestors else found).update(_sockets(process))
+    return found - mine
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            # The name of a program, in brackets, may hold anything.
+            words = _read(f"{entry}/stat").rpartition(")")[2].split()
+            if len(words) > 1:
+                found[int(entry.name)] = int(words[1])
+    return found
+
+
+def _ancestors(process: int, parents: dict[int, int]) -> set[int]:
+    found = {process}
+    while (process := parents.get(process, 0)) and process not in found:
+        found.add(process)
+    return found
+
+
+def _sockets(process: int) -> set[str]:
+    found = set()
+    try:
+        for link in Path(f"/proc/{process}/fd").iterdir():
+            name = os.readlink(link)  # noqa: PTH115 - the target is no path
+            if name.startswith("socket:["):
+                found.add(name[8:-1])
+    except OSError:
+        return found  # it is ending
+    return found
 
 
 def _etc() -> list[str]:

@@ -123,7 +123,7 @@ class BareHost(EdgeSite):
         words = [
             "env",
             f"KEDOCTOR_FAILPOINT={failpoint or ''}",
-            "KEDOCTOR_PATIENCE=0.5",
+            "KEDOCTOR_PATIENCE=0.2",
             sys.executable,
             "-P",
         ]

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,13 @@ class Site:
 
 @contextmanager
 def site(
-    home: Path, *, stream: bool = True, change: Callable[[list[Object]], None] | None = None
+    home: Path,
+    *,
+    stream: bool = True,
+    change: Callable[[list[Object]], None] | None = None,
+    roles: Sequence[Object] = (),
 ) -> Iterator[Site]:
-    with control_plane(stream=stream, change=change) as cluster:
+    with control_plane(stream=stream, change=change, roles=roles) as cluster:
         yield Site(cluster, home)
 
 

@@ -70,7 +70,7 @@ def put(place: Path, data: bytes) -> None:
 
 def killed(host: BareHost, bundle: Path, moment: str) -> str:
     """What the install had said when it was killed with SIGKILL at that moment."""
-    argv = ["nsenter", f"--target={host.machine.leader}", "--all", "--", "env", "KEDOCTOR_PATIENCE=0.5"]
+    argv = ["nsenter", f"--target={host.machine.leader}", "--all", "--", "env", "KEDOCTOR_PATIENCE=0.2"]
     argv += [sys.executable, "-P", "-m", "kedoctor", "install", "edge", *host.arguments(bundle, "--yes")]
     said = []
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
@@ -224,7 +224,7 @@ def test_a_tool_that_fails_is_told_and_the_same_command_goes_on(bare: BareHost, 
     assert "timed out waiting for the condition" in ran.stdout
     assert "What keadm join has done stays" in ran.stdout
     said = finished(bare, bundles / "good")
-    assert "path /etc/kubeedge" in said
+    assert "move /etc/kubeedge aside" in said
     assert bare.tunnels() == 1
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
-from kedoctor.api import EditObjectYaml, Finding, NoPlan, PatchObject, Plan, Status, Verdict
+from kedoctor.api import EditObjectYaml, Finding, NoPlan, PatchObject, Plan, RestartPods, Status, Verdict
 from kedoctor.changes.hands.files import edited
 from kedoctor.changes.plan import merge
 from kedoctor.judging import verdict
+from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.records import decode
 from kedoctor.sandbox.apiserver.patch import json_patch, merge_patch
 
 T = TypeVar("T")
+
+
+@cache
+def _plugins() -> Plugins:
+    return load_plugins(directory=Path("/nonexistent"))
+
 
 WRONG = (Status.FAIL, Status.WARN)
 
@@ -43,6 +52,12 @@ def planned(answer: Plan | NoPlan, of: Verdict) -> Plan:
     assert len(set(targets)) == len(targets)
     assert answer.settle > 0
     merge([answer])
+    declared = _plugins().registry.remedies[of.code].remedy.touches
+    for action in (*answer.actions, *answer.restarts):
+        if isinstance(action, RestartPods) or hasattr(action, "object"):
+            assert any(touch.covers(action) for touch in declared), (
+                f"{of.code} does not declare {action.target}"
+            )
     return answer
 
 

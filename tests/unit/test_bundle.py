@@ -64,6 +64,15 @@ EXAMPLES: list[tuple[Request, Any]] = [
     (o.ListObjects("Node", label_selector="none=of-them"), ()),
     (o.GetPath("/version"), o.ApiAnswer(200, b'{"gitVersion": "v1.31.14"}', NOW, "application/json")),
     (o.ReadPodLog("kubeedge", "cloudcore-x"), o.LogText("")),
+    (o.FollowPodLog("default", "web"), o.StreamedAnswer(200, b"a line\n", took=0.1)),
+    (
+        o.ExecInPod("default", "web", ("echo", "nonce")),
+        o.StreamedAnswer(101, b"nonce\n", b"", 0, complete=True, took=0.2),
+    ),
+    (
+        o.AttachToPod("default", "web", until="nonce"),
+        o.StreamedAnswer(101, b"", reason="deadline", complete=False, took=10.0),
+    ),
     (o.ReviewAccess("get", "pods", subresource="log"), o.AccessReview(allowed=True, reason="RBAC")),
     (o.OpenTcp("10.99.0.1", 10003), o.Connection("10.99.0.1", 0.5)),
     (o.OpenTls("10.99.0.1", 10004), o.TlsPeer((), "TLSv1.3", "certificate required")),
@@ -367,8 +376,8 @@ def test_an_entry_that_does_not_hold_what_it_says_is_invalid(bundle: Path) -> No
     [
         (b"", "is not a bundle: empty file"),
         (b"hello", "is not a bundle: Not a gzipped file"),
-        (gzip.compress(b"hello"), "is not a bundle"),
-        (gzip.compress(b"x" * 20_000), "is not a bundle"),
+        (gzip.compress(b"hello", mtime=0), "is not a bundle"),
+        (gzip.compress(b"x" * 20_000, mtime=0), "is not a bundle"),
         (b"\x1f\x8b" + b"x" * 50, "is not a bundle"),
     ],
 )

@@ -89,9 +89,12 @@ def test_no_kubeconfig_and_no_side_is_undetermined_without_a_traceback() -> None
     [
         (["rn"], 64, "Did you mean 'run'"),
         (["run", "--nonsense"], 64, "No such option"),
-        (["run", "--only", "KE2022"], 64, "there is no check 'KE2022'"),
+        (["run", "--only", "KE2022"], 64, "there is no check 'KE2022'; did you mean 'KE202'?"),
+        (["run", "--symptom", "atach"], 64, "there is no symptom 'atach'; did you mean 'attach'?"),
         (["run", "--timeout", "soon"], 64, "is no duration"),
         (["run", "--format", "pdf", "--bundle", "DEMO"], 64, "there is no format 'pdf'"),
+        (["run", "--wait", "1m", "--bundle", "DEMO"], 64, "a bundle never changes"),
+        (["run", "--wait", "soon"], 64, "is no duration"),
         (["run", "--yes"], 64, "belong to --fix"),
         (["run", "--fix", "--bundle", "DEMO"], 64, "a bundle only tells"),
         (["run", "--bundle", "DEMO", "--kubeconfig", "x"], 64, "exclude each other"),

@@ -9,8 +9,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from report_samples import ENGLISH, every_status
 
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.reports import prometheus
+from kedoctor.yamldoc import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +38,11 @@ def test_the_readme_names_commands_and_options_that_exist() -> None:
     manual = (ROOT / "docs" / "man" / "kedoctor.1").read_text(encoding="utf-8").replace(r"\-", "-")
     for name in re.findall(r"`(?:sudo )?kedoctor ([a-z]+)", readme):
         assert f".SS kedoctor {name} " in manual, name
-    for flag in set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", readme)) - {"--no-index", "--find-links"}:
+    for flag in set(re.findall(r"`[^`]*?(--[a-z][a-z-]+)", readme)) - {
+        "--no-index",
+        "--find-links",
+        "--kedoctor",
+    }:
         assert flag in manual, flag
 
 
@@ -80,3 +87,20 @@ def test_nothing_in_the_project_names_the_machine_it_was_made_on() -> None:
         text = path.read_text(encoding="utf-8", errors="replace")
         for word in ("/work/", "/opt/pypi", ".pyenv"):
             assert word not in text, f"{name} names {word}"
+
+
+@pytest.mark.parametrize("name", ["gate-github.yml", "gate-gitlab.yml"])
+def test_the_jobs_of_a_gate_keep_both_reports(name: str) -> None:
+    text = (ROOT / "docs" / "ci" / name).read_text(encoding="utf-8")
+    assert load(text).data
+    assert "kedoctor gate --wait 10m --junit kedoctor.xml --sarif kedoctor.sarif" in text
+    assert text.count("kedoctor.xml") > 1
+
+
+def test_the_metrics_that_are_told_of_are_written() -> None:
+    text = (ROOT / "docs" / "faces.md").read_text(encoding="utf-8")
+    written = set(
+        re.findall(r"^# TYPE (\w+)", prometheus.render(every_status(), ENGLISH).decode(), re.MULTILINE)
+    )
+    told = set(re.findall(r"\bkedoctor_[a-z_]+", text)) - {"kedoctor_site"}
+    assert told <= written

@@ -161,7 +161,7 @@ def test_settings_are_answered_once_and_never_collected_or_shown() -> None:
 def test_a_plain_run_leaves_out_what_is_only_a_step_of_an_install() -> None:
     plugins = Plugins()
     plugins.register("toys", toyinstall.Toys())
-    codes = lambda selection: [one.check.code for one in selection.checks(plugins.registry)]  # noqa: E731
+    codes = lambda selection: [one.check.code for one in selection.checks(plugins.registry, {})]  # noqa: E731
     assert codes(Selection()) == []
     assert codes(Selection(only=("TOY901", "may"))) == ["TOY900", "TOY901"]
     assert len(codes(Selection(occasion=Occasion.INSTALL))) == 5

@@ -28,9 +28,10 @@ HOMES = {
     "platformdirs": ("kedoctor.state",),
     "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),
     "psutil": ("kedoctor.live.processes",),
-    "pytest": ("kedoctor.gate",),
+    "pytest": ("kedoctor.pytest_gate",),
     "rich": ("kedoctor.reports.screen",),
     "ruamel": ("kedoctor.yamldoc",),
+    "websocket": ("kedoctor.live.pod_streams",),
 }
 
 # Modules through which a check could reach the world. Reading its own data files is knowledge, not the world.

@@ -241,6 +241,17 @@ def test_a_repair_after_which_the_check_passes_stays(tmp_path: Path) -> None:
     assert desk.notes[-1].startswith("A edge1: repaired.")
 
 
+def test_a_plan_that_stands_alone_waits_for_the_others(tmp_path: Path) -> None:
+    keep = replace(plan("B", "edge1", WriteFile("/etc/kept", b"x")), alone=True)
+    round_, _ = repair(tmp_path, BEFORE, RIGHT)
+    first = round_.go([keep, plan("A", settle=5)], BEFORE)
+    assert [one.code for one in first.attended] == ["A"]
+    assert not (tmp_path / "etc/kept").exists()
+    second = round_.go([keep], BEFORE)
+    assert [one.code for one in second.attended] == ["B"]
+    assert (tmp_path / "etc/kept").exists()
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [

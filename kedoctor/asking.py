@@ -1,0 +1,122 @@
+"""What facts ask the cluster: found out by letting them ask a recorded site, and by taking its answers away.
+
+A fact is a function, so what it asks cannot be read off its declaration. But it can be made: once on a recorded site,
+and once more for each answer of it that is empty or absent instead, which is how second questions come up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kedoctor.evaluation import Context, FactCrashError, HostView, SiteView, contexts
+from kedoctor.observations import (
+    GetPath,
+    ListObjects,
+    ReadPodLog,
+    Reason,
+    Request,
+    ReviewAccess,
+    Source,
+    Unavailable,
+)
+from kedoctor.registry import FactNode, Need, Parameter, Registry
+
+__all__ = ["facts_in", "questions_of", "what_facts_ask"]
+
+_OF_CLUSTER = (GetPath, ListObjects, ReadPodLog, ReviewAccess)
+
+
+class _Listening:
+    """Passes questions on, and notes those to the cluster; some answers are replaced by others."""
+
+    def __init__(self, source: Source, instead: Mapping[Request, Any]) -> None:
+        self._source = source
+        self._instead = instead
+        self.heard: list[Request] = []
+
+    def observe(self, request: Request) -> Any:
+        """The answer, or what stands for it; a list that was not recorded is empty."""
+        if isinstance(request, _OF_CLUSTER):
+            self.heard.append(request)
+        if request in self._instead:
+            return self._instead[request]
+        answer = self._source.observe(request)
+        unknown = isinstance(answer, Unavailable) and answer.reason is Reason.NOT_RECORDED
+        return () if unknown and isinstance(request, ListObjects) else answer
+
+
+def what_facts_ask(registry: Registry, site: SiteView) -> dict[type, set[Request]]:
+    """For each fact the questions that it asks the cluster; those of the facts it is made from may be among them."""
+    asked: dict[type, set[Request]] = {}
+    _listen(registry, site, registry.facts, {}, asked)
+    first = {
+        request: {fact for fact in asked if request in asked[fact]}
+        for fact in asked
+        for request in asked[fact]
+    }
+    for request, by in first.items():
+        changed = [wanted for wanted in registry.facts if not by.isdisjoint(_closure(registry, [wanted]))]
+        for answer in _other_answers(request):
+            _listen(registry, site, changed, {request: answer}, asked)
+    return asked
+
+
+def questions_of(
+    registry: Registry, facts: Iterable[type], asked: Mapping[type, Iterable[Request]]
+) -> set[Request]:
+    """What is asked so that these facts, and all that they are made from, can be made."""
+    return {request for wanted in _closure(registry, facts) for request in asked.get(wanted, ())}
+
+
+def facts_in(parameters: Sequence[Parameter]) -> list[type]:
+    """The facts that a check, a remedy or another fact asks for by its signature."""
+    return [one.type for one in parameters if one.need in (Need.FACT, Need.EVERY_HOST)]
+
+
+def _closure(registry: Registry, facts: Iterable[type]) -> set[type]:
+    """These facts and all that they are made from."""
+    found: set[type] = set()
+    waiting = list(facts)
+    while waiting:
+        wanted = waiting.pop()
+        if wanted not in found:
+            found.add(wanted)
+            waiting += facts_in(registry.facts[wanted].parameters)
+    return found
+
+
+def _other_answers(request: Request) -> tuple[Any, ...]:
+    absent = Unavailable(Reason.ABSENT, "nothing")
+    return ((), absent) if isinstance(request, ListObjects) else (absent,)
+
+
+def _listen(
+    registry: Registry,
+    site: SiteView,
+    facts: Iterable[type],
+    instead: Mapping[Request, Any],
+    asked: dict[type, set[Request]],
+) -> None:
+    ears = {
+        id(one): _Listening(one, instead) for one in [site.cluster, *(host.source for host in site.hosts)]
+    }
+    hosts = tuple(
+        HostView(host.name, host.sides, ears[id(host.source)], host.origin, host.observed)
+        for host in site.hosts
+    )
+    whole, each = contexts(registry, SiteView(hosts, ears[id(site.cluster)]))
+    # In the order of registration a fact comes after those it is made from: what is heard now is its own, or theirs.
+    for wanted in facts:
+        for ear in ears.values():
+            ear.heard.clear()
+        for context in [whole, *each.values()]:
+            _make(context, registry.facts[wanted])
+        asked.setdefault(wanted, set()).update(request for ear in ears.values() for request in ear.heard)
+
+
+def _make(context: Context, node: FactNode) -> None:
+    try:
+        context.fact(node.provides)
+    except (FactCrashError, KeyError, AttributeError):
+        return  # a fact of hosts, asked for the site; or one that a strange answer broke

@@ -1,0 +1,55 @@
+"""``kedoctor backup``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedoctor import state
+from kedoctor.backup import new_id, without_secrets, write_backup
+from kedoctor.cli import options
+from kedoctor.errors import ExitCode, UndeterminedError
+from kedoctor.gathering import settings_of
+from kedoctor.live.host import read_identity
+from kedoctor.plugins import load_plugins
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    "directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The new directory; else one of its own among kedoctor's state.",
+)
+@options.site_options
+def command(*, directory: Path | None, **where: Any) -> int:
+    """Keep the settings of this site, before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
+
+    Secrets are told by size and fingerprint and never written. kedoctor diff DIR says later what is different. Exit code
+    3: something could not be read, or not be made safe to write; what could is kept.
+    """
+    plugins = load_plugins()
+    found = settings_of(plugins, options.open_site(plugins, **where))
+    rules = [rule for one in plugins.evidence() for rule in one.redactions]
+    safe, withheld = without_secrets(found.documents, rules)
+    if not safe:
+        raise UndeterminedError(
+            "there is nothing to keep: no settings could be read",
+            hint="; ".join(found.missing) or "run it on a cloud or edge host, or name a kubeconfig",
+        )
+    now = datetime.now(UTC)
+    target = directory or state.directory() / "backups" / new_id(now)
+    manifest = write_backup(target, safe, now=now, host=read_identity().hostname)
+    click.echo(f"{target}: {', '.join(one.name for one in manifest.documents)}.")
+    for why in found.missing:
+        click.echo(f"not kept: {why}", err=True)
+    for name in withheld:
+        click.echo(f"not kept: {name} could not be redacted safely", err=True)
+    return ExitCode.UNDETERMINED if found.missing or withheld else ExitCode.OK

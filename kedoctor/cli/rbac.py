@@ -1,0 +1,203 @@
+"""``kedoctor rbac``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedoctor.asking import facts_in, questions_of, what_facts_ask
+from kedoctor.cli import options
+from kedoctor.errors import UndeterminedError, UsageError
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.rights import Right, Role, rights_of_request, rights_of_touch, roles
+from kedoctor.selection import Selection
+from kedoctor.sites import bundled_site
+from kedoctor.text import Text
+from kedoctor.yamlrender import Layout, inline, pair
+
+__all__ = ["command", "needs"]
+
+CODES_SHOWN = 8
+_EVERY_RUN = "any"
+_WORDS = {
+    "head": Text(
+        "What kedoctor needs for {count} checks{fix}, and nothing more; the comments name the checks.",
+        zh="kedoctor 进行 {count} 项检查{fix}所需的全部权限，不含其他；注释为相应的检查代码。",
+    ),
+    "fix": Text(" and their repairs", zh="及其修复"),
+    "names": Text(
+        "Derived from a recorded site; add --bundle FILE of your site if its objects have other names.",
+        zh="根据录制的站点推导；若您站点中的对象名称不同，请加上 --bundle FILE。",
+    ),
+    "bind": Text("Give it to a user or a service account, for example:", zh="绑定给用户或服务账户，例如："),
+}
+
+
+@click.command()
+@options.selection_options
+@click.option("--fix", "repair", is_flag=True, help="Also what the repairs of these checks need.")
+@click.option("--name", default="kedoctor", show_default=True, help="The name of the roles.")
+@click.option("--user", metavar="NAME", help="Also bind the roles to this user.")
+@click.option("--service-account", metavar="NS/NAME", help="Also make and bind this service account.")
+@click.option(
+    "--bundle",
+    "bundles",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Also what is asked on the site of this bundle; repeatable.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="How to print it.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this file.")
+@options.language_option
+def command(
+    *,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    symptoms: tuple[str, ...],
+    repair: bool,
+    name: str,
+    user: str | None,
+    service_account: str | None,
+    bundles: tuple[Path, ...],
+    format_name: str,
+    output: Path | None,
+    lang: str | None,
+) -> int:
+    """Print the smallest roles with which the selected checks can see all they need.
+
+    Found out by letting the checks ask a recorded site, so it is what they really ask. Apply it with kubectl apply -f -
+    as an administrator. Without --fix nothing in it can change anything but what kubectl exec needs (KE921).
+    """
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?", name):
+        raise UsageError(f"{name!r} cannot be the name of a role")
+    subject = _subject(user, service_account)
+    plugins = load_plugins()
+    selection = Selection(only, skip, symptoms)
+    options.refuse_mistyped(selection, plugins)
+    found = needs(plugins, selection, repair=repair, bundles=bundles)
+    made = roles(found)
+    objects = [*_account(subject), *(role.body(name) for role in made)]
+    bindings = [role.binding(name, subject) for role in made] if subject else []
+    if format_name == "json":
+        listed = {"apiVersion": "v1", "kind": "List", "items": [*objects, *bindings]}
+        options.emit(json.dumps(listed, indent=2).encode() + b"\n", output)
+        return 0
+    count = len(selection.checks(plugins.registry, plugins.symptoms()))
+    language = options.language(lang)
+    lines = [
+        *_head(count, language, repair=repair),
+        *(line for one in _account(subject) for line in _document(one)),
+        *(line for role in made for line in _role(role, name)),
+        *(line for one in bindings for line in _document(one)),
+        *(() if bindings else _hint(made, name, language)),
+    ]
+    options.emit(("\n".join(lines) + "\n").encode(), output)
+    return 0
+
+
+def needs(
+    plugins: Plugins, selection: Selection, *, repair: bool, bundles: Sequence[Path] = ()
+) -> dict[Right, set[str]]:
+    """Every right that the selected checks (and their repairs) need, with the codes that need it.
+
+    Raises:
+        UndeterminedError: no plugin brings a recorded site, and no bundle was given.
+        UsageError: the selection names what does not exist.
+    """
+    registry = plugins.registry
+    checks = selection.checks(registry, plugins.symptoms())
+    sites = [*plugins.demos().values(), *([bundles] if bundles else [])]
+    if not sites:
+        raise UndeterminedError("there is no recorded site to ask", hint="give one with --bundle")
+    found: dict[Right, set[str]] = {}
+    for paths in sites:
+        asked = what_facts_ask(registry, bundled_site(paths).view)
+
+        def need(code: str, facts: Sequence[type], asked: Any = asked) -> None:
+            for request in questions_of(registry, facts, asked):
+                for right in rights_of_request(request):
+                    found.setdefault(right, set()).add(code)
+
+        for path in plugins.paths():
+            need(_EVERY_RUN, [path.members, path.about])
+        for node in checks:
+            code = node.check.code
+            need(code, facts_in(node.parameters))
+            if repair and code in registry.remedies:
+                need(code, facts_in(registry.remedies[code].parameters))
+    for node in checks:
+        remedy = registry.remedies.get(node.check.code) if repair else None
+        for touch in remedy.remedy.touches if remedy else ():
+            for right in rights_of_touch(touch):
+                found.setdefault(right, set()).add(node.check.code)
+    return found
+
+
+def _subject(user: str | None, account: str | None) -> dict[str, str]:
+    if user and account:
+        raise UsageError("--user and --service-account exclude each other")
+    if user:
+        return {"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}
+    if not account:
+        return {}
+    label = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+    if not re.fullmatch(f"{label}/{label}", account):
+        raise UsageError(f"{account!r} is no service account", hint="write it as NAMESPACE/NAME")
+    namespace, _, name = account.partition("/")
+    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+
+def _account(subject: dict[str, str]) -> list[dict[str, Any]]:
+    if subject.get("kind") != "ServiceAccount":
+        return []
+    metadata = {"name": subject["name"], "namespace": subject["namespace"]}
+    return [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}]
+
+
+# ------------------------------------------------------------------------------------------ as YAML
+
+
+def _head(count: int, language: str, *, repair: bool) -> Iterator[str]:
+    fix = _say("fix", language) if repair else ""
+    yield f"# {_say('head', language).format(count=count, fix=fix)}"
+    yield f"# {_say('names', language)}"
+
+
+def _document(body: dict[str, Any]) -> list[str]:
+    return ["---", *"".join(pair(key, value, 0, Layout()) for key, value in body.items()).splitlines()]
+
+
+def _role(role: Role, name: str) -> Iterator[str]:
+    yield from _document({key: value for key, value in role.body(name).items() if key != "rules"})
+    yield "rules:"
+    for rule, codes in role.rules:
+        more = f" +{len(codes) - CODES_SHOWN}" if len(codes) > CODES_SHOWN else ""
+        yield f"# {' '.join(codes[:CODES_SHOWN])}{more}"
+        yield f"- {inline(rule)}"
+
+
+def _hint(made: Sequence[Role], name: str, language: str) -> Iterator[str]:
+    yield f"# {_say('bind', language)}"
+    for role in made:
+        where = (
+            f"rolebinding {name} -n {role.namespace} --role"
+            if role.namespace
+            else f"clusterrolebinding {name} --clusterrole"
+        )
+        yield f"#   kubectl create {where}={name} --user=NAME"
+
+
+def _say(key: str, language: str) -> str:
+    return _WORDS[key].in_language(language)

@@ -1,0 +1,46 @@
+"""Text from a site inside Markdown (CommonMark and GitHub's additions), so that it stays text."""
+
+from __future__ import annotations
+
+import re
+
+from kedoctor.reports.plain import plain
+
+__all__ = ["code", "escaped", "fenced"]
+
+# What begins markup anywhere in a line (or ends a cell of a table), and what does at its beginning.
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+_BEGINNING = re.compile(r"^(\d*)([#>+=.)-])")
+_LINE_ENDS = re.compile(r"\s*[\n\u2028\u2029]\s*")
+# What a site of issues makes notifications or links of: @name, #12 and bare addresses of the web.
+_MENTION = re.compile(r"((?<!\w)@(?=\w)|#(?=\d))")
+_LINK = re.compile(r"://|\bwww\.", re.IGNORECASE)
+_NOTHING = "<!-- -->"
+
+
+def escaped(text: str) -> str:
+    """The text as one line of Markdown that shows just this text, mentions nobody and links nowhere."""
+    line = _LINE_ENDS.sub(" ", plain(text)).strip().replace("&", "&amp;").replace("<", "&lt;")
+    line = _SPECIAL.sub(r"\\\1", line)
+    line = _BEGINNING.sub(r"\1\\\2", line)
+    line = _MENTION.sub(rf"\1{_NOTHING}", line)
+    return _LINK.sub(lambda found: found[0].replace(":", r"\:").replace(".", r"\."), line)
+
+
+def code(text: str) -> str:
+    """The text as a code span, on one line; not for a table, where a bar would end the cell."""
+    line = _LINE_ENDS.sub(" ", plain(text))
+    fence = "`" * (_longest_run(line) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") or not line.strip() else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """The text as a code block; ``language`` is for colours."""
+    lines = plain(text)
+    fence = "`" * max(3, _longest_run(lines) + 1)
+    return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)

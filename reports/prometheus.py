@@ -1,0 +1,107 @@
+"""Prometheus' text format, for the textfile collector of node_exporter.
+
+The size depends on the site: verdicts that say the same of many edges are one series (its value says of how many),
+and single edges are listed up to :data:`EDGES`, the broken ones first; ``kedoctor_capability_edges`` counts them all.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from kedoctor.api import Presentation
+from kedoctor.model import Cell, Report, Verdict
+from kedoctor.reports.plain import plain
+
+__all__ = ["render"]
+
+EDGES = 500
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def render(report: Report, presentation: Presentation) -> bytes:
+    """The metrics, UTF-8 encoded; labels are codes and names, in no language, so the presentation changes nothing."""
+    del presentation
+    return "".join(f"{line}\n" for line in _lines(report)).encode()
+
+
+def _lines(report: Report) -> Iterator[str]:
+    run = report.run
+    yield from _metric("info", "The kedoctor that wrote this.", [({"version": report.tool.version}, 1)])
+    yield from _metric("run_timestamp_seconds", "When the run began.", [({}, run.started.timestamp())])
+    yield from _metric("run_duration_seconds", "How long the run took.", [({}, run.duration_ms / 1000)])
+    yield from _metric("run_exit_code", "The exit code of the run; 0 is well.", [({}, run.exit_code)])
+    yield from _metric("run_complete", "1 if every check had its turn.", [({}, int(run.complete))])
+    yield from _metric("run_demo", "1 if a recorded demo site was looked at.", [({}, int(run.demo))])
+    yield from _metric("causes", "Root causes, by status.", _causes(report))
+    yield from _metric(
+        "cause_subjects", "What has this root cause: the number of its subjects.", _cause_subjects(report)
+    )
+    yield from _metric(
+        "check_status",
+        "Verdicts by status; the value is the number of edges (or other subjects) one speaks of.",
+        _verdicts(report.verdicts),
+    )
+    yield from _metric("capability_edges", "Edges by capability and state.", _capability_edges(report.matrix))
+    yield from _metric(
+        "capability_state",
+        "What works on an edge, with the first broken hop and its cause; always 1.",
+        _capability_states(report.matrix),
+    )
+
+
+def _causes(report: Report) -> Iterator[Sample]:
+    found = Counter(cause.status.value for cause in report.causes)
+    # Both are always there, so that an alert has something to compare.
+    yield from (({"status": status}, found[status]) for status in ("fail", "warn"))
+
+
+def _cause_subjects(report: Report) -> Iterator[Sample]:
+    for cause in report.causes:
+        labels = {"code": cause.code, "slug": cause.slug, "hop": cause.hop, "status": cause.status.value}
+        yield labels, cause.count
+
+
+def _verdicts(verdicts: Iterable[Verdict]) -> Iterator[Sample]:
+    for one in verdicts:
+        labels = {
+            "code": one.code,
+            "slug": one.slug,
+            "status": one.status.value,
+            # A folded verdict is named after its first edge and their number, both of which change.
+            "subject": "" if one.nodes else one.subject,
+            "node": one.node,
+            "host": one.host,
+            "side": one.side,
+        }
+        yield labels, len(one.nodes) or 1
+
+
+def _capability_edges(matrix: Iterable[Cell]) -> Iterator[Sample]:
+    found = Counter((cell.name, cell.state) for row in matrix for cell in row.capabilities)
+    yield from (({"capability": name, "state": state}, count) for (name, state), count in found.items())
+
+
+def _capability_states(matrix: Iterable[Cell]) -> Iterator[Sample]:
+    ordered = sorted(matrix, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
+    for row in ordered[:EDGES]:
+        for cell in row.capabilities:
+            labels = {"edge": row.edge, "capability": cell.name, "state": cell.state}
+            yield {**labels, "hop": cell.hop, "cause": cell.cause}, 1
+
+
+def _metric(name: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]:
+    """A family of gauges; samples whose labels are the same are added up, for a series may be there but once."""
+    yield f"# HELP kedoctor_{name} {meaning}"
+    yield f"# TYPE kedoctor_{name} gauge"
+    series: dict[str, float] = {}
+    for labels, value in samples:
+        inside = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
+        key = f"kedoctor_{name}{{{inside}}}" if inside else f"kedoctor_{name}"
+        series[key] = series.get(key, 0) + value
+    yield from (f"{key} {value!r}" for key, value in series.items())
+
+
+def _label(text: str) -> str:
+    return plain(text).replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
