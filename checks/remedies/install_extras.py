@@ -5,11 +5,12 @@ from __future__ import annotations
 from kedoctor.api import PatchObject, Plan, Risk, Text, Verdict, remedy
 from kedoctor.checks.facts.nodes import SiteNodes
 from kedoctor.checks.install_extras import ENABLE_LB, cloud_side
+from kedoctor.checks.remedies.touches import NODES
 
 __all__ = ["servicelb"]
 
 
-@remedy("KE982")
+@remedy("KE982", touches=NODES)
 def servicelb(verdict: Verdict, nodes: SiteNodes) -> Plan:
     """The label on every node that is no edge."""
     names = [node.metadata.name for node in cloud_side(nodes)]

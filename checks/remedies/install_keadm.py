@@ -19,6 +19,7 @@ from kedoctor.checks.facts.keadm_release import KeadmRelease
 from kedoctor.checks.install_keadm import lacking_images
 from kedoctor.checks.remedies.cloud import NOTHING_NOTICED
 from kedoctor.checks.remedies.install_k3s import NOTHING_RUNS, placed
+from kedoctor.checks.remedies.touches import RELEASE
 
 __all__ = ["keadm_init"]
 
@@ -73,7 +74,7 @@ def keadm_program(verdict: Verdict, bundle: CloudBundle, verified: VerifiedBundl
     )
 
 
-@remedy("KE981")
+@remedy("KE981", touches=RELEASE)
 def cloudcore_release(
     verdict: Verdict,
     request: CloudRequest,
