@@ -132,6 +132,8 @@ def _settings(procedure: Procedure, values: Mapping[str, Any]) -> dict[str, Sett
         else:
             text = str(value.resolve()) if isinstance(value, Path) else "yes" if value is True else str(value)
             given[one.setting] = Setting(text)
+    if values.get("kubeconfig"):
+        given["kubeconfig"] = Setting(str(Path(values["kubeconfig"]).absolute()))
     return given
 
 

@@ -17,12 +17,16 @@ from siteworld import both_languages, cluster, made, only
 
 from kedoctor.api import (
     Addresses,
+    Clock,
     ControlUnit,
     DeleteObject,
+    FileMetadata,
+    Host,
     InterfaceAddress,
     NoPlan,
     Plan,
     Process,
+    Processes,
     Reason,
     RunProgram,
     Socket,
@@ -34,7 +38,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.apiserver import ApiserverArguments, Setting
 from kedoctor.checks.facts.clock import ClockReading
-from kedoctor.checks.facts.cloud_host import CloudProcesses, CloudSockets, HostAddresses
+from kedoctor.checks.facts.cloud_host import CloudProcesses, CloudSockets, HostAddresses, cloud_processes
 from kedoctor.checks.facts.cloud_install import CloudBundle, CloudRequest, HostFitness, VerifiedBundle
 from kedoctor.checks.facts.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.join_offer import ServedCa, join_offer
@@ -45,6 +49,7 @@ from kedoctor.checks.facts.k3s_here import (
     KeadmHere,
     KubernetesHere,
     StoredHere,
+    kubernetes_here,
 )
 from kedoctor.checks.facts.keadm_release import KeadmRelease, ReleaseState, keadm_release
 from kedoctor.checks.facts.secrets import KubeedgeSecrets
@@ -57,6 +62,7 @@ from kedoctor.checks.join_command import join_command
 from kedoctor.checks.kinds import Secret
 from kedoctor.checks.remedies import install_k3s, install_keadm
 from kedoctor.checks.version_sets import newest
+from kedoctor.observations import ListProcesses, ReadUnit, StatFile
 from kedoctor.offline.reading import read_offline_bundle
 
 CLOUD = "10.99.0.1"
@@ -96,6 +102,44 @@ def bundle(place: Path, *, without: str = "", architecture: str = "amd64") -> Cl
             (place / name).parent.mkdir(exist_ok=True)
             (place / name).write_bytes(data)
     return CloudBundle(read_offline_bundle(place), "amd64", newest())
+
+
+class Machine:
+    """A host with these units, processes and files, and nothing else."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def observe(self, request: Any) -> Any:
+        match request:
+            case ReadUnit(name=name) if name in self.names:
+                return Unit(name, "loaded", "active", "running")
+            case ReadUnit(name=name):
+                return Unit(name, "not-found", "inactive", "dead")
+            case ListProcesses():
+                found = [Process(number, 1, name, (name,)) for number, name in enumerate(self.names, 10)]
+                return Processes(tuple(found))
+            case StatFile(path=path) if path in self.names:
+                return FileMetadata(path, "file", 0o600, 0, 0, 1, NOW)
+        return Unavailable(Reason.ABSENT, str(request))
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ((), Distribution.NONE),
+        (("k3s-server",), Distribution.K3S),
+        (("k3s.service",), Distribution.K3S),
+        (("kube-apiserver", "kubelet.service"), Distribution.OTHER),
+        (("/etc/kubernetes/manifests/kube-apiserver.yaml",), Distribution.OTHER),
+        (("rke2-server.service",), Distribution.OTHER),
+        (("k3s-agent.service",), Distribution.MEMBER),
+        (("kubelet.service",), Distribution.MEMBER),
+    ],
+)
+def test_which_kubernetes_is_here(there: tuple[str, ...], expected: Distribution) -> None:
+    host, clock = Host(Machine(*there)), Clock(Machine())
+    assert kubernetes_here(host, cloud_processes(host, clock)).distribution is expected
 
 
 class TestRequest:
