@@ -28,9 +28,12 @@ _SECRETS = "/api/v1/namespaces/kubeedge/secrets"
 _BEGINS = 180.0
 """Seconds until cloudcore is at work: its pod starts, it sleeps up to 9 s, and makes its CA and its token."""
 
+_LEFT = "/var/lib/kubeedge"
+"""What cloudcore's pod makes on its host, and `keadm reset cloud` takes away (facts.md §1.3)."""
+
 _BY_HAND = Text(
-    f"take the release away with `sudo keadm reset cloud --kube-config={K3S_KUBECONFIG}` or `kubectl delete namespace kubeedge`",
-    zh=f"执行 `sudo keadm reset cloud --kube-config={K3S_KUBECONFIG}` 或 `kubectl delete namespace kubeedge` 删除该 release",
+    f"take the release away with `sudo keadm reset cloud --kube-config={K3S_KUBECONFIG}`",
+    zh=f"执行 `sudo keadm reset cloud --kube-config={K3S_KUBECONFIG}` 删除该 release",
 )
 
 
@@ -91,7 +94,7 @@ def cloudcore_release(
                 zh="不处理集群之外的程序；请停止它，或保留它而不安装",
             )
         )
-    forget = tuple(DeleteObject(f"{_SECRETS}/{name}") for name in release.secrets)
+    forget = tuple(DeleteObject(f"{_SECRETS}/{name}", remade=True) for name in release.secrets)
     init = keadm_init(request, bundle, kubernetes)
     waits = verdict.subject.startswith("deployment/")
     title = Text(
@@ -130,7 +133,7 @@ def keadm_init(request: CloudRequest, bundle: CloudBundle, kubernetes: Kubernete
             f"--kube-config={kubeconfig}",
             "--set=cloudCore.modules.dynamicController.enable=true",
         ),
-        leaves=(),
+        leaves=(_LEFT,),
         by_hand=_BY_HAND,
         seconds=300.0,
         environment=(("HOME", "/root"), ("KUBECONFIG", kubeconfig)),

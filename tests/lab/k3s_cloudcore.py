@@ -73,6 +73,7 @@ class Cloudcore:
         port = self._record()
         self._expand(settings, port)
         stream = bool((settings.get("cloudStream") or {}).get("enable"))
+        Path("/var/lib/kubeedge").mkdir(parents=True, exist_ok=True)  # its hostPath volume
         home = self._home()
         self._process = subprocess.Popen(
             [

@@ -318,6 +318,20 @@ class TestInstall:
         assert "restart of k3s" in ran.stdout or "restart k3s" in ran.stdout
         assert len(host.keadm_calls()) == 1
 
+    def test_rollback_goes_back_to_where_keadm_took_over(self, host: Host) -> None:
+        """What came after keadm is taken back; then it is said what stays and how a person undoes it."""
+        said = ""
+        for _ in range(8):
+            ran = host.machine.kedoctor("rollback")
+            said = ran.stdout + ran.stderr
+            if ran.returncode:
+                break
+        assert "keadm" in said
+        assert "sudo keadm reset cloud" in said
+        (node,) = host.objects("Node")
+        assert "svccontroller.k3s.cattle.io/enablelb" not in node["metadata"]["labels"]  # type: ignore[index]
+        assert host.machine.path("/usr/local/bin/keadm").exists()
+
 
 class TestKeadmFails:
     """What keadm says when it fails ends the install, and the next one goes on from there (B20, B28)."""
