@@ -52,7 +52,7 @@ def install_bundle(
     sandbox = _sandbox_missing(found, runtime, stored)
     if sandbox is not None and not wrong:
         yield sandbox
-    told = [one for one in fatal if one not in wrong]
+    told = [] if wrong else fatal
     if told:
         yield _short(found, told)
     if not (wrong or told or sandbox or found.bundle.packed):

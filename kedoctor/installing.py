@@ -25,6 +25,7 @@ from kedoctor.changes.carrying import (
 from kedoctor.changes.journal import Entry, Journal, Phase
 from kedoctor.changes.plan import MergedPlan, NoPlan, Plan, merge
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
+from kedoctor.declarations import Side
 from kedoctor.engine import run_checks
 from kedoctor.errors import ChangeError, ConfigurationError, ExitCode
 from kedoctor.evaluation import Context
@@ -37,6 +38,9 @@ from kedoctor.steps import Foreseen, Installed, Standing, Step, Witness
 from kedoctor.text import Text
 
 __all__ = ["Install", "stands_text"]
+
+_MORE = 60.0
+"""Seconds for checks that wait for others to be judged."""
 
 _RIGHT = Text("right", zh="符合")
 _SO = Text("already so", zh="已如此")
@@ -86,8 +90,7 @@ class Install:
         steps = self._steps()
         count = len(self.procedure.preflight)
         try:
-            if not self.dry_run:
-                self._recover()
+            self._recover()
             self._preflight(steps[:count])
             foreseen = self._survey(steps[count:])
             if foreseen and not self.dry_run:
@@ -113,16 +116,28 @@ class Install:
 
     def _judged(self, steps: Sequence[Step]) -> tuple[list[Step], Context]:
         """The steps with their verdicts as of now, and the context that remedies plan from."""
-        outcome = run_checks(self.plugins.registry, self.look().view, [step.node for step in steps])
+        # A check that reads a whole bundle on a slow disk takes longer than any other.
+        longest = max((step.node.check.deadline for step in steps), default=0.0)
+        outcome = run_checks(
+            self.plugins.registry,
+            self.look().view,
+            [step.node for step in steps],
+            deadline=longest + _MORE,
+        )
         found: dict[str, list[Verdict]] = {}
         for verdict in outcome.verdicts:
-            if not (self.member and verdict.node) or verdict.node == self.member:
+            if not self._of_others(verdict):
                 found.setdefault(verdict.code, []).append(verdict)
         judged = [
             Step(step.number, step.total, step.node, tuple(found.get(step.node.check.code, ())))
             for step in steps
         ]
         return judged, outcome.site
+
+    def _of_others(self, verdict: Verdict) -> bool:
+        """Whether it is about another node; what is judged on this host is about this one, whatever its name still is."""
+        site = verdict.side == Side.SITE.value
+        return bool(site and self.member and verdict.node) and verdict.node != self.member
 
     def _preflight(self, steps: Sequence[Step]) -> None:
         judged, _ = self._judged(steps)
@@ -202,9 +217,16 @@ class Install:
 
     def _recover(self) -> None:
         for entry in self.journal.entries():
-            for action in entry.manifest.actions if entry.phase is Phase.OPEN else ():
+            if entry.phase is not Phase.OPEN:
+                continue
+            if self.dry_run:
+                self.witness.say(_would_recover(entry))
+                continue
+            for action in entry.manifest.actions:
                 if isinstance(action, RunProgram):
                     self.witness.say(_waits_for(action))
+        if self.dry_run:
+            return
         for entry in recover(self.journal, self.actors, tell=self.witness.tell):
             self.witness.say(_recovered(entry))
 
@@ -369,6 +391,13 @@ def _waits_for(action: RunProgram) -> Text:
     return Text(
         f"An interrupted install had started {action.name}; if it still runs, its end is waited for (at most {action.seconds:.0f} s).",
         zh=f"被中断的安装曾启动 {action.name}；若仍在运行，将等待其结束（最多 {action.seconds:.0f} 秒）。",
+    )
+
+
+def _would_recover(entry: Entry) -> Text:
+    return Text(
+        f"An interrupted step ({entry.id}) would be taken back first; below is what is so now.",
+        zh=f"会先撤销一个被中断的步骤（{entry.id}）；以下为当前状态。",
     )
 
 

@@ -44,7 +44,7 @@ def _read_once(request: ReadOfflineBundle, place: Path) -> OfflineBundle:
     key, seen = (str(place), request.sums), frozenset(_listed(place))
     with _lock:
         known = _known.get(key)
-        if known is None or known[0] != seen:
+        if known is None or known[0] != seen or request.timeout <= 0:
             bundle = read_offline_bundle(
                 place, sums=request.sums, timeout=request.timeout, shown=request.path
             )

@@ -103,6 +103,7 @@ class BareHost(EdgeSite):
 
     def _install_edge(self) -> None:
         machine = self.machine
+        machine.shell("hostname shop-floor-7")  # a host is seldom called what its node will be
         # containerd's snapshots want a file system that is no overlay itself.
         machine.shell("mkdir -p /var/lib/containerd; mount -t tmpfs tmpfs /var/lib/containerd")
         self.script("/usr/local/lib/standin/edgecore", "edgecore_standin.py")
