@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, Procedure, StandIn, Symptom, hookimpl
+from kedoctor.api import DataPath, Explanation, Procedure, StandIn, Symptom, Trace, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -31,6 +31,7 @@ __all__ = [
     "kedoctor_sides",
     "kedoctor_standins",
     "kedoctor_symptoms",
+    "kedoctor_traces",
 ]
 
 _HERE = Path(__file__).parent
@@ -146,3 +147,11 @@ def kedoctor_standins() -> list[StandIn]:
     from kedoctor.checks.edgecore_standin import EDGECORE  # noqa: PLC0415  as above
 
     return [EDGECORE]
+
+
+@hookimpl
+def kedoctor_traces() -> Sequence[Trace]:
+    """The traces of ``kubectl logs``, ``exec``, ``attach`` and ``top``."""
+    from kedoctor.checks.traces import TRACES  # noqa: PLC0415  as above
+
+    return TRACES

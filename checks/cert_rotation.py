@@ -72,6 +72,7 @@ def cert_rotation(config: EdgecoreConfig, files: EdgeCertificates, log: Edgecore
             evidence=(Evidence(config.path, "rotateCertificates: false", config.line(ROTATE_KEY)),),
             commands=(f"sudo vi {config.path}   # {ROTATE_KEY}: true", "sudo systemctl restart edgecore"),
             breaks=(),
+            root=True,
         )
     failure = None if isinstance(log, Unavailable) else _last_failure(log)
     if failure is not None:

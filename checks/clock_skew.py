@@ -8,12 +8,14 @@ from kedoctor.api import (
     EveryHost,
     Evidence,
     Finding,
+    Reason,
     Side,
     Text,
     Unavailable,
     check,
     failed,
     passed,
+    skipped,
     unknown,
     warned,
 )
@@ -60,7 +62,7 @@ def clock_skew(
         commands = ("date -u", f"curl -ksI https://{config.http_server}/ca.crt | grep -i ^date")
         yield _judge(clock, config.node_name, commands, breaks=("ready",) if before_ca else ())
     if isinstance(api, Unavailable):
-        yield _not_read("", api)
+        yield _no_api(api) if api.reason is Reason.NOT_CONFIGURED else _not_read("", api)
     else:
         commands = ("date -u", "kubectl get --raw /version -v=8 2>&1 | grep -i 'date:'")
         yield _judge(api, "", commands, breaks=())
@@ -68,6 +70,16 @@ def clock_skew(
 
 def _subject(node: str) -> str:
     return node or "the host that reads the API"
+
+
+def _no_api(api: Unavailable) -> Finding:
+    return skipped(
+        Text(
+            f"There is no API server to compare a clock with: {api}.",
+            zh=f"没有可用于对照时钟的 API 服务器：{api}。",
+        ),
+        subject=_subject(""),
+    )
 
 
 def _not_read(node: str, clock: Unavailable | None) -> Finding:

@@ -100,9 +100,20 @@ def cloud_reachable(
             yield _not_probed(config, probe, sockets, log)
         elif isinstance(probe.tcp, Unavailable):
             why = _WHY[probe.tcp.reason]
-            yield _unreachable(config, probe, why, (Evidence(f"TCP to {probe.server}", str(probe.tcp)),))
+            seen = (Evidence(f"TCP to {probe.server}", str(probe.tcp)),)
+            yield _unreachable(config, probe, why, seen, root=_filtered(probe, ports))
         else:
             yield _tls(config, probe, authorities.certificates)
+
+
+def _filtered(probe: PortProbe, ports: CloudPorts) -> bool:
+    """Whether packets to this one port vanish: a host that answers on another port would refuse a closed one."""
+    lost = isinstance(probe.tcp, Unavailable) and probe.tcp.reason is Reason.TIMEOUT
+    return lost and any(
+        one.server.host == probe.server.host
+        and (not isinstance(one.tcp, Unavailable) or one.tcp.reason is Reason.REFUSED)
+        for one in ports.probes
+    )
 
 
 def _judged_elsewhere(
@@ -225,6 +236,8 @@ def _unreachable(
     why: Text,
     evidence: tuple[Evidence, ...],
     certainty: Certainty = Certainty.PROVED,
+    *,
+    root: bool = False,
 ) -> Finding:
     role = _ROLES[probe.role]
     return failed(
@@ -245,6 +258,7 @@ def _unreachable(
         breaks=role.breaks,
         hop=role.hop,
         certainty=certainty,
+        root=root,
     )
 
 

@@ -10,6 +10,7 @@ from kedoctor.api import (
     Finding,
     Risk,
     Side,
+    Status,
     Text,
     Unavailable,
     check,
@@ -142,9 +143,9 @@ def cloudstream_ports(
 ) -> Iterator[Finding]:
     """``streamPort`` against what the manager forwards to, ``tunnelPort`` against what edges dial."""
     if not config.stream_enabled:
-        yield skipped(
-            Text("cloudStream is off (KE101).", zh="cloudStream 未启用（KE101）。"), subject=_SUBJECT
-        )
+        later = _stream_port(config, manager)
+        off = Text("cloudStream is off (KE101).", zh="cloudStream 未启用（KE101）。")
+        yield later if later.status is Status.FAIL else skipped(off, subject=_SUBJECT)
         return
     if config.stream_port == config.tunnel_port:
         yield _clash(config)

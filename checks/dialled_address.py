@@ -23,9 +23,10 @@ from kedoctor.checks.facts.edge_routing import EdgeNames
 from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.path import ALL_STREAMS
 
-__all__ = ["node_address"]
+__all__ = ["FLAG", "node_address"]
 
-_FLAG = "kubelet-preferred-address-types"
+FLAG = "kubelet-preferred-address-types"
+"""The flag of kube-apiserver that orders the addresses of a Node."""
 
 
 @check(
@@ -57,7 +58,7 @@ def node_address(
     by_name = {
         host: arguments
         for host, arguments in apiservers.known().items()
-        if _FLAG in arguments.flags and arguments.kubelet_preferred_address_types[0] == "Hostname"
+        if FLAG in arguments.flags and arguments.kubelet_preferred_address_types[0] == "Hostname"
     }
     for node in edges.items:
         yield _judge(node, by_name, names)
@@ -116,7 +117,7 @@ def _no_address(node: EdgeNode) -> Finding:
 
 
 def _looked_up(node: EdgeNode, host: str, arguments: ApiserverArguments) -> Finding:
-    source = arguments.source(_FLAG)
+    source = arguments.source(FLAG)
     order = ",".join(arguments.kubelet_preferred_address_types)
     return warned(
         Text(
@@ -128,13 +129,14 @@ def _looked_up(node: EdgeNode, host: str, arguments: ApiserverArguments) -> Find
         expected=Text("InternalIP first", zh="InternalIP 在首位"),
         actual=order,
         hint=Text(
-            f"Set --{_FLAG}=InternalIP,ExternalIP,Hostname; as a stopgap add the name to /etc/hosts of {host}.",
-            zh=f"设置 --{_FLAG}=InternalIP,ExternalIP,Hostname；临时可在 {host} 的 /etc/hosts 中添加该名称。",
+            f"Set --{FLAG}=InternalIP,ExternalIP,Hostname; as a stopgap add the name to /etc/hosts of {host}.",
+            zh=f"设置 --{FLAG}=InternalIP,ExternalIP,Hostname；临时可在 {host} 的 /etc/hosts 中添加该名称。",
         ),
         subject=node.name,
         node=node.name,
-        evidence=(Evidence(source, f"--{_FLAG}={order}"),),
+        evidence=(Evidence(source, f"--{FLAG}={order}"),),
         commands=(f"getent hosts {node.hostname}  # on {host}",),
         breaks=(),
         certainty=Certainty.IMPLIED,
+        root=True,  # a flag of the API server, whatever happens on an edge
     )

@@ -47,6 +47,7 @@ __all__ = ["dnat_target"]
 
 _MANAGER = "kubectl -n kubeedge get daemonset,pods -l kubeedge=iptables-manager -o wide"
 _WRITTEN_BY_PROGRAMS = (None, "iptables-manager", "kedoctor")
+_USUAL_PORT = 10003  # where iptables-manager always leads (facts.md §3.4)
 _RIGHT_ENOUGH = frozenset({Place.CLOUDCORE, Place.IPVS_ADDRESS, Place.NOT_KNOWN})
 
 
@@ -316,6 +317,8 @@ def _wrong(
     by = whose(rule) if rule is not None else Text("a rule", zh="规则")
     backend = f" in iptables-{rule.backend}" if rule is not None else ""
     sure = proved if proved is not None else True
+    # A rule for the usual port is right again once cloudcore's streamPort is (KE102).
+    follows = target.place is Place.OTHER_PORT and target.port == _USUAL_PORT
     return failed(
         Text(
             f"Port {diversion.port} is diverted to {target} by {by.en}{backend}, the wrong place: {why.en}.",
@@ -328,6 +331,7 @@ def _wrong(
         evidence=_evidence(target),
         commands=_commands(rule),
         certainty=Certainty.PROVED if sure else Certainty.IMPLIED,
+        root=rule is not None and rule.owner != "iptables-manager" and not follows,
     )
 
 

@@ -87,6 +87,16 @@ def edge_cert_loaded(
             subject=node,
             node=node,
         )
+    if rotated is None and not clock.checked and certificate.not_before > clock.now:
+        return unknown(
+            Text(
+                f"The clock of {node} says {day(clock.now)}, before its certificate was issued, and was compared with nothing: when edgecore started cannot be told by it.",
+                zh=f"{node} 的时钟为 {day(clock.now)}，早于证书签发时间，且没有可对照的时间：无法据此判断 edgecore 的启动时间。",
+            ),
+            subject=node,
+            node=node,
+            commands=("date -u",),
+        )
     refused = None if isinstance(log, Unavailable) else log.tunnel_error()
     return _old_pair(config, certificate, unit, quoted(refused) if refused else "")
 

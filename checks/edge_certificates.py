@@ -292,7 +292,7 @@ def _out_of_date(
 ) -> Finding:
     node = config.node_name
     if now is Validity.EXPIRED:
-        age = span(clock.now - certificate.not_after)
+        age = span(clock.reference_time - certificate.not_after)
         summary = Text(
             f"The certificate of {node} expired on {day(certificate.not_after)} ({age.en} ago): cloudcore refuses it on 10000, 10002 and 10004, and edgecore cannot renew it any more.",
             zh=f"{node} 的证书已于 {day(certificate.not_after)} 过期（{age.zh}前）：cloudcore 在 10000、10002、10004 上均拒绝它，edgecore 也无法再自行更新。",
@@ -311,7 +311,7 @@ def _out_of_date(
         node=node,
         evidence=(
             _dates(files.certificate, certificate),
-            Evidence("date -u", f"{day(clock.now)} (compared with {clock.reference})"),
+            Evidence("date -u", f"{day(clock.now)}; {clock.reference} has {day(clock.reference_time)}"),
         ),
         commands=reissue(files, config.path),
     )

@@ -1,4 +1,4 @@
-"""Lines of edgecore that tell of a fault and that no other check reads (facts.md §5.4, §5.5).
+"""Lines of edgecore that tell of a fault and that no other check reads (facts.md §5.4, §5.5), by the table of logs.
 
 Noise never counts: lines of the first minutes of a run, lines that are long past, and failures after which the same
 thing went well. A line that is only a consequence is one by ``explained_by``.
@@ -7,7 +7,7 @@ thing went well. A line that is only a consequence is one by ``explained_by``.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from kedoctor.api import Evidence, Finding, Side, Text, check, passed, warned
@@ -15,137 +15,20 @@ from kedoctor.checks.explanations import NO_TUNNEL, NOT_READY
 from kedoctor.checks.facts.edgecore import EdgeName
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog, quoted
 from kedoctor.checks.klog import LogLine
+from kedoctor.checks.log_knowledge import LogUse, Message, knowledge
+from kedoctor.checks.log_words import filled, named
 
-__all__ = ["KNOWN_LINES", "KnownLine", "edgecore_log"]
+__all__ = ["edgecore_log"]
 
+_CODE = "KE711"
 _RECENT = timedelta(minutes=15)
 _STARTING = timedelta(seconds=120)
 _VERSION, _FIRST = "Version: v", 10  # what edgecore says among its first lines
 _TRACES = ("sudo journalctl -u edgecore -n 200 --no-pager | grep -E ' [EF][0-9]{4} '",)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownLine:
-    """A failure by its words: what it means, where on the path it is, and how often it must be seen to count.
-
-    ``healed`` are words of a later line that end it.
-    """
-
-    pattern: re.Pattern[str]
-    meaning: Text
-    hop: str
-    least: int = 1
-    healed: str = ""
-
-
-KNOWN_LINES = (
-    KnownLine(
-        re.compile(r'request (logs|metrics) error Get "http://127\.0\.0\.1:10350/.*connection refused'),
-        Text(
-            "requests came through the tunnel and edged was not on 127.0.0.1:10350",
-            zh="请求已通过隧道到达，但 edged 不在 127.0.0.1:10350",
-        ),
-        "edged",
-    ),
-    KnownLine(
-        re.compile(r"failed to Update KubeletEndpoint Port"),
-        Text(
-            "the cloud could not write the tunnel port into this Node and dropped the tunnel",
-            zh="云端无法将隧道端口写入该 Node，因而断开隧道",
-        ),
-        "session",
-    ),
-    KnownLine(
-        re.compile(
-            r"Container runtime sanity check failed|Container runtime not ready|container runtime is down"
-        ),
-        Text("the container runtime does not answer", zh="容器运行时没有应答"),
-        "runtime",
-    ),
-    KnownLine(
-        re.compile(r"PLEG is not healthy: pleg was last seen active"),
-        Text(
-            "the container runtime is too slow to be asked for its containers",
-            zh="容器运行时过慢，无法及时列出容器",
-        ),
-        "runtime",
-        least=2,
-    ),
-    KnownLine(
-        re.compile(r"Container runtime network not ready|cni plugin not initialized"),
-        Text("the container runtime has no CNI network", zh="容器运行时没有 CNI 网络"),
-        "runtime",
-        least=2,
-    ),
-    KnownLine(
-        re.compile(r"failed to get sandbox image"),
-        Text(
-            "the sandbox image is not there and cannot be fetched, so no pod starts",
-            zh="缺少沙箱镜像且无法拉取，Pod 无法启动",
-        ),
-        "runtime",
-    ),
-    KnownLine(
-        re.compile(r"expected cgroupsPath to be of format"),
-        Text(
-            "edgecore and the runtime use different cgroup drivers", zh="edgecore 与运行时的 cgroup 驱动不同"
-        ),
-        "runtime",
-    ),
-    KnownLine(
-        re.compile(r"failed to get kubelet healthz syncloop"),
-        Text(
-            "edgecore does not reach itself as localhost and starts no pods",
-            zh="edgecore 无法通过 localhost 访问自身，不会启动 Pod",
-        ),
-        "edged",
-        least=5,
-    ),
-    KnownLine(
-        re.compile(r"TLSClientConnect error failed to get Local IP address"),
-        Text(
-            "edgecore finds no address of its own and does not dial the tunnel",
-            zh="edgecore 找不到自身地址，不会建立隧道",
-        ),
-        "tunnel",
-        least=2,
-    ),
-    KnownLine(
-        re.compile(r"Unable to register node with API server"),
-        Text("this edge cannot register its Node", zh="该边缘无法注册 Node"),
-        "link",
-        least=3,
-        healed="Successfully registered node",
-    ),
-    KnownLine(
-        re.compile(r"max retry count reached when connecting to cloud"),
-        Text("the hub link to the cloud does not come up", zh="到云端的 hub 连接无法建立"),
-        "link",
-        least=2,
-        healed="Websocket connect to cloud access successful",
-    ),
-    KnownLine(
-        re.compile(r"no space left on device"),
-        Text("the disk is full", zh="磁盘已满"),
-        "edgecore",
-    ),
-    KnownLine(
-        re.compile(r"database disk image is malformed"),
-        Text("edgecore's database is broken", zh="edgecore 的数据库已损坏"),
-        "edgecore",
-    ),
-    KnownLine(
-        re.compile(r"Read Message error|write ping message error"),
-        Text("the tunnel breaks again and again", zh="隧道反复中断"),
-        "tunnel",
-        least=4,
-    ),
-)
-"""Of the last run, in the order of the path that is worth telling first."""
-
-
 @check(
-    code="KE711",
+    code=_CODE,
     slug="edgecore-log",
     title=Text("edgecore's log tells of no other fault", zh="edgecore 日志中没有其他故障"),
     side=Side.EDGE,
@@ -171,10 +54,10 @@ KNOWN_LINES = (
     references=("facts.md §5.4", "facts.md §5.5"),
 )
 def edgecore_log(log: EdgecoreLog, name: EdgeName) -> Finding:
-    """The known line that was seen last and often enough, in this run of edgecore and not long ago."""
-    found = [(known, lines) for known in KNOWN_LINES if (lines := _recent(log, known))]
-    if found:
-        return _told(name.name, *found[0])
+    """The known line that says most, if it was seen often enough, in this run of edgecore and not long ago."""
+    found = next(_counting(log), None)
+    if found is not None:
+        return _told(name.name, *found)
     return passed(
         Text(
             f"edgecore of {name.name} tells of no known fault.",
@@ -185,21 +68,36 @@ def edgecore_log(log: EdgecoreLog, name: EdgeName) -> Finding:
     )
 
 
-def _recent(log: EdgecoreLog, known: KnownLine) -> tuple[LogLine, ...]:
-    """The lines that count, oldest first; none when there are too few of them or it has healed."""
-    run = log.last_run
-    started = _started(run)
-    found: list[LogLine] = []
-    for line in reversed(run):
-        if known.healed and known.healed in line.raw:
-            break
-        if line.time is None:
+def _counting(log: EdgecoreLog) -> Iterator[tuple[LogUse, Text, LogLine, int]]:
+    """What was seen often enough, what says most first: its meaning, its last line, and how many there are."""
+    table = knowledge()
+    seen: dict[str, list[tuple[LogLine, re.Match[str]]]] = {}
+    for line in _recent(log):
+        found = table.in_log(_CODE, line.raw)
+        if found is not None:
+            seen.setdefault(found[0].text, []).append((line, found[1]))
+    for message in table.of_logs[_CODE]:
+        lines = seen.get(message.text, [])
+        if message.logs and len(lines) >= message.logs.least and not _healed(log, message, lines[-1][0]):
+            last, match = lines[-1]
+            yield message.logs, filled(message.meaning, named(match.groupdict())), last, len(lines)
+
+
+def _recent(log: EdgecoreLog) -> Iterator[LogLine]:
+    """The lines of this run that count, oldest first: not long past, and not of its first minutes."""
+    started = _started(log.last_run)
+    for line in log.last_run:
+        if line.time is None or log.read - line.time > _RECENT:
             continue
-        if log.read - line.time > _RECENT or (started is not None and line.time - started < _STARTING):
-            break
-        if known.pattern.search(line.raw):
-            found.append(line)
-    return tuple(reversed(found)) if len(found) >= known.least else ()
+        if started is None or line.time - started >= _STARTING:
+            yield line
+
+
+def _healed(log: EdgecoreLog, message: Message, last: LogLine) -> bool:
+    """Whether a later line says that it went well since."""
+    words = message.logs.healed if message.logs else ""
+    well = log.newest(words) if words else None
+    return well is not None and well.time is not None and last.time is not None and well.time >= last.time
 
 
 def _started(run: tuple[LogLine, ...]) -> datetime | None:
@@ -207,16 +105,16 @@ def _started(run: tuple[LogLine, ...]) -> datetime | None:
     return next((line.time for line in run[:_FIRST] if _VERSION in line.message), None)
 
 
-def _told(node: str, known: KnownLine, lines: tuple[LogLine, ...]) -> Finding:
-    last = lines[-1]
+def _told(node: str, use: LogUse, meaning: Text, last: LogLine, count: int) -> Finding:
     return warned(
         Text(
-            f"edgecore of {node} says, {len(lines)} times within a quarter of an hour, that {known.meaning.en}.",
-            zh=f"{node} 的 edgecore 在最近一刻钟内 {len(lines)} 次报告：{known.meaning.zh}。",
+            f"edgecore of {node} says, {count} times within a quarter of an hour, that {meaning.en}.",
+            zh=f"{node} 的 edgecore 在最近一刻钟内 {count} 次报告：{meaning.zh}。",
         ),
         expected=Text("no such line", zh="没有此类日志"),
         actual=quoted(last),
-        hint=Text(
+        hint=use.hint
+        or Text(
             "Look at the lines around it; the page of this code says what each means.",
             zh="查看其前后的日志；本代码的说明页解释了各行含义。",
         ),
@@ -225,5 +123,5 @@ def _told(node: str, known: KnownLine, lines: tuple[LogLine, ...]) -> Finding:
         evidence=(Evidence("journalctl -u edgecore", quoted(last)),),
         commands=_TRACES,
         breaks=(),
-        hop=known.hop,
+        hop=use.hop,
     )

@@ -193,6 +193,7 @@ def _down(unit: Unit, log: EdgecoreLog | Unavailable, node: str, *, process_gone
         node=node,
         evidence=_evidence(unit, last),
         commands=_COMMANDS,
+        root=not crashed,  # somebody stopped it
     )
 
 
@@ -219,7 +220,7 @@ def _idle(sockets: EdgeSockets | Unavailable) -> bool:
     if isinstance(sockets, Unavailable) or not sockets.sockets.owners_complete:
         return False
     own = [socket for socket in sockets.sockets.items if socket.process == "edgecore"]
-    serves = any(s.state == "LISTEN" and s.local_port == EDGED_PORT for s in own)
+    serves = any(s.state == "LISTEN" for s in own)  # edged may have been moved (KE205)
     dials = any(
         s.state in ("ESTABLISHED", "SYN_SENT") and not s.remote_address.startswith("127.") for s in own
     )

@@ -29,6 +29,10 @@ FILES = (
     # Archives of images: only their names.
     "/var/lib/rancher/k3s/agent/images/*.tar",
     "/var/lib/kedoctor/images/*.tar",
+    # Where an offline bundle lies: only the directory.
+    "/var/lib/kedoctor/offline/images",
+    "/opt/kubeedge-*/images",
+    "/root/kubeedge-*/images",
     # Backups: only their tables of contents.
     "/var/lib/kedoctor/backups/*/manifest.json",
     "/etc/kubernetes/**",

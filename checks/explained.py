@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from kedoctor.api import Explanation, InChinese, Note, Parts, Statement, SuspectedCause, Text
 from kedoctor.checks.error_text import ErrorText, family_of, host_kind
 from kedoctor.checks.log_knowledge import Knowledge
+from kedoctor.checks.log_words import filled
 from kedoctor.checks.suspicion import Suspect, Told
 
 __all__ = ["explanation"]
@@ -16,20 +17,6 @@ __all__ = ["explanation"]
 _MOST = 40  # statements listed
 _QUOTE = 400  # characters of a line quoted
 
-# What stands in a sentence where the text names nothing.
-_UNNAMED = {
-    "host": Text("that address", zh="该地址"),
-    "port": Text("its port", zh="相应端口"),
-    "node": Text("the edge", zh="该边缘"),
-    "wanted": Text("the address dialled", zh="所访问的地址"),
-    "valid": Text("other names", zh="其他名称"),
-    "end": Text("earlier", zh="此前"),
-    "now": Text("later", zh="更晚的时间"),
-    "user": Text("this user", zh="该用户"),
-    "verb": Text("do", zh="操作"),
-    "resource": Text("this", zh="该资源"),
-    "address": Text("asked for", zh="所请求的地址"),
-}
 # Words that are written small also at the beginning of a sentence.
 _NAMES = {
     *("cloudcore", "edgecore", "edged", "keadm", "kubectl", "systemd", "metrics-server", "iptables-manager"),
@@ -102,7 +89,7 @@ def _cause(suspect: Suspect, table: Knowledge) -> SuspectedCause:
     info = table.codes[suspect.code]
     pointer = suspect.strongest
     values = _values(pointer.told) if pointer.told else {}
-    summary = _filled(info.why, values)
+    summary = filled(info.why, values)
     said = pointer.meaning or (_meaning(pointer.told) if pointer.told else summary)
     why = _sentence(Text(f"{said.en}; {summary.en}", zh=f"{said.zh}；{summary.zh}"))
     summary = _sentence(summary)
@@ -126,7 +113,7 @@ def _meaning(told: Told) -> Text:
     said = told.message.meaning if told.message else told.parts.leg.meaning if told.parts.leg else None
     if told.message and (told.message.codes or told.tells in ("benign", "ok")):
         error = None  # the sentence is about the error already
-    texts = [_filled(text, values) for text in (said, error and error.meaning) if text]
+    texts = [filled(text, values) for text in (said, error and error.meaning) if text]
     return Text(": ".join(text.en for text in texts), zh="：".join(text.zh for text in texts))
 
 
@@ -141,13 +128,6 @@ def _values(told: Told) -> dict[str, Text]:
     if number := parts.endpoint.port:
         values["port"] = Text(f"port {number}", zh=f"端口 {number}")
     return values
-
-
-def _filled(text: Text, values: Mapping[str, Text]) -> Text:
-    known = {**_UNNAMED, **values}
-    en = text.en.format_map(defaultdict(str, {name: one.en for name, one in known.items()}))
-    zh = text.zh.format_map(defaultdict(str, {name: one.zh for name, one in known.items()}))
-    return Text(en, zh=zh)
 
 
 def _sentence(text: Text) -> Text:
@@ -197,8 +177,8 @@ def _notes(parts: ErrorText) -> list[Note]:
     }
     if number := parts.endpoint.port:
         values["port"] = Text(f"port {number}", zh=f"端口 {number}")
-    filled = {part: _filled(text, values) for part, text in told.items() if text}
-    return [Note(part, text.en, InChinese(meaning=_TIGHT.sub(" ", text.zh))) for part, text in filled.items()]
+    texts = {part: filled(text, values) for part, text in told.items() if text}
+    return [Note(part, text.en, InChinese(meaning=_TIGHT.sub(" ", text.zh))) for part, text in texts.items()]
 
 
 def _statements(told: Sequence[Told]) -> tuple[Statement, ...]:
@@ -206,7 +186,7 @@ def _statements(told: Sequence[Told]) -> tuple[Statement, ...]:
     order = {"cause": 0, "sign": 1, "follows": 2, "start": 2, "context": 3, "ok": 4, "benign": 5}
     by_meaning: dict[tuple[object, bool], list[Told]] = defaultdict(list)
     for one in told:
-        by_meaning[(one.message or _meaning(one).en, one.over)].append(one)
+        by_meaning[(one.message.meaning if one.message else _meaning(one), one.over)].append(one)
     groups = sorted(
         by_meaning.values(), key=lambda group: (group[0].over, order[group[0].tells], -_newest(group))
     )

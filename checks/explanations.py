@@ -7,7 +7,7 @@ edgeStream switched off never makes a node NotReady, a missing DNAT rule never b
 
 from __future__ import annotations
 
-__all__ = ["NOT_READY", "NO_DIVERSION", "NO_SAMPLE", "NO_TUNNEL"]
+__all__ = ["EDGECORE_ENDS", "NOT_READY", "NO_DIVERSION", "NO_SAMPLE", "NO_TUNNEL"]
 
 CLOUDCORE_DOWN = ("KE103", "KE105", "KE108", "KE111", "KE113", "KE501")
 """Cloudcore does not run, or runs without its ports."""
@@ -24,6 +24,9 @@ EDGECORE_DOWN = (
     "KE713",
 )
 """Edgecore does not run, or has given up."""
+
+EDGECORE_ENDS = ("KE201", "KE204", "KE213", "KE401", "KE409", "KE504", "KE701", "KE705", "KE706", "KE713")
+"""Edgecore ends again and again."""
 
 CLOUD_OUT_OF_REACH = ("KE505", "KE506")
 """The network between the edge and the ports of the cloud."""

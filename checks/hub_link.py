@@ -23,7 +23,7 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.explanations import CLOUD_OUT_OF_REACH, EDGE_REFUSED, EDGECORE_DOWN
+from kedoctor.checks.explanations import CLOUD_OUT_OF_REACH, EDGECORE_ENDS
 from kedoctor.checks.facts.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.cloudcore_lines import WINDOW, CloudcoreLines
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
@@ -196,7 +196,8 @@ _OFTEN = 3
     side=Side.SITE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="session",
-    explained_by=(*EDGECORE_DOWN, *EDGE_REFUSED, *CLOUD_OUT_OF_REACH, "KE110", "KE410"),
+    # What makes edgecore start, or the hub connect, again and again; who is refused never has a session to lose.
+    explained_by=(*EDGECORE_ENDS, *CLOUD_OUT_OF_REACH, "KE110"),
     remedy=Text(
         "Give each machine a name of its own (hostnameOverride, new certificate).",
         zh="为每台机器使用各自的名称（hostnameOverride 与新证书）。",

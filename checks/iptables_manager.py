@@ -142,6 +142,7 @@ def _absent(
             evidence=evidence,
             commands=commands,
             certainty=Certainty.IMPLIED if instead is None else Certainty.PROVED,
+            root=not manager.on(host.node),  # what keeps a pod away is in the DaemonSet or the node itself
         )
     return warned(
         Text(

@@ -10,6 +10,7 @@ from kedoctor.api import (
     EveryHost,
     Evidence,
     Finding,
+    Reason,
     Risk,
     Side,
     Text,
@@ -17,6 +18,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    skipped,
     unknown,
     warned,
 )
@@ -84,6 +86,14 @@ def join_token(
 
 def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailable) -> Finding:
     text = secrets if isinstance(secrets, Unavailable) else secrets.token
+    if isinstance(text, Unavailable) and text.reason is Reason.NOT_CONFIGURED:
+        return skipped(
+            Text(
+                f"The join token is in a Secret, and there is no API server to ask: {text}.",
+                zh=f"加入令牌保存在 Secret 中，而此处没有可访问的 API 服务器：{text}。",
+            ),
+            subject=_OBJECT,
+        )
     if isinstance(text, Unavailable):
         return unknown(
             Text(f"The join token was not read: {text}.", zh=f"未能读取加入令牌：{text}。"), subject=_OBJECT

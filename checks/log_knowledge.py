@@ -1,6 +1,7 @@
 """What programs print and what it means: the table ``data/log-knowledge.yaml``, ready to be searched.
 
-The table names its sources (``facts.md §3.1, §5, §8.4``, ``testbed.md``); this module only reads it.
+The table names its sources (``facts.md §3.1, §5, §8.4``, ``testbed.md``); this module only reads it. ``kedoctor
+explain`` and the checks of logs (KE112, KE607, KE711) know what it holds and nothing beside it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from kedoctor.api import Text
+from kedoctor.api import Text, decode_yaml
 from kedoctor.checks.pattern_words import common_parts, fixed_words
-from kedoctor.yamldoc import load
 
-__all__ = ["CodeInfo", "ErrorKind", "Knowledge", "Leg", "Message", "Port", "knowledge"]
+__all__ = ["CodeInfo", "ErrorKind", "Knowledge", "Leg", "LogUse", "Message", "Port", "knowledge"]
 
 PERSON = "person"
+_WEIGHT = {"cause": 0, "sign": 1, "log": 1, "follows": 2, "start": 2}  # what a check of logs tells first
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,27 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A text of the table; the fields are described at its head. ``tells`` of noise is ``benign``."""
+class LogUse:
+    """How a check of logs looks for a text: at which hop it is a fault, how often it must stand there to count.
 
-    pattern: re.Pattern[str]
-    words: tuple[str, ...]
+    ``healed`` are words of a later line that end it; ``hint`` is what to do, where the text alone says so.
+    """
+
+    check: str
+    hop: str
+    least: int
+    healed: str
+    hint: Text | None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text of the table; the fields are described at its head. ``tells`` of noise is ``benign``.
+
+    Patterns are compiled when they are first needed: of the table a run needs few, and ``explain`` not all.
+    """
+
+    text: str
     component: str
     versions: str
     severity: str
@@ -82,8 +99,31 @@ class Message:
     leg: str
     codes: tuple[str, ...]
     settles: frozenset[str]
-    node: re.Pattern[str] | None
+    names: str
+    logs: LogUse | None
     meaning: Text
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What the text looks like."""
+        return re.compile(self.text, re.IGNORECASE)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Of which every match has one, in lower case."""
+        return fixed_words(self.text)
+
+    @cached_property
+    def node(self) -> re.Pattern[str] | None:
+        """What finds the edge's name where ``pattern`` does not."""
+        return re.compile(self.names, re.IGNORECASE) if self.names else None
+
+    def place(self, text: str, match: re.Match[str]) -> str:
+        """The name or address of the edge that the text is about, or nothing."""
+        if self.node and (named := self.node.search(text)):
+            return named["node"]
+        groups = match.groupdict()
+        return groups.get("node") or groups.get("host") or ""
 
     @property
     def of_people(self) -> bool:
@@ -147,6 +187,36 @@ class Knowledge:
         return [_message(one, self._data["defaults"]) for one in self._data["messages"]]
 
     @cached_property
+    def _noise(self) -> list[Message]:
+        return [one for one in self.messages if one.tells == "benign"]
+
+    @cached_property
+    def of_logs(self) -> dict[str, list[Message]]:
+        """By check the texts it looks for in its program's log, those that state a cause first."""
+        found: dict[str, list[Message]] = {}
+        for message in sorted(self.messages, key=lambda one: _WEIGHT.get(one.tells, 0)):
+            if message.logs:
+                found.setdefault(message.logs.check, []).append(message)
+        return found
+
+    def in_log(self, check: str, text: str) -> tuple[Message, re.Match[str]] | None:
+        """The first of the check's texts that stands in a line of that log, noise in the line left out."""
+        lowered = text.lower()
+        for message in self.of_logs[check]:
+            if _may_match(message.words, lowered) and message.pattern.search(text):
+                match = message.pattern.search(self._without_noise(text))
+                if match:
+                    return message, match
+        return None
+
+    def _without_noise(self, text: str) -> str:
+        lowered = text.lower()
+        for noise in self._noise:
+            if _may_match(noise.words, lowered):
+                text = noise.pattern.sub(" ", text)
+        return text
+
+    @cached_property
     def _speakers(self) -> list[tuple[str, re.Pattern[str], str]]:
         kinds = ("source", "unit", "begins")
         return [
@@ -197,7 +267,7 @@ class Knowledge:
         """The texts of the table that occur; those that people write only if ``people``."""
         lowered = text.lower()
         for message in self.messages:
-            if message.of_people and not people:
+            if message.tells == "log" or (message.of_people and not people):
                 continue
             if _may_match(message.words, lowered) and (match := message.pattern.search(text)):
                 yield message, match
@@ -207,11 +277,16 @@ class Knowledge:
 def knowledge() -> Knowledge:
     """The table, read once."""
     source = resources.files("kedoctor.checks") / "data" / "log-knowledge.yaml"
-    return Knowledge(load(source.read_bytes()).data)
+    return Knowledge(decode_yaml(source.read_bytes()))
 
 
 def _may_match(words: tuple[str, ...], lowered: str) -> bool:
     return not words or any(word in lowered for word in words)
+
+
+def _use(one: Mapping[str, Any]) -> LogUse:
+    hint = _text(one["hint"]) if "hint" in one else None
+    return LogUse(one["check"], one["hop"], one.get("least", 1), one.get("healed", ""), hint)
 
 
 def _text(one: Mapping[str, Any]) -> Text:
@@ -226,8 +301,7 @@ def _leg(name: str, one: Mapping[str, Any]) -> Leg:
 
 def _message(one: Mapping[str, Any], defaults: Mapping[str, Any]) -> Message:
     return Message(
-        pattern=re.compile(one["pattern"], re.IGNORECASE),
-        words=fixed_words(one["pattern"]),
+        text=one["pattern"],
         component=one["component"],
         versions=one.get("versions", defaults["versions"]),
         severity=one.get("severity", defaults["severity"]),
@@ -235,6 +309,7 @@ def _message(one: Mapping[str, Any], defaults: Mapping[str, Any]) -> Message:
         leg=one.get("leg", ""),
         codes=tuple(one.get("codes", ())),
         settles=frozenset(one.get("settles", ())),
-        node=re.compile(one["node"], re.IGNORECASE) if "node" in one else None,
+        names=one.get("node", ""),
+        logs=_use(one["logs"]) if "logs" in one else None,
         meaning=_text(one["meaning"]),
     )

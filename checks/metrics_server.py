@@ -111,6 +111,7 @@ def _no_pod(server: MetricsServer) -> Finding:
             f"kubectl -n {server.namespace} get deployment,replicaset -l k8s-app=metrics-server",
             f"kubectl -n {server.namespace} scale deployment {name} --replicas=1",
         ),
+        root=scaled_down,
     )
 
 
@@ -205,7 +206,7 @@ def metrics_placement(
         return
     for node in server.nodes:
         if node in edges.names:
-            yield _misplaced(server, node, *_on_edge(node))
+            yield _misplaced(server, node, *_on_edge(node), root=True)
         elif node in cloud.names or node in diversion.nodes or manager.ready_on(node):
             yield passed(_well_placed(node, cloud), subject=node)
         else:
@@ -251,7 +252,13 @@ def _bare(node: str) -> tuple[Text, Text]:
 
 
 def _misplaced(
-    server: MetricsServer, node: str, summary: Text, hint: Text, *, certainty: Certainty = Certainty.PROVED
+    server: MetricsServer,
+    node: str,
+    summary: Text,
+    hint: Text,
+    *,
+    certainty: Certainty = Certainty.PROVED,
+    root: bool = False,
 ) -> Finding:
     name = deployment_of(server).rpartition("/")[2]
     return failed(
@@ -266,4 +273,5 @@ def _misplaced(
             f"kubectl -n {server.namespace} edit deployment {name}",
         ),
         certainty=certainty,
+        root=root,
     )

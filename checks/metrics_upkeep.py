@@ -24,46 +24,13 @@ from kedoctor.checks.facts.metrics import MetricsServer, NodeSamples, WorkingDiv
 from kedoctor.checks.facts.metrics_log import MetricsAddons, MetricsLog
 from kedoctor.checks.facts.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.kinds import Deployment
+from kedoctor.checks.log_knowledge import knowledge
+from kedoctor.checks.log_words import filled, named
 from kedoctor.checks.metrics_server import deployment_of, not_ours
 
 __all__ = ["metrics_conflict", "metrics_log", "metrics_resources", "metrics_version"]
 
 # ------------------------------------------------------------------------------------------------- its log
-
-_CAUSES = (
-    (
-        re.compile(r"500 Internal Server Error"),
-        Text("cloudcore has no session for that address", zh="cloudcore 中没有该地址的会话"),
-    ),
-    (
-        re.compile(r"failed to parse|EOF"),
-        Text("the answer was empty: a dead session", zh="应答为空：会话已失效"),
-    ),
-    (
-        re.compile(r"connection refused"),
-        Text("nothing diverts or answers that port", zh="该端口没有转发规则或无人应答"),
-    ),
-    (
-        re.compile(r"i/o timeout|deadline exceeded|timeout"),
-        Text(
-            "no answer in time: a black hole, a half-open tunnel, or edged is down",
-            zh="超时：转发黑洞、半开隧道或 edged 未运行",
-        ),
-    ),
-    (re.compile(r"no such host"), Text("the name of the node does not resolve", zh="节点名无法解析")),
-    (re.compile(r"x509"), Text("the certificate was not accepted", zh="证书不被接受")),
-    (
-        re.compile(r"workingSetBytes"),
-        Text("the kernel there has no memory cgroup (KE709)", zh="该处内核未启用内存 cgroup（KE709）"),
-    ),
-    (
-        re.compile(r"403 Forbidden"),
-        Text(
-            "its ClusterRole lacks nodes/stats or nodes/metrics",
-            zh="其 ClusterRole 缺少 nodes/stats 或 nodes/metrics",
-        ),
-    ),
-)
 
 
 @check(
@@ -95,7 +62,7 @@ def metrics_log(
 
 
 def _unread(server: MetricsServer, name: str, told: str, *, edge: bool) -> Finding:
-    why = next((text for pattern, text in _CAUSES if pattern.search(told)), Text(told[:200], zh=told[:200]))
+    why = _why(told)
     make = failed if edge else warned
     return make(
         Text(
@@ -116,6 +83,16 @@ def _unread(server: MetricsServer, name: str, told: str, *, edge: bool) -> Findi
         breaks=None if edge else (),
         hop=None if edge else "",
     )
+
+
+def _why(told: str) -> Text:
+    """What a complaint means: a text of the table, else the kind of error it ends with, else its own words."""
+    table = knowledge()
+    if (text := table.in_log("KE607", told)) is not None:
+        return filled(text[0].meaning, named(text[1].groupdict()))
+    if (error := table.error_in(told)) is not None:
+        return filled(error[0].meaning, named(error[1].groupdict()))
+    return Text(told[:200], zh=told[:200])
 
 
 # ------------------------------------------------------------------------------------------------- conflict

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kedoctor.api import (
+    EveryHost,
     Evidence,
     Finding,
     Risk,
     Side,
+    Status,
     Text,
     Unavailable,
     check,
     failed,
     passed,
+    replace,
     skipped,
     unknown,
     warned,
 )
 from kedoctor.checks.explanations import NO_TUNNEL
+from kedoctor.checks.facts.cloudcore_lines import CloudcoreLines
+from kedoctor.checks.facts.diversion_probes import TunnelProbe, TunnelProbes
 from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.tunnelport import RecordState, TunnelPortRecord
 from kedoctor.checks.path import ALL_STREAMS
 
-__all__ = ["duplicate_internal_ip", "kubelet_port"]
+__all__ = ["duplicate_internal_ip", "kubelet_port", "recorded_port"]
 
 EDGED_PORT = 10350
 KUBELET_PORT = 10250
+_WRITING = re.compile(r"KubeletEndpoint Port(?:, node: | of Node ')([\w.-]+)")
 
 _RESTART = Text(
     "Make the tunnel of this edge work, then restart edgecore there: each tunnel that connects writes the port again.",
@@ -49,13 +56,48 @@ _RESTART = Text(
     risk=Risk.RESTARTS_EDGECORE,
     references=("facts.md §3.1", "facts.md §3.2", "facts.md §10 (8, 10)", "testbed.md Ports"),
 )
-def kubelet_port(edges: EdgeNodes, record: TunnelPortRecord | Unavailable) -> Iterator[Finding]:
+def kubelet_port(
+    edges: EdgeNodes,
+    record: TunnelPortRecord | Unavailable,
+    probes: EveryHost[TunnelProbes],
+    log: CloudcoreLines | Unavailable,
+) -> Iterator[Finding]:
     """The port in each edge's Node status against the ports that cloudcores hold on record."""
+    tunnels = {probe.edge for asked in probes.known().values() for probe in asked.items if _answers(probe)}
+    refused = {} if isinstance(log, Unavailable) else _refused(log)
     for node in edges.items:
-        yield _port(node, record)
+        finding = recorded_port(node, record)
+        wrong = finding.status is Status.FAIL and node.name in tunnels
+        yield _despite_tunnel(node, record, refused.get(node.name, "")) if wrong else finding
 
 
-def _port(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding:
+def _answers(probe: TunnelProbe) -> bool:
+    return probe.edge in (probe.node_name, probe.node_name_by_name)
+
+
+def _refused(log: CloudcoreLines) -> dict[str, str]:
+    """By node the last line that says why cloudcore could not write the port."""
+    found = (_WRITING.search(line.message) for line in log.lines)
+    return {match[1]: match.string.strip() for match in found if match}
+
+
+def _despite_tunnel(node: EdgeNode, record: TunnelPortRecord | Unavailable, line: str) -> Finding:
+    """A tunnel writes the port when it connects: one that is there means that this failed, or was undone."""
+    current = frozenset() if isinstance(record, Unavailable) else record.current
+    summary = Text(
+        f"Node {node.name} has port {node.port or 'none'} although its tunnel is up: "
+        + ("cloudcore could not write its own." if line else "somebody wrote another one into it since."),
+        zh=f"节点 {node.name} 的隧道已建立，但其端口为 {node.port or '空'}："
+        + ("cloudcore 无法写入自己的端口。" if line else "此后有人写入了另一个端口。"),
+    )
+    finding = _wrong(node, current, summary, _RESTART)
+    if line:
+        return replace(finding, evidence=(*finding.evidence, Evidence("log of cloudcore", line[:300])))
+    return replace(finding, root=True)
+
+
+def recorded_port(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding:
+    """The port of one edge against the record, whatever its tunnel does."""
     if node.absent_as_planned:
         return skipped(
             Text(f"{node.name} is cordoned and away.", zh=f"{node.name} 已 cordon 且不在线。"),

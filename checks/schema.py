@@ -14,11 +14,11 @@ from functools import cached_property
 from importlib import resources
 from typing import Any
 
-from kedoctor.api import Text
+from kedoctor.api import Text, decode_yaml
 from kedoctor.checks import deviations
 from kedoctor.checks.deviations import Deviation
 from kedoctor.checks.gotypes import NO_DEFAULT, FieldType, has_form
-from kedoctor.yamldoc import YamlDocument, load
+from kedoctor.yamldoc import YamlDocument
 
 __all__ = ["CLOUDCORE", "EDGECORE", "Deviation", "Schema", "effective"]
 
@@ -49,7 +49,8 @@ class Schema:
     @cached_property
     def _data(self) -> dict[str, Any]:
         source = resources.files("kedoctor.checks") / "data" / f"{self.name}.yaml"
-        return load(source.read_bytes()).data
+        data: dict[str, Any] = decode_yaml(source.read_bytes())
+        return data
 
     @cached_property
     def _root(self) -> _Section:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from kedoctor.api import (
+    EveryHost,
     Evidence,
     Finding,
+    HttpAnswer,
     Risk,
     Side,
     Socket,
@@ -20,9 +23,12 @@ from kedoctor.api import (
 from kedoctor.checks.dial_errors import dial_meaning
 from kedoctor.checks.explanations import NO_TUNNEL
 from kedoctor.checks.facts.clock import HostTime
+from kedoctor.checks.facts.cloud_host import CloudSockets
+from kedoctor.checks.facts.diversion_probes import TunnelProbes
 from kedoctor.checks.facts.edge_link import EdgeSockets
 from kedoctor.checks.facts.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog, quoted
+from kedoctor.checks.facts.nodes import EdgeNodes
 from kedoctor.checks.hostport import HostPort
 from kedoctor.checks.klog import LogLine
 from kedoctor.checks.path import ALL_STREAMS
@@ -60,8 +66,15 @@ def tunnel_established(
     unit: EdgecoreUnit,
     log: EdgecoreLog | Unavailable,
     time: HostTime | Unavailable,
+    *,
+    hosts: EveryHost[CloudSockets],
+    probes: EveryHost[TunnelProbes],
+    edges: EdgeNodes | Unavailable,
 ) -> Finding:
-    """Whether edgecore has an ESTABLISHED connection to ``edgeStream.server``; it dials out and listens on nothing."""
+    """Whether edgecore has an ESTABLISHED connection to ``edgeStream.server``; it dials out and listens on nothing.
+
+    With both ends in view, also whether cloudcore still has the other end of it.
+    """
     node, server = config.node_name, config.stream_server
     held = () if server is None else sockets.towards(server)
     if server is None or (not config.stream_enabled and not held):
@@ -70,6 +83,9 @@ def tunnel_established(
     start = None if isinstance(log, Unavailable) else log.tunnel_start()
     now = None if isinstance(time, Unavailable) else time.now
     if held and not _flaps(errors, start):
+        other = [one for one in hosts.known().values() if one.listening(server.port)]
+        if _half_open(node, held, server.port, clouds=other, probes=probes, edges=edges):
+            return _lost(config, server, held[0])
         just = (
             start is not None and start.time is not None and now is not None and now - start.time < _REDIALLED
         )
@@ -79,6 +95,62 @@ def tunnel_established(
     if not errors and not waiting and age is not None and age < _STARTING:
         return _young(node, age)
     return _failing(config, server, unit, errors, dropped=bool(waiting))
+
+
+def _half_open(
+    node: str,
+    held: tuple[Socket, ...],
+    port: int,
+    *,
+    clouds: Sequence[CloudSockets],
+    probes: EveryHost[TunnelProbes],
+    edges: EdgeNodes | Unavailable,
+) -> bool:
+    """Whether cloudcore has no end of what the edge holds, and says itself that there is no live session.
+
+    Behind address translation the ends cannot be told apart, so it is only said where every connection that cloudcore
+    has is that of a Node.
+    """
+    asked = [probe for one in probes.known().values() for probe in one.items if probe.edge == node]
+    dead = bool(asked) and all(isinstance(one.answer, HttpAnswer) and not one.node_name for one in asked)
+    if not clouds or not dead or isinstance(edges, Unavailable):
+        return False
+    peers = {
+        socket.remote_address
+        for cloud in clouds
+        for socket in cloud.sockets.items
+        if socket.state == "ESTABLISHED" and socket.local_port == port
+    }
+    nodes = {edge.internal_ip: edge.name for edge in edges.items}
+    own = {socket.local_address for socket in held}
+    return peers <= set(nodes) and not peers & own and all(nodes.get(one) == node for one in own)
+
+
+def _lost(config: EdgecoreConfig, server: HostPort, held: Socket) -> Finding:
+    node, local = config.node_name, f"{held.local_address}:{held.local_port}"
+    return failed(
+        Text(
+            f"The tunnel of {node} is half open: edgecore holds {local} to {server}, and cloudcore has no such connection any more.",
+            zh=f"{node} 的隧道处于半开状态：edgecore 保持着 {local} → {server}，而 cloudcore 已没有该连接。",
+        ),
+        expected=Text("the same connection at both ends", zh="两端为同一条连接"),
+        actual=f"ESTAB {local} {server} on the edge, nothing from {held.local_address} on the cloud",
+        hint=Text(
+            "Restart edgecore; it dials again at once. Then see what cuts idle connections on the way.",
+            zh="重启 edgecore，它会立即重新拨号；再查明途中是什么切断了空闲连接。",
+        ),
+        subject=node,
+        node=node,
+        evidence=(
+            Evidence("ss -tnp on the edge", f"ESTAB {local} {server} {held.process}".rstrip()),
+            Evidence("ss -tnp on the cloud host", f"no connection from {held.local_address}"),
+        ),
+        commands=(
+            f"sudo ss -tnp 'sport = :{server.port}'   # on the cloud host",
+            "sudo systemctl restart edgecore",
+        ),
+        root=True,
+    )
 
 
 def _holds(config: EdgecoreConfig, server: HostPort, held: Socket) -> Finding:

@@ -94,6 +94,8 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
         subject=_SUBJECT,
         evidence=(Evidence(_SUBJECT, record.text),),
         commands=(_SHOW, "kubectl -n kubeedge delete configmap tunnelport", _RECREATE),
+        # A cloudcore that never ran has made no ConfigMap; one that is there and unreadable is nobody else's doing.
+        root=record.state is not RecordState.NO_CONFIG_MAP,
     )
 
 
@@ -147,6 +149,7 @@ def _malformed(record: TunnelPortRecord, ip: str) -> Finding | None:
         subject=_SUBJECT,
         evidence=(Evidence(_SUBJECT, record.text),),
         commands=("ip route show default  # on cloudcore's host", _EDIT, _RECREATE),
+        root=True,
     )
 
 

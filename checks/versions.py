@@ -5,9 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, passed, skipped, unknown, warned
+from kedoctor.api import (
+    EveryHost,
+    Evidence,
+    Finding,
+    Side,
+    Text,
+    Unavailable,
+    check,
+    passed,
+    skipped,
+    unknown,
+    warned,
+)
 from kedoctor.checks.facts.about import AboutSite, kubeedge_version
 from kedoctor.checks.facts.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.edgecore import EdgeName
+from kedoctor.checks.facts.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.nodes import EdgeNodes
 
 __all__ = ["known_defects", "version_skew"]
@@ -17,6 +31,7 @@ Version = tuple[int, int, int]
 _TABLE = {(1, 22): (26, 31)}
 """By KubeEdge's minor version the oldest and newest minor version of Kubernetes 1 in its README."""
 
+_STARTED = "Version: "
 _FIXED: Version = (1, 22, 2)
 _DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62369, CVE-2026-62370"
 
@@ -43,8 +58,18 @@ def cloud_version(workload: CloudcoreWorkload) -> str:
     remedy=Text("Bring all sides to one KubeEdge version.", zh="将各端升级到同一 KubeEdge 版本。"),
     references=("facts.md §7",),
 )
-def version_skew(workload: CloudcoreWorkload, edges: EdgeNodes, about: AboutSite) -> Iterator[Finding]:
-    """Each edge against cloudcore (equal is what the documentation asks for), cloudcore against Kubernetes."""
+def version_skew(
+    workload: CloudcoreWorkload,
+    edges: EdgeNodes,
+    about: AboutSite,
+    *,
+    logs: EveryHost[EdgecoreLog],
+    names: EveryHost[EdgeName],
+) -> Iterator[Finding]:
+    """Each edge against cloudcore (equal is what the documentation asks for), cloudcore against Kubernetes.
+
+    Of an edge in view counts what its edgecore said when it started: its Node tells what was when it last reported.
+    """
     tag = cloud_version(workload)
     cloud = parsed(tag)
     if cloud is None:
@@ -55,10 +80,14 @@ def version_skew(workload: CloudcoreWorkload, edges: EdgeNodes, about: AboutSite
             )
         )
         return
+    running = {node.name: kubeedge_version(node.version) for node in edges.items}
+    for host, log in logs.known().items():
+        edge = names.items.get(host)
+        started = log.newest(_STARTED)
+        if started is not None and isinstance(edge, EdgeName):
+            running[edge.name] = started.message.partition(_STARTED)[2].strip()
     differing = {
-        node.name: version
-        for node in edges.items
-        if (version := kubeedge_version(node.version)) and parsed(version) not in (None, cloud)
+        name: version for name, version in running.items() if version and parsed(version) not in (None, cloud)
     }
     for name, version in differing.items():
         yield _differs(name, version, tag)

@@ -108,10 +108,11 @@ from kedoctor.offline.inventory import (
 from kedoctor.offline.references import canonical
 from kedoctor.ports import Clock, Cluster, Host, Wire
 from kedoctor.procedures import Kind, Parameter, Procedure
-from kedoctor.records import Record, RecordError, decode, encode_pretty, field, replace
+from kedoctor.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
 from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
 from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
 from kedoctor.text import Text
+from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
     "WITHHELD",
@@ -213,6 +214,8 @@ __all__ = [
     "StatFile",
     "Statement",
     "Status",
+    "StepResult",
+    "StepState",
     "StreamedAnswer",
     "SuspectedCause",
     "Symptom",
@@ -220,6 +223,8 @@ __all__ = [
     "TlsPeer",
     "ToolOutput",
     "Touch",
+    "Trace",
+    "TraceTarget",
     "Unavailable",
     "Unit",
     "Vantage",
@@ -230,6 +235,7 @@ __all__ = [
     "canonical",
     "check",
     "decode",
+    "decode_yaml",
     "differences",
     "encode_pretty",
     "fact",
@@ -242,6 +248,7 @@ __all__ = [
     "remedy",
     "replace",
     "skipped",
+    "step",
     "unknown",
     "warned",
 ]

@@ -40,11 +40,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Side(StrEnum):
-    """Where a check looks: through the API only, on a cloud (API-server) host, or on an edge host."""
+    """Where a check looks: through the API only, on a cloud (API-server) host, on an edge host, or on any host."""
 
     SITE = "site"
     CLOUD = "cloud"
     EDGE = "edge"
+    HOST = "host"  # every host in view, also one that is none of these yet
 
 
 class Risk(StrEnum):

@@ -2,8 +2,8 @@
 
 A verdict that is not right is a *consequence* when a check that can explain it (``explained_by`` in its
 declaration, followed back as long as nothing on the way is known to be in order) failed too, for the same edge or
-for all of them. What nothing explains
-is a *cause*. Equal causes of many edges are one.
+for all of them. What nothing explains is a *cause*, and so is what a check calls wrong by itself (``root``): a unit
+that somebody stopped stays stopped, whatever else is repaired. Equal causes of many edges are one.
 """
 
 from __future__ import annotations
@@ -114,6 +114,8 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
     what is in order cannot have passed a fault on.
     """
     found: list[Verdict] = []
+    if verdict.root:
+        return found
     seen = {verdict.code}
     waiting = list(checks[verdict.code].explained_by) if verdict.code in checks else []
     while waiting:
@@ -124,7 +126,9 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
         here = known.get(code, _Known())
         guilty = [one for one in here.wrong if _same_place(verdict, one) and _strong_enough(verdict, one)]
         found.extend(guilty)
-        if code in checks and (guilty or not any(_same_place(verdict, one) for one in here.right)):
+        passes_on = [one for one in guilty if not one.root]
+        unseen = not guilty and not any(_same_place(verdict, one) for one in here.right)
+        if code in checks and (passes_on or unseen):
             waiting.extend(checks[code].explained_by)
     return found
 
@@ -179,8 +183,8 @@ def _order(cause: Cause, rank: Mapping[str, int]) -> tuple[object, ...]:
     return (
         cause.status is not Status.FAIL,
         not cause.capabilities,
-        cause.certainty is not Certainty.PROVED,
         rank.get(cause.hop, len(rank)),
+        cause.certainty is not Certainty.PROVED,
         -len(cause.consequences),
         cause.code,
     )

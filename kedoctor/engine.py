@@ -141,11 +141,11 @@ def _places(
     node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
 ) -> Iterator[Context]:
     if node.check.side is Side.SITE:
-        if site.cluster_expected:
+        if site.cluster_expected or not node.needs_site:
             yield whole
         return
     for view in site.hosts:
-        if node.check.side in view.sides:
+        if node.check.side is Side.HOST or node.check.side in view.sides:
             yield hosts[view.name]
 
 

@@ -43,7 +43,8 @@ class Finding(Record, frozen=True, kw_only=True):
 
     ``subject`` names the thing judged (``edge1``, ``configmap/kubeedge/cloudcore``; empty: the host it was
     judged on). ``node`` is the edge node that is concerned, empty when it concerns every one of them. ``breaks``
-    and ``hop`` replace the check's own when they are not ``None``. ``commands`` are what a person types next.
+    and ``hop`` replace the check's own when they are not ``None``. ``commands`` are what a person types next. ``root``
+    says that nothing else can be why: it is wrong by itself, whatever else fails.
     """
 
     status: Status
@@ -58,6 +59,7 @@ class Finding(Record, frozen=True, kw_only=True):
     breaks: tuple[str, ...] | None = None
     hop: str | None = None
     certainty: Certainty = Certainty.PROVED
+    root: bool = False
 
 
 def passed(
@@ -106,6 +108,7 @@ def failed(
     breaks: tuple[str, ...] | None = None,
     hop: str | None = None,
     certainty: Certainty = Certainty.PROVED,
+    root: bool = False,
 ) -> Finding:
     """It is wrong and breaks something now."""
     return Finding(
@@ -121,6 +124,7 @@ def failed(
         breaks=breaks,
         hop=hop,
         certainty=certainty,
+        root=root,
     )
 
 
@@ -137,6 +141,7 @@ def warned(
     breaks: tuple[str, ...] | None = None,
     hop: str | None = None,
     certainty: Certainty = Certainty.PROVED,
+    root: bool = False,
 ) -> Finding:
     """It is wrong, but does not break anything now (or not for certain)."""
     return Finding(
@@ -152,4 +157,5 @@ def warned(
         breaks=breaks,
         hop=hop,
         certainty=certainty,
+        root=root,
     )

@@ -30,6 +30,7 @@ from kedoctor.explaining import Explanation
 from kedoctor.ports import Host
 from kedoctor.procedures import Procedure
 from kedoctor.sandbox.standins import StandIn
+from kedoctor.trace_model import Trace
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -97,6 +98,11 @@ def kedoctor_explain(text_lines: Iterable[str]) -> Explanation | None:
     ``text_lines`` may be a log of gigabytes: read it line by line, and hold no more than a part of it. It can be
     read once. ``None``: this plugin explains no such texts and has not read them; the next one is asked.
     """
+
+
+@hookspec
+def kedoctor_traces() -> Iterable[Trace]:  # type: ignore[empty-body]
+    """What ``kedoctor trace`` can walk: :class:`kedoctor.api.Trace` values."""
 
 
 @hookspec

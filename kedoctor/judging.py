@@ -14,7 +14,17 @@ from kedoctor.records import replace
 from kedoctor.registry import Refusal, RegisteredCheck
 from kedoctor.text import Text
 
-__all__ = ["blocked", "crashed", "judge", "not_run", "not_seen", "out_of_time", "refused", "verdict"]
+__all__ = [
+    "blocked",
+    "crashed",
+    "judge",
+    "not_known",
+    "not_run",
+    "not_seen",
+    "out_of_time",
+    "refused",
+    "verdict",
+]
 
 FOLD_OVER = 50
 """So many edges are listed one by one; more that say the same are folded."""
@@ -67,7 +77,7 @@ def judge(
     try:
         findings = _findings(check.judge(**context.arguments(node.parameters)))
     except MissingError as missing:
-        findings = [_not_known(missing.unavailable)]
+        findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
     except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
@@ -82,7 +92,8 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts that say the same of more edges than anybody reads become one that lists them."""
     alike: dict[tuple[object, ...], list[Verdict]] = {}
     for one in verdicts:
-        key = (one.status, one.hop, one.capabilities, one.certainty, one.accepted) if one.node else id(one)
+        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root)
+        key = said if one.node else id(one)
         alike.setdefault((key,), []).append(one)
     folded: list[Verdict] = []
     for group in alike.values():
@@ -117,7 +128,8 @@ def _findings(answer: object) -> list[Finding]:
     return [Finding(status=Status.SKIP, summary=nothing)]
 
 
-def _not_known(missing: Unavailable) -> Finding:
+def not_known(missing: Unavailable) -> Finding:
+    """What is said where something that is needed was not read."""
     reason = _REASONS[missing.reason]
     summary = Text(
         f"Not known: {missing.what} was not read: {reason.en}.",
@@ -150,6 +162,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         evidence=finding.evidence,
         hint=Hint(hint.en, finding.commands),
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
+        root=finding.root,
         took_ms=took_ms,
         zh=Translation(
             title=check.title.zh,
@@ -206,6 +219,10 @@ _VIEWS = {
     Side.CLOUD: Text(
         "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
         zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+    Side.HOST: Text(
+        "Not looked at: no host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --bundle 提供其诊断包。",
     ),
     Side.EDGE: Text(
         "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",

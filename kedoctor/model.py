@@ -214,7 +214,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     """One judgement of one check about one subject.
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
-    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge.
+    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
+    nothing else can be why.
     """
 
     code: str
@@ -236,6 +237,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     hint: Hint = Hint()
     fix: Fix
     explained_by: tuple[str, ...] = ()
+    root: bool = False
     took_ms: int = 0
     accepted: Acceptance | None = None
     zh: Translation

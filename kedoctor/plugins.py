@@ -24,6 +24,7 @@ from kedoctor.ports import Host
 from kedoctor.procedures import Procedure
 from kedoctor.registry import Refusal, Registry
 from kedoctor.sandbox.standins import StandIn
+from kedoctor.trace_model import Trace
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
@@ -130,6 +131,14 @@ class Plugins:
         """What a pasted text or a log means; ``None`` if no plugin explains texts."""
         answer: Explanation | None = self._manager.hook.kedoctor_explain(text_lines=lines)
         return answer
+
+    def traces(self) -> dict[str, Trace]:
+        """What can be traced, by name; the first plugin that names one wins."""
+        found: dict[str, Trace] = {}
+        for traces in reversed(self._manager.hook.kedoctor_traces()):
+            for one in traces:
+                found.setdefault(one.name, one)
+        return found
 
     def demos(self) -> dict[str, Sequence[Path]]:
         """The recorded sites by name."""

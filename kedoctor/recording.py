@@ -78,7 +78,9 @@ class RecordingSource:
         return self.observation(request).answer
 
     def observation(self, request: Request) -> Observation:
-        """The source's answer with its times, recorded."""
+        """The source's answer with its times, recorded; a setting is neither given nor recorded."""
+        if isinstance(request, ReadSetting):
+            return take(_Refusal(), request)
         seen = self._seen(request)
         with self._lock:
             new = request not in self._written

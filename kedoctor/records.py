@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.yaml
 from msgspec import field
 from msgspec.structs import asdict, force_setattr, replace
 
@@ -17,6 +18,7 @@ __all__ = [
     "RecordError",
     "asdict",
     "decode",
+    "decode_yaml",
     "encode",
     "encode_pretty",
     "field",
@@ -60,6 +62,11 @@ def decode(data: bytes | str, into: type[T]) -> T:
         return msgspec.json.decode(data, type=into)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(str(error)) from error
+
+
+def decode_yaml(data: bytes) -> Any:
+    """A YAML file of our own as plain dicts, lists and scalars: ten times quicker than ``yamldoc``, which is for others'."""
+    return msgspec.yaml.decode(data)
 
 
 def to_builtins(value: object) -> Any:

@@ -86,6 +86,11 @@ class RegisteredCheck:
     parameters: tuple[Parameter, ...]
     plugin: str
 
+    @property
+    def needs_site(self) -> bool:
+        """Whether it judges nothing without a fact of the site; else what hosts show is enough for something."""
+        return any(one.need is Need.FACT and not one.optional for one in self.parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class RegisteredRemedy:
@@ -137,6 +142,40 @@ class Registry:
                 self.refusals.append(Refusal(plugin, _name(function), str(error)))
                 continue
             self.remedies.update(dict.fromkeys(node.remedy.codes, node))
+
+    def extended(self, facts: Iterable[Any], values: Iterable[Any] = ()) -> Registry:
+        """A registry that also knows these facts, each in the place of the one that provides its type here.
+
+        ``values`` are known without being made: what a command was told, by its type.
+
+        Raises:
+            DeclarationError: one of the facts does not fit.
+        """
+        other = Registry()
+        other.checks, other.remedies = self.checks, self.remedies
+        for value in values:
+            other.facts[type(value)] = FactNode(type(value), lambda value=value: value, (), Scope.ANY)
+        own = list(facts)
+        provided = {_provided(function) for function in own}
+        other.facts |= {kind: node for kind, node in self.facts.items() if kind not in provided}
+        other._add_facts("", own)
+        if other.refusals:
+            raise DeclarationError(f"{other.refusals[0].what} {other.refusals[0].reason}")
+        return other
+
+    def parameters(self, function: Any) -> tuple[Parameter, ...]:
+        """What a pure function asks for, which may be facts and the vantage only.
+
+        Raises:
+            DeclarationError: it asks for a port, or for a fact that nobody provides.
+        """
+        parameters = _parameters(function)
+        for parameter in parameters:
+            if parameter.need is Need.PORT:
+                raise DeclarationError(f"{_name(function)} takes the port {parameter.type.__name__}")
+            if parameter.need is not Need.VANTAGE and parameter.type not in self.facts:
+                raise DeclarationError(f"{_name(function)}: nobody provides {parameter.type.__name__}")
+        return parameters
 
     def of_side(self, side: Side) -> Iterator[RegisteredCheck]:
         """The checks that look from ``side``, by code."""

@@ -20,7 +20,7 @@ from kedoctor.bundle import FORMAT, KIND, MANIFEST, PAYLOAD_FIELDS, Entry, Manif
 from kedoctor.errors import BundleError
 from kedoctor.memo import Observation
 from kedoctor.objects import kind_named
-from kedoctor.observations import Reason, Request, Unavailable
+from kedoctor.observations import ReadSetting, Reason, Request, Unavailable
 from kedoctor.records import Record, RecordError, asdict, decode, encode, replace
 from kedoctor.wording import describe
 
@@ -110,6 +110,9 @@ class ReplaySource:
         """
         name = self._bundle.path.name
         entry = self._entries.get(request) or self._alike.get(_what(request))
+        if isinstance(request, ReadSetting):
+            said = Unavailable(Reason.NOT_GIVEN, describe(request), "a bundle holds no settings")
+            return Observation(request, said, self.manifest.created, 0, name)
         if entry is None:
             missing = Unavailable(
                 Reason.NOT_RECORDED, describe(request), f"the bundle {name} does not hold it"

@@ -26,6 +26,7 @@ class LiveOptions:
     """How to look at this machine: kubeconfig and context as kubectl takes them, and a root prefix for tests.
 
     ``settings`` are the parameters of an install, by their names.
+    ``patience`` is how many seconds one request to the API server may take (0: as long as is usual).
     """
 
     kubeconfig: str = ""
@@ -33,6 +34,7 @@ class LiveOptions:
     root: str = "/"
     side: str = "auto"
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,14 @@ def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
     """
     # A run over bundles needs none of what looks at a machine, and the other way round.
     from kedoctor.live import LiveSource  # noqa: PLC0415  as above
-    from kedoctor.live.cluster import LiveCluster  # noqa: PLC0415  as above
+    from kedoctor.live.cluster import LiveCluster, Patience  # noqa: PLC0415  as above
 
+    usual = Patience()
     cluster = LiveCluster(
-        kubeconfig=options.kubeconfig or None, context=options.context or None, root=options.root
+        kubeconfig=options.kubeconfig or None,
+        context=options.context or None,
+        root=options.root,
+        patience=usual.within(options.patience) if options.patience else usual,
     )
     memo = MemoSource(LiveSource(root=options.root, cluster=cluster, settings=options.settings))
     host = Host(memo)

@@ -264,7 +264,9 @@ def headline(report: Report, language: str) -> str:
             else f"{things} broken, the nearest first."
         )
     if hidden:
-        looks = "one check of the path could" if len(hidden) == 1 else f"{len(hidden)} checks of the path could"
+        looks = (
+            "one check of the path could" if len(hidden) == 1 else f"{len(hidden)} checks of the path could"
+        )
         return f"Nothing broken was found, but {looks} not look."
     if waiting:
         return (

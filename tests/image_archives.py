@@ -73,4 +73,8 @@ def oci_files(*, nested: bool = False, other_machine: bool = False) -> dict[str,
     }
     index = {"schemaVersion": 2, "manifests": [_described(top, annotations=name)]}
     files = {f"blobs/sha256/{digest(blob)}": blob for blob in blobs}
-    return {"oci-layout": b"{}", **files, "index.json": json.dumps(index).encode()}
+    return {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        **files,
+        "index.json": json.dumps(index).encode(),
+    }

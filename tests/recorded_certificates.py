@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -117,6 +118,14 @@ class Pki:
         """An edge's server.crt (PEM), signed by the site's CA."""
         return _pem(self._signed(described, _key(f"edge {node}"), self._key, self._ca_name))
 
+    def cloudcore_for(self, address: str) -> bytes:
+        """cloudcore's certificate (DER) for that address and no other."""
+        return self._again(
+            x509.load_der_x509_certificate(self.cloudcore),
+            _key("cloudcoresecret"),
+            names=x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]),
+        )
+
     def edge_key(self, node: str) -> bytes:
         """An edge's server.key (PEM)."""
         return _key(f"edge {node}").private_bytes(
@@ -129,7 +138,12 @@ class Pki:
         signature = base64.urlsafe_b64encode(hashlib.sha256(payload.encode()).digest()).rstrip(b"=").decode()
         return ".".join((hashlib.sha256(self.ca).hexdigest(), header, payload, signature))
 
-    def _again(self, recorded: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> bytes:
+    def _again(
+        self,
+        recorded: x509.Certificate,
+        key: ec.EllipticCurvePrivateKey,
+        names: x509.SubjectAlternativeName | None = None,
+    ) -> bytes:
         builder = (
             x509.CertificateBuilder()
             .subject_name(recorded.subject)
@@ -143,6 +157,8 @@ class Pki:
             value: x509.ExtensionType = extension.value
             if isinstance(value, x509.SubjectKeyIdentifier):
                 value = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+            elif names is not None and isinstance(value, x509.SubjectAlternativeName):
+                value = names
             elif isinstance(value, x509.AuthorityKeyIdentifier):
                 value = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
             builder = builder.add_extension(value, extension.critical)

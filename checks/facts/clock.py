@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kedoctor.api import Clock, Cluster, Unavailable, fact, needed
+from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, needed
 from kedoctor.checks.facts.edge_link import CloudCa
 from kedoctor.checks.facts.edgecore_log import EdgecoreLog
 
@@ -68,16 +68,24 @@ class ClockReading:
         """Whether it was compared and agrees to within :data:`BELIEVED_SECONDS`."""
         return self.skew_seconds is not None and abs(self.skew_seconds) <= BELIEVED_SECONDS
 
+    @property
+    def reference_time(self) -> datetime:
+        """The time as the other clock has it; this clock's own if there was none."""
+        return self.now - timedelta(seconds=self.skew_seconds or 0.0)
+
     def validity(self, not_before: datetime, not_after: datetime) -> Validity:
         """Where now is in that span; ``UNSURE`` unless the clock is believed.
 
-        A checked clock that is far off still decides when it and its reference agree about the span.
+        A checked clock that is far off still decides when it and its reference agree about the span, and when by
+        neither of them it is that time: then its reference says on which side now is.
         """
         if self.skew_seconds is None:
             return Validity.UNSURE
         own = _place(self.now, not_before, not_after)
-        other = _place(self.now - timedelta(seconds=self.skew_seconds), not_before, not_after)
-        return own if self.believed or own == other else Validity.UNSURE
+        other = _place(self.reference_time, not_before, not_after)
+        if self.believed or own == other:
+            return own
+        return Validity.UNSURE if Validity.VALID in (own, other) else other
 
     def own_validity(self, not_before: datetime, not_after: datetime) -> Validity:
         """Where now is by this clock alone, believed or not."""
@@ -133,10 +141,12 @@ def trusted_clock(
 
 
 @fact
-def site_clock(clock: Clock, cluster: Cluster) -> SiteClock:
+def site_clock(clock: Clock, cluster: Cluster) -> SiteClock | Unavailable:
     """The clock beside the kubeconfig against the ``Date`` header of the API server's ``/version``."""
     now = needed(clock.now()).time
     answer = cluster.get("/version")
+    if isinstance(answer, Unavailable) and answer.reason is Reason.NOT_CONFIGURED:
+        return answer  # there is no such host here
     if isinstance(answer, Unavailable):
         return SiteClock(now, None, "", str(answer))
     if answer.date is None:

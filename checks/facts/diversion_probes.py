@@ -37,7 +37,9 @@ MOST_EDGES = 50
 """So many edges are asked; those that look wrong first, the others evenly spread over the rest."""
 
 _MOST_SUSPECTS = 25
-_SUMMARY = "/stats/summary?only_cpu_and_memory=true"
+SUMMARY = "/stats/summary?only_cpu_and_memory=true"
+"""What is asked for at an edge: short, without content, and through the same session as everything else."""
+
 _DIRECT = 5.0
 _THROUGH = 8.0
 _NODE_NAME = re.compile(rb'"nodeName":\s*"([^"]*)"')
@@ -80,10 +82,17 @@ def stream_servers(
     wire: Wire, record: TunnelPortRecord, targets: DiversionTargets
 ) -> StreamServers | Unavailable:
     """Asks each cloudcore on record; unavailable when nothing could be sent at all."""
+    return ask_servers(wire, record, targets, _DIRECT)
+
+
+def ask_servers(
+    wire: Wire, record: TunnelPortRecord, targets: DiversionTargets, seconds: float
+) -> StreamServers | Unavailable:
+    """What the stream servers of all cloudcores on record say within ``seconds``."""
     addresses = [ip for ip in record.ports if ip and is_ip(ip)] or sorted(targets.live)[:4]
 
     def ask(address: str) -> StreamServer:
-        answer = wire.get(_url(address, targets.port, "/"), timeout=_DIRECT)
+        answer = wire.get(url_at(address, targets.port, "/"), timeout=seconds)
         return StreamServer(address, targets.port, answer)
 
     found = ask_all(ask, addresses)
@@ -109,7 +118,7 @@ class TunnelProbe:
     @property
     def url(self) -> str:
         """What was asked for."""
-        return _url(self.cloudcore, self.port, _SUMMARY)
+        return url_at(self.cloudcore, self.port, SUMMARY)
 
     @property
     def node_name(self) -> str:
@@ -149,7 +158,7 @@ def tunnel_probes(
 
     def ask(edge: EdgeNode) -> TunnelProbe:
         address = cloudcore_of(edge)
-        url = _url(address, targets.port, _SUMMARY)
+        url = url_at(address, targets.port, SUMMARY)
         answer = wire.get(url, host_header=edge.internal_ip, timeout=_THROUGH)
         lost = isinstance(answer, HttpAnswer) and answer.status == 500
         by_name = wire.get(url, host_header=edge.name, timeout=_THROUGH) if lost else None
@@ -229,7 +238,8 @@ def target_probes(wire: Wire, rules: NatRules, targets: DiversionTargets) -> Tar
     return _none_asked(answers) or TargetProbes(dict(zip(strange, answers, strict=True)))
 
 
-def _url(address: str, port: int, path: str) -> str:
+def url_at(address: str, port: int, path: str) -> str:
+    """An https URL; IPv6 addresses get their brackets."""
     return f"https://[{address}]:{port}{path}" if ":" in address else f"https://{address}:{port}{path}"
 
 

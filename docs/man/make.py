@@ -20,7 +20,7 @@ PAGE = Path(__file__).with_name("kedoctor.1")
 
 def page() -> str:
     """The manual page in man(7) macros."""
-    context = click.Context(group, info_name="kedoctor")
+    context = click.Context(group, info_name="kedoctor", **group.context_settings)
     lines = [
         f'.TH KEDOCTOR 1 "" "kedoctor {__version__}" "User Commands"',
         ".SH NAME",

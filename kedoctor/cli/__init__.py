@@ -16,9 +16,11 @@ __all__ = ["command"]
 _COMMANDS = {
     "run": "Look at the site and say what is wrong.",
     "report": "Show the latest run (or a fresh one) as HTML, JSON or text.",
+    "trace": "Walk the path of kubectl logs, exec, attach or top to an edge, hop by hop.",
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
+    "bundle": "List, check and fill the offline bundle that a site is installed from.",
     "baseline": "Write a file that accepts what is wrong now.",
     "rbac": "Print the smallest roles that the checks, or their repairs, need.",
     "backup": "Keep the settings of this site, without secrets.",
@@ -36,7 +38,7 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_COMMANDS)
+        return [*_COMMANDS]  # `list` is a module of this package
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
@@ -51,7 +53,7 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl([*_COMMANDS.items()])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:

@@ -16,6 +16,7 @@ from kedoctor.cli.configuration import given, used
 from kedoctor.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.formats import Presentation
 from kedoctor.model import Report
+from kedoctor.observations import Setting
 from kedoctor.plugins import Plugins
 from kedoctor.selection import Selection
 from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
@@ -28,6 +29,7 @@ __all__ = [
     "emit",
     "language",
     "language_option",
+    "live_options",
     "open_site",
     "output_options",
     "present",
@@ -141,7 +143,26 @@ def selection_options(function: F) -> F:
 
 
 def site_options(function: F) -> F:
-    """What to look at: ``--bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
+    """What to look at: ``--bundle``, ``--offline-bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
+    function = click.option(
+        "--offline-bundle",
+        "offline_bundle",
+        type=click.Path(exists=True, path_type=Path),
+        metavar="DIR",
+        help="Also judge this offline bundle, and what of it this host lacks.",
+    )(live_options(function))
+    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option(
+        "--bundle",
+        "bundles",
+        type=bundles,
+        multiple=True,
+        help="Look at a bundle of evidence (kedoctor collect) instead; may be repeated.",
+    )(function)
+
+
+def live_options(function: F) -> F:
+    """How to look at this machine and its cluster: ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option("--context", default="", help="Context of the kubeconfig.")(function)
     function = click.option(
         "--kubeconfig",
@@ -156,26 +177,34 @@ def site_options(function: F) -> F:
         show_default=True,
         help="Which side this host is.",
     )(function)
-    function = click.option(
-        "--root", default="/", hidden=True, help="Look at a host whose files lie under DIR."
-    )(function)
-    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
-    return click.option(
-        "--bundle", "bundles", type=bundles, multiple=True, help="Look at a bundle instead; may be repeated."
-    )(function)
+    return click.option("--root", default="/", hidden=True, help="Look at a host whose files lie under DIR.")(
+        function
+    )
 
 
 def open_site(
-    plugins: Plugins, *, bundles: tuple[Path, ...], kubeconfig: str, context: str, side: str, root: str
+    plugins: Plugins,
+    *,
+    bundles: tuple[Path, ...],
+    kubeconfig: str,
+    context: str,
+    side: str,
+    root: str,
+    offline_bundle: Path | None = None,
 ) -> OpenSite:
     """The bundles as a site, or this machine."""
+    if bundles and offline_bundle:
+        raise UsageError(
+            "--bundle and --offline-bundle exclude each other: an offline bundle is judged on the host that holds it"
+        )
     if bundles and any(map(given, ("kubeconfig", "context"))):
         raise UsageError(
             "--bundle and --kubeconfig exclude each other: a bundle holds what the API server said"
         )
     if bundles:
         return bundled_site(bundles, side=side)
-    return live_site(plugins, LiveOptions(kubeconfig, context, root, side))
+    settings = {"bundle": Setting(str(offline_bundle.absolute()))} if offline_bundle else {}
+    return live_site(plugins, LiveOptions(kubeconfig, context, root, side, settings))
 
 
 def language(chosen: str | None) -> str:

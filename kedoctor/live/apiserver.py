@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -44,6 +44,11 @@ class Patience:
     log: float = 15.0
     review: float = 10.0
     plugin: float = 30.0
+
+    def within(self, seconds: float) -> Patience:
+        """The same where nothing takes longer than ``seconds``; a plugin may ask a person for a password."""
+        limits = {one.name: min(getattr(self, one.name), seconds) for one in fields(self)}
+        return replace(self, **limits | {"plugin": self.plugin})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from kedoctor.live.kept import Kept
 from kedoctor.observations import Reason, ToolOutput, Unavailable
+from kedoctor.records import replace
 
 __all__ = ["SYSTEM_PATHS", "find_tool", "run"]
 
@@ -47,6 +48,7 @@ def run(
     timeout: float = 10.0,
     limit: int = 1 << 20,
     keep_end: bool = False,
+    part: bool = False,
     stdin: bytes = b"",
     paths: Sequence[str] = SYSTEM_PATHS,
     environment: Mapping[str, str] | None = None,
@@ -55,7 +57,9 @@ def run(
 
     ``argv[0]`` is a name looked for in ``paths``, or an absolute path. At most ``limit`` bytes of each of stdout
     and stderr are kept, the last ones if ``keep_end``. A child killed by signal ``n`` has exit code ``-n``. It gets
-    ``environment`` besides the few variables that every child has.
+    ``environment`` besides the few variables that every child has. With ``part``, what is printed first is enough: the
+    child is ended as soon as ``limit`` bytes are there, and what it printed until its deadline is an answer as well
+    (``truncated``, exit code 0).
 
     Unavailable for ``tool-missing``, ``permission`` (it may not be executed), ``tool-failed`` (it is no program),
     ``timeout`` and ``abandoned``. It returns at most three seconds after ``timeout``. Safe from any thread; when an
@@ -70,7 +74,7 @@ def run(
         child = _start([program, *argv[1:]], stdin, environment or {})
     except (OSError, ValueError) as error:
         return _not_started(error, what)
-    watch = _Watch(child, limit, keep_end=keep_end)
+    watch = _Watch(child, limit, keep_end=keep_end, part=part)
     try:
         ended = watch.until_end(time.monotonic() + timeout)
         if not ended:
@@ -80,6 +84,8 @@ def run(
     if not gone:
         detail = f"it did not end within {timeout:g} s, not even when killed (uninterruptible sleep); pid {child.pid} was left behind"
         return Unavailable(Reason.ABANDONED, what, detail)
+    if part and not ended and watch.printed:
+        return replace(watch.output((program, *argv[1:])), exit_code=0, truncated=True)
     if not ended:
         return Unavailable(Reason.TIMEOUT, what, f"it did not end within {timeout:g} s and was killed")
     if watch.lost:
@@ -156,9 +162,12 @@ def _reap_abandoned() -> None:
 class _Watch:
     """A running child and what it has printed so far."""
 
-    def __init__(self, child: subprocess.Popen[bytes], limit: int, *, keep_end: bool) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], limit: int, *, keep_end: bool, part: bool = False
+    ) -> None:
         self.lost = False  # somebody else reaped it (SIGCHLD ignored): how it ended cannot be known
         self._child = child
+        self._part = part
         self._stdout = Kept(limit, keep_end=keep_end)
         self._stderr = Kept(limit, keep_end=keep_end)
         # poll(), unlike select(), has no highest descriptor.
@@ -169,16 +178,21 @@ class _Watch:
                 self._selector.register(pipe, selectors.EVENT_READ, kept)
 
     def until_end(self, deadline: float) -> bool:
-        """Whether the child ended by itself before ``deadline``; its output is read all the while."""
+        """Whether the child ended by itself before ``deadline`` (and before it had printed enough)."""
         while not self._has_ended():
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or (self._part and self._stdout.cut):
                 return False
             self._read(min(left, _STEP))
         held_until = time.monotonic() + _HELD_GRACE
         while self._selector.get_map() and (left := held_until - time.monotonic()) > 0:
             self._read(left)
         return True
+
+    @property
+    def printed(self) -> bool:
+        """Whether it has printed anything."""
+        return bool(self._stdout.data)
 
     def terminate(self) -> None:
         """Asks the whole group to end, and gives it a moment to do so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import UTC, datetime
 
@@ -97,7 +98,11 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def read_journal(request: ReadJournal) -> LogText | Unavailable:
-    """The last lines that a unit, or systemd about it, wrote to the journal; empty if it never wrote any."""
+    """The last lines that a unit, or systemd about it, wrote to the journal; empty if it never wrote any.
+
+    Read from the newest backwards, at most 2 MiB and 20 seconds: however large the journal is, what happened last is
+    in it. ``truncated`` when there is more.
+    """
     what = f"journal of {request.unit}"
     answer = _journal(request, "short-iso-precise")
     if isinstance(answer, ToolOutput) and "Unknown output" in answer.stderr:
@@ -105,6 +110,7 @@ def read_journal(request: ReadJournal) -> LogText | Unavailable:
     if isinstance(answer, Unavailable):
         return Unavailable(answer.reason, what, answer.detail)
     text = _NOTE.sub("", answer.stdout)
+    text, entries = _oldest_first(text, cut=answer.truncated)
     if not text and ("insufficient permissions" in answer.stderr or "not seeing messages" in answer.stderr):
         return Unavailable(
             Reason.PERMISSION, what, "only root and the groups adm and systemd-journal may read the journal"
@@ -113,22 +119,33 @@ def read_journal(request: ReadJournal) -> LogText | Unavailable:
         return Unavailable(Reason.ABSENT, what, "this machine keeps no journal")
     if answer.exit_code:
         return _refused(answer, what)
-    if answer.truncated:
-        text = text.partition("\n")[2]
-    full = len(_ENTRY.findall(text)) >= request.lines
-    return LogText(text, truncated=answer.truncated or full)
+    return LogText(text, truncated=answer.truncated or entries >= request.lines)
+
+
+def _oldest_first(text: str, *, cut: bool) -> tuple[str, int]:
+    """What was printed newest first, the other way round, and how many entries it is; a last one that is cut goes.
+
+    Lines that do not begin with a time belong to the entry above them.
+    """
+    starts = [found.start() for found in _ENTRY.finditer(text)]
+    entries = [text[start:end] for start, end in itertools.pairwise([*starts, len(text)])]
+    if cut and entries:
+        entries.pop()
+    return "".join(one if one.endswith("\n") else f"{one}\n" for one in reversed(entries)), len(entries)
 
 
 def _journal(request: ReadJournal, form: str) -> ToolOutput | Unavailable:
-    # --all: else a line with a control character in it would be "[96B blob data]".
+    # --all: else a line with a control character in it would be "[96B blob data]". Newest first, because that is what
+    # is kept when a journal on a slow disk gives no more before its deadline, or its lines are long.
     options = [
+        "--reverse",
         "--no-pager",
         "--all",
         f"--output={form}",
         f"--lines={request.lines}",
         f"--unit={request.unit}",
     ]
-    return run(["journalctl", *options], timeout=_JOURNAL_TIMEOUT, limit=_JOURNAL_LIMIT, keep_end=True)
+    return run(["journalctl", *options], timeout=_JOURNAL_TIMEOUT, limit=_JOURNAL_LIMIT, part=True)
 
 
 def _refused(answer: ToolOutput, what: str) -> Unavailable:

@@ -14,6 +14,7 @@ from typing import IO, cast
 
 from kedoctor.errors import BundleError
 from kedoctor.offline.inventory import OfflineProblem, OfflineProblemKind
+from kedoctor.offline.references import shown
 from kedoctor.offline.tarwalk import TAR_ERRORS, WalkError, members, unpacked
 
 __all__ = ["Item", "directory_items", "tar_items"]
@@ -66,12 +67,23 @@ def _paths(root: Path, directory: str, problems: list[OfflineProblem]) -> Iterat
         return
     for entry in listed:
         path = f"{directory}/{entry.name}" if directory else entry.name
+        if not _is_plain(path, problems):
+            continue
         if not entry.is_dir(follow_symlinks=False):
             yield path
         elif path.count("/") < _DEEPEST:
             yield from _paths(root, path, problems)
         else:
             problems.append(OfflineProblem(OfflineProblemKind.UNREADABLE, path, "it lies too deep"))
+
+
+def _is_plain(path: str, problems: list[OfflineProblem]) -> bool:
+    """Whether the name can be written into a list; of one that cannot be the problem is told."""
+    if shown(path) == path:
+        return True
+    why = "its name is no plain text; rename it"
+    problems.append(OfflineProblem(OfflineProblemKind.UNREADABLE, shown(path), why))
+    return False
 
 
 def _item(root: Path, real: str, path: str, problems: list[OfflineProblem]) -> Item | None:
@@ -98,7 +110,7 @@ def _item(root: Path, real: str, path: str, problems: list[OfflineProblem]) -> I
 
 def _bad_link(place: Path, real: str) -> str:
     """Why a link cannot be used; empty when it leads to something within the bundle."""
-    target = os.readlink(place)  # noqa: PTH115  Path would change the name
+    target = shown(os.readlink(place))  # noqa: PTH115  Path would change the name
     try:
         led = os.path.realpath(place, strict=True)
     except OSError as error:
@@ -121,6 +133,8 @@ def tar_items(stream: IO[bytes], how: str, problems: list[OfflineProblem]) -> It
     found = False
     try:
         for path, member, tar in members(unpacked(stream, how), seekable=False):
+            if not _is_plain(path, problems):
+                continue
             if member.isreg():
                 found = True
                 yield Item(path, member.size, partial(_extracted, tar, member), alone=False)

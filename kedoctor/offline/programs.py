@@ -42,11 +42,12 @@ class BuildInfoFinder:
             return
         whole = self._tail + piece
         at = whole.find(_MAGIC)
-        while at >= 0 and not self._begins(whole, at):
+        # Other Go programs hold the magic as a constant: a header has the flag of inline strings.
+        while 0 <= at <= len(whole) - _HEADER and not whole[at + 15] & _INLINE:
             at = whole.find(_MAGIC, at + 1)
-        if at >= 0:
+        if 0 <= at <= len(whole) - _HEADER:
             self._found = bytearray(whole[at : at + _MOST])
-        self._tail = whole[-_HEADER:]
+        self._tail = whole[at:] if at >= 0 else whole[1 - len(_MAGIC) :]
 
     @property
     def version(self) -> str:
@@ -55,11 +56,6 @@ class BuildInfoFinder:
         linked = _LINKED.search(text)
         module = _MODULE.search(text)
         return linked[1] if linked else module[1] if module else ""
-
-    @staticmethod
-    def _begins(data: bytes, at: int) -> bool:
-        """Whether a header with inline strings is here: other Go programs hold the magic as a constant."""
-        return len(data) <= at + 15 or bool(data[at + 15] & _INLINE)
 
     def _text(self) -> str:
         """The second string (the first is Go's own version): both have their length in front, as a varint."""

@@ -63,7 +63,7 @@ def read_offline_bundle(
     if not place.exists():
         raise BundleError(
             f"there is no offline bundle {name}",
-            hint="name a directory or a tar that kedoctor bundle make filled",
+            hint="name the directory that holds images and programs, or a tar of it",
         )
     if not place.is_file():
         raise BundleError(f"the offline bundle {name} is neither a directory nor a file")

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["canonical"]
+import os
+import re
+
+__all__ = ["canonical", "is_reference", "shown"]
+
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+
+
+def is_reference(name: str) -> bool:
+    """Whether it can be the name of an image at all; an archive may say anything."""
+    return _REFERENCE.fullmatch(name) is not None
+
+
+def shown(name: str) -> str:
+    r"""A name out of an archive or directory so that it can be printed: what is no text or steers a terminal as ``\x1b``."""
+    text = name if name.isascii() else os.fsencode(name).decode("utf-8", errors="backslashreplace")
+    return (
+        text
+        if text.isprintable()
+        else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    )
 
 
 def canonical(reference: str) -> str:

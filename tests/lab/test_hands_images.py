@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import shutil
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from host_unchanged import host_unchanged
 from image_archives import NAMES, docker_archive
+from own_containerd import obstacle, own_containerd
 
 from kedoctor.changes.actions import ImportImage
 from kedoctor.changes.actors import Actors, ConflictError, RefusedError
@@ -24,28 +22,9 @@ from kedoctor.changes.journal import Entry, Journal
 from kedoctor.changes.signals import deferred
 from kedoctor.live import runner
 
-CONFIG = """
-version = 2
-root = "{0}/root"
-state = "{0}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-address = "{0}/grpc"
-[ttrpc]
-address = "{0}/ttrpc"
-"""
-
-
-def _obstacle() -> str:
-    if os.geteuid() != 0:
-        return "needs root to start containerd"
-    missing = [tool for tool in ("containerd", "ctr") if shutil.which(tool) is None]
-    return f"needs {', '.join(missing)}" if missing else ""
-
-
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.skipif(bool(_obstacle()), reason=_obstacle() or "can start containerd"),
+    pytest.mark.skipif(bool(obstacle()), reason=obstacle() or "can start containerd"),
 ]
 
 
@@ -59,26 +38,8 @@ def unchanged() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a containerd that holds nothing."""
-    place = tmp_path_factory.mktemp("cd")
-    (place / "config.toml").write_text(CONFIG.format(place))
-    with (place / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            ["containerd", "--config", str(place / "config.toml")],
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        ask = ["ctr", "--address", f"{place}/grpc", "--connect-timeout", "1s", "version"]
-        deadline = time.monotonic() + 10
-        while subprocess.run(ask, capture_output=True, check=False).returncode != 0:
-            if daemon.poll() is not None or time.monotonic() > deadline:
-                pytest.skip(f"containerd does not start here: {(place / 'log').read_text()[-300:]}")
-            time.sleep(0.1)
-        yield f"{place}/grpc"
-    finally:
-        daemon.terminate()
-        daemon.wait(10)
+    with own_containerd(tmp_path_factory.mktemp("cd")) as address:
+        yield address
 
 
 class Host:

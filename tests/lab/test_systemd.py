@@ -191,6 +191,65 @@ def test_long_and_coloured_lines_are_shown_whole(machine: Machine) -> None:
     assert "line 1\n" in answer.text
 
 
+MEMORY = """
+import resource, sys
+from kedoctor import observations as o
+from kedoctor.live import LiveSource
+answer = LiveSource().observe(o.ReadJournal(sys.argv[1]))
+lines = answer.text.splitlines()
+children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, children // 1024, len(lines), answer.truncated)
+print(lines[0], lines[-1], sep="\\n")
+"""
+
+FLOOD = r"""
+[Service]
+Type=oneshot
+LogRateLimitIntervalSec=0
+ExecStart=/bin/sh -c 'seq -f "E1123 05:13:03.679313      57 edgestream.go:147] dial number %%.0f of a long night in which nothing else happened" 120000'
+"""
+
+LONG_LINES = r"""
+[Service]
+Type=oneshot
+LogRateLimitIntervalSec=0
+ExecStart=/bin/sh -c 'for n in $$(seq 400); do printf "long %%d " $$n; head -c 20000 /dev/zero | tr "\0" x; echo; done'
+"""
+
+
+def test_a_large_journal_is_read_from_its_end_in_bounded_memory(machine: Machine) -> None:
+    machine.unit("flood.service", FLOOD)
+    # journald still reads what the unit wrote when the unit has ended.
+    machine.shell(
+        "systemctl start flood; until journalctl -u flood -n 9 | grep -q 'number 120000 '; do sleep 0.1; done",
+        timeout=120,
+    )
+    small, _, _, _ = machine.python(MEMORY, "steady.service").split()[:4]
+    figures, first, last = machine.python(MEMORY, "flood.service").splitlines()
+    mine, child, lines, truncated = figures.split()
+    assert (lines, truncated) == ("2000", "True")
+    assert "number 120000 " in last or "flood.service" in last, last
+    assert "number 118" in first, "the newest 2000, oldest first"
+    assert int(mine) - int(small) < 15, f"{small} MB for two lines, {mine} MB for 120,000"
+    assert int(child) < 150
+
+
+def test_of_long_lines_the_newest_are_kept(machine: Machine) -> None:
+    machine.unit("longlines.service", LONG_LINES)
+    machine.shell(
+        "systemctl start longlines; until journalctl --all -u longlines -n 9 | grep -q 'long 400 '; do sleep 0.1; done",
+        timeout=120,
+    )
+    answer = journal(machine, "longlines.service")
+    assert isinstance(answer, LogText)
+    assert answer.truncated
+    assert len(answer.text) <= 2 << 20
+    told = [line for line in answer.text.splitlines() if " long " in line]
+    numbers = [int(line.split(" long ")[1].split()[0]) for line in told]
+    assert numbers == list(range(numbers[0], 401)), "whole, in order, up to the last"
+    assert len(numbers) > 80
+
+
 def test_the_journal_of_a_unit_that_never_wrote(machine: Machine) -> None:
     assert journal(machine, "edgecore.service") == LogText("", truncated=False)
 

@@ -75,7 +75,7 @@ class FakeCluster:
 def _fits(one: Any, request: ListObjects) -> bool:
     where = getattr(one.metadata, "namespace", "")
     labels = getattr(one.metadata, "labels", {})
-    wanted = [part.split("=") for part in request.label_selector.split(",") if part]
+    wanted = [part.split("=") for part in request.label_selector.split(",") if "=" in part]
     name = request.field_selector.partition("metadata.name=")[2]
     return (
         (not request.namespace or not where or where == request.namespace)

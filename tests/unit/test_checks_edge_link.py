@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from edge_samples import (
     HELD,
@@ -20,7 +22,7 @@ from edge_samples import (
     unit,
 )
 
-from kedoctor.api import Connection, Finding, HttpAnswer, Reason, Status, TlsPeer, Unavailable
+from kedoctor.api import Connection, EveryHost, Finding, HttpAnswer, Reason, Status, TlsPeer, Unavailable
 from kedoctor.checks.cloud_link import cloud_reachable
 from kedoctor.checks.dial_errors import dial_meaning
 from kedoctor.checks.edged import edged_address, edged_listener
@@ -38,6 +40,9 @@ from kedoctor.yamldoc import load
 OK = EdgedHealth(HttpAnswer(200, b"ok"))
 DIAL = "E dial wss://10.99.0.1:10004/v1/kubeedge/connect error dial tcp 10.99.0.1:10004: "
 START = "I Start a new tunnel stream connection ..."
+
+ALONE: dict[str, Any] = {"hosts": EveryHost({}), "probes": EveryHost({}), "edges": NOT_RECORDED}
+"""Nothing but the edge in view."""
 
 
 def dialled(seconds: float, error: str = "") -> str:
@@ -118,7 +123,9 @@ def test_edged_that_is_not_well() -> None:
 def tunnel(seen: EdgeSockets, text: str = "", *, runs: bool = True, age: float = 3600) -> Finding:
     now = later(1, NOW)
     read = log(text, now) if text else NOT_RECORDED
-    finding = tunnel_established(config(), seen, unit(runs=runs, since=later(-age, NOW)), read, HostTime(now))
+    finding = tunnel_established(
+        config(), seen, unit(runs=runs, since=later(-age, NOW)), read, HostTime(now), **ALONE
+    )
     bilingual(finding)
     return finding
 
@@ -174,10 +181,14 @@ def test_a_young_edgecore_gets_its_time() -> None:
 
 
 def test_no_tunnel_where_edgestream_is_off() -> None:
-    finding = tunnel_established(edited(enable="false"), sockets(), unit(), NOT_RECORDED, HostTime(NOW))
+    finding = tunnel_established(
+        edited(enable="false"), sockets(), unit(), NOT_RECORDED, HostTime(NOW), **ALONE
+    )
     bilingual(finding)
     assert finding.status is Status.FAIL
-    still = tunnel_established(edited(enable="false"), sockets(HELD), unit(), NOT_RECORDED, HostTime(NOW))
+    still = tunnel_established(
+        edited(enable="false"), sockets(HELD), unit(), NOT_RECORDED, HostTime(NOW), **ALONE
+    )
     assert still.status is Status.PASS, "the file was changed, the process was not"
 
 

@@ -23,7 +23,7 @@ from kedoctor.api import (
     Status,
     Unavailable,
 )
-from kedoctor.checks.edgecore_log import KNOWN_LINES, edgecore_log
+from kedoctor.checks.edgecore_log import edgecore_log
 from kedoctor.checks.facts.edge_runtime import EdgeResources
 from kedoctor.checks.facts.leftovers import DatabaseHome, KeadmLeftovers, SecretFiles, secret_files
 from kedoctor.checks.leftovers import edge_database, keadm_leftovers, secret_permissions
@@ -78,10 +78,6 @@ def test_what_does_not_count() -> None:
 )
 def test_noise_never_counts(noise: str) -> None:
     assert edgecore_log(log(lines(*range(60, 10, -1), text=noise)), NAME).status is Status.PASS
-
-
-def test_every_known_line_has_words_in_both_languages() -> None:
-    assert all(one.meaning.en and one.meaning.zh for one in KNOWN_LINES)
 
 
 # ------------------------------------------------------------------------------------------- KE712

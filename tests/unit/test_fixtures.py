@@ -26,6 +26,7 @@ from kedoctor.observations import Reason, Unavailable
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.ports import Cluster, Host
 from kedoctor.redact import is_certificates
+from kedoctor.registry import Scope
 from kedoctor.replay import ReplaySource, open_bundle
 from kedoctor.sites import OpenSite, bundled_site
 
@@ -83,8 +84,8 @@ def test_a_fixture_answers_everything_that_facts_ask_today(path: Path, plugins: 
     plugins.sides(Host(memo))
     view = HostView(path.stem, frozenset(Side(side) for side in source.manifest.sides), memo)
     whole, hosts = contexts(plugins.registry, SiteView((view,), memo))
-    for wanted in plugins.registry.facts:
-        for context in (whole, *hosts.values()):
+    for wanted, node in plugins.registry.facts.items():
+        for context in hosts.values() if node.scope is Scope.HOST else (whole, *hosts.values()):
             context.fact(wanted)
     missing = [
         seen.answer.what

@@ -171,3 +171,10 @@ def test_a_runtime_that_is_not_there(tmp_path: Path) -> None:
         ImageActor(nothing).look(action)
     with pytest.raises(RefusedError, match="no import"):
         ImageActor(nothing).look(ImportImage("a", "a", "podman"))
+
+
+def test_an_oci_archive_that_containerd_does_not_recognize(tmp_path: Path) -> None:
+    files = oci_files()
+    del files["oci-layout"]
+    with pytest.raises(ArchiveError, match="no oci-layout"):
+        read_archive(written(tmp_path, files))

@@ -15,6 +15,7 @@ import pytest
 
 from kedoctor.checks.log_digest import HEAD, Digest
 from kedoctor.checks.log_knowledge import knowledge
+from kedoctor.checks.path import PATH
 from kedoctor.checks.pattern_words import common_parts, fixed_words
 from kedoctor.plugins import load_plugins
 
@@ -54,7 +55,7 @@ def test_the_table_agrees_with_the_checks_that_are_built() -> None:
 
 def test_the_table_names_only_what_exists_in_both_languages() -> None:
     table = knowledge()
-    tells = {"benign", "cause", "sign", "follows", "start", "ok", "context"}
+    tells = {"benign", "cause", "sign", "follows", "start", "ok", "context", "log"}
     named = {code for message in table.messages for code in message.codes}
     named |= {
         code for leg in table.legs.values() for row in leg.codes.values() for code in row
@@ -120,3 +121,72 @@ def test_equal_lines_are_counted_and_the_newest_is_kept() -> None:
     (sample,) = digest.samples()
     assert (sample.count, sample.first, sample.last) == (1000, 1, 1000)
     assert sample.text == "dial tcp 10.0.0.199:10004: refused"
+
+
+# ------------------------------------------------------------------------- one table for explain and for the checks
+
+
+READERS = {"KE112": "cloudcore", "KE607": "metrics-server", "KE711": "edgecore"}
+
+# What the user's document says is printed and no program prints (facts.md §5, §5.5).
+INVENTED = (
+    "EdgeStream started successfully",
+    "Connected to CloudStream at 192.168.1.10:10004",
+    "Failed to connect to CloudStream: connection refused",
+    "handler.go:112] Fail to serve node",
+    "hubcontroller.go:88] Failed to listen on :10000",
+)
+
+# Texts that stand in the logs of sites that work, and must never be a cause.
+NOISE_IN_LOGS = (
+    (
+        "KE112",
+        "Failed to get metrics, err: apiconnection Serve APIServer_MetricsConnection MessageID 14 in Tunnel session [edge1] error APIServer_MetricsConnection MessageID 14 find edge peer done, so stop this connection",
+    ),
+    (
+        "KE112",
+        "http: TLS handshake error from 10.0.0.9:4711: read tcp 10.0.0.1:10002->10.0.0.9:4711: read: connection reset by peer",
+    ),
+    ("KE112", "http: TLS handshake error from 10.0.0.9:4711: EOF"),
+    ("KE112", "http: superfluous response.WriteHeader call from net/http.Error (server.go:2143)"),
+    ("KE711", "connect error: Network Error : dial tcp 127.0.0.1:1884: connect: connection refused"),
+    (
+        "KE711",
+        "Skipping pod synchronization err=[container runtime status check may not have completed yet, PLEG is not healthy: pleg has yet to be successful]",
+    ),
+)
+
+
+def test_the_checks_of_logs_read_the_same_table_as_explain() -> None:
+    table = knowledge()
+    assert set(table.of_logs) == set(READERS)
+    hops = set(PATH.hops)
+    for check, program in READERS.items():
+        for message in table.of_logs[check]:
+            assert message.logs is not None
+            assert message.tells not in {"benign", "ok", "context"}, message.pattern.pattern
+            assert message.logs.hop in hops, message.pattern.pattern
+            assert program in message.component or "runtime" in message.component, message.pattern.pattern
+            assert message.codes or message.leg, "it leads to the checks that decide"
+            assert not message.of_people
+    for message in table.messages:
+        assert message.tells != "log" or message.logs, "nobody would read it"
+
+
+@pytest.mark.parametrize(("check", "line"), NOISE_IN_LOGS)
+def test_noise_is_never_told_by_a_check(check: str, line: str) -> None:
+    assert knowledge().in_log(check, line) is None
+
+
+def test_a_fault_beside_noise_in_one_line_is_told() -> None:
+    line = "Skipping pod synchronization err=[container runtime is down, PLEG is not healthy: pleg has yet to be successful]"
+    found = knowledge().in_log("KE711", line)
+    assert found is not None
+    assert found[0].leg == "runtime"
+
+
+@pytest.mark.parametrize("line", INVENTED)
+def test_what_no_program_prints_is_not_in_the_table(line: str) -> None:
+    table = knowledge()
+    assert list(table.messages_in(line, people=False)) == []
+    assert all(table.in_log(check, line) is None for check in READERS)

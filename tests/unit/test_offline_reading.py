@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
+import random
 import tarfile
 import time
 from pathlib import Path
@@ -21,6 +23,7 @@ from kedoctor.offline.inventory import BundledKind, OfflineBundle, OfflineProble
 from kedoctor.offline.reading import read_offline_bundle
 from kedoctor.offline.references import canonical
 from kedoctor.ports import Host
+from kedoctor.records import encode_pretty
 from kedoctor.replay import ReplaySource, open_bundle
 
 
@@ -300,3 +303,79 @@ def test_it_is_recorded_and_replayed_like_any_answer(tmp_path: Path) -> None:
     done = collect(gather, source, tmp_path / "evidence.tgz", [], host="edge1")
     replayed = Host(ReplaySource(open_bundle(done.path))).offline_bundle("/opt/edge")
     assert replayed == Host(source).offline_bundle("/opt/edge")
+
+
+def test_names_that_are_no_text_reach_no_terminal_and_no_list(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in (b"/images/\xff.tar", b"/images/\x1b[31mred\n.tar"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + name)).write_bytes(docker_archive())
+    bundle = read_offline_bundle(tmp_path)
+    assert bundle.files == ()
+    assert said(bundle) == [
+        "images/\\x1b[31mred\\n.tar cannot be read: its name is no plain text; rename it",
+        "images/\\xff.tar cannot be read: its name is no plain text; rename it",
+    ]
+    encode_pretty(bundle)
+
+
+def test_image_names_that_steer_a_terminal_are_no_names(tmp_path: Path) -> None:
+    write(tmp_path, {"images/a.tar": tar(docker_files(["\x1b[2J:v1"]))})
+    bundle = read_offline_bundle(tmp_path)
+    assert [one.kind for one in bundle.problems] == [OfflineProblemKind.UNNAMED]
+    assert list(bundle.images()) == []
+
+
+def test_an_archive_that_contradicts_itself_is_told_in_print(tmp_path: Path) -> None:
+    manifest = json.dumps([{"Config": "\x1b[2J", "Layers": []}]).encode()
+    write(tmp_path, {"images/a.tar": tar({"manifest.json": manifest})})
+    (problem,) = read_offline_bundle(tmp_path).problems
+    assert problem.detail == "it is truncated: \\x1b[2J is missing"
+
+
+def test_random_damage_is_always_a_sentence(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    whole = [docker_archive(), tar(oci_files(nested=True)), gzip.compress(docker_archive())]
+    path = tmp_path / "images/a.tar"
+    path.parent.mkdir()
+    for _ in range(300):
+        data = bytearray(chance.choice(whole))
+        for _ in range(chance.choice([1, 2, 20])):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice([len(data), chance.randrange(len(data))])])
+        for with_sums in (True, False):
+            bundle = read_offline_bundle(tmp_path, sums=with_sums)
+            assert len(bundle.files) == 1
+            assert all(text.isprintable() for text in said(bundle))
+
+
+def test_a_walk_in_a_circle_of_links_within_an_archive(tmp_path: Path) -> None:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as archive:
+        manifest = b'[{"Config": "a", "Layers": []}]'
+        member = tarfile.TarInfo("manifest.json")
+        member.size = len(manifest)
+        archive.addfile(member, io.BytesIO(manifest))
+        for name, target in (("a", "b"), ("b", "a")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member)
+    write(tmp_path, {"images/a.tar": written.getvalue()})
+    (problem,) = read_offline_bundle(tmp_path).problems
+    assert "the links of a lead in a circle" in problem.detail
+
+
+def test_an_index_that_nests_without_end(tmp_path: Path) -> None:
+    """Names are not believed: an index that names itself would be walked for ever."""
+    name = "0" * 64
+    body = json.dumps({"manifests": [{"digest": f"sha256:{name}", "size": 0}] * 9}).encode()
+    body = body.replace(b'"size": 0', b'"size": %d' % 0)
+    size = len(body) + 9 * (len(str(len(body))) - 1)
+    body = body.replace(b'"size": 0', b'"size": %d' % size)
+    files = {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "index.json": body,
+        f"blobs/sha256/{name}": body,
+    }
+    write(tmp_path, {"images/a.tar": tar(files)})
+    (problem,) = read_offline_bundle(tmp_path, sums=False).problems
+    assert problem.kind is OfflineProblemKind.DAMAGED

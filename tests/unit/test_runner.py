@@ -134,6 +134,26 @@ def test_the_newest_output_can_be_kept() -> None:
     assert answer.truncated
 
 
+def test_what_came_before_the_deadline_can_be_an_answer() -> None:
+    answer = shell("echo first; sleep 60; echo second", timeout=0.4, part=True)
+    assert isinstance(answer, ToolOutput)
+    assert (answer.stdout, answer.exit_code, answer.truncated) == ("first\n", 0, True)
+    silent = shell("sleep 60", timeout=0.2, part=True)
+    assert isinstance(silent, Unavailable)
+    assert silent.reason is Reason.TIMEOUT
+
+
+def test_a_child_that_has_printed_enough_is_ended() -> None:
+    answer = shell("echo first; while :; do echo more; done", timeout=30.0, limit=1000, part=True)
+    assert isinstance(answer, ToolOutput)
+    assert answer.truncated
+    assert answer.stdout.startswith("first\n")
+    assert len(answer.stdout) == 1000
+    whole = shell("echo first; exit 3", timeout=30.0, limit=1000, part=True)
+    assert isinstance(whole, ToolOutput)
+    assert (whole.stdout, whole.exit_code, whole.truncated) == ("first\n", 3, False)
+
+
 def test_output_that_is_not_utf8_is_still_an_answer() -> None:
     answer = shell(r"printf 'a\377b'")
     assert isinstance(answer, ToolOutput)

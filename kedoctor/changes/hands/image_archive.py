@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
-from kedoctor.offline.references import canonical
+from kedoctor.offline.references import canonical, is_reference, shown
 from kedoctor.offline.tarwalk import TAR_ERRORS, Member, WalkError, compression, unpacked, walk
 from kedoctor.records import Record, RecordError, decode, field
 
@@ -128,6 +128,10 @@ class _Reader:
             held = [self._docker(image) for image in self._json("manifest.json", tuple[_Image, ...])]
         elif "index.json" in self._members:
             index = self._json("index.json", _Manifest)
+            if not self._members.get("oci-layout", Member(0)).body:
+                raise ArchiveError(
+                    "it holds no oci-layout, without which containerd does not know the format"
+                )
             held = [image for one in index.manifests or () for image in self._oci(one, _name(one))]
         else:
             raise ArchiveError(
@@ -144,7 +148,7 @@ class _Reader:
         if len(expected) == len(image.layers):
             for name, digest in zip(image.layers, expected, strict=True):
                 self._must_match(name, digest)
-        names = tuple(sorted({canonical(tag) for tag in image.repo_tags or ()}))
+        names = tuple(sorted({canonical(tag) for tag in image.repo_tags or () if is_reference(tag)}))
         return ArchivedImage(names, _id_of(image.config), told.architecture, told.system)
 
     def _oci(self, descriptor: _Descriptor, name: str, depth: int = 0) -> list[ArchivedImage]:
@@ -162,7 +166,7 @@ class _Reader:
         if manifest.config is None:
             return []
         told = self._configuration(_blob(manifest.config))
-        names = (canonical(name),) if name else ()
+        names = (canonical(name),) if is_reference(name) else ()
         return [ArchivedImage(names, manifest.config.digest, told.architecture, told.system)]
 
     def _for_some_machine(
@@ -184,10 +188,10 @@ class _Reader:
         for name in names:
             member = self._member(name)
             if size is not None and member.size != size:
-                raise ArchiveError(f"it is damaged: {name} has {member.size} bytes instead of {size}")
+                raise ArchiveError(f"it is damaged: {shown(name)} has {member.size} bytes instead of {size}")
             named = _DIGEST.match(name)
             if named and member.sha256 and member.sha256 != named[1]:
-                raise ArchiveError(f"it is damaged: the content of {name} is not what its name says")
+                raise ArchiveError(f"it is damaged: the content of {shown(name)} is not what its name says")
 
     def _must_match(self, name: str, digest: str) -> None:
         """A layer of docker's older layout is named by no digest; the configuration lists them instead."""
@@ -195,7 +199,7 @@ class _Reader:
         if _DIGEST.match(name) or not member.sha256 or not name.endswith(".tar"):
             return
         if f"sha256:{member.sha256}" != digest:
-            raise ArchiveError(f"it is damaged: {name} is not the layer that its configuration names")
+            raise ArchiveError(f"it is damaged: {shown(name)} is not the layer that its configuration names")
 
     def _member(self, name: str) -> Member:
         """A member, links followed."""
@@ -203,11 +207,11 @@ class _Reader:
         for _ in range(_MOST_LINKS):
             member = self._members.get(at)
             if member is None:
-                raise ArchiveError(f"it is truncated: {name} is missing")
+                raise ArchiveError(f"it is truncated: {shown(name)} is missing")
             if not member.target:
                 return member
             at = member.target
-        raise ArchiveError(f"it is damaged: the links of {name} lead in a circle")
+        raise ArchiveError(f"it is damaged: the links of {shown(name)} lead in a circle")
 
     def _configuration(self, name: str) -> _Configuration:
         """An image's configuration; of an attestation, which has none that says anything, an empty one."""
@@ -217,7 +221,7 @@ class _Reader:
         try:
             return decode(self._member(name).body, into)
         except RecordError as error:
-            raise ArchiveError(f"its {name} is damaged ({error})") from error
+            raise ArchiveError(f"its {shown(name)} is damaged ({error})") from error
 
 
 def _name(descriptor: _Descriptor) -> str:

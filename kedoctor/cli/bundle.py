@@ -1,0 +1,299 @@
+"""``kedoctor bundle``: the offline bundle that a site is installed from. Evidence is ``kedoctor collect``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kedoctor.cli import bundle_text, options
+from kedoctor.errors import ExitCode, UsageError
+from kedoctor.records import encode_pretty
+
+if TYPE_CHECKING:
+    from kedoctor.checks.offline_bundle import Judgement
+    from kedoctor.checks.version_sets import VersionSet
+    from kedoctor.offline.inventory import OfflineProblem
+
+__all__ = ["command"]
+
+_ARCHITECTURES = ("amd64", "arm64")
+_MOST_NAMES = 8
+
+_side = click.option(
+    "--side",
+    type=click.Choice(["cloud", "edge"]),
+    help="Only what this side needs; else both, or as its content tells.",
+)
+_arch = click.option(
+    "--arch",
+    type=click.Choice(_ARCHITECTURES),
+    help="The machine it is for; else amd64, or as its content tells.",
+)
+_release = click.option(
+    "--kubeedge-version", "release", default="", metavar="V", help="The KubeEdge release, such as 1.22.0."
+)
+_format = click.option(
+    "--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+_output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write to this file instead of standard output."
+)
+
+
+@click.group()
+def command() -> None:
+    """List, check and fill the offline bundle that a site without a network is installed from.
+
+    This is the directory (or tar) with programs, container images and manifests. What kedoctor collect writes and
+    kedoctor run --bundle reads is something else: an archive of evidence.
+    """
+
+
+@command.command("images")
+@_side
+@_arch
+@_release
+@_format
+@_output
+@options.language_option
+def images(
+    *,
+    side: str | None,
+    arch: str | None,
+    release: str,
+    format_name: str,
+    output: Path | None,
+    lang: str | None,
+) -> None:
+    """Print the images that belong into an offline bundle: one a line, with who needs it and why.
+
+    The first word of a line is the image. Lines that begin with # say for which release and machine it is.
+    """
+    versions = _versions(release)
+    machine = arch or "amd64"
+    if format_name == "json":
+        data = encode_pretty(bundle_text.listed(versions, side, machine))
+    else:
+        data = _text(bundle_text.image_lines(versions, side, machine, options.language(lang)))
+    options.emit(data, output)
+
+
+@command.command("verify")
+@click.argument("place", metavar="DIR|TAR", type=click.Path(path_type=Path))
+@_side
+@_arch
+@_release
+@_format
+@_output
+@options.language_option
+def verify(
+    *,
+    place: Path,
+    side: str | None,
+    arch: str | None,
+    release: str,
+    format_name: str,
+    output: Path | None,
+    lang: str | None,
+) -> int:
+    """Check whether an offline bundle is whole: checksums, every image and program, and the machine they are for.
+
+    Nothing is unpacked or started, and no container runtime is needed: the archives are read from front to back, every
+    layer is compared with its digest. What is not said (side, machine, release) is told by the content. Exit code 1:
+    something mandatory is missing or something is damaged. 78: it cannot be read at all.
+    """
+    from kedoctor.checks.offline_bundle import judge  # noqa: PLC0415  knowledge is loaded when it is needed
+    from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
+
+    versions = _versions(release) if release else None
+    tell = _progress()
+    judgement = judge(
+        read_offline_bundle(place, tell=tell),
+        sides=(side,) if side else (),
+        architecture=arch or "",
+        versions=versions,
+    )
+    language = options.language(lang)
+    if format_name == "json":
+        data = encode_pretty(bundle_text.verified(judgement, language))
+    else:
+        data = _text(bundle_text.verdict_lines(judgement, language))
+    options.emit(data, output)
+    return ExitCode.OK if judgement.complete else ExitCode.FAILED
+
+
+@command.command("make")
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@_side
+@_arch
+@_release
+@click.option(
+    "--wheels",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Put kedoctor itself in: the wheels of this directory.",
+)
+@click.option(
+    "--crds",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Put the CRDs of this directory in (EdgeMesh needs those of Istio).",
+)
+@click.option(
+    "--ci",
+    "system",
+    type=click.Choice(["github", "gitlab"]),
+    help="Print the CI job that fetches the images into DIR, and do nothing else.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="With --ci: write the job to this file."
+)
+@options.language_option
+def make(
+    *,
+    directory: Path,
+    side: str | None,
+    arch: str | None,
+    release: str,
+    wheels: Path | None,
+    crds: Path | None,
+    system: str | None,
+    output: Path | None,
+    lang: str | None,
+) -> int:
+    """Make an offline bundle of a directory that holds images and programs.
+
+    Puts in the manifests (metrics-server with all its objects, the rights of an operator, CRDs if given), a network
+    template for edges and kedoctor's wheels if given; then writes the lists of everything, offline-bundle.json and
+    SHA256SUMS. Every file is written whole or not at all; a second run changes nothing. Images and programs are not
+    fetched: --ci prints the job that does it. Exit code 1: it was made, and something mandatory is missing.
+    """
+    if system is not None:
+        options.emit(_job(system, directory, side, arch, _versions(release)), output)
+        return ExitCode.OK
+    if output is not None:
+        raise UsageError("-o belongs to --ci", hint="kedoctor bundle make DIR --ci github -o FILE")
+    return _make(directory, side, arch, release, wheels=wheels, crds=crds, language=options.language(lang))
+
+
+def _versions(release: str) -> VersionSet:
+    from kedoctor.checks.version_sets import known_releases, newest, version_set  # noqa: PLC0415  as above
+
+    found = version_set(release) if release else newest()
+    if found is None:
+        raise UsageError(
+            f"there is no set of versions for KubeEdge {release}",
+            hint=f"there are sets for {known_releases()}",
+        )
+    return found
+
+
+def _progress() -> Callable[[str], None] | None:
+    """Shows the file that is being read, in one line of a terminal; gigabytes from a USB stick take minutes."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in ("dumb", ""):
+        return None
+    width = shutil.get_terminal_size().columns - 1
+    return lambda path: click.echo(f"\r\x1b[K{path[:width]}", err=True, nl=False)
+
+
+def _text(lines: Iterator[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+# --------------------------------------------------------------------------------------------------- make
+
+
+def _job(system: str, directory: Path, side: str | None, arch: str | None, versions: VersionSet) -> bytes:
+    from kedoctor.checks.offline_ci import job  # noqa: PLC0415  as above
+
+    if not re.fullmatch(r"[\w.-]+", str(directory)):
+        raise UsageError(
+            f"{directory} is no plain name", hint="with --ci, DIR is a name within the build directory"
+        )
+    return job(
+        system,
+        versions,
+        directory=str(directory),
+        sides=(side,) if side else ("cloud", "edge"),
+        machines=(arch,) if arch else _ARCHITECTURES,
+    ).encode()
+
+
+def _make(
+    directory: Path,
+    side: str | None,
+    arch: str | None,
+    release: str,
+    *,
+    wheels: Path | None,
+    crds: Path | None,
+    language: str,
+) -> int:
+    from kedoctor.checks import offline_contents  # noqa: PLC0415  as above
+    from kedoctor.checks.offline_bundle import judge  # noqa: PLC0415
+    from kedoctor.offline import making  # noqa: PLC0415
+    from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
+
+    copies = {
+        **(making.wheel_files(wheels) if wheels else {}),
+        **(making.crd_files(crds) if crds else {}),
+    }
+    making.fill(directory, {}, {})
+    found = judge(
+        read_offline_bundle(directory, sums=False),
+        sides=(side,) if side else (),
+        architecture=arch or "",
+        versions=_versions(release) if release else None,
+    )
+    files = {
+        path: making.manifest_text(head, objects)
+        for path, (head, objects) in offline_contents.manifests(found.versions, found.sides).items()
+    }
+    written = making.fill(directory, {**files, **offline_contents.plain_files(found.sides)}, copies)
+    made = making.seal(
+        directory, release=found.versions.kubeedge, sides=found.sides, architecture=found.architecture
+    )
+    judgement = judge(
+        made.bundle, sides=found.sides, architecture=found.architecture, versions=found.versions
+    )
+    for path in (*written, *made.written):
+        click.echo(f"{'写入' if language == 'zh' else 'written'}  {path}")
+    for line in (*_changed_lines(made.changed, language), *_wheel_lines(judgement, language)):
+        click.echo(line)
+    for line in bundle_text.verdict_lines(judgement, language):
+        click.echo(line)
+    return ExitCode.OK if judgement.complete else ExitCode.FAILED
+
+
+def _changed_lines(changed: tuple[OfflineProblem, ...], language: str) -> Iterator[str]:
+    for problem in changed:
+        if language == "zh":
+            yield f"注意  {problem.path} 与上次的清单 {problem.detail} 不一致（已更改或删除）；新清单以现状为准"
+        else:
+            yield f"NOTE  {problem.path} is not as the last {problem.detail} had it; the new one takes it as it is now"
+
+
+def _wheel_lines(judgement: Judgement, language: str) -> Iterator[str]:
+    from kedoctor.offline.inventory import BundledKind  # noqa: PLC0415  as above
+    from kedoctor.offline.making import missing_wheels  # noqa: PLC0415
+
+    held = [one.path.rpartition("/")[2] for one in judgement.bundle.of_kind(BundledKind.WHEEL)]
+    missing = missing_wheels(held, judgement.architecture)
+    if not missing:
+        return
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}[judgement.architecture]
+    fetch = f"pip download kedoctor --only-binary :all: --platform manylinux2014_{machine} --dest wheels"
+    names = ", ".join(missing[:_MOST_NAMES]) + (" …" if len(missing) > _MOST_NAMES else "")
+    if language == "zh":
+        what = f"缺少 kedoctor 的 wheel（{names}）" if held else "其中没有 kedoctor 本身"
+        yield f"警告  {what}；执行 {fetch}，再加 --wheels wheels"
+    else:
+        what = f"wheels of kedoctor are missing ({names})" if held else "kedoctor itself is not in it"
+        yield f"WARN  {what}; run {fetch}, then add --wheels wheels"
