@@ -219,12 +219,12 @@ class TestInstall:
     """From nothing to a running cloud side, killed at every step on the way, and then again."""
 
     KILLS = (
-        ("change program /usr/local/bin/k3s", "KE955"),
+        ("program /usr/local/bin/k3s", "KE955"),
         ("mirrored-coredns", "KE956"),
         ("/etc/systemd/system/k3s.service", "KE957"),
         ("90-kedoctor-egress.yaml", "KE958"),
         ("systemctl enable --now k3s", "KE959"),
-        ("change program /usr/local/bin/keadm", "KE980"),
+        ("program /usr/local/bin/keadm", "KE980"),
         ("run keadm init", "KE981"),
         ("object /api/v1/nodes/cloud", "KE982"),
         ("deployments/metrics-server", "KE603"),
