@@ -94,7 +94,7 @@ FILES = (
     *(
         f"{place}/{program}"
         for place in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/sbin")
-        for program in ("containerd", "sudo", "systemctl")
+        for program in ("containerd", "kubectl", "sudo", "systemctl")
     ),
 )
 
