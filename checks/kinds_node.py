@@ -33,6 +33,7 @@ class NodeLabels(Fields, frozen=True):
     control_plane: str | None = field(default=None, name="node-role.kubernetes.io/control-plane")
     master: str | None = field(default=None, name="node-role.kubernetes.io/master")
     instance_type: str | None = field(default=None, name="node.kubernetes.io/instance-type")
+    enable_lb: str | None = field(default=None, name="svccontroller.k3s.cattle.io/enablelb")
 
 
 class NodeAnnotations(Fields, frozen=True):

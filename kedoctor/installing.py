@@ -154,7 +154,10 @@ class Install:
         judged, context = self._judged(steps)
         foreseen: dict[str, Foreseen] = {}
         for step in judged:
-            first = not foreseen and step.node.check.code not in self.procedure.waits
+            first = not foreseen and step.node.check.code not in (
+                *self.procedure.waits,
+                *self.procedure.optional,
+            )
             if first and step.standing is Standing.UNKNOWN:
                 self._cannot_tell(step)
             ahead = self._foresee(step, context, first=first)
@@ -234,14 +237,24 @@ class Install:
             stop.check()
             self.witness.starts(step)
             code = step.node.check.code
-            judged, context = self._in_time(step, self.procedure.waits.get(code, 0.0), stop)
-            if judged.standing is Standing.UNKNOWN:
-                self._cannot_tell(judged)
-            plan = self._plan(judged, context, strict=True)
-            if plan is None:
-                self.witness.ends(judged, _so(judged))
-            else:
-                self._put_right(judged, plan, foreseen.get(code), result, stop)
+            try:
+                self._one(step, foreseen.get(code), result, stop)
+            except _Stop:
+                if code not in self.procedure.optional:
+                    raise
+                self.witness.say(_goes_on(step))
+                result.missed.append(code)
+
+    def _one(self, step: Step, shown: Foreseen | None, result: Installed, stop: Deferred) -> None:
+        """One step: looked at, put right if it is not, and looked at again."""
+        judged, context = self._in_time(step, self.procedure.waits.get(step.node.check.code, 0.0), stop)
+        if judged.standing is Standing.UNKNOWN:
+            self._cannot_tell(judged)
+        plan = self._plan(judged, context, strict=True)
+        if plan is None:
+            self.witness.ends(judged, _so(judged))
+        else:
+            self._put_right(judged, plan, shown, result, stop)
 
     def _put_right(
         self, step: Step, plan: MergedPlan, shown: Foreseen | None, result: Installed, stop: Deferred
@@ -336,6 +349,14 @@ def _is_right(step: Step, before: Step) -> bool:
     """Whether it is right, and what could be better before is better now."""
     subjects = {one.subject for one in before.advice}
     return step.standing is Standing.RIGHT and not any(one.subject in subjects for one in step.advice)
+
+
+def _goes_on(step: Step) -> Text:
+    code = step.node.check.code
+    return Text(
+        f"{code} did not come out right; the rest does not need it, so the install goes on. `kedoctor explain {code}` says more.",
+        zh=f"{code} 未能就绪；其余部分不依赖它，安装继续。详见 `kedoctor explain {code}`。",
+    )
 
 
 def _so(step: Step) -> Text:

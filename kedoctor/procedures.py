@@ -50,9 +50,11 @@ class Procedure:
     that its plan makes: where a foreign program has taken over, what is missing behind it is planned anew. Afterwards
     everything that is judged in a plain run is looked at once, from the host's ``side``.
 
-    ``waits`` gives a step so many seconds to become right by itself, because an earlier step has started what it
+    ``optional`` are steps that are a loss and no end where they do not come out right. ``waits`` gives a step so many seconds to become right by itself, because an earlier step has started what it
     judges. ``member`` is the setting that names the node being installed: what a step says of others is left out.
-    ``farewell`` is what a person does next, said when everything is right.
+    ``farewell`` is what a person does next, said when everything is right. ``handover`` is a fact with an attribute
+    ``handover`` (:class:`Text`): what is shown once at the end, on the screen and nowhere else, because it may hold a
+    secret.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Procedure:
     parameters: tuple[Parameter, ...]
     preflight: tuple[str, ...]
     steps: tuple[str, ...]
+    optional: tuple[str, ...] = ()
     waits: Mapping[str, float] = field(default_factory=dict)
     member: str = ""
     farewell: Text | None = None
+    handover: type | None = None

@@ -108,8 +108,12 @@ class Witness(Protocol):
 
 @dataclass(slots=True)
 class Installed:
-    """How an install ended; ``complete``: every step is right (or in a dry run: nothing speaks against it)."""
+    """How an install ended; ``complete``: every step is right (or in a dry run: nothing speaks against it).
+
+    ``missed`` are the optional steps that did not come out right.
+    """
 
     code: ExitCode = ExitCode.OK
     complete: bool = False
     changes: list[Change] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)

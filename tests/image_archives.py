@@ -36,15 +36,16 @@ CONFIGURATION = json.dumps(
 ).encode()
 
 
-def docker_files(names: list[str] | None = None) -> dict[str, bytes]:
+def docker_files(names: list[str] | None = None, architecture: str = "amd64") -> dict[str, bytes]:
     """As ``docker save`` of before version 25 writes it, the manifest last."""
-    config = f"{digest(CONFIGURATION)}.json"
+    configuration = CONFIGURATION.replace(b'"amd64"', json.dumps(architecture).encode())
+    config = f"{digest(configuration)}.json"
     image = {
         "Config": config,
         "RepoTags": ["kubeedge/test:v1", "other:v2"] if names is None else names,
         "Layers": ["l/layer.tar"],
     }
-    return {config: CONFIGURATION, "l/layer.tar": LAYER, "manifest.json": json.dumps([image]).encode()}
+    return {config: configuration, "l/layer.tar": LAYER, "manifest.json": json.dumps([image]).encode()}
 
 
 def docker_archive() -> bytes:

@@ -15,6 +15,7 @@ __all__ = [
     "METRICS_SERVER",
     "NODES",
     "PODS",
+    "RELEASE",
     "SECRETS",
     "TUNNELPORT",
 ]
@@ -34,7 +35,7 @@ SECRETS = (
     Touch("patch", f"{_KUBEEDGE}/secrets/cloudcore"),
     Touch("replace", f"{_KUBEEDGE}/secrets/cloudcoresecret"),
 )
-
+RELEASE = (Touch("replace", f"{_KUBEEDGE}/secrets/*"),)
 MANAGER = (Touch("patch", f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets/*"), *PODS)
 MANAGER_RIGHTS = (
     Touch("patch", f"{_RBAC}/clusterroles/*"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from kedoctor.changes.actions import Action
@@ -83,10 +83,15 @@ class Actor(Protocol):
 
 
 class Actors:
-    """The actors by kind of action."""
+    """The actors by kind of action; ``late`` is asked again for those that were not there before."""
 
-    def __init__(self, actors: Mapping[type[Action], Actor]) -> None:
+    def __init__(
+        self,
+        actors: Mapping[type[Action], Actor],
+        late: Callable[[], Mapping[type[Action], Actor]] | None = None,
+    ) -> None:
         self._actors = dict(actors)
+        self._late = late
 
     def of(self, action: Action) -> Actor:
         """The actor for an action.
@@ -94,7 +99,13 @@ class Actors:
         Raises:
             RefusedError: there is none here (an API action without a cluster, say).
         """
-        for kind in type(action).__mro__:
-            if kind in self._actors:
-                return self._actors[kind]
+        found = self._found(action)
+        if found is None and self._late is not None:
+            self._actors |= self._late()
+            found = self._found(action)
+        if found is not None:
+            return found
         raise RefusedError(f"nothing here can change {action.target}")
+
+    def _found(self, action: Action) -> Actor | None:
+        return next((self._actors[kind] for kind in type(action).__mro__ if kind in self._actors), None)

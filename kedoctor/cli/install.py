@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from kedoctor.cli.fixing import journal_directory, patience
 from kedoctor.cli.install_desk import InstallDesk
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import ExitCode, UsageError
+from kedoctor.evaluation import contexts
 from kedoctor.installing import Install
 from kedoctor.live.host import read_identity
+from kedoctor.model import Report
 from kedoctor.observations import Setting
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.procedures import Kind, Parameter, Procedure
@@ -31,6 +34,9 @@ from kedoctor.steps import Installed
 from kedoctor.text import Text
 
 __all__ = ["command"]
+
+_STARTING = 60.0
+"""Seconds until what the last step restarted is there again (a pod with a probe, say)."""
 
 _FINE = Text(
     "Every step is right, and nothing else that can be seen from here is wrong.",
@@ -126,6 +132,8 @@ def _settings(procedure: Procedure, values: Mapping[str, Any]) -> dict[str, Sett
         else:
             text = str(value.resolve()) if isinstance(value, Path) else "yes" if value is True else str(value)
             given[one.setting] = Setting(text)
+    if values.get("kubeconfig"):
+        given["kubeconfig"] = Setting(str(Path(values["kubeconfig"]).absolute()))
     return given
 
 
@@ -191,26 +199,60 @@ def _carried_out(install: Install, journal: Journal, desk: InstallDesk, spoken: 
 
 
 def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | None) -> int:
-    """Everything else that can be seen from here, once; the exit code is that of this look.
+    """Everything else that can be seen from here, once; then what a person does next.
 
-    Where there is no kubeconfig, what only the API server could tell is left to whoever has one.
+    Where there is no kubeconfig, what only the API server could tell is left to whoever has one; and where the data path
+    has no member yet, what would be said of members is no gap.
     """
-    site = install.look()
-    report = replace(
-        consult(install.plugins, site, Question(command=install.command)), changes=tuple(done.changes)
-    )
-    code = ExitCode(report.run.exit_code)
-    if code is ExitCode.UNDETERMINED and not site.view.cluster_expected:
+    site, report = _last_look(install, done)
+    code, expected = ExitCode(report.run.exit_code), site.view.cluster_expected
+    if code is ExitCode.UNDETERMINED and (not expected or not report.matrix):
         code = ExitCode.OK
     saved = state.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
-    if code is ExitCode.OK:
-        desk.say(_FINE if site.view.cluster_expected else _FINE_WITHOUT_API)
-        if install.procedure.farewell is not None:
-            desk.say(install.procedure.farewell)
-        return int(code)
-    desk.say(Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果："))
-    presentation = options.present(lang, to_file=False, verbose=False)
-    options.emit(options.render(install.plugins, report, "terminal", presentation), None)
+    if code is ExitCode.OK and not done.missed:
+        desk.say(_FINE if expected else _FINE_WITHOUT_API)
+    else:
+        desk.say(_all_but(done.missed))
+        presentation = options.present(lang, to_file=False, verbose=False)
+        options.emit(options.render(install.plugins, report, "terminal", presentation), None)
+    if code is ExitCode.OK and install.procedure.farewell is not None:
+        desk.say(install.procedure.farewell)
+    _hand_over(install, site, desk)
     return int(code)
+
+
+def _last_look(install: Install, done: Installed) -> tuple[OpenSite, Report]:
+    """What was changed by the last steps may still be starting: what is wrong is given some time to become right."""
+    question = Question(command=install.command)
+    ends = time.monotonic() + (_STARTING * install.patience if done.changes else 0.0)
+    while True:
+        site = install.look()
+        report = replace(consult(install.plugins, site, question), changes=tuple(done.changes))
+        if report.run.exit_code != ExitCode.FAILED or time.monotonic() >= ends:
+            return site, report
+        time.sleep(install.poll)
+
+
+def _all_but(missed: Sequence[str]) -> Text:
+    if not missed:
+        return Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果：")
+    codes = ", ".join(missed)
+    return Text(
+        f"Every step is right but {codes}; what else was looked at:",
+        zh=f"除 {codes} 外所有步骤均已就绪；其他检查结果：",
+    )
+
+
+def _hand_over(install: Install, site: OpenSite, desk: InstallDesk) -> None:
+    """Shown once and kept nowhere: it may hold a secret."""
+    wanted = install.procedure.handover
+    if wanted is None:
+        return
+    _, hosts = contexts(install.plugins.registry, site.view)
+    for context in hosts.values():
+        found = context.fact(wanted)
+        words = getattr(found, "handover", None)
+        if isinstance(words, Text):
+            desk.say(words)

@@ -1,11 +1,13 @@
 """A stand-in for cloudcore as edges see it: 10000 and 10004 want a KubeEdge certificate, 10002 issues them.
 
 Run inside a lab machine with a directory that holds ``ca.crt``, ``ca.key``, ``server.crt``, ``server.key`` and
-``token`` (the join token it accepts); it listens on one address (facts.md §3.5, §4.1).
+``token`` (the join token it accepts); it listens on one address (facts.md §3.5, §4.1). As a pod (``hub`` or ``stream``
+behind the directory) it is called cloudcore, has its metrics on 9091, and with ``stream`` its stream servers.
 """
 
 from __future__ import annotations
 
+import ctypes
 import http.server
 import socket
 import ssl
@@ -83,8 +85,37 @@ def websocket_port(address: str, port: int, context: ssl.SSLContext) -> None:
         threading.Thread(target=one, args=(plain,), daemon=True).start()
 
 
-def main(address: str, home: Path) -> None:
-    for port in (10000, 10004):
+class Streams(http.server.BaseHTTPRequestHandler):
+    """Port 10003: whoever asks for no session gets what go-restful says (facts.md §3.7)."""
+
+    def do_GET(self) -> None:
+        body = b"404: Page Not Found"
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def as_pod(address: str, home: Path, *, stream: bool) -> None:
+    """What cloudcore has besides: its name, its metrics, its stream server."""
+    ctypes.CDLL(None).prctl(15, b"cloudcore", 0, 0, 0)
+    monitor = http.server.ThreadingHTTPServer(("127.0.0.1", 9091), Streams)
+    threading.Thread(target=monitor.serve_forever, daemon=True).start()
+    if stream:
+        server = http.server.ThreadingHTTPServer((address, 10003), Streams)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(home / "stream.crt", home / "stream.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
+def main(address: str, home: Path, kind: str = "") -> None:
+    if kind:
+        as_pod(address, home, stream=kind == "stream")
+    for port in (10000, 10004) if kind != "hub" else (10000,):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=home / "ca.crt")
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(home / "server.crt", home / "server.key")
@@ -98,4 +129,4 @@ def main(address: str, home: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

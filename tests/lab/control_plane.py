@@ -66,17 +66,17 @@ def secrets() -> list[Object]:
     """The four Secrets of namespace kubeedge, made now (facts.md §1.3, §4.1)."""
     now = datetime.now(UTC)
     authority = make_ca("KubeEdge", now, 36400)
-    ca_secret = _secret("casecret", cadata=_der(authority), cakeydata=authority.key)
+    ca_secret = kubeedge_secret("casecret", cadata=_der(authority), cakeydata=authority.key)
     return [ca_secret, cloudcore_secret(ca_secret), token_secret(ca_secret), stream_secret(now)]
 
 
-def cloudcore_secret(ca_secret: Object) -> Object:
+def cloudcore_secret(ca_secret: Object, addresses: tuple[str, ...] = ("10.99.0.1",)) -> Object:
     """The certificate that cloudcore makes at start when it has none, with the CA that lies there."""
     authority = Issued(*(base64.b64decode(ca_secret["data"][key]) for key in ("cadata", "cakeydata")))
     server = sign_server(
-        authority, "KubeEdge", ["10.99.0.1"], datetime.now(UTC), days=36400, algorithm="ECDSA-P-256"
+        authority, "KubeEdge", addresses, datetime.now(UTC), days=36400, algorithm="ECDSA-P-256"
     )
-    return _secret("cloudcoresecret", cloudcoredata=_der(server), cloudcorekeydata=server.key)
+    return kubeedge_secret("cloudcoresecret", cloudcoredata=_der(server), cloudcorekeydata=server.key)
 
 
 def token_secret(ca_secret: Object) -> Object:
@@ -85,7 +85,7 @@ def token_secret(ca_secret: Object) -> Object:
     words = (b'{"alg":"HS256"}', json.dumps(claims).encode(), b"signature")
     parts = [base64.urlsafe_b64encode(word).decode().rstrip("=") for word in words]
     digest = hashlib.sha256(base64.b64decode(ca_secret["data"]["cadata"])).hexdigest()
-    return _secret("tokensecret", tokendata=f"{digest}.{'.'.join(parts)}".encode())
+    return kubeedge_secret("tokensecret", tokendata=f"{digest}.{'.'.join(parts)}".encode())
 
 
 def stream_secret(issued: datetime) -> Object:
@@ -97,14 +97,15 @@ def stream_secret(issued: datetime) -> Object:
         "stream.crt": stream.certificate,
         "stream.key": stream.key,
     }
-    return _secret("cloudcore", **names)
+    return kubeedge_secret("cloudcore", **names)
 
 
 def _der(issued: Issued) -> bytes:
     return read_certificates(issued.certificate)[0].der
 
 
-def _secret(name: str, **data: bytes) -> Object:
+def kubeedge_secret(name: str, **data: bytes) -> Object:
+    """A Secret of namespace kubeedge as cloudcore and the chart make them."""
     labels = {"k8s-app": "kubeedge", "kubeedge": "cloudcore", "app.kubernetes.io/managed-by": "Helm"}
     return {
         "apiVersion": "v1",

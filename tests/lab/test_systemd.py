@@ -70,6 +70,8 @@ ExecStart=/bin/sh -c 'i=0; while [ $$i -lt 300 ]; do i=$$((i+1)); echo line $$i;
 def machine() -> Iterator[Machine]:
     with boot() as machine:
         machine.write("/etc/steady.env", "H=1\n")
+        machine.write("/etc/systemd/journald.conf.d/whole.conf", "[Journal]\nRateLimitBurst=0\n")
+        machine.shell("systemctl restart systemd-journald")
         for name, text in (
             ("steady", STEADY),
             ("crashing", CRASHING),
@@ -205,14 +207,12 @@ print(lines[0], lines[-1], sep="\\n")
 FLOOD = r"""
 [Service]
 Type=oneshot
-LogRateLimitIntervalSec=0
 ExecStart=/bin/sh -c 'seq -f "E1123 05:13:03.679313      57 edgestream.go:147] dial number %%.0f of a long night in which nothing else happened" 120000'
 """
 
 LONG_LINES = r"""
 [Service]
 Type=oneshot
-LogRateLimitIntervalSec=0
 ExecStart=/bin/sh -c 'for n in $$(seq 400); do printf "long %%d " $$n; head -c 20000 /dev/zero | tr "\0" x; echo; done'
 """
 

@@ -29,7 +29,7 @@ def live_actors(
     redactions: Sequence[RedactionRule] = (),
     settings: Mapping[str, Setting] | None = None,
 ) -> Actors:
-    """The actors of this machine; those that need the API server are there when it can be asked.
+    """The actors of this machine; those that need the API server are there once it can be asked.
 
     What ``redactions`` call a secret is not shown in any diff. ``settings`` are those of an install.
 
@@ -55,18 +55,29 @@ def live_actors(
             a.MoveAside: MoveActor(),
             a.RunProgram: ProgramActor(settings, redactions),
         }
-    server = LiveCluster(kubeconfig or None, context or None, root=root).server()
-    if not isinstance(server, Unavailable):
-        from kedoctor.changes.hands.certificates import CertificateActor  # noqa: PLC0415  only with a cluster
-        from kedoctor.changes.hands.objects import ObjectActor, ObjectClient  # noqa: PLC0415  only with a cluster
-        from kedoctor.changes.hands.pods import PodActor  # noqa: PLC0415  only with a cluster
 
-        client = ObjectClient(server)
-        objects = ObjectActor(client)
-        known |= dict.fromkeys((a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), objects)
-        known[a.RestartPods] = PodActor(client)
-        known[a.IssueCertificates] = CertificateActor(client)
-    return Actors(known)
+    def of_cluster() -> dict[type[a.Action], Actor]:
+        return _of_cluster(LiveCluster(kubeconfig or None, context or None, root=root))
+
+    # An install makes the cluster that its later steps change.
+    return Actors(known | of_cluster(), late=of_cluster)
+
+
+def _of_cluster(cluster: LiveCluster) -> dict[type[a.Action], Actor]:
+    server = cluster.server()
+    if isinstance(server, Unavailable):
+        return {}
+    from kedoctor.changes.hands.certificates import CertificateActor  # noqa: PLC0415  only with a cluster
+    from kedoctor.changes.hands.objects import ObjectActor, ObjectClient  # noqa: PLC0415  only with a cluster
+    from kedoctor.changes.hands.pods import PodActor  # noqa: PLC0415  only with a cluster
+
+    client = ObjectClient(server)
+    objects = ObjectActor(client)
+    return {
+        **dict.fromkeys((a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), objects),
+        a.RestartPods: PodActor(client),
+        a.IssueCertificates: CertificateActor(client),
+    }
 
 
 def _run(argv: Sequence[str], timeout: float) -> ToolOutput | Unavailable:

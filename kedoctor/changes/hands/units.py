@@ -34,6 +34,9 @@ _WORDS = {"enable-now": ("enable", "--now"), "disable-now": ("disable", "--now")
 _NOT_STARTED = "enabled, not started"
 _RESTARTED = "restart"
 _DYING = "Dying"
+_STARTING = 660.0
+"""Seconds for which a unit may be starting: some import a gigabyte before they say that they are ready."""
+
 _YOUNG = 30.0
 """Seconds within which a unit that systemd has restarted may be one that dies again and again."""
 
@@ -167,7 +170,8 @@ class UnitActor:
                 )
 
     def _systemctl(self, *words: str) -> None:
-        answer = self._run(["systemctl", *words], 90.0)
+        seconds = _STARTING if {"start", "restart", "--now"} & set(words) else 90.0
+        answer = self._run(["systemctl", *words], seconds)
         if isinstance(answer, Unavailable):
             raise RefusedError(f"systemctl {' '.join(words)}: {answer.detail or answer.reason.value}")
         if answer.exit_code != 0:

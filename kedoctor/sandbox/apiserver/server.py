@@ -43,7 +43,7 @@ class Seen:
 
 
 class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """A Kubernetes API server on 127.0.0.1, in threads; a context manager.
+    """A Kubernetes API server in threads, on a free port of 127.0.0.1 unless told otherwise; a context manager.
 
     Args:
         objects: what is in the cluster at the start, single objects and lists, as ``kubectl get -o json`` prints them.
@@ -53,6 +53,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         load_yaml: reads the bodies of server-side applies; by default they must be JSON.
         serves: resource tables served besides the built-in ones, in the form of ``resources.METRICS``.
         version: what ``/version`` says.
+        listen: the address and port; 0 for a free one.
 
     ``store`` holds the objects, ``edge`` what nodes and containers answer, ``faults`` takes orders for trouble,
     ``requests`` records what came, ``crashes`` what went wrong within the server itself. ``date_offset`` (seconds)
@@ -73,8 +74,9 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         load_yaml: Callable[[bytes], Any] = json.loads,
         serves: Sequence[str] = (METRICS,),
         version: str = VERSION,
+        listen: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(listen, Handler)
         self.tls = tls
         self.stopping = threading.Event()
         self.store = Store(Resources(*serves))
