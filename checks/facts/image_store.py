@@ -167,11 +167,22 @@ def waiting_images(
 ) -> WaitingImages | Unavailable:
     """One list, of the pods of one node: edgecore's, else the one called like the host."""
     node = needed(host.identity()).hostname.lower() if isinstance(config, Unavailable) else config.node_name
-    pods = needed(cluster.list(Pod, field_selector=f"spec.nodeName={node}"))
+    pods = needed(_pods_of(cluster, node))
     waiting = {
         image: f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in pods for image in _waits_for(pod)
     }
     return WaitingImages(node, len(pods), waiting)
+
+
+def _pods_of(cluster: Cluster, node: str) -> tuple[Pod, ...] | Unavailable:
+    """From the cloud host's bundle too, which does not hold the list of another host's node but that of all pods."""
+    pods = cluster.list(Pod, field_selector=f"spec.nodeName={node}")
+    if not isinstance(pods, Unavailable) or pods.reason is not Reason.NOT_RECORDED:
+        return pods
+    every = cluster.list(Pod)
+    return (
+        pods if isinstance(every, Unavailable) else tuple(pod for pod in every if pod.spec.node_name == node)
+    )
 
 
 def _waits_for(pod: Pod) -> Iterator[str]:

@@ -18,7 +18,7 @@ from kedoctor.archive import read_archive
 from kedoctor.checks.jointoken import read_token
 from kedoctor.checks.kinds import Secret
 from kedoctor.consultation import Question, consult
-from kedoctor.declarations import Side
+from kedoctor.declarations import Occasion, Side
 from kedoctor.evaluation import HostView, SiteView, contexts
 from kedoctor.memo import MemoSource
 from kedoctor.model import Report
@@ -26,7 +26,7 @@ from kedoctor.observations import Reason, Unavailable
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.ports import Cluster, Host
 from kedoctor.redact import is_certificates
-from kedoctor.registry import Scope
+from kedoctor.registry import Registry, Scope
 from kedoctor.replay import ReplaySource, open_bundle
 from kedoctor.sites import OpenSite, bundled_site
 
@@ -73,6 +73,20 @@ def test_a_fixture_is_whole_small_and_complete(path: Path) -> None:
     assert refused == [], "checks/evidence.py must list what facts read"
 
 
+def _asked_in_a_run(registry: Registry) -> list[type]:
+    """The facts behind the checks of a run and their remedies; those of installs are never asked of a recorded site."""
+    found: set[type] = set()
+    usual = [node for node in registry.checks.values() if Occasion.RUN in node.check.occasions]
+    remedies = [registry.remedies[node.check.code] for node in usual if node.check.code in registry.remedies]
+    waiting = [one.type for node in (*usual, *remedies) for one in node.parameters]
+    while waiting:
+        wanted = waiting.pop()
+        if wanted in registry.facts and wanted not in found:
+            found.add(wanted)
+            waiting += [one.type for one in registry.facts[wanted].parameters]
+    return [wanted for wanted in registry.facts if wanted in found]
+
+
 def _reason(answer: Unavailable | None) -> Reason | None:
     return answer.reason if answer else None
 
@@ -84,7 +98,8 @@ def test_a_fixture_answers_everything_that_facts_ask_today(path: Path, plugins: 
     plugins.sides(Host(memo))
     view = HostView(path.stem, frozenset(Side(side) for side in source.manifest.sides), memo)
     whole, hosts = contexts(plugins.registry, SiteView((view,), memo))
-    for wanted, node in plugins.registry.facts.items():
+    for wanted in _asked_in_a_run(plugins.registry):
+        node = plugins.registry.facts[wanted]
         for context in hosts.values() if node.scope is Scope.HOST else (whole, *hosts.values()):
             context.fact(wanted)
     missing = [
