@@ -239,4 +239,9 @@ def test_a_bundle_is_judged_as_the_site_itself(case: str, plugins: Plugins) -> N
 
 
 def verdicts(report: Report) -> set[tuple[str, ...]]:
-    return {(one.code, one.host, one.subject, one.node, one.status, one.summary) for one in report.verdicts}
+    # KE932 asks for the pods of one node: each host for its own, and these edges were recorded without a kubeconfig.
+    return {
+        (one.code, one.host, one.subject, one.node, one.status, one.summary)
+        for one in report.verdicts
+        if (one.code, one.side) != ("KE932", "host") or one.host == "cloud"
+    }
