@@ -25,7 +25,6 @@ JOURNALD = "[Journal]\nStorage=persistent\nSystemMaxUse=6G\nRateLimitBurst=0\nSy
 UNIT = """
 [Service]
 Type=oneshot
-LogRateLimitIntervalSec=0
 TimeoutStartSec=infinity
 ExecStart=/bin/sh -c '{script}'
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, Procedure, StandIn, Symptom, Trace, hookimpl
+from kedoctor.api import DataPath, Explanation, GateRecipe, Procedure, StandIn, Symptom, Trace, hookimpl
 from kedoctor.checks.evidence import kedoctor_evidence
 from kedoctor.checks.sides import kedoctor_sides
 
@@ -24,6 +24,7 @@ __all__ = [
     "kedoctor_evidence",
     "kedoctor_explain",
     "kedoctor_facts",
+    "kedoctor_gate",
     "kedoctor_page",
     "kedoctor_paths",
     "kedoctor_procedures",
@@ -147,6 +148,14 @@ def kedoctor_standins() -> list[StandIn]:
     from kedoctor.checks.edgecore_standin import EDGECORE  # noqa: PLC0415  as above
 
     return [EDGECORE]
+
+
+@hookimpl
+def kedoctor_gate() -> GateRecipe:
+    """A pod on every edge that writes a nonce, and the four round trips."""
+    from kedoctor.checks.gate_pod import RECIPE  # noqa: PLC0415  as above
+
+    return RECIPE
 
 
 @hookimpl

@@ -91,6 +91,11 @@ FILES = (
     "/usr/local/bin/*",
     "/usr/bin/keadm",
     "/usr/bin/edgecore",
+    *(
+        f"{place}/{program}"
+        for place in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/sbin")
+        for program in ("containerd", "kubectl", "sudo", "systemctl")
+    ),
 )
 
 UNITS = (

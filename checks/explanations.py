@@ -7,7 +7,7 @@ edgeStream switched off never makes a node NotReady, a missing DNAT rule never b
 
 from __future__ import annotations
 
-__all__ = ["EDGECORE_ENDS", "NOT_READY", "NO_DIVERSION", "NO_SAMPLE", "NO_TUNNEL"]
+__all__ = ["EDGECORE_ENDS", "NOT_READY", "NO_DIVERSION", "NO_SAMPLE", "NO_STREAM", "NO_TUNNEL"]
 
 CLOUDCORE_DOWN = ("KE103", "KE105", "KE108", "KE111", "KE113", "KE501")
 """Cloudcore does not run, or runs without its ports."""
@@ -91,3 +91,20 @@ NO_SAMPLE = (
     "KE709",
 )
 """Why metrics-server has no figures of an edge: everything above, and metrics-server itself (facts.md §8)."""
+
+NO_STREAM = (
+    *NO_TUNNEL,
+    *NO_DIVERSION,
+    "KE205",
+    "KE206",
+    "KE212",
+    "KE301",
+    "KE410",
+    "KE504",
+    "KE509",
+    "KE704",
+    "KE706",
+    "KE801",
+    "KE802",
+)
+"""Why logs, exec or attach do not come back from an edge: everything on the way there (facts.md §3)."""

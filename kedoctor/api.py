@@ -56,6 +56,7 @@ from kedoctor.findings import (
     warned,
 )
 from kedoctor.formats import Presentation, ReportFormat
+from kedoctor.gating.recipe import GATE_PODS, GatePod, GateRecipe, PodOrder
 from kedoctor.hookspecs import hookimpl
 from kedoctor.model import Verdict
 from kedoctor.objects import Fields, Object
@@ -115,6 +116,7 @@ from kedoctor.text import Text
 from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
+    "GATE_PODS",
     "WITHHELD",
     "AccessReview",
     "Action",
@@ -150,6 +152,8 @@ __all__ = [
     "FindFiles",
     "Finding",
     "FollowPodLog",
+    "GatePod",
+    "GateRecipe",
     "GetPath",
     "Host",
     "HostScene",
@@ -180,6 +184,7 @@ __all__ = [
     "PlaceFile",
     "Plan",
     "PodLines",
+    "PodOrder",
     "Presentation",
     "Procedure",
     "Process",

@@ -259,7 +259,7 @@ def _capability(
         first = min(accepted, key=lambda one: (bool(one.explained_by), _distance(one.hop, hops)))
         return Capability(name, "accepted", first.hop), first
     if any(
-        found.status is Status.PASS and name in proves.get(found.code, ()) and found.node
+        found.status is Status.PASS and name in proves.get(found.code, ()) and _places(found)
         for found in verdicts
     ):
         return Capability(name, "works"), None

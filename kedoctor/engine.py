@@ -110,7 +110,8 @@ def run_checks(
     whole, hosts = contexts(registry, site)
     tasks, verdicts = _plan(site, checks, whole, hosts)
     verdicts.extend(judging.refused(refusal) for refusal in registry.refusals)
-    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, revise)
+    said = revise if site.cluster_expected else _of_hosts_alone(revise)
+    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said)
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [judging.not_run(task.node.check, task.context.name)])
@@ -147,6 +148,18 @@ def _places(
     for view in site.hosts:
         if node.check.side is Side.HOST or node.check.side in view.sides:
             yield hosts[view.name]
+
+
+def _of_hosts_alone(
+    revise: Callable[[Verdict], Verdict] | None,
+) -> Callable[[Verdict], Verdict]:
+    """What nobody would look for an API for is not unknown, it is out of view."""
+
+    def said(verdict: Verdict) -> Verdict:
+        seen = judging.out_of_view(verdict)
+        return revise(seen) if revise else seen
+
+    return said
 
 
 def _nearest(tasks: list[_Task], context: Context) -> list[_Task]:

@@ -27,6 +27,7 @@ import pluggy
 
 from kedoctor.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.explaining import Explanation
+from kedoctor.gating.recipe import GateRecipe
 from kedoctor.ports import Host
 from kedoctor.procedures import Procedure
 from kedoctor.sandbox.standins import StandIn
@@ -118,3 +119,8 @@ def kedoctor_procedures() -> Iterable[Procedure]:  # type: ignore[empty-body]
 @hookspec
 def kedoctor_standins() -> Iterable[StandIn]:  # type: ignore[empty-body]
     """What plays services in a sandbox, where the real ones cannot run: :class:`kedoctor.api.StandIn` values."""
+
+
+@hookspec(firstresult=True)
+def kedoctor_gate() -> GateRecipe | None:
+    """What ``kedoctor gate`` puts on every member of the matrix, and which checks look at it."""

@@ -22,6 +22,7 @@ __all__ = [
     "not_run",
     "not_seen",
     "out_of_time",
+    "out_of_view",
     "refused",
     "verdict",
 ]
@@ -234,6 +235,15 @@ _VIEWS = {
 def not_seen(check: Check) -> Verdict:
     """Nothing of the side it looks at is in view."""
     return _simple(check, "", Status.SKIP, _VIEWS[check.side])
+
+
+def out_of_view(verdict: Verdict) -> Verdict:
+    """What a check of the site does not know where no cluster can be asked, as not looked at; else the verdict."""
+    if verdict.status is not Status.UNKNOWN or verdict.side != Side.SITE.value or verdict.node:
+        return verdict
+    text = _VIEWS[Side.SITE]
+    told = replace(verdict.zh, summary=text.zh, hint="")
+    return replace(verdict, status=Status.SKIP, summary=text.en, actual="", hint=Hint(), zh=told)
 
 
 def refused(refusal: Refusal) -> Verdict:

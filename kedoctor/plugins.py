@@ -20,6 +20,7 @@ from kedoctor import hookspecs
 from kedoctor.declarations import DataPath, EvidenceRules, Side, Symptom
 from kedoctor.explaining import Explanation
 from kedoctor.formats import ReportFormat
+from kedoctor.gating.recipe import GateRecipe
 from kedoctor.ports import Host
 from kedoctor.procedures import Procedure
 from kedoctor.registry import Refusal, Registry
@@ -155,6 +156,11 @@ class Plugins:
     def standins(self) -> list[StandIn]:
         """What can play services in a sandbox."""
         return [one for standins in self._manager.hook.kedoctor_standins() for one in standins]
+
+    def gate(self) -> GateRecipe | None:
+        """How a gate proves that things work; ``None`` if no plugin knows."""
+        recipe: GateRecipe | None = self._manager.hook.kedoctor_gate()
+        return recipe
 
     def _ask(self, plugin: object, hook: str) -> list[Iterable[Callable[..., Any]]]:
         others = [other for other in self._manager.get_plugins() if other is not plugin]

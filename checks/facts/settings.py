@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kedoctor.api import WITHHELD, Cluster, File, SettingsDocument, Vantage, fact, flattened, needed
+from kedoctor.api import WITHHELD, Cluster, Reason, SettingsDocument, Unavailable, fact, flattened, needed
 from kedoctor.checks.facts.cloudcore import CONFIG_KEY, NAMESPACE, CloudcoreDocument
 from kedoctor.checks.facts.edgecore import EdgecoreFile, EdgeName
 from kedoctor.checks.kinds import Secret
@@ -27,6 +27,9 @@ _SECRETS = f"secrets of {NAMESPACE}"
 
 _BY_ITSELF = ("commonConfig.tunnelPort", "modules.edgeHub.token")
 """Keys that cloudcore and edgecore write themselves."""
+
+_NONE = (Reason.ABSENT, Reason.NOT_RECORDED)
+"""A host that is no edge has no edgecore.yaml, and its bundle holds none."""
 
 _ROTATES = ("tokensecret/tokendata",)
 """The join token is another one every twelve hours (facts.md §4.1)."""
@@ -67,16 +70,15 @@ def site_settings(read: CloudcoreDocument) -> SiteSettings:
 
 
 @fact
-def host_settings(vantage: Vantage, file: EdgecoreFile, name: EdgeName) -> HostSettings:
+def host_settings(file: EdgecoreFile, name: EdgeName) -> HostSettings:
     """edgecore.yaml of an edge host, with the values that edgecore works with."""
-    if "edge" not in vantage.sides or not isinstance(needed(file.file), File):
+    if isinstance(file.file, Unavailable) and file.file.reason in _NONE:
         return HostSettings(())
     text = needed(file.file).text()
     values = _values(EDGECORE, file.document)
     title = f"edgecore-{name.name}.yaml"
-    return HostSettings(
-        (SettingsDocument(edge_document(name.name), title, f"host:{file.path}", text, values),)
-    )
+    evidence = f"host:{file.path}"
+    return HostSettings((SettingsDocument(edge_document(name.name), title, evidence, text, values),))
 
 
 @fact

@@ -66,13 +66,18 @@ def tunnel_established(
             "edgecore was started less than 40 s ago; run kedoctor again in a minute",
             "edgecore 启动不足 40 秒；请一分钟后再次运行 kedoctor",
         )
-    return edgecore_plan(
-        verdict,
+    held = bool(sockets.towards(server))  # then it is half open: cloudcore has no end of it
+    why = (
         Text(
+            "restart edgecore, whose tunnel cloudcore no longer has",
+            zh="重启 edgecore（cloudcore 已没有它的隧道）",
+        )
+        if held
+        else Text(
             "restart edgecore, which has stopped dialling the cloud", zh="重启 edgecore（它已不再连接云端）"
-        ),
-        Text("", zh=""),
+        )
     )
+    return edgecore_plan(verdict, why, Text("", zh=""))
 
 
 def _older_than_file(unit: EdgecoreUnit, file: EdgecoreFile) -> bool:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "trace": "Walk the path of kubectl logs, exec, attach or top to an edge, hop by hop.",
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
     "list": "List the checks, formats and plugins.",
+    "gate": "Prove that logs, exec, attach and top reach every edge; one exit code for CI.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "bundle": "List, check and fill the offline bundle that a site is installed from.",
     "baseline": "Write a file that accepts what is wrong now.",

@@ -98,3 +98,9 @@ def test_the_matrix_names_the_first_broken_hop_and_the_cause() -> None:
 def test_the_matrix_says_unknown_where_nobody_could_look() -> None:
     rows = diagnose([_verdict("ROOT1", status=Status.UNKNOWN)], CHECKS, PATH, ["edge1"]).matrix
     assert {cell.state for cell in rows[0].capabilities} == {"unknown"}
+
+
+def test_a_proof_for_many_edges_at_once_is_one_for_each() -> None:
+    proof = _verdict("TRIP", status=Status.PASS, nodes=("edge1", "edge3"))
+    rows = diagnose([proof], CHECKS, PATH, ["edge1", "edge2"]).matrix
+    assert [row.capabilities[0].state for row in rows] == ["works", "clear"]

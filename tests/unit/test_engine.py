@@ -5,13 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from toysite import FakeSource, Motd, friendly, motd, one_edge, text
 
-from kedoctor.api import File, FileMetadata, Finding, Side, Unavailable, check, failed, passed
+from kedoctor.api import (
+    Cluster,
+    EveryHost,
+    File,
+    FileMetadata,
+    Finding,
+    Side,
+    Unavailable,
+    check,
+    fact,
+    failed,
+    needed,
+    passed,
+    unknown,
+)
+from kedoctor.checks.kinds import Node
 from kedoctor.engine import run_checks
+from kedoctor.evaluation import SiteView
 from kedoctor.findings import Status
 from kedoctor.model import Verdict
 from kedoctor.observations import ReadFile
@@ -185,3 +202,50 @@ def test_what_is_said_of_very_many_edges_is_folded() -> None:
     verdicts = run_checks(registry, one_edge(_greets(b"")), [registry.checks["TOY801"]]).verdicts
     assert len(verdicts) == 2
     assert sorted(len(one.nodes) for one in verdicts) == [0, 1000]
+
+
+def test_where_no_cluster_can_be_asked_a_check_of_the_site_tells_what_hosts_alone_show() -> None:
+    @fact
+    def listed(cluster: Cluster) -> Listed:
+        return needed(cluster.list(Node))  # type: ignore[return-value]
+
+    @_site("TOY301")
+    def both(greetings: EveryHost[Motd], names: Listed | Unavailable) -> Iterable[Finding]:
+        yield unknown(text("The list is not known."), subject="list")
+        yield unknown(text("Not known of edge1."), subject="edge1", node="edge1")
+        yield from (passed(text("It greets."), subject=name) for name in greetings.known())
+
+    @_site("TOY302")
+    def only_listed(names: Listed) -> Finding:
+        return passed(text("x"))
+
+    @_site("TOY303")
+    def listed_or_not(names: Listed | Unavailable) -> Finding:
+        return unknown(text("Not known."))
+
+    registry = Registry()
+    registry.add("toys", [motd, listed], [both, only_listed, listed_or_not])
+    seen = one_edge(_greets(b"hello"))
+    checks = [registry.checks[code] for code in sorted(registry.checks)]
+
+    def states(view: SiteView) -> list[tuple[str, str, str]]:
+        told = run_checks(registry, view, checks).verdicts
+        return [(one.code, one.subject, one.status.value) for one in told]
+
+    assert states(SiteView(seen.hosts, seen.cluster, cluster_expected=False)) == [
+        ("TOY301", "edge1", "unknown"),
+        ("TOY301", "edge1", "pass"),
+        ("TOY301", "list", "skip"),
+        ("TOY302", "site", "skip"),
+        ("TOY303", "site", "skip"),
+    ]
+    assert {status for code, _, status in states(seen) if code != "TOY301"} == {"unknown"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    names: tuple[str, ...] = ()
+
+
+def _site(code: str) -> Any:
+    return check(code=code, slug=code.lower(), title=text(code), side=Side.SITE)

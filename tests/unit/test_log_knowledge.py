@@ -47,7 +47,9 @@ def test_nine_of_ten_real_reports_have_their_root_cause_named_first_or_second() 
 def test_the_table_agrees_with_the_checks_that_are_built() -> None:
     table = knowledge()
     for code, node in load_plugins(directory=Path("/nonexistent")).registry.checks.items():
-        if node.plugin == "checks":
+        if (
+            node.plugin == "checks" and code < "KE950"
+        ):  # beyond are steps of an install, which no log tells of
             info = table.codes[code]
             declared = (node.check.slug, node.check.side.value, node.check.hop or info.hop)
             assert (info.slug, info.side, info.hop) == declared, code

@@ -113,7 +113,7 @@ def test_a_record_without_any_usable_address_is_not_emptied() -> None:
 
 
 def test_the_port_of_a_node_is_for_its_own_edge_to_renew() -> None:
-    wrong = verdict_of(port_check, port_check(edges(edge(port=10350)), BLIND))
+    wrong = verdict_of(port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND))
     here = EveryHost({"somewhere": EdgeName("edge1")})
     assert planned(kubelet_port(wrong, here), wrong).restarts == (RestartUnit("edgecore.service"),)
     assert "edge1" in told(kubelet_port(wrong, EveryHost({})))

@@ -26,6 +26,7 @@ from kedoctor.api import (
     Addresses,
     ControlUnit,
     EditYaml,
+    EveryHost,
     HttpAnswer,
     Plan,
     Reason,
@@ -147,7 +148,8 @@ def test_an_interface_that_overrides_it_is_a_persons() -> None:
 
 def disconnected(journal: str, *seen: str, changed: Any = STARTED, since: Any = STARTED) -> Any:
     found, state, words = config(), unit(since=since), log(journal) if journal else NOT_RECORDED
-    answer = ke503(found, sockets(*seen), state, words, TIME)
+    alone: Any = {"hosts": EveryHost({}), "probes": EveryHost({}), "edges": NOT_RECORDED}
+    answer = ke503(found, sockets(*seen), state, words, TIME, **alone)
     wrong = verdict_of(ke503, answer)
     plan = tunnel.tunnel_established(
         wrong,

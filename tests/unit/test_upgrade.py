@@ -16,11 +16,11 @@ from kedoctor.api import (
     EveryHost,
     Finding,
     Manifest,
+    MissingError,
     NoPlan,
     Reason,
     Status,
     Unavailable,
-    Vantage,
     WriteFile,
     decode,
 )
@@ -62,7 +62,7 @@ def _site(text: str = CLOUD_YAML) -> SiteSettings:
 
 def _host(text: str = YAML) -> HostSettings:
     read = EdgecoreFile("/etc/kubeedge/config/edgecore.yaml", edge_file(text).file, document=load(text))
-    return host_settings(Vantage("edge1", frozenset({"edge"})), read, EdgeName("edge1"))
+    return host_settings(read, EdgeName("edge1"))
 
 
 def _backup(*found: SiteSettings | HostSettings, days: float = 1) -> ConfigBackups:
@@ -281,6 +281,12 @@ def test_a_tree_is_flattened_to_its_leaves() -> None:
     assert dict(flattened({})) == {}
 
 
-def test_a_host_that_is_no_edge_has_no_settings() -> None:
-    read = EdgecoreFile("/x", edge_file().file, document=load(YAML))
-    assert host_settings(Vantage("cloud", frozenset({"cloud"})), read, EdgeName("cloud")).documents == ()
+@pytest.mark.parametrize("reason", [Reason.ABSENT, Reason.NOT_RECORDED])
+def test_a_host_that_is_no_edge_has_no_settings(reason: Reason) -> None:
+    read = EdgecoreFile("/x", Unavailable(reason, "file /x"))
+    assert host_settings(read, EdgeName("cloud")).documents == ()
+
+
+def test_a_file_that_may_not_be_read_is_not_said_to_be_absent() -> None:
+    with pytest.raises(MissingError):
+        host_settings(EdgecoreFile("/x", Unavailable(Reason.PERMISSION, "file /x")), EdgeName("edge1"))

@@ -19,6 +19,7 @@ from .edge import (
 )
 from .errors import ApiError
 from .faults import Fault, Faults
+from .kubelet import Kubelets, Manner
 from .rbac import Rule
 from .request import ADMIN, ANONYMOUS, Attributes, Request, User
 from .resources import METRICS, Resource, Resources
@@ -41,6 +42,8 @@ __all__ = [
     "Edge",
     "Fault",
     "Faults",
+    "Kubelets",
+    "Manner",
     "Object",
     "Request",
     "Resource",

@@ -30,9 +30,11 @@ def delete(store: Store, request: Request, *, linger: bool = False) -> tuple[int
                 old.get("spec", {}).get("terminationGracePeriodSeconds", 30) if grace is None else int(grace)
             )
             on_node = bool(old.get("spec", {}).get("nodeName"))
-            return 200, _end_pod(store, resource, old, grace if on_node else 0, linger=linger)
+            ended = _end_pod(store, resource, old, grace if on_node else 0, linger=linger)
+            finish_namespace(store, old["metadata"]["namespace"])
+            return 200, ended
         if resource.kind == "Namespace":
-            return 200, _end_namespace(store, resource, old)
+            return 200, _end_namespace(store, resource, old, linger=linger)
         if old["metadata"].get("finalizers"):
             old["metadata"].setdefault("deletionTimestamp", now())
             old["metadata"].setdefault("deletionGracePeriodSeconds", 0)
@@ -52,16 +54,30 @@ def _end_pod(store: Store, resource: Resource, pod: Object, grace: int, *, linge
     return pod
 
 
-def _end_namespace(store: Store, resource: Resource, namespace: Object) -> Object:
-    """Play the namespace controller: everything in it goes at once."""
+def _end_namespace(store: Store, resource: Resource, namespace: Object, *, linger: bool) -> Object:
+    """Play the namespace controller: everything in it goes at once, but pods that linger hold it."""
     name = namespace["metadata"]["name"]
+    if "deletionTimestamp" in namespace["metadata"]:
+        return namespace
     namespace["metadata"]["deletionTimestamp"] = now()
     namespace["status"] = {"phase": "Terminating"}
     namespace = store.put(resource, namespace)
     for other, obj in store.everything_in(name):
-        store.delete(other, obj)
-    store.delete(resource, namespace)
+        if other.kind == "Pod":
+            grace = obj.get("spec", {}).get("terminationGracePeriodSeconds", 30)
+            _end_pod(store, other, copy(obj), grace, linger=linger)
+        else:
+            store.delete(other, obj)
+    finish_namespace(store, name)
     return namespace
+
+
+def finish_namespace(store: Store, name: str) -> None:
+    """Remove a namespace that is being deleted, once nothing is in it any more."""
+    resource = store.resources.find("", "v1", "namespaces")
+    entry = resource and store.get(resource, "", name)
+    if resource and entry and "deletionTimestamp" in entry.obj["metadata"] and not store.everything_in(name):
+        store.delete(resource, entry.obj)
 
 
 def _check_preconditions(resource: Resource, obj: Object, wanted: dict[str, Any]) -> None:

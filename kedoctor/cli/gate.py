@@ -1,0 +1,199 @@
+"""``kedoctor gate``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kedoctor import state
+from kedoctor.baseline import read_baseline
+from kedoctor.cli import options, stepsummary
+from kedoctor.cli.gate_desk import GateDesk
+from kedoctor.cli.waiting_line import waiting_line
+from kedoctor.consultation import Question, consult
+from kedoctor.errors import UndeterminedError, UsageError
+from kedoctor.formats import Presentation
+from kedoctor.gating.gate import Gate, GateOrder, Passage
+from kedoctor.gating.recipe import GateRecipe
+from kedoctor.live.cluster import LiveCluster
+from kedoctor.live.host import read_identity
+from kedoctor.model import Report
+from kedoctor.observations import Unavailable
+from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.reports.screen import observer
+from kedoctor.selection import Selection
+from kedoctor.sites import OpenSite
+
+__all__ = ["command"]
+
+PATIENCE = "KEDOCTOR_GATE_PATIENCE"
+"""The environment variable that shortens (0.1) what pods have to start and to go away: tests' parts do so at once."""
+
+
+@click.command()
+@click.option(
+    "--wait",
+    default="5m",
+    show_default=True,
+    metavar="TIME",
+    help="Look again until everything is right, for so long at most; 0 looks once.",
+)
+@click.option(
+    "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+)
+@click.option(
+    "--image", default="", metavar="REF", help="What the test pods run; it needs sh, echo and sleep."
+)
+@click.option(
+    "--pull",
+    type=click.Choice(["missing", "never"]),
+    default="missing",
+    show_default=True,
+    help="Whether an edge may fetch the image if it does not have it.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warn", "fail", "unknown"]),
+    default="fail",
+    show_default=True,
+    help="What else makes the exit code non-zero.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@options.selection_options
+@options.also_options
+@options.output_options
+@options.live_options
+def command(
+    *,
+    wait: str,
+    nodes: tuple[str, ...],
+    image: str,
+    pull: str,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    symptoms: tuple[str, ...],
+    baseline: Path | None,
+    fail_on: str,
+    verbose: bool,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
+    format_name: str | None,
+    output: Path | None,
+    lang: str | None,
+    **where: Any,
+) -> int:
+    """Prove that logs, exec, attach and top reach every edge, and end with one exit code.
+
+    Makes a small pod on every edge in a namespace of its own, runs all checks and four round trips through those
+    pods until everything is right or the time is over, and removes the namespace, whatever happens.
+    """
+    plugins = load_plugins()
+    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    format_name = format_name or "terminal"
+    _refuse_unwritable(plugins, format_name, (output, *also.values()))
+    order = GateOrder(
+        question=Question(
+            selection=Selection(only, skip, symptoms),
+            nodes=nodes,
+            baseline=read_baseline(baseline, plugins.registry) if baseline else None,
+            fail_on=fail_on,
+            command=" ".join(["kedoctor", *sys.argv[1:]]),
+        ),
+        wait=options.duration(wait),
+        image=image,
+        pull_policy={"missing": "IfNotPresent", "never": "Never"}[pull],
+        **_patience(),
+    )
+    options.refuse_mistyped(order.question.selection, plugins)  # before anything is made
+    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    passage = _pass(plugins, _recipe(plugins), order, presentation=presentation, where=where)
+    report = passage.report
+    if report is None:
+        raise KeyboardInterrupt
+    saved = state.save(report)
+    if isinstance(saved, str):
+        click.echo(saved, err=True)
+    stepsummary.append(plugins, report, presentation)
+    options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
+    return passage.exit_code
+
+
+def _refuse_unwritable(plugins: Plugins, format_name: str, files: Iterable[Path | None]) -> None:
+    """Sees to it that a gate of ten minutes does not end with a mistyped name."""
+    known = plugins.formats()
+    if format_name not in known:
+        raise UsageError(
+            f"there is no format {format_name!r}", hint=f"the formats are: {', '.join(sorted(known))}"
+        )
+    for path in files:
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no directory {path.parent}")
+
+
+def _recipe(plugins: Plugins) -> GateRecipe:
+    recipe = plugins.gate()
+    if recipe is None:
+        raise UsageError("no plugin says what a gate is to prove", hint="kedoctor list --plugins shows them")
+    return recipe
+
+
+def _pass(
+    plugins: Plugins,
+    recipe: GateRecipe,
+    order: GateOrder,
+    *,
+    presentation: Presentation,
+    where: dict[str, Any],
+) -> Passage:
+    def cluster() -> LiveCluster:
+        return LiveCluster(where["kubeconfig"] or None, where["context"] or None, root=where["root"])
+
+    server = cluster().server()
+    if isinstance(server, Unavailable):
+        raise UndeterminedError(
+            f"a gate makes pods, and there is no API server to ask for them: {server}",
+            hint="run it on the cloud host, or name a kubeconfig with --kubeconfig",
+        )
+    looked = False
+
+    def judge(site: OpenSite, question: Question) -> Report:
+        """The first look shows its progress; while it waits, what it waits for is worth more."""
+        nonlocal looked
+        quiet, looked = looked or not sys.stderr.isatty(), True
+        with observer(presentation, quiet=quiet) as watching:
+            return consult(plugins, site, question, observer=watching)
+
+    with waiting_line(presentation.language) as line:
+        gate = Gate(
+            plugins,
+            recipe,
+            order,
+            look=lambda: options.open_site(plugins, bundles=(), **where),
+            judge=judge,
+            cluster=cluster,
+            boot_id=read_identity().boot_id,
+            desk=GateDesk(presentation.language, line),
+        )
+        return gate.run()
+
+
+def _patience() -> dict[str, float]:
+    """How much shorter than planned pods may take to start and to go, where somebody says so."""
+    try:
+        factor = float(os.environ[PATIENCE])
+    except (KeyError, ValueError):
+        return {}
+    usual = GateOrder(Question(), 0)
+    return {name: getattr(usual, name) * factor for name in ("start", "removal", "pause")}
