@@ -17,21 +17,15 @@ BUNDLE = "/srv/bundle"
 ADDRESS = "10.99.0.1"
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 K3S_IMAGES = (
-    "docker.io/rancher/klipper-helm:v0.9.10-build20251111",
     "docker.io/rancher/klipper-lb:v0.4.13",
-    "docker.io/rancher/local-path-provisioner:v0.0.32",
     "docker.io/rancher/mirrored-coredns-coredns:1.13.1",
-    "docker.io/rancher/mirrored-library-busybox:1.36.1",
-    "docker.io/rancher/mirrored-library-traefik:3.5.1",
     "docker.io/rancher/mirrored-metrics-server:v0.8.0",
     "docker.io/rancher/mirrored-pause:3.6",
 )
+# What is mandatory, and the load balancer: each image costs the stand-in an import at every start.
 KUBEEDGE_IMAGES = (
     "docker.io/kubeedge/cloudcore:v1.22.0",
     "docker.io/kubeedge/iptables-manager:v1.22.0",
-    "docker.io/kubeedge/controller-manager:v1.22.0",
-    "docker.io/kubeedge/admission:v1.22.0",
-    "docker.io/kubeedge/edgemesh-agent:v1.17.0",
 )
 PROGRAM = """#!{python} -P
 import runpy, sys
