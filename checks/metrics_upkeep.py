@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kedoctor.api import (
+    EveryHost,
     Evidence,
     Finding,
     Risk,
@@ -22,6 +23,7 @@ from kedoctor.checks.explanations import NO_SAMPLE
 from kedoctor.checks.facts.about import AboutSite
 from kedoctor.checks.facts.metrics import MetricsServer, NodeSamples, WorkingDiversion
 from kedoctor.checks.facts.metrics_log import MetricsAddons, MetricsLog
+from kedoctor.checks.facts.metrics_manifest import MetricsManifest
 from kedoctor.checks.facts.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.kinds import Deployment
 from kedoctor.checks.log_knowledge import knowledge
@@ -112,7 +114,9 @@ def _why(told: str) -> Text:
     ),
     references=("facts.md §8.5",),
 )
-def metrics_conflict(found: MetricsAddons, server: MetricsServer) -> Finding:
+def metrics_conflict(
+    found: MetricsAddons, server: MetricsServer, manifests: EveryHost[MetricsManifest]
+) -> Finding:
     """Deployments of metrics-server in all namespaces, and K3s' addon for one that was changed."""
     subject = deployment_of(server)
     if len(found.deployments) > 1:
@@ -136,9 +140,21 @@ def metrics_conflict(found: MetricsAddons, server: MetricsServer) -> Finding:
             breaks=(),
         )
     if found.addons and server.spec is not None and server.spec.host_network:
-        return _taken_back(subject)
+        servers = manifests.known().values()
+        kept = bool(servers) and all(one.left_out for one in servers)
+        return _kept(subject, next(iter(servers)).path) if kept else _taken_back(subject)
     return passed(
         Text("Nothing competes with metrics-server.", zh="没有与 metrics-server 冲突的对象。"),
+        subject=subject,
+    )
+
+
+def _kept(subject: str, path: str) -> Finding:
+    return passed(
+        Text(
+            f"Metrics-server is K3s' own, changed, and K3s leaves its Deployment as it is ({path}).",
+            zh=f"metrics-server 为 K3s 自带并已修改，K3s 不再改动其 Deployment（{path}）。",
+        ),
         subject=subject,
     )
 

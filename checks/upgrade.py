@@ -223,6 +223,6 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
         ),
         subject=node.name,
         node=node.name,
-        commands=(f"sudo kedoctor run --node {node.name} --wait 10m",),
+        commands=(f"sudo kedoctor gate --node {node.name} --wait 10m",),
         breaks=(),
     )

@@ -67,6 +67,11 @@ class ApiserverArguments:
     config: str = K3S_CONFIG
 
     @property
+    def data_directory(self) -> str:
+        """K3s: where the server keeps its data."""
+        return _data_directory(self.server)
+
+    @property
     def egress_selector_mode(self) -> str:
         """K3s: ``agent`` (the default), ``cluster``, ``pod`` or ``disabled``; any other distribution: ``disabled``.
 
@@ -249,9 +254,13 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _data_directory(server: Mapping[str, Setting]) -> str:
+    return server["data-dir"].value if "data-dir" in server else _DATA_DIR
+
+
 def _k3s_own(server: Mapping[str, Setting]) -> dict[str, Setting]:
     """The flags K3s sets for kube-apiserver by itself, as far as they are judged."""
-    directory = server["data-dir"].value if "data-dir" in server else _DATA_DIR
+    directory = _data_directory(server)
     external = server.get("flannel-external-ip")
     first = "ExternalIP,InternalIP" if external and external.value == "true" else "InternalIP,ExternalIP"
     own = "set by K3s itself"

@@ -61,7 +61,7 @@ class JoinOffer:
         until = f"{self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else "?"
         commands = (
             f"    sudo install -m 600 /dev/stdin join-token <<'END'\n{self.token}\nEND\n"
-            f"    sudo kedoctor install edge --bundle DIR --cloud {self.address}:10000 --token-file join-token --node NAME"
+            f"    sudo kedoctor install edge --bundle DIR --cloud {self.address}:10000 --token-file join-token --node-name NAME"
         )
         return Text(
             f"On each edge host, with its own bundle and name (the token is good until {until} and is shown only here; "

@@ -43,7 +43,7 @@ EDGE = Procedure(
         ),
         Parameter(
             setting=NODE,
-            option="--node",
+            option="--node-name",
             help=Text("The name this edge gets.", zh="本边缘的节点名。"),
             metavar="NAME",
             required=True,

@@ -27,6 +27,7 @@ from kedoctor.checks.facts.apiserver import ApiserverArguments
 from kedoctor.checks.facts.cloud_host import HostAddresses
 from kedoctor.checks.facts.images import ImageArchives
 from kedoctor.checks.facts.metrics import MetricsServer
+from kedoctor.checks.facts.metrics_manifest import SKIP
 from kedoctor.checks.facts.nodes import CloudNodes, SiteNodes
 from kedoctor.checks.kinds import Deployment, Pod
 from kedoctor.checks.pods import trouble
@@ -49,7 +50,6 @@ _SETTLE = 120.0
 _TEMPLATE = "/spec/template/spec"
 _RECREATE = {"op": "add", "path": "/spec/strategy", "value": {"type": "Recreate"}}
 _K3S_LABEL = "objectset.rio.cattle.io/hash"
-_SKIP = "server/manifests/metrics-server/metrics-server-deployment.yaml.skip"
 
 _NOTICED = Text(
     "metrics-server restarts: kubectl top is away for about a minute; edges notice nothing.",
@@ -125,8 +125,7 @@ def metrics_arguments(
     server_here = _k3s_server(cloud, apiservers, addresses)
     if server_here is None:
         return _plan(verdict, title, action, prediction=_taken_back())
-    directory = server_here.server["data-dir"].value if "data-dir" in server_here.server else _DATA_DIR
-    skip = WriteFile(f"{directory}/{_SKIP}", b"")
+    skip = WriteFile(f"{server_here.data_directory}/{SKIP}", b"")
     return _plan(verdict, title, skip, action, prediction=_kept(skip.path))
 
 
@@ -214,9 +213,9 @@ def _k3s_server(
 def _taken_back() -> Text:
     return Text(
         f"{_NOTICED.en} K3s brought this Deployment and takes the arguments back at its next start; run kedoctor on the "
-        f"K3s server too, or there: sudo touch {_DATA_DIR}/{_SKIP}",
+        f"K3s server too, or there: sudo touch {_DATA_DIR}/{SKIP}",
         zh=f"{_NOTICED.zh}该 Deployment 由 K3s 提供，K3s 下次启动会还原参数；请在 K3s 服务器上也运行 kedoctor，"
-        f"或在那里执行：sudo touch {_DATA_DIR}/{_SKIP}",
+        f"或在那里执行：sudo touch {_DATA_DIR}/{SKIP}",
     )
 
 

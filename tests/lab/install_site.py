@@ -115,7 +115,17 @@ class BareHost(EdgeSite):
         self.machine.write(TOKEN_FILE, f"{self.token}\n", mode=0o600)
 
     def arguments(self, bundle: Path, *more: str, cloud: str = CLOUD, node: str = "edge1") -> list[str]:
-        return ["--bundle", str(bundle), "--cloud", cloud, "--token-file", TOKEN_FILE, "--node", node, *more]
+        return [
+            "--bundle",
+            str(bundle),
+            "--cloud",
+            cloud,
+            "--token-file",
+            TOKEN_FILE,
+            "--node-name",
+            node,
+            *more,
+        ]
 
     def install(
         self, bundle: Path, *more: str, failpoint: int = 0, timeout: float = 120, **named: str

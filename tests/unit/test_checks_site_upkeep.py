@@ -20,6 +20,7 @@ from kedoctor.checks.facts.metrics import MetricsServer, NodeSamples, WorkingDiv
 from kedoctor.checks.facts.metrics_log import MetricsAddons, MetricsLog
 from kedoctor.checks.facts.metrics_log import metrics_addons as read_addons
 from kedoctor.checks.facts.metrics_log import metrics_log as read_log
+from kedoctor.checks.facts.metrics_manifest import MetricsManifest
 from kedoctor.checks.facts.nodes import SiteNodes
 from kedoctor.checks.kinds import Addon, Deployment, Node, Pod
 from kedoctor.checks.metrics_upkeep import metrics_conflict, metrics_log, metrics_resources, metrics_version
@@ -176,13 +177,24 @@ def test_a_fresh_sample_outweighs_a_line_and_cloud_nodes_are_advice() -> None:
 
 def test_two_of_them_and_the_one_of_k3s() -> None:
     alone = MetricsAddons(("kube-system/metrics-server",))
-    assert metrics_conflict(alone, server()).status is Status.PASS
+    assert metrics_conflict(alone, server(), EveryHost({})).status is Status.PASS
     two = MetricsAddons(("kube-system/metrics-server", "monitoring/metrics-server"))
-    assert metrics_conflict(two, server()).status is Status.WARN
+    assert metrics_conflict(two, server(), EveryHost({})).status is Status.WARN
     patched = MetricsAddons(("kube-system/metrics-server",), ("metrics-server-deployment",))
-    found = metrics_conflict(patched, server())
+    found = metrics_conflict(patched, server(), EveryHost({}))
     assert (found.status, found.hop) == (Status.WARN, None)
     assert both_languages(found)
+
+
+def test_what_k3s_is_told_to_leave_alone_is_not_taken_back() -> None:
+    patched = MetricsAddons(("kube-system/metrics-server",), ("metrics-server-deployment",))
+    kept, applied = MetricsManifest("/var/lib/rancher/k3s/x.yaml.skip", True), MetricsManifest("/x", False)
+    elsewhere = Unavailable(Reason.ABSENT, "K3s' manifest of metrics-server")
+    found = metrics_conflict(patched, server(), EveryHost({"cloud": kept, "edge1": elsewhere}))
+    assert found.status is Status.PASS
+    assert both_languages(found)
+    one_of_two = EveryHost({"cloud": kept, "cloud2": applied})
+    assert metrics_conflict(patched, server(), one_of_two).status is Status.WARN
 
 
 def test_deployments_and_addons_are_listed_by_label() -> None:
