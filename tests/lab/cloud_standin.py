@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import http.server
+import json
 import socket
 import ssl
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 
 class Issuer(http.server.BaseHTTPRequestHandler):
-    """Port 10002: ``/ca.crt`` for everybody, ``/edge.crt`` for a token."""
+    """Port 10002: ``/ca.crt`` and ``/node/NAME`` for everybody, ``/edge.crt`` for a token."""
 
     home: Path
 
     def do_GET(self) -> None:
         if self.path == "/ca.crt":
             self._answer(200, ssl.PEM_cert_to_DER_cert((self.home / "ca.crt").read_text()))
+        elif self.path.startswith("/node/"):
+            known = (self.home / "edges/10000" / self.path.removeprefix("/node/")).is_dir()
+            self._answer(200 if known else 404, b"")
         elif self.path != "/edge.crt":
             self._answer(404, b"404 page not found")
         elif self.headers.get("Authorization") != f"Bearer {self._jwt()}":
@@ -69,20 +74,47 @@ class Issuer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def websocket_port(address: str, port: int, context: ssl.SSLContext) -> None:
-    """Answers every upgrade of a client with a certificate, and holds the connection."""
+def websocket_port(address: str, port: int, context: ssl.SSLContext, home: Path) -> None:
+    """Answers every upgrade of a client with a certificate, and holds the connection.
+
+    While it is held a file ``edges/PORT/NODE/…`` says so, with what the edge has told; the node is that of the certificate.
+    """
     listener = socket.create_server((address, port))
 
     def one(plain: socket.socket) -> None:
         with suppress(OSError), plain, context.wrap_socket(plain, server_side=True) as connection:
             if b"Upgrade: websocket" in connection.recv(4096):
                 connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
-                while connection.recv(4096):
-                    pass
+                with session(home / f"edges/{port}", connection) as note:
+                    while data := connection.recv(65536):
+                        note(data)
 
     while True:
         plain, _ = listener.accept()
         threading.Thread(target=one, args=(plain,), daemon=True).start()
+
+
+@contextmanager
+def session(place: Path, connection: ssl.SSLSocket) -> Iterator[Callable[[bytes], None]]:
+    """Notes a session while it lasts; gives what notes the status that the edge tells in it."""
+    subject = {key: value for part in (connection.getpeercert() or {})["subject"] for key, value in part}
+    address, peer = connection.getpeername()[:2]
+    file = place / subject["commonName"].rpartition(":")[2] / str(peer)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    told = b""
+
+    def note(data: bytes) -> None:
+        nonlocal told
+        told += data
+        with suppress(ValueError):
+            file.write_text(json.dumps({"address": address, **json.loads(told or b"{}")}))
+
+    try:
+        if place.name == "10004":
+            note(b"")
+        yield note
+    finally:
+        file.unlink(missing_ok=True)
 
 
 class Streams(http.server.BaseHTTPRequestHandler):
@@ -115,11 +147,13 @@ def as_pod(address: str, home: Path, *, stream: bool) -> None:
 def main(address: str, home: Path, kind: str = "") -> None:
     if kind:
         as_pod(address, home, stream=kind == "stream")
+    for old in home.glob("edges/*/*/*"):
+        old.unlink()  # sessions of an earlier process
     for port in (10000, 10004) if kind != "hub" else (10000,):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=home / "ca.crt")
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(home / "server.crt", home / "server.key")
-        threading.Thread(target=websocket_port, args=(address, port, context), daemon=True).start()
+        threading.Thread(target=websocket_port, args=(address, port, context, home), daemon=True).start()
     Issuer.home = home
     server = http.server.ThreadingHTTPServer((address, 10002), Issuer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import http.server
+import json
 import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -229,8 +231,11 @@ def serve_edged(config: Config) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-def held(server: str, path: str, context: ssl.SSLContext) -> None:
-    """Holds a websocket to the cloud until it breaks; every failure becomes an OSError in Go's words."""
+def held(server: str, path: str, context: ssl.SSLContext, said: bytes = b"") -> None:
+    """Holds a websocket to the cloud until it breaks; every failure becomes an OSError in Go's words.
+
+    What is ``said`` first is the only message.
+    """
     host, _, port = server.rpartition(":")
     try:
         plain = socket.create_connection((host, int(port)), timeout=10)
@@ -244,6 +249,7 @@ def held(server: str, path: str, context: ssl.SSLContext) -> None:
             answer = connection.recv(4096)
             if b" 101 " not in answer:
                 raise OSError("websocket: bad handshake")
+            connection.sendall(said)
             connection.settimeout(None)
             while connection.recv(4096):
                 pass
@@ -251,6 +257,16 @@ def held(server: str, path: str, context: ssl.SSLContext) -> None:
         words = next((text for reason, text in ALERTS.items() if reason in str(error)), str(error))
         raise OSError(words) from error
     raise EOFError
+
+
+def status() -> bytes:
+    """What the cloud is told of this node: the images in the runtime's store."""
+    argv = ["ctr", "-n", "k8s.io", "images", "ls", "-q"]
+    try:
+        listed = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20).stdout
+    except OSError:
+        listed = ""
+    return json.dumps({"images": listed.split()}).encode()
 
 
 def hub(config: Config, pair: Pair) -> None:
@@ -261,7 +277,7 @@ def hub(config: Config, pair: Pair) -> None:
             context.check_hostname = False
             context.load_cert_chain(pair.certificate, pair.key)
             klog("I", "websocket.go:93", "Websocket connect to cloud access successful")
-            held(server, "/e632aba927ea4ac2b575ec1603d56f10/edge1/events", context)
+            held(server, f"/e632aba927ea4ac2b575ec1603d56f10/{pair.node}/events", context, status())
         except EOFError:
             klog("W", "edgehub.go:138", "connection is broken, will reconnect after 5s")
         except OSError as error:

@@ -28,6 +28,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from apiserver import K3S, KUBEEDGE, METRICS  # noqa: E402  found by the line above
 from k3s_cluster import Cluster  # noqa: E402
+from k3s_edges import Edges  # noqa: E402
 
 from kedoctor.sandbox.apiserver import ADMIN, ApiServer  # noqa: E402
 from kedoctor.x509 import Issued, make_ca, sign_server  # noqa: E402
@@ -138,11 +139,12 @@ class Server:
         cluster = Cluster(server, self.node, self.address, self.given, DATA)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopped.set())
-        with server:
+        with server, Edges(cluster) as edges:
             cluster.begin()
             notify("READY=1")
             while not self.stopped.wait(0.2) and containerd.poll() is None:
                 cluster.tick()
+                edges.tick()
             cluster.end()
         containerd.terminate()
         containerd.wait(10)
