@@ -191,6 +191,9 @@ def sign_server(
     builder = builder.add_extension(_key_usage("digital_signature", "key_encipherment"), critical=True)
     usages = x509.ExtendedKeyUsage([Usage.SERVER_AUTH, Usage.CLIENT_AUTH])
     builder = builder.add_extension(usages, critical=False)
+    # Without an identifier of its own OpenSSL takes it for self-signed if the authority has the same name.
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = builder.add_extension(own, critical=False)
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
     builder = builder.add_extension(identifier, critical=False)
     if hosts:

@@ -45,7 +45,7 @@ class Story:
     def __init__(self, cloud: Machine, edge: Machine, bundle: Path) -> None:
         self.cloud, self.edge, self.bundle = cloud, edge, bundle
         lay_cable(cloud, edge)
-        EmptyHost(edge)
+        self.host = EmptyHost(edge)
 
     def install_cloud(self) -> str:
         words = ("--bundle", BUNDLE, "--advertise-address", ADDRESS, "--yes")
@@ -53,9 +53,9 @@ class Story:
 
     def install_edge(self) -> str:
         words = ("--cloud", f"{ADDRESS}:10000", "--token-file", TOKEN_FILE, "--node-name", NODE, "--yes")
-        return said(
-            self.edge.kedoctor("install", "edge", "--bundle", str(self.bundle), *words, timeout=180)
-        )
+        ran = self.edge.kedoctor("install", "edge", "--bundle", str(self.bundle), *words, timeout=180)
+        assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}\n{self.host.journal()}"
+        return ran.stdout
 
 
 def lay_cable(cloud: Machine, edge: Machine) -> None:
