@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import http.server
 import json
+import queue
 import socket
 import ssl
 import sys
@@ -96,36 +97,70 @@ def websocket_port(address: str, port: int, context: ssl.SSLContext, home: Path)
 
 @contextmanager
 def session(place: Path, connection: ssl.SSLSocket) -> Iterator[Callable[[bytes], None]]:
-    """Notes a session while it lasts; gives what notes the status that the edge tells in it."""
+    """Notes a session while it lasts; gives what takes what the edge says in it.
+
+    An edge says its status on 10000, and on 10004 the answer to each request, one a line.
+    """
     subject = {key: value for part in (connection.getpeercert() or {})["subject"] for key, value in part}
     address, peer = connection.getpeername()[:2]
-    file = place / subject["commonName"].rpartition(":")[2] / str(peer)
+    node = subject["commonName"].rpartition(":")[2]
+    file = place / node / str(peer)
     file.parent.mkdir(parents=True, exist_ok=True)
-    told = b""
+    said = b""
+    tunnel = Tunnel(connection)
 
     def note(data: bytes) -> None:
-        nonlocal told
-        told += data
-        with suppress(ValueError):
-            file.write_text(json.dumps({"address": address, **json.loads(told or b"{}")}))
+        nonlocal said
+        *lines, said = (said + data).split(b"\n")
+        for line in lines:
+            if place.name == "10004":
+                tunnel.answers.put(json.loads(line))
+            else:
+                file.write_text(json.dumps({"address": address, **json.loads(line)}))
 
     try:
         if place.name == "10004":
-            note(b"")
+            file.write_text("{}")
+            TUNNELS.update({node: tunnel, address: tunnel})
         yield note
     finally:
         file.unlink(missing_ok=True)
+        for key in (node, address):
+            if TUNNELS.get(key) is tunnel:
+                del TUNNELS[key]
+
+
+class Tunnel:
+    """A session on 10004: requests go through it to the edge, one after the other."""
+
+    def __init__(self, connection: ssl.SSLSocket) -> None:
+        self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def ask(self, path: str) -> dict[str, Any]:
+        """Status and body of the edge's own answer."""
+        with self._lock:
+            self._connection.sendall(f"{path}\n".encode())
+            return self.answers.get(timeout=10)
+
+
+TUNNELS: dict[str, Tunnel] = {}  # by the node's name and by its address
 
 
 class Streams(http.server.BaseHTTPRequestHandler):
-    """Port 10003: whoever asks for no session gets what go-restful says (facts.md §3.7)."""
+    """Port 10003: statistics come from the edge that the Host header names; the rest gets go-restful's 404 (facts.md §3.7)."""
 
     def do_GET(self) -> None:
-        body = b"404: Page Not Found"
-        self.send_response(404)
-        self.send_header("Content-Length", str(len(body)))
+        status, body = 404, "404: Page Not Found"
+        if self.path.startswith("/stats/summary"):
+            tunnel = TUNNELS.get(self.headers.get("Host", "").partition(":")[0])
+            answer = tunnel.ask(self.path) if tunnel else {"status": 500, "body": ""}  # facts.md §3.5
+            status, body = answer["status"], answer["body"]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body.encode())))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body.encode())
 
     def log_message(self, *_: object) -> None:
         pass

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -200,10 +201,15 @@ def new_request(node: str) -> tuple[bytes, bytes]:
 
 
 class Health(http.server.BaseHTTPRequestHandler):
+    node = ""
+
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"ok")
+        if self.path.startswith("/stats/summary"):
+            self.wfile.write(json.dumps({"node": {"nodeName": self.node}, "pods": []}).encode())
+        else:
+            self.wfile.write(b"ok")
 
     def log_message(self, *_: object) -> None:
         pass
@@ -219,6 +225,7 @@ def serve_edged(config: Config) -> None:
     address = config.value(f"{kubelet}.address", "127.0.0.1")
     port = config.value(f"{kubelet}.readOnlyPort", 10350)
     klog("I", "server.go:202", f'"Starting to listen read-only" address="{address}" port={port}')
+    Health.node = config.value("modules.edged.hostnameOverride", socket.gethostname())
     try:
         server = Server((address, port), Health)
     except OSError as error:
@@ -231,10 +238,16 @@ def serve_edged(config: Config) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
-def held(server: str, path: str, context: ssl.SSLContext, said: bytes = b"") -> None:
+def held(
+    server: str,
+    path: str,
+    context: ssl.SSLContext,
+    said: bytes = b"",
+    answers: Callable[[str], bytes] = lambda _: b"",
+) -> None:
     """Holds a websocket to the cloud until it breaks; every failure becomes an OSError in Go's words.
 
-    What is ``said`` first is the only message.
+    It begins with what is ``said``; each line that comes is answered.
     """
     host, _, port = server.rpartition(":")
     try:
@@ -251,8 +264,9 @@ def held(server: str, path: str, context: ssl.SSLContext, said: bytes = b"") -> 
                 raise OSError("websocket: bad handshake")
             connection.sendall(said)
             connection.settimeout(None)
-            while connection.recv(4096):
-                pass
+            while data := connection.recv(4096):
+                for line in data.decode().splitlines():
+                    connection.sendall(answers(line))
     except ssl.SSLError as error:
         words = next((text for reason, text in ALERTS.items() if reason in str(error)), str(error))
         raise OSError(words) from error
@@ -266,7 +280,7 @@ def status() -> bytes:
         listed = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20).stdout
     except OSError:
         listed = ""
-    return json.dumps({"images": listed.split()}).encode()
+    return json.dumps({"images": listed.split()}).encode() + b"\n"
 
 
 def hub(config: Config, pair: Pair) -> None:
@@ -285,6 +299,16 @@ def hub(config: Config, pair: Pair) -> None:
         time.sleep(5)
 
 
+def own_answer(config: Config, path: str) -> bytes:
+    """What edged answers to a request that came through the tunnel, as a line."""
+    kubelet = "modules.edged.tailoredKubeletConfig"
+    port = config.value(f"{kubelet}.readOnlyPort", 10350)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return json.dumps({"status": answer.status, "body": answer.read().decode()}).encode() + b"\n"
+
+
 def tunnel(config: Config) -> None:
     section = "modules.edgeStream"
     server = config.value(f"{section}.server", "127.0.0.1:10004")
@@ -299,7 +323,7 @@ def tunnel(config: Config) -> None:
     while True:
         klog("I", "edgestream.go:121", "Start a new tunnel stream connection ...")
         try:
-            held(server, "/v1/kubeedge/connect", context)
+            held(server, "/v1/kubeedge/connect", context, answers=lambda path: own_answer(config, path))
         except EOFError:
             klog(
                 "E",

@@ -2,11 +2,13 @@
 
 An edge that holds a session on 10000 (cloud_standin.py notes it, with the images that it has told of) is a Node with
 a heartbeat; its tunnel on 10004 decides whether streams reach its pods. Pods bound to it start if it has their image.
+Where a pod of iptables-manager runs, the host has its rule (with the nft variant, whichever image it is).
 """
 
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import Any, Self
 
@@ -28,6 +30,7 @@ class Edges:
         self._kubelets = Kubelets(cluster.server.store, cluster.server.edge)
         self._kubelets.manners[cluster.node] = Manner.AWAY  # the cluster itself runs what is bound to it
         self._tunnelled: set[str] = set()
+        self._diverted = 0
         self._beat = 0.0
 
     def __enter__(self) -> Self:
@@ -49,11 +52,33 @@ class Edges:
         if now - self._beat < 1.0:
             return
         self._beat = now
+        self._divert()
         for node in self._known():
             told = self._told(10000, node)
             if told:
                 self._register(node, told)
                 self._measure(node)
+
+    def _divert(self) -> None:
+        """iptables-manager, where its pod runs: the rule of the record (facts.md §3.4)."""
+        runs = any(
+            one["metadata"]["labels"].get("kubeedge") == "iptables-manager"
+            and one["status"].get("phase") == "Running"
+            for one in self._cluster.all("", "pods")
+        )
+        port = self._port() if runs else 0
+        if port == self._diverted:
+            return
+        self._diverted = port
+        for words in ("-N TUNNEL-PORT", "-F TUNNEL-PORT"):
+            iptables(*words.split())
+        if port:
+            to = f"{self._cluster.address}:10003"
+            iptables(*f"-A TUNNEL-PORT -p tcp --dport {port} -j DNAT --to {to}".split())
+        for chain in ("OUTPUT", "PREROUTING"):
+            jump = (chain, "-m", "comment", "--comment", "kubeedge tunnel port", "-j", "TUNNEL-PORT")
+            if iptables("-C", *jump):
+                iptables("-A", *jump)
 
     def _known(self) -> list[str]:
         return sorted(place.name for place in (self._sessions / "10000").glob("*"))
@@ -72,7 +97,9 @@ class Edges:
         """The Node as the edge reports it and cloudcore completes it: the tunnel port is that of the record."""
         images = [canonical(one) for one in told["images"] if not one.startswith("sha256:")]
         with self._cluster.server.store.lock:
-            old = next((one for one in self._cluster.all("", "nodes") if one["metadata"]["name"] == name), None)
+            old = next(
+                (one for one in self._cluster.all("", "nodes") if one["metadata"]["name"] == name), None
+            )
             node = old or self._new("Node", name)
             node["status"]["addresses"] = [
                 {"address": told["address"], "type": "InternalIP"},
@@ -88,7 +115,9 @@ class Edges:
             lease["spec"]["renewTime"] = stamp().replace("Z", ".000000Z")
             self._cluster.put(lease)
         for pod in self._cluster.all("", "pods"):
-            if pod["spec"].get("nodeName") == name and pod["metadata"]["namespace"].startswith("kedoctor-gate-"):
+            if pod["spec"].get("nodeName") == name and pod["metadata"]["namespace"].startswith(
+                "kedoctor-gate-"
+            ):
                 wanted = {canonical(one["image"]) for one in pod["spec"]["containers"]}
                 self._kubelets.manners[name] = Manner.RUNS if wanted <= set(images) else Manner.NO_REGISTRY
 
@@ -102,9 +131,11 @@ class Edges:
 
     def _port(self) -> int:
         configs = self._cluster.all("", "configmaps")
-        record = next(one for one in configs if one["metadata"]["name"] == "tunnelport")
+        record = next((one for one in configs if one["metadata"]["name"] == "tunnelport"), None)
+        if record is None:
+            return 0
         ports = json.loads(record["metadata"]["annotations"][RECORD])["ipTunnelPort"]
-        return int(ports[self._cluster.address])
+        return int(ports.get(self._cluster.address, 0))
 
     def _measure(self, node: str) -> None:
         """metrics-server's figures of the edge and its pods, which it gets through the tunnel."""
@@ -115,6 +146,12 @@ class Edges:
         for pod in self._cluster.all("", "pods"):
             if pod["spec"].get("nodeName") == node and pod["status"].get("phase") == "Running":
                 self._cluster.put(_figures(pod))
+
+
+def iptables(*words: str) -> int:
+    """The exit code of a change of table nat."""
+    argv = ["iptables-nft", "-w", "5", "-t", "nat", *words]
+    return subprocess.run(argv, capture_output=True, check=False, timeout=20).returncode
 
 
 def _figures(pod: Object) -> Object:
