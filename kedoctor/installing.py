@@ -43,7 +43,9 @@ _MORE = 60.0
 """Seconds for checks that wait for others to be judged."""
 
 _RIGHT = Text("right", zh="符合")
+_NO_OBSTACLE = Text("no obstacle", zh="不妨碍安装")
 _SO = Text("already so", zh="已如此")
+_AS_IT_IS = Text("left as it is", zh="保持原样")
 _WRONG = Text("no", zh="不符合")
 _UNKNOWN = Text("not known", zh="无法判断")
 _WOULD = Text("would be done", zh="将执行")
@@ -143,7 +145,8 @@ class Install:
         judged, _ = self._judged(steps)
         outcomes = {Standing.RIGHT: _RIGHT, Standing.WRONG: _WRONG, Standing.UNKNOWN: _UNKNOWN}
         for step in judged:
-            self.witness.ends(step, outcomes[step.standing])
+            advised = step.standing is Standing.RIGHT and step.advice
+            self.witness.ends(step, _NO_OBSTACLE if advised else outcomes[step.standing])
         standings = {step.standing for step in judged} - {Standing.RIGHT}
         if standings:
             self.witness.say(_refused(judged))
@@ -288,11 +291,14 @@ class Install:
         stands = error.__cause__
         if isinstance(error, NotTakenBackError) and not isinstance(stands, StandsError):
             raise error
-        self.witness.ends(step, Text("not done", zh="未完成"))
+        not_done = Text("not done", zh="未完成")
         if isinstance(stands, StandsError):
+            (now,), _ = self._judged([step])  # the program that failed has changed things, and they stay
+            self.witness.ends(now, not_done)
             self.witness.say(_stopped(str(stands.__context__)))
             self.witness.say(stands_text(stands))
         else:
+            self.witness.ends(step, not_done)
             self.witness.say(_not_done(error))
         raise _Stop(ExitCode.CHANGE_FAILED) from error
 
@@ -360,6 +366,8 @@ def _goes_on(step: Step) -> Text:
 
 
 def _so(step: Step) -> Text:
+    if step.advice:
+        return _AS_IT_IS
     return _SO if step.seen else _LEFT_OUT
 
 

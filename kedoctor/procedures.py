@@ -52,9 +52,9 @@ class Procedure:
 
     ``optional`` are steps that are a loss and no end where they do not come out right. ``waits`` gives a step so many seconds to become right by itself, because an earlier step has started what it
     judges. ``member`` is the setting that names the node being installed: what a step says of others is left out.
-    ``farewell`` is what a person does next, said when everything is right. ``handover`` is a fact with an attribute
-    ``handover`` (:class:`Text`): what is shown once at the end, on the screen and nowhere else, because it may hold a
-    secret.
+    ``farewell`` is what a person does next, said when everything is right; ``{member}`` in it becomes that node's name.
+    ``handover`` is a fact with an attribute ``handover`` (:class:`Text`): what is shown once at the end, on the screen
+    and nowhere else, because it may hold a secret.
     """
 
     name: str

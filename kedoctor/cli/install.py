@@ -218,9 +218,13 @@ def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | N
         presentation = options.present(lang, to_file=False, verbose=False)
         options.emit(options.render(install.plugins, report, "terminal", presentation), None)
     if code is ExitCode.OK and install.procedure.farewell is not None:
-        desk.say(install.procedure.farewell)
+        desk.say(_with_name(install.procedure.farewell, install.member))
     _hand_over(install, site, desk)
     return int(code)
+
+
+def _with_name(text: Text, member: str) -> Text:
+    return Text(text.en.replace("{member}", member), zh=text.zh.replace("{member}", member))
 
 
 def _last_look(install: Install, done: Installed) -> tuple[OpenSite, Report]:
