@@ -13,8 +13,8 @@ import time
 from typing import Any, Self
 
 from control_plane import named, recorded, stamp
-from k3s_cluster import Cluster
 from k3s_cloudcore import RECORD
+from k3s_cluster import Cluster
 
 from kedoctor.changes.hands.image_archive import canonical
 from kedoctor.sandbox.apiserver import Kubelets, Manner, State

@@ -10,8 +10,8 @@ streams to them (they work while edgecore holds its tunnel).
 from __future__ import annotations
 
 import json
-import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from cloud_bundle import ADDRESS, BUNDLE, cloud_host
 from host_unchanged import host_unchanged
-from install_site import TOKEN_FILE, BareHost, make_bundle, obstacle
+from install_site import BareHost, make_bundle, obstacle
 from systemd_machine import Machine, boot, needs_machine
 
 pytestmark = [
@@ -29,33 +29,44 @@ pytestmark = [
 ]
 
 NODE = "edge-1"
-TOKEN = re.compile(r"\b[0-9a-f]{64}\.[\w-]+\.[\w-]+\.[\w-]+")
+ROUND_TRIPS = ("KE901", "KE902", "KE903", "KE904")
+COMMAND = f'#!/bin/sh\nexec {sys.executable} -P -m kedoctor "$@"\n'
+CAPABILITIES = ("logs", "exec", "attach", "top", "ready")
 
 
 class EmptyHost(BareHost):
     """A host that is to become an edge of the cloud on the other machine."""
 
     def _install_cloud(self) -> None:
-        """There is none here; what is here is a clean host."""
+        """There is none in this machine."""
 
 
 class Story:
-    """The two machines, and what was said on them."""
+    """The two machines, what is typed on them, and what is said."""
 
     def __init__(self, cloud: Machine, edge: Machine, bundle: Path) -> None:
         self.cloud, self.edge, self.bundle = cloud, edge, bundle
         lay_cable(cloud, edge)
         self.host = EmptyHost(edge)
+        for machine in (cloud, edge):
+            machine.write("/usr/local/sbin/kedoctor", COMMAND, mode=0o755)
 
     def install_cloud(self) -> str:
         words = ("--bundle", BUNDLE, "--advertise-address", ADDRESS, "--yes")
         return said(self.cloud.kedoctor("install", "cloud", *words, timeout=180))
 
-    def install_edge(self) -> str:
-        words = ("--cloud", f"{ADDRESS}:10000", "--token-file", TOKEN_FILE, "--node-name", NODE, "--yes")
-        ran = self.edge.kedoctor("install", "edge", "--bundle", str(self.bundle), *words, timeout=180)
-        assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}\n{self.host.journal()}"
+    def install_edge(self, told: str) -> str:
+        """Types on the edge what the install of the cloud has shown, with the names put in."""
+        shown = told.partition("On each edge host")[2].partition("\n")[2]
+        typed = shown.replace("--bundle DIR", f"--bundle {self.bundle}").replace("NAME", NODE)
+        ran = self.edge.run("bash", "-ec", f"cd /root\n{typed.rstrip()} --yes", check=False, timeout=180)
+        assert ran.returncode == 0, f"{typed}\n{ran.stdout}{ran.stderr}\n{self.host.journal()}"
         return ran.stdout
+
+    def objects(self, kind: str) -> dict[str, dict[str, Any]]:
+        """The objects of the cluster by name, as the stand-in of K3s keeps them."""
+        state = json.loads(self.cloud.path("/var/lib/rancher/k3s/server/db/state.json").read_text())
+        return {one["metadata"]["name"]: one for one in state if one["kind"] == kind}
 
 
 def lay_cable(cloud: Machine, edge: Machine) -> None:
@@ -75,28 +86,92 @@ def said(ran: subprocess.CompletedProcess[str], code: int = 0) -> str:
     return ran.stdout
 
 
+def report(machine: Machine, *words: str, code: int = 0) -> dict[str, Any]:
+    """The report of a command that ends with that code."""
+    found: dict[str, Any] = json.loads(said(machine.kedoctor(*words, "--format", "json"), code))
+    return found
+
+
+def states(document: dict[str, Any]) -> dict[str, str]:
+    """The states of the edge's capabilities."""
+    (row,) = document["matrix"]
+    assert row["edge"] == NODE
+    return {one["name"]: one["state"] for one in row["capabilities"]}
+
+
+def not_right(document: dict[str, Any]) -> set[str]:
+    """The codes of everything that failed or could not be judged."""
+    bad = ("fail", "unknown", "crashed", "blocked")
+    return {one["code"] for one in document["verdicts"] if one["status"] in bad}
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Both installs are done."""
     bundle = make_bundle(tmp_path_factory.mktemp("bundle") / "edge")
-    with host_unchanged(without=frozenset({"listening sockets"})), cloud_host() as cloud:
-        with boot(bind=(str(bundle),)) as edge:
-            yield Story(cloud, edge, bundle)
+    with (
+        host_unchanged(without=frozenset({"listening sockets"})),
+        cloud_host() as cloud,
+        boot(bind=(str(bundle),)) as edge,
+    ):
+        made = Story(cloud, edge, bundle)
+        told = made.install_edge(made.install_cloud())
+        assert f"`sudo kedoctor gate --node {NODE} --wait 10m`" in told
+        yield made
 
 
-def test_from_two_empty_hosts_to_a_green_gate(story: Story) -> None:
-    told = story.install_cloud()
-    (token,) = TOKEN.findall(told)
-    story.edge.write(TOKEN_FILE, f"{token}\n", mode=0o600)
-    print(told)
-    print(story.install_edge())
-    print(said(story.cloud.kedoctor("gate", "--node", NODE, "--wait", "60s")))
-    for machine in (story.cloud, story.edge):
-        ran = machine.kedoctor("run", "--lang", "en")
-        print(ran.returncode, ran.stdout, ran.stderr)
+def test_the_edge_is_a_node_of_this_cloud(story: Story) -> None:
+    story.host.until(lambda: NODE in story.objects("Node"))
+    node = story.objects("Node")[NODE]
+    assert "node-role.kubernetes.io/edge" in node["metadata"]["labels"]
+    (annotation,) = story.objects("ConfigMap")["tunnelport"]["metadata"]["annotations"].values()
+    port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
+    assert json.loads(annotation)["ipTunnelPort"] == {ADDRESS: port}
+    assert story.host.tunnels() == 1
+
+
+def test_the_gate_is_green(story: Story) -> None:
+    told = report(story.cloud, "gate", "--node", NODE, "--wait", "60s")
+    trips = {one["code"]: one["status"] for one in told["verdicts"] if one["code"] in ROUND_TRIPS}
+    assert trips == dict.fromkeys(ROUND_TRIPS, "pass")
+    assert states(told) == dict.fromkeys(CAPABILITIES, "works")
+    assert told["causes"] == []
+    assert not any(name.startswith("kedoctor-gate-") for name in story.objects("Namespace"))
+
+
+def test_both_hosts_and_both_bundles_tell_the_same(story: Story) -> None:
+    cloud = report(story.cloud, "run")
+    # The edge has no kubeconfig: whether its Node has its address is not known there.
+    edge = report(story.edge, "run", code=3)
     for name, machine in (("cloud", story.cloud), ("edge", story.edge)):
-        ran = machine.kedoctor("collect", "-o", f"/root/{name}.tgz")
-        print(ran.returncode, ran.stdout, ran.stderr)
+        said(machine.kedoctor("collect", "-o", f"/root/{name}.tgz"))
     story.cloud.copy(story.edge.path("/root/edge.tgz"), "/root/edge.tgz")
-    ran = story.cloud.kedoctor("run", "--bundle", "/root/cloud.tgz", "--bundle", "/root/edge.tgz")
-    print(ran.returncode, ran.stdout, ran.stderr)
-    raise AssertionError
+    joined = report(story.cloud, "run", "--bundle", "/root/cloud.tgz", "--bundle", "/root/edge.tgz")
+    assert [one["causes"] for one in (cloud, edge, joined)] == [[], [], []]
+    assert [not_right(one) for one in (cloud, edge, joined)] == [set(), {"KE212"}, set()]
+    assert len(joined["site"]["hosts"]) == 2
+    # Without test pods nothing has gone all the way to one.
+    assert states(joined) == dict.fromkeys(CAPABILITIES[:3], "clear") | {
+        "top": "works",
+        "ready": "works",
+    }
+    passed = {one["code"] for one in joined["verdicts"] if one["status"] == "pass"}
+    assert {"KE203", "KE212", "KE303", "KE404", "KE408", "KE503", "KE508", "KE703"} <= passed
+
+
+def test_a_second_time_nothing_is_changed(story: Story) -> None:
+    again = story.install_cloud()
+    assert "Nothing was changed: everything is so already." in again
+    assert "Nothing was changed: everything is so already." in story.install_edge(again)
+    assert story.host.starts() == 1
+
+
+def test_without_the_edges_tunnel_the_gate_is_red(story: Story) -> None:
+    """What makes the gate green is what the edge does, not what the cloud plays."""
+    story.edge.run("systemctl", "stop", "edgecore")
+    try:
+        told = report(story.cloud, "gate", "--node", NODE, "--wait", "0", code=1)
+    finally:
+        story.edge.run("systemctl", "start", "edgecore")
+    assert states(told)["logs"] == "broken"
+    assert "KE901" in not_right(told)
