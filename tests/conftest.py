@@ -21,7 +21,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # With several workers the files that take longest come first, so that all end at about the same time.
-LONGEST = ("test_fix_edge", "test_install_edge", "test_install_cloud", "test_gate", "test_fix_diversion")
+LONGEST = (
+    "test_fix_edge",
+    "test_install_edge",
+    "test_install_cloud",
+    "test_gate",
+    "test_install_story",
+    "test_fix_diversion",
+)
 
 
 @pytest.fixture(autouse=True)
