@@ -49,7 +49,7 @@ rm -rf /etc/kubeedge* /etc/containerd /etc/cni /opt/cni /var/lib/kedoctor /var/l
   /usr/local/bin/edgecore /usr/local/bin/keadm /usr/local/bin/containerd* /usr/local/bin/ctr /usr/local/bin/runc \
   /usr/local/bin/.*.kedoctor* /etc/systemd/system/edgecore.service /etc/systemd/system/containerd.service \
   /etc/systemd/system/docker.service /usr/bin/docker /usr/bin/containerd* /usr/bin/ctr /usr/sbin/runc \
-  /run/edgecore-starts /run/keadm-calls /etc/standin/keadm-slow
+  /run/edgecore-starts /run/keadm-calls /etc/standin/keadm-slow /etc/standin/cloud/edges
 systemctl daemon-reload
 """
 

@@ -46,6 +46,7 @@ class Edges:
             held = self._told(10004, node) is not None
             if held:
                 self._tunnelled.add(node)
+            self._judge(node, self._told(10000, node) or {"images": []})
             gone = State.DEAD if node in self._tunnelled else State.NO_SESSION
             self._cluster.server.edge.states[node] = State.OK if held else gone
         now = time.monotonic()
@@ -114,12 +115,14 @@ class Edges:
             lease["metadata"].pop("ownerReferences", None)
             lease["spec"]["renewTime"] = stamp().replace("Z", ".000000Z")
             self._cluster.put(lease)
-        for pod in self._cluster.all("", "pods"):
-            if pod["spec"].get("nodeName") == name and pod["metadata"]["namespace"].startswith(
-                "kedoctor-gate-"
-            ):
-                wanted = {canonical(one["image"]) for one in pod["spec"]["containers"]}
-                self._kubelets.manners[name] = Manner.RUNS if wanted <= set(images) else Manner.NO_REGISTRY
+
+    def _judge(self, node: str, told: dict[str, Any]) -> None:
+        """Pods begin once it is known whether the edge has their images."""
+        pods = [one for one in self._cluster.all("", "pods") if one["spec"].get("nodeName") == node]
+        wanted = {canonical(one["image"]) for pod in pods for one in pod["spec"]["containers"]}
+        here = wanted <= {canonical(one) for one in told["images"]}
+        manner = Manner.RUNS if here else Manner.NO_REGISTRY
+        self._kubelets.manners[node] = manner if pods else Manner.AWAY
 
     def _new(self, kind: str, name: str) -> Object:
         """The recorded edge's object, for this edge and from now on."""
