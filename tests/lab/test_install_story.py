@@ -161,6 +161,7 @@ def test_both_hosts_and_both_bundles_tell_the_same(story: Story) -> None:
 def test_a_second_time_nothing_is_changed(story: Story) -> None:
     again = story.install_cloud()
     assert "Nothing was changed: everything is so already." in again
+    assert "KE983 EdgeMesh, if it is wanted … left as it is" in again
     assert "Nothing was changed: everything is so already." in story.install_edge(again)
     assert story.host.starts() == 1
 
