@@ -223,7 +223,9 @@ def test_a_tool_that_fails_is_told_and_the_same_command_goes_on(bare: BareHost, 
     assert "keadm join ended with exit code 1" in ran.stdout
     assert "timed out waiting for the condition" in ran.stdout
     assert "What keadm join has done stays" in ran.stdout
-    assert "edge1 has not joined: there is no certificate." in ran.stdout  # what keadm has made is not called missing
+    assert (
+        "edge1 has not joined: there is no certificate." in ran.stdout
+    )  # what keadm has made is not called missing
     said = finished(bare, bundles / "good")
     assert "move /etc/kubeedge aside" in said
     assert bare.tunnels() == 1
