@@ -36,6 +36,11 @@ class Cloudcore:
         self._process: subprocess.Popen[bytes] | None = None
         self._pod = ""
 
+    def make_room(self, pod: Object) -> None:
+        """Its hostPath volume, which the kubelet makes before a container starts."""
+        if pod["metadata"]["labels"].get("kubeedge") == "cloudcore":
+            Path("/var/lib/kubeedge").mkdir(parents=True, exist_ok=True)
+
     def follow(self) -> None:
         """Starts the process with the pod that is there, and stops it with it."""
         pods = [
@@ -73,7 +78,6 @@ class Cloudcore:
         port = self._record()
         self._expand(settings, port)
         stream = bool((settings.get("cloudStream") or {}).get("enable"))
-        Path("/var/lib/kubeedge").mkdir(parents=True, exist_ok=True)  # its hostPath volume
         home = self._home()
         self._process = subprocess.Popen(
             [

@@ -280,6 +280,8 @@ class Cluster:
             else {"running": {"startedAt": since}}
         )
         ready = not lacking
+        if ready:
+            self.cloudcore.make_room(pod)
         statuses = [
             {"name": one["name"], "image": one["image"], "ready": ready, "restartCount": 0, "state": state}
             for one in pod["spec"]["containers"]
@@ -357,16 +359,7 @@ class Cluster:
 
 def stored_images() -> list[str]:
     """The references in the store, as the real ``ctr`` lists them."""
-    argv = [
-        "/usr/bin/ctr",
-        "--address",
-        "/run/k3s/containerd/containerd.sock",
-        "-n",
-        "k8s.io",
-        "images",
-        "ls",
-        "-q",
-    ]
+    argv = "/usr/bin/ctr --address /run/k3s/containerd/containerd.sock -n k8s.io images ls -q".split()
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
     return ran.stdout.split()
 
