@@ -359,7 +359,16 @@ class Cluster:
 
 def stored_images() -> list[str]:
     """The references in the store, as the real ``ctr`` lists them."""
-    argv = ["/usr/bin/ctr", "--address", "/run/k3s/containerd/containerd.sock", "-n", "k8s.io", "images", "ls", "-q"]
+    argv = [
+        "/usr/bin/ctr",
+        "--address",
+        "/run/k3s/containerd/containerd.sock",
+        "-n",
+        "k8s.io",
+        "images",
+        "ls",
+        "-q",
+    ]
     ran = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
     return ran.stdout.split()
 
