@@ -13,21 +13,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from commandline import kedoctor
 
 ROOT = Path(__file__).parents[2]
 DEMO = sorted((ROOT / "checks" / "data").glob("demo-edgestream-off-*.tgz"))
-
-
-def kedoctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-    )
 
 
 def _bundles() -> list[str]:

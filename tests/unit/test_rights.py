@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+from commandline import kedoctor
 from siteworld import FakeCluster
 from toysite import FakeSource
 
@@ -259,14 +258,7 @@ def test_the_example_is_in_no_role() -> None:
 
 
 def _rbac(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", "rbac", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=os.environ,
-    )
+    return kedoctor("rbac", *words)
 
 
 def test_it_is_printed_as_documents_that_kubectl_takes() -> None:
