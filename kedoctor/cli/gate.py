@@ -36,15 +36,13 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
 
 
 @click.command()
+@options.counting_options
 @click.option(
     "--wait",
     default="5m",
     show_default=True,
     metavar="TIME",
     help="Look again until everything is right, for so long at most; 0 looks once.",
-)
-@click.option(
-    "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
 )
 @click.option(
     "--image", default="", metavar="REF", help="What the test pods run; it needs sh, echo and sleep."
@@ -55,19 +53,6 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
     default="missing",
     show_default=True,
     help="Whether an edge may fetch the image if it does not have it.",
-)
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["warn", "fail", "unknown"]),
-    default="fail",
-    show_default=True,
-    help="What else makes the exit code non-zero.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.selection_options
@@ -132,11 +117,7 @@ def command(
 
 def _refuse_unwritable(plugins: Plugins, format_name: str, files: Iterable[Path | None]) -> None:
     """Sees to it that a gate of ten minutes does not end with a mistyped name."""
-    known = plugins.formats()
-    if format_name not in known:
-        raise UsageError(
-            f"there is no format {format_name!r}", hint=f"the formats are: {', '.join(sorted(known))}"
-        )
+    options.format_named(plugins, format_name)
     for path in files:
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no directory {path.parent}")

@@ -26,22 +26,7 @@ __all__ = ["command"]
 
 @click.command()
 @options.selection_options
-@click.option(
-    "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
-)
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["warn", "fail", "unknown"]),
-    default="fail",
-    show_default=True,
-    help="What else makes the exit code non-zero.",
-)
+@options.counting_options
 @click.option(
     "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
 )
