@@ -4,7 +4,7 @@
 
     20261125T164500Z-3f2a/
         manifest.json           what is kept, when, by which kedoctor, and the values to compare with later
-        cloudcore.yaml          each document as text
+        NAME.yaml               each document as text
 """
 
 from __future__ import annotations
