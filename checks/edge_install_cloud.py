@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC
 
@@ -24,12 +23,10 @@ from kedoctor.checks.edge_words import day
 from kedoctor.checks.facts.edge_install import CloudAnswers, EdgeTarget, Joined, OfferedToken
 from kedoctor.checks.facts.edge_link import PortProbe
 from kedoctor.checks.hostport import is_loopback
+from kedoctor.checks.node_names import is_node_name
 
 __all__ = ["cloud_ports", "install_clock", "install_token", "node_name"]
 
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_LONGEST = 253
 _WARN_SECONDS, _FAIL_SECONDS = 60.0, 300.0
 _ROLES = {
     "hub": Text("the hub (websocket)", zh="云边通道（websocket）"),
@@ -50,7 +47,7 @@ _ONLY = (Occasion.INSTALL,)
 def node_name(target: EdgeTarget, answers: CloudAnswers, joined: Joined) -> Finding:
     """RFC 1123, and ``GET :10002/node/<name>`` says 404: keadm refuses to join on anything else."""
     name = target.node
-    if len(name) > _LONGEST or not _NAME.fullmatch(name):
+    if not is_node_name(name):
         return failed(
             Text(f"{name} cannot be the name of a node.", zh=f"{name} 不能作为节点名。"),
             expected=Text(
