@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from kedoctor import state
-from kedoctor.baseline import read_baseline
 from kedoctor.cli import options, stepsummary
 from kedoctor.cli.gate_desk import GateDesk
+from kedoctor.cli.question import asked
 from kedoctor.cli.waiting_line import waiting_line
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import UndeterminedError, UsageError
@@ -89,19 +89,14 @@ def command(
     format_name = format_name or "terminal"
     _refuse_unwritable(plugins, format_name, (output, *also.values()))
     order = GateOrder(
-        question=Question(
-            selection=Selection(only, skip, symptoms),
-            nodes=nodes,
-            baseline=read_baseline(baseline, plugins.registry) if baseline else None,
-            fail_on=fail_on,
-            command=" ".join(["kedoctor", *sys.argv[1:]]),
+        question=asked(
+            plugins, Selection(only, skip, symptoms), nodes=nodes, baseline=baseline, fail_on=fail_on
         ),
         wait=options.duration(wait),
         image=image,
         pull_policy={"missing": "IfNotPresent", "never": "Never"}[pull],
         **_patience(),
     )
-    options.refuse_mistyped(order.question.selection, plugins)  # before anything is made
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     passage = _pass(plugins, _recipe(plugins), order, presentation=presentation, where=where)
     report = passage.report

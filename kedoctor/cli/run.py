@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from kedoctor import state
-from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
 from kedoctor.cli.configuration import given
+from kedoctor.cli.question import asked
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Risk
 from kedoctor.errors import ExitCode, UsageError
@@ -85,15 +85,8 @@ def command(
     )
     patience = options.duration(wait) if wait and not where["bundles"] else 0.0
     plugins = load_plugins()
-    question = Question(
-        selection=Selection(only, skip, symptoms),
-        nodes=nodes,
-        baseline=read_baseline(baseline, plugins.registry) if baseline else None,
-        fail_on=fail_on,
-        deadline=options.duration(timeout),
-        command=" ".join(["kedoctor", *sys.argv[1:]]),
-    )
-    options.refuse_mistyped(question.selection, plugins)  # before anything is looked at
+    selection, deadline = Selection(only, skip, symptoms), options.duration(timeout)
+    question = asked(plugins, selection, nodes=nodes, baseline=baseline, fail_on=fail_on, deadline=deadline)
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)
