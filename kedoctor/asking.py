@@ -76,13 +76,14 @@ def what_facts_ask(
         _listen(registry, site, some, lambda source: _Listening(source, pretended, instead), asked)
 
     listen(listed, {})
+    made_from = {wanted: set(_closure(registry, [wanted])) for wanted in listed}
     first = {
         request: {fact for fact in asked if request in asked[fact]}
         for fact in asked
         for request in asked[fact]
     }
     for request, by in first.items():
-        changed = [wanted for wanted in listed if not by.isdisjoint(_closure(registry, [wanted]))]
+        changed = [wanted for wanted in listed if not by.isdisjoint(made_from[wanted])]
         for answer in _other_answers(request):
             listen(changed, {request: answer})
     return asked

@@ -28,8 +28,8 @@ _WORDS = {
         zh="kedoctor 进行 {count} 项检查{more}所需的全部权限，不含其他；注释说明何处需要。",
     ),
     "fix": Text(" and their repairs", zh="及其修复"),
-    "gate": Text(", for kedoctor gate", zh="、kedoctor gate"),
-    "trace": Text(", for kedoctor trace", zh="、kedoctor trace"),
+    "gate": Text(", for kedoctor gate", zh="、门禁（kedoctor gate）"),
+    "trace": Text(", for kedoctor trace", zh="、路径跟踪（kedoctor trace）"),
     "names": Text(
         "Derived from a recorded site; add --bundle FILE of your site if its objects have other names.",
         zh="根据录制的站点推导；若您站点中的对象名称不同，请加上 --bundle FILE。",
