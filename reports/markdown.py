@@ -177,8 +177,7 @@ class _Page:
 
     def _line(self, verdict: Verdict) -> str:
         summary = escaped(_cut(wording.summary_of(verdict, self.language)))
-        why = verdict.actual if verdict.status is Status.UNKNOWN else ""
-        why = why or wording.acceptance(verdict, self.language)
+        why = wording.because(verdict) or wording.acceptance(verdict, self.language)
         also = f" ({escaped(_cut(why))})" if why else ""
         return f"- {_MARKS[verdict.status]} **{escaped(verdict.code)}** {summary}{also}"
 

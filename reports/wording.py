@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kedoctor.api import Evidence, Status, Text
 from kedoctor.model import Cause, Change, EntryState, Report, Verdict
 
@@ -10,6 +12,7 @@ __all__ = [
     "STATES",
     "STATUSES",
     "acceptance",
+    "because",
     "capability_list",
     "counts",
     "expected_of",
@@ -18,6 +21,7 @@ __all__ = [
     "hop_title",
     "hosts_seen",
     "quoted",
+    "reasoned",
     "remedy_of",
     "result_of",
     "rollback_of",
@@ -40,6 +44,18 @@ STATUSES = {
     Status.ACCEPTED: Text("accepted", zh="已接受"),
     Status.CRASHED: Text("check broke", zh="检查出错"),
 }
+
+_NOT_HELD = re.compile(r"it was not recorded|the bundle .+ does not hold it")
+"""What bundles answer to what they do not hold; the sentence of the verdict says so already."""
+
+_MANY = {
+    Status.WARN: Text("warnings", zh="警告"),
+    Status.SKIP: Text("do not apply", zh="不适用"),
+    Status.CRASHED: Text("checks broke", zh="检查出错"),
+}
+_HIDDEN = (Status.UNKNOWN, Status.CRASHED)
+_CONSEQUENCES = Text(" ({n} in consequence)", zh="（其中 {n} 项为连带后果）")
+_ON_THE_PATH = Text(" ({n} on the path)", zh="（其中 {n} 项在链路上）")
 
 CAPABILITY_STATES = {
     "works": Text("works", zh="可用"),
@@ -157,6 +173,22 @@ def rollback_of(change: Change) -> str:
     return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
 
 
+def because(verdict: Verdict) -> str:
+    """What was met where something was not read, if that says more than the sentence does."""
+    if verdict.status is not Status.UNKNOWN or _NOT_HELD.fullmatch(verdict.actual):
+        return ""
+    return verdict.actual
+
+
+def reasoned(sentence: str, why: str) -> str:
+    """The sentence with the reason in brackets before its full stop: ``It was not read (no permission)``, stop."""
+    if not why:
+        return sentence
+    stop = sentence[-1:] if sentence.endswith((".", "。")) else ""
+    begins, ends = ("（", "）") if stop == "。" else (" (", ")")
+    return f"{sentence.removesuffix(stop)}{begins}{why}{ends}{stop}"
+
+
 def quoted(evidence: Evidence) -> str:
     """What was read and where, on one line if the excerpt is one: ``/etc/hosts:3: 127.0.0.1 localhost``."""
     line = f":{evidence.line}" if evidence.line else ""
@@ -206,13 +238,25 @@ def stale_entries(report: Report, language: str, *, every: bool = False) -> list
 
 
 def counts(report: Report, language: str) -> str:
-    """How many verdicts there are of each state: ``31 right, 2 not known``."""
+    """How many verdicts there are of each state, as the headline counts them: ``31 right, 2 not known (1 on the path)``."""
     parts = []
     for status, text in STATUSES.items():
-        number = sum(1 for verdict in report.verdicts if verdict.status is status)
-        if number:
-            parts.append(f"{number} {text.in_language(language)}")
+        mine = [verdict for verdict in report.verdicts if verdict.status is status]
+        if mine:
+            words = _MANY.get(status, text) if len(mine) > 1 else text
+            parts.append(f"{len(mine)} {words.in_language(language)}{_among(status, mine, language)}")
     return ("，" if language == "zh" else ", ").join(parts)
+
+
+def _among(status: Status, verdicts: list[Verdict], language: str) -> str:
+    """How many of them are no cause of their own, or hide whether the path works; nothing where none is."""
+    if status in (Status.FAIL, Status.WARN):
+        number, kind = sum(1 for one in verdicts if one.explained_by), _CONSEQUENCES
+    elif status in _HIDDEN:
+        number, kind = sum(1 for one in verdicts if one.capabilities), _ON_THE_PATH
+    else:
+        return ""
+    return kind.in_language(language).format(n=number) if number else ""
 
 
 def hosts_seen(report: Report, language: str) -> list[str]:
@@ -244,8 +288,7 @@ def state(report: Report) -> str:
 
 def _hidden(report: Report) -> list[Verdict]:
     """What matters and was not found out."""
-    hidden = (Status.UNKNOWN, Status.CRASHED)
-    return [one for one in report.verdicts if one.status in hidden and one.capabilities]
+    return [one for one in report.verdicts if one.status in _HIDDEN and one.capabilities]
 
 
 def headline(report: Report, language: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +17,13 @@ from kedoctor.cli import options
 from kedoctor.comparing import Change, Comparison, compare, compare_settings, exit_code
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import ConfigurationError, UsageError
+from kedoctor.findings import Status
 from kedoctor.gathering import settings_of
+from kedoctor.givenfiles import read_given
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.records import RecordError, decode, encode_pretty
+from kedoctor.reports.wording import STATUSES
 from kedoctor.settings import Difference
 from kedoctor.sites import OpenSite, bundled_site
 from kedoctor.text import Text
@@ -31,6 +35,7 @@ LATEST = "latest"
 _GZIP = b"\x1f\x8b"
 _VERDICTS, _VERSIONS = "verdicts", "versions"
 _LONG = 120
+_MAX_BYTES = 256 << 20
 
 _WORDS = {
     "worse": Text("What got worse", zh="变差的项目"),
@@ -125,9 +130,17 @@ def _side(plugins: Plugins, name: str, where: dict[str, Any]) -> _Side:
     if all(one.is_file() for one in paths):
         return _of_files(plugins, name, paths)
     missing = next((one for one in paths if not one.is_file()), path)
-    if len(paths) > 1 or path.suffix in (".tgz", ".json", ".gz") or "/" in name:
-        raise ConfigurationError(f"{missing} does not exist")
+    if len(paths) > 1 or os.path.lexists(path) or path.suffix in (".tgz", ".json", ".gz") or "/" in name:
+        raise ConfigurationError(f"{missing} {_why_no_file(missing)}")
     return _of_report(name, state.load(name))
+
+
+def _why_no_file(path: Path) -> str:
+    try:
+        path.stat()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}" if os.path.lexists(path) else "does not exist"
+    return "is neither a file nor a directory"
 
 
 def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
@@ -136,7 +149,10 @@ def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
             begins = file.read(2)
         if begins == _GZIP:
             return _seen(plugins, name, bundled_site(paths))
-        return _of_report(name, decode(paths[0].read_bytes(), Report))
+        data = read_given(paths[0], _MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise ConfigurationError(f"{paths[0]} is too large to be a report document")
+        return _of_report(name, decode(data, Report))
     except OSError as error:
         raise ConfigurationError(f"{paths[0]} cannot be read: {error.strerror or error}") from error
     except RecordError as error:
@@ -185,11 +201,11 @@ def _compared(first: _Side, second: _Side) -> Comparison:
 def _told(found: Comparison, language: str) -> Iterator[str]:
     for key, changes in (("worse", found.worse), ("better", found.better), ("lost", found.lost)):
         if changes:
-            yield f"{_say(key, language)}:"
+            yield _heading(key, language)
             yield from (_change(one, language) for one in changes)
             yield ""
     if found.settings:
-        yield f"{_say('settings', language)}:"
+        yield _heading("settings", language)
         document = ""
         for one in found.settings:
             if one.document != document:
@@ -209,7 +225,12 @@ def _told(found: Comparison, language: str) -> Iterator[str]:
 def _change(one: Change, language: str) -> str:
     absent = _say("absent", language)
     summary = (one.zh if language == "zh" else "") or one.summary
-    return f"  {one.code} {one.subject}: {one.before or absent} -> {one.after or absent}: {summary}"
+    before, after = (_status(word, language) if word else absent for word in (one.before, one.after))
+    return f"  {one.code} {one.subject}: {before} -> {after}: {summary}"
+
+
+def _status(word: str, language: str) -> str:
+    return STATUSES[Status(word)].in_language(language) if language == "zh" else word
 
 
 def _setting(one: Difference, language: str) -> str:
@@ -218,6 +239,10 @@ def _setting(one: Difference, language: str) -> str:
         return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
     return f"    {one.key}: {shown(one.before)} -> {shown(one.after)}"
+
+
+def _heading(key: str, language: str) -> str:
+    return _say(key, language) + ("：" if language == "zh" else ":")
 
 
 def _say(key: str, language: str) -> str:

@@ -270,7 +270,7 @@ def _replace(output: Path, data: bytes) -> None:
     try:
         beside.write_bytes(data)
         beside.replace(target)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
