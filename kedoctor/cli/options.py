@@ -248,8 +248,6 @@ def emit(data: bytes, output: Path | None) -> None:
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
         except OSError as error:
             raise OutputError(f"the report could not be written: {error.strerror}") from error
         return
