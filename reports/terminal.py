@@ -90,10 +90,8 @@ class _Page:
         yield Padding(table, _INDENT)
         yield from self._typed(cause.commands)
         table = self._details()
-        if verdict is not None and verdict.fix.available:
-            self._row(
-                table, "fix", wording.word("fix-it", self.language).format(risk=verdict.fix.risk or "safe")
-            )
+        if verdict is not None:
+            self._row(table, "fix", wording.fix_of(verdict, self.language))
         self._row(table, "leads-to", " ".join(cause.consequences))
         self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
         yield Padding(table, _INDENT)

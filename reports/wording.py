@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kedoctor.api import Evidence, Status, Text
+from kedoctor.api import Evidence, Status, Text, repair_command
 from kedoctor.model import Cause, Change, EntryState, Report, Verdict
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "capability_list",
     "counts",
     "expected_of",
+    "fix_of",
     "headline",
     "hint_of",
     "hop_title",
@@ -54,8 +55,14 @@ _MANY = {
     Status.CRASHED: Text("checks broke", zh="检查出错"),
 }
 _HIDDEN = (Status.UNKNOWN, Status.CRASHED)
-_CONSEQUENCES = Text(" ({n} in consequence)", zh="（其中 {n} 项为连带后果）")
-_ON_THE_PATH = Text(" ({n} on the path)", zh="（其中 {n} 项在链路上）")
+_CONSEQUENCES = (
+    Text(" ({n} in consequence)", zh="（其中 {n} 项为连带后果）"),
+    Text(" (all in consequence)", zh="（均为连带后果）"),
+)
+_ON_THE_PATH = (
+    Text(" ({n} on the path)", zh="（其中 {n} 项在链路上）"),
+    Text(" (all on the path)", zh="（均在链路上）"),
+)
 
 CAPABILITY_STATES = {
     "works": Text("works", zh="可用"),
@@ -82,8 +89,8 @@ _WORDS = {
     "do": Text("do this", zh="处理"),
     "fix": Text("or let", zh="自动"),
     "fix-it": Text(
-        "kedoctor do it: sudo kedoctor run --fix (risk: {risk}; kedoctor rollback takes it back)",
-        zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
+        "kedoctor do it: {command} (risk: {risk}; kedoctor rollback takes it back)",
+        zh="{command}（风险：{risk}；可用 kedoctor rollback 撤销）",
     ),
     "leads-to": Text("leads to", zh="导致"),
     "checked": Text("checked", zh="检查项"),
@@ -173,6 +180,14 @@ def rollback_of(change: Change) -> str:
     return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
 
 
+def fix_of(verdict: Verdict, language: str) -> str:
+    """What lets kedoctor repair it, and what that disturbs; nothing where it cannot."""
+    if not verdict.fix.available:
+        return ""
+    risk = verdict.fix.risk or "safe"
+    return word("fix-it", language).format(command=repair_command(risk), risk=risk)
+
+
 def because(verdict: Verdict) -> str:
     """What was met where something was not read, if that says more than the sentence does."""
     if verdict.status is not Status.UNKNOWN or _NOT_HELD.fullmatch(verdict.actual):
@@ -256,7 +271,8 @@ def _among(status: Status, verdicts: list[Verdict], language: str) -> str:
         number, kind = sum(1 for one in verdicts if one.capabilities), _ON_THE_PATH
     else:
         return ""
-    return kind.in_language(language).format(n=number) if number else ""
+    told = kind[number == len(verdicts)].in_language(language).format(n=number)
+    return told if number and len(verdicts) > 1 else ""
 
 
 def hosts_seen(report: Report, language: str) -> list[str]:

@@ -14,9 +14,9 @@ import click
 from kedoctor import state
 from kedoctor.backup import MANIFEST, read_backup
 from kedoctor.cli import options
-from kedoctor.comparing import Change, Comparison, compare, compare_settings, exit_code
+from kedoctor.comparing import Change, Comparison, compare, compare_settings, exit_code, unjudged
 from kedoctor.consultation import Question, consult
-from kedoctor.errors import ConfigurationError, UsageError
+from kedoctor.errors import ConfigurationError, ExitCode, UsageError
 from kedoctor.findings import Status
 from kedoctor.gathering import settings_of
 from kedoctor.givenfiles import read_given
@@ -43,6 +43,7 @@ _WORDS = {
     "lost": Text("What could be judged before and cannot be now", zh="之前能判断、现在无法判断的项目"),
     "settings": Text("Settings that differ", zh="不同的设置"),
     "only_one": Text("Only one side holds, so not compared: {names}", zh="仅一侧存在，未比较：{names}"),
+    "unjudged": Text("Not known on either side, so not compared: {n}", zh="两侧均未能判断，未比较：{n} 项"),
     "none": Text("not set", zh="未设置"),
     "absent": Text("no finding", zh="无"),
     "same": Text(
@@ -165,6 +166,8 @@ def _of_report(name: str, report: Report) -> _Side:
 
 def _seen(plugins: Plugins, name: str, site: OpenSite) -> _Side:
     report = consult(plugins, site, Question(command=" ".join(["kedoctor", *sys.argv[1:]])))
+    if report.run.exit_code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     documents = settings_of(plugins, site).documents
     return _Side(name, report, {one.name: one.values for one in documents.values()} | _versions(report))
 
@@ -182,8 +185,10 @@ def _compared(first: _Side, second: _Side) -> Comparison:
     settings, only_one = compare_settings(first.settings, second.settings)
     compared = sorted(set(first.settings) & set(second.settings))
     changes: dict[str, tuple[Change, ...]] = {}
+    neither = 0
     if first.report is not None and second.report is not None:
         changes = compare(first.report, second.report)
+        neither = unjudged(first.report, second.report)
         compared.insert(0, _VERDICTS)
     return Comparison(
         before=first.name,
@@ -191,6 +196,7 @@ def _compared(first: _Side, second: _Side) -> Comparison:
         compared=tuple(compared),
         settings=settings,
         only_one=tuple(one for one in only_one if one != _VERSIONS),
+        unjudged=neither,
         **changes,
     )
 
@@ -215,6 +221,8 @@ def _told(found: Comparison, language: str) -> Iterator[str]:
         yield ""
     if found.only_one:
         yield _say("only_one", language).format(names=", ".join(found.only_one))
+    if found.unjudged:
+        yield _say("unjudged", language).format(n=found.unjudged)
     if not found.compared:
         yield _say("nothing", language)
     elif not (found.worse or found.better or found.lost or found.settings):
