@@ -81,7 +81,7 @@ _RESULTS = {
 
 _WORDS = {
     "breaks": Text("breaks", zh="影响"),
-    "nothing-now": Text("breaks nothing now", zh="目前不影响使用"),
+    "nothing-now": Text("nothing now", zh="目前没有"),
     "where": Text("where", zh="位置"),
     "found": Text("found", zh="实际"),
     "expected": Text("expected", zh="应为"),
@@ -226,7 +226,7 @@ def hop_title(report: Report, hop: str, language: str) -> str:
 
 
 def capability_list(capabilities: tuple[str, ...], language: str) -> str:
-    """``logs, exec, attach, top``, or that it breaks nothing now."""
+    """``logs, exec, attach, top``, or that it is nothing now."""
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
 
 

@@ -91,3 +91,24 @@ def test_a_pipe_that_somebody_writes_into_is_read_to_its_end_or_the_limit() -> N
         os.close(writer)
         assert read_given(Path(f"/dev/fd/{reader}"), limit) == read
         os.close(reader)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"run --bundle {BUNDLE} -o",
+        f"run --bundle {BUNDLE} --junit",
+        f"baseline --bundle {BUNDLE} -o",
+        f"report --bundle {BUNDLE} --html -o",
+        "rbac -o",
+        "bundle images -o",
+        "bundle make site --ci gitlab -o",
+        "demo -o",
+        "collect -o",
+    ],
+)
+def test_a_full_disk_is_told_and_ends_with_74(words: str) -> None:
+    done = _kedoctor(*words.split(), "/dev/full")
+    assert done.returncode == 74, done.stderr
+    assert "/dev/full" in done.stderr
+    assert "Traceback" not in done.stderr
