@@ -30,7 +30,16 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEDOCTOR_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LANG", "C.UTF-8")
-    for name in ("KEDOCTOR_CONFIG", "KUBECONFIG", "XDG_CONFIG_HOME", "LC_ALL", "LC_MESSAGES", "NO_COLOR"):
+    for name in (
+        "KEDOCTOR_CONFIG",
+        "COLUMNS",
+        "KUBECONFIG",
+        "XDG_CONFIG_HOME",
+        "LC_ALL",
+        "LC_MESSAGES",
+        "LINES",
+        "NO_COLOR",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
