@@ -36,6 +36,9 @@ _ROLES = {
 _ONLY = (Occasion.INSTALL,)
 
 
+_PROBLEMS_ZH = {"wrong format": "格式不正确", "empty": "内容为空", "redacted": "已脱敏"}
+
+
 @check(
     code="KE963",
     slug="install-node-name",
@@ -243,8 +246,13 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         )
     token = offered.token
     if token is None:
+        problem = offered.problem
         return _bad_token(
-            Text(f"it is none: {offered.problem}", zh=f"不是令牌：{offered.problem}"), offered.problem
+            Text(
+                f"what the file holds is no join token ({problem})",
+                zh=f"文件内容不是加入令牌（{_PROBLEMS_ZH.get(problem, problem)}）",
+            ),
+            problem,
         )
     if not answers.ca_sha256:
         why = answers.ca if isinstance(answers.ca, Unavailable) else f"HTTP {answers.ca.status}"

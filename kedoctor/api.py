@@ -42,6 +42,7 @@ from kedoctor.declarations import (
     check,
     fact,
     needed,
+    repair_command,
 )
 from kedoctor.explaining import Explanation, InChinese, Note, Parts, Statement, SuspectedCause
 from kedoctor.findings import (
@@ -252,6 +253,7 @@ __all__ = [
     "needed",
     "passed",
     "remedy",
+    "repair_command",
     "replace",
     "skipped",
     "step",

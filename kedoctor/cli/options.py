@@ -279,8 +279,6 @@ def emit(data: bytes, output: Path | None) -> None:
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
         except OSError as error:
             raise OutputError(f"the report could not be written: {error.strerror}") from error
         return
@@ -301,7 +299,7 @@ def _replace(output: Path, data: bytes) -> None:
     try:
         beside.write_bytes(data)
         beside.replace(target)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
 

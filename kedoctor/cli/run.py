@@ -13,7 +13,7 @@ from kedoctor.cli import options
 from kedoctor.cli.configuration import given
 from kedoctor.cli.question import asked
 from kedoctor.consultation import Question, consult
-from kedoctor.declarations import Risk
+from kedoctor.declarations import ALLOWED, Risk
 from kedoctor.errors import ExitCode, UsageError
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
@@ -44,7 +44,7 @@ __all__ = ["command"]
 @click.option(
     "--allow",
     type=click.Choice([risk.value for risk in Risk]),
-    default=Risk.RESTARTS_EDGECORE.value,
+    default=ALLOWED.value,
     show_default=True,
     help="With --fix: the most that a repair may disturb.",
 )

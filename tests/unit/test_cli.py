@@ -136,6 +136,19 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("list", 0), (f"run {' '.join(_bundles())}", 1), ("trace logs edge1 --kubeconfig X", 3)],
+)
+def test_the_exit_code_is_the_same_when_the_reader_goes_away(words: str, code: int, tmp_path: Path) -> None:
+    config = "apiVersion: v1\nkind: Config\nclusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+    config += "contexts: [{name: a, context: {cluster: a, user: ''}}]\ncurrent-context: a\n"
+    (tmp_path / "X").write_text(config)
+    script = f"{sys.executable} -m kedoctor {words} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 def test_ctrl_c_ends_with_130_and_what_is_known_by_then(tmp_path: Path) -> None:
     plugin = tmp_path / "plugins"
     plugin.mkdir(mode=0o755)
