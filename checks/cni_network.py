@@ -13,12 +13,12 @@ CNI_FILE = "10-kubeedge-bridge.conflist"
 def conflist(subnet: str) -> bytes:
     """The configuration for the pods of one edge, whose addresses are those of ``subnet`` (``10.244.7.0/24``).
 
+    Masquerading, host ports, and ``hairpinMode``, which lets a pod reach its own Service.
     The subnet has to be another one on each edge, and none that the host or the cluster uses.
     """
     bridge = {
         "type": "bridge",
         "bridge": "cni0",
-        "isGateway": True,
         "isDefaultGateway": True,
         "ipMasq": True,
         "hairpinMode": True,

@@ -243,10 +243,11 @@ def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets) ->
         )
     by = whose(rule) if rule is not None else Text("a rule", zh="规则")
     backend = f" in iptables-{rule.backend}" if rule is not None else ""
+    backend_zh = f"（iptables-{rule.backend}）" if rule is not None else " "
     return passed(
         Text(
             f"Port {diversion.port} is diverted to cloudcore {told.en} by {by.en}{backend}.",
-            zh=f"端口 {diversion.port} 由{by.zh}{backend} 转发到 cloudcore {told.zh}。",
+            zh=f"端口 {diversion.port} 由{by.zh}{backend_zh}转发到 cloudcore {told.zh}。",
         ),
         subject=subject,
         evidence=evidence,

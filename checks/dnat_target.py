@@ -246,8 +246,8 @@ def _stranger(diversion: Diversion, target: _Target, targets: DiversionTargets, 
     )
     if isinstance(answer, Unavailable):
         why = Text(
-            f"{why.en}, and {answer.detail or answer.reason}",
-            zh=f"{why.zh}，且 {answer.detail or answer.reason}",
+            f"{why.en}, and a connection to it fails ({answer.detail or answer.reason})",
+            zh=f"{why.zh}，且无法连接（{answer.detail or answer.reason}）",
         )
     elif answer is not None:
         why = Text(f"{why.en}, and something else answers there", zh=f"{why.zh}，且那里应答的是其他程序")
@@ -316,13 +316,14 @@ def _wrong(
     rule = target.rule
     by = whose(rule) if rule is not None else Text("a rule", zh="规则")
     backend = f" in iptables-{rule.backend}" if rule is not None else ""
+    backend_zh = f"（iptables-{rule.backend}）" if rule is not None else " "
     sure = proved if proved is not None else True
     # A rule for the usual port is right again once cloudcore's streamPort is (KE102).
     follows = target.place is Place.OTHER_PORT and target.port == _USUAL_PORT
     return failed(
         Text(
             f"Port {diversion.port} is diverted to {target} by {by.en}{backend}, the wrong place: {why.en}.",
-            zh=f"端口 {diversion.port} 被{by.zh}{backend} 转发到错误的目标 {target}：{why.zh}。",
+            zh=f"端口 {diversion.port} 被{by.zh}{backend_zh}转发到错误的目标 {target}：{why.zh}。",
         ),
         expected=_expected(diversion, targets),
         actual=rule.rule.text if rule is not None else str(target),
@@ -343,8 +344,8 @@ def _hint(rule: DnatRule | None) -> Text:
             zh="该规则由 iptables-manager 依据记录生成：请修正 ConfigMap kubeedge/tunnelport（KE302）或端口（KE102），不要改规则。",
         )
     return Text(
-        "Take this rule out; iptables-manager writes the right one within 10 seconds.",
-        zh="删除该规则；iptables-manager 会在 10 秒内写入正确的规则。",
+        "Take this rule out; where iptables-manager works (KE307), it writes the right one within 10 seconds.",
+        zh="删除该规则；iptables-manager 若正常工作（KE307），会在 10 秒内写入正确的规则。",
     )
 
 

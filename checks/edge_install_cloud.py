@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC
 
@@ -24,12 +23,10 @@ from kedoctor.checks.edge_words import day
 from kedoctor.checks.facts.edge_install import CloudAnswers, EdgeTarget, Joined, OfferedToken
 from kedoctor.checks.facts.edge_link import PortProbe
 from kedoctor.checks.hostport import is_loopback
+from kedoctor.checks.node_names import is_node_name
 
 __all__ = ["cloud_ports", "install_clock", "install_token", "node_name"]
 
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_LONGEST = 253
 _WARN_SECONDS, _FAIL_SECONDS = 60.0, 300.0
 _ROLES = {
     "hub": Text("the hub (websocket)", zh="云边通道（websocket）"),
@@ -37,6 +34,9 @@ _ROLES = {
     "tunnel": Text("the tunnel of logs and exec", zh="logs/exec 隧道"),
 }
 _ONLY = (Occasion.INSTALL,)
+
+
+_PROBLEMS_ZH = {"wrong format": "格式不正确", "empty": "内容为空", "redacted": "已脱敏"}
 
 
 @check(
@@ -50,7 +50,7 @@ _ONLY = (Occasion.INSTALL,)
 def node_name(target: EdgeTarget, answers: CloudAnswers, joined: Joined) -> Finding:
     """RFC 1123, and ``GET :10002/node/<name>`` says 404: keadm refuses to join on anything else."""
     name = target.node
-    if len(name) > _LONGEST or not _NAME.fullmatch(name):
+    if not is_node_name(name):
         return failed(
             Text(f"{name} cannot be the name of a node.", zh=f"{name} 不能作为节点名。"),
             expected=Text(
@@ -246,8 +246,13 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         )
     token = offered.token
     if token is None:
+        problem = offered.problem
         return _bad_token(
-            Text(f"it is none: {offered.problem}", zh=f"不是令牌：{offered.problem}"), offered.problem
+            Text(
+                f"what the file holds is no join token ({problem})",
+                zh=f"文件内容不是加入令牌（{_PROBLEMS_ZH.get(problem, problem)}）",
+            ),
+            problem,
         )
     if not answers.ca_sha256:
         why = answers.ca if isinstance(answers.ca, Unavailable) else f"HTTP {answers.ca.status}"

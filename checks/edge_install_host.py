@@ -21,12 +21,12 @@ from kedoctor.api import (
     passed,
 )
 from kedoctor.checks.facts.edge_install import HOME, EdgeTarget, Joined, architecture_of
+from kedoctor.checks.facts.edge_install_runtime import PLACES
 from kedoctor.checks.facts.edgecore import EdgecoreUnit
 
 __all__ = ["HostBasics", "install_host", "nothing_overwritten"]
 
 _TOOLS = ("systemctl", "sudo")
-_PLACES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _K3S = ("k3s.service", "k3s-agent.service")
 _RESET = ("sudo keadm reset edge", "ls -la /etc/kubeedge")
 
@@ -45,7 +45,7 @@ def host_basics(host: Host) -> HostBasics:
     """``keadm join`` calls ``sudo systemctl`` (facts.md §6.1), so both have to be there, even for root."""
     missing = []
     for tool in _TOOLS:
-        seen = [host.stat(f"{place}/{tool}") for place in _PLACES]
+        seen = [host.stat(f"{place}/{tool}") for place in PLACES]
         if all(isinstance(one, Unavailable) for one in seen):
             missing.append(tool)
     units = [host.unit(name) for name in _K3S]

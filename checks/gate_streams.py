@@ -35,7 +35,7 @@ from kedoctor.checks.facts.gate import (
     exec_nonce,
 )
 from kedoctor.checks.facts.nodes import EdgeNodes
-from kedoctor.checks.gate_words import each_edge
+from kedoctor.checks.gate_words import NO_RIGHT, PRINT_RIGHTS, each_edge
 
 __all__ = ["attach_roundtrip", "exec_roundtrip", "logs_roundtrip"]
 
@@ -230,12 +230,9 @@ def _refused(trip: _Trip) -> Finding | None:
                 f"this user may not use it ({trip.answer.reason})",
                 zh=f"当前用户无权使用（{trip.answer.reason}）",
             ),
-            Text(
-                "Bind the ClusterRole of docs/gate.md to this user.",
-                zh="请将 docs/gate.md 中的 ClusterRole 绑定给该用户。",
-            ),
-            f"kubectl auth can-i get pods/log -n {trip.pod.metadata.namespace}",
-            f"kubectl auth can-i create pods/exec -n {trip.pod.metadata.namespace}",
+            NO_RIGHT,
+            PRINT_RIGHTS,
+            f"kubectl auth can-i get pods/{'log' if trip.verb == 'logs' else trip.verb} -A",
         )
     if trip.answer.status == 404:
         return trip.is_not_known(

@@ -8,7 +8,7 @@ from kedoctor.api import Evidence, Finding, GatePod, Text, Unavailable, skipped,
 from kedoctor.checks.facts.gate import GatePods
 from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
 
-__all__ = ["each_edge"]
+__all__ = ["NO_RIGHT", "PRINT_RIGHTS", "each_edge"]
 
 _NO_IMAGE = {
     "ErrImageNeverPull",
@@ -102,16 +102,25 @@ def _not_proved(
     )
 
 
+NO_RIGHT = Text(
+    "This user lacks a right that the gate needs: have an administrator bind the roles that kedoctor prints.",
+    zh="当前用户缺少门禁检查所需的权限：请管理员绑定 kedoctor 输出的角色。",
+)
+PRINT_RIGHTS = "kedoctor rbac --gate"
+"""The command that prints them."""
+
+
 def _not_made(name: str, pod: GatePod) -> Finding:
     words = pod.missing.rstrip(". ")
     why = Text(f"there is no test pod ({words})", zh=f"没有测试 Pod（{words}）")
     if "cannot create resource" in words or "cannot list resource" in words:
-        hint = Text(
-            "This user lacks a right that the gate needs: docs/gate.md has the ClusterRole.",
-            zh="当前用户缺少门禁检查所需的权限：ClusterRole 见 docs/gate.md。",
-        )
         return _not_proved(
-            name, why, hint, "kubectl auth can-i create namespaces", "kubectl auth can-i create pods -A"
+            name,
+            why,
+            NO_RIGHT,
+            PRINT_RIGHTS,
+            "kubectl auth can-i create namespaces",
+            "kubectl auth can-i create pods -A",
         )
     if "quota" in words:
         hint = Text(

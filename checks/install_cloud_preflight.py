@@ -7,7 +7,6 @@ Every one of them is looked at before anything is changed, so that an install th
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator
 
 from kedoctor.api import (
@@ -23,11 +22,11 @@ from kedoctor.api import (
 from kedoctor.checks.facts.cloud_host import HostAddresses
 from kedoctor.checks.facts.cloud_install import CloudBundle, CloudRequest, VerifiedBundle
 from kedoctor.checks.facts.k3s_here import Distribution, K3sHere, KubernetesHere
+from kedoctor.checks.node_names import is_node_name
 from kedoctor.checks.offline_bundle import Shortcoming, judge
 
 __all__ = ["install_bundle", "install_request"]
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _INSTALL = (Occasion.INSTALL,)
 
 
@@ -113,7 +112,7 @@ def _wrong_address(written: str, why: Text) -> Finding:
 def _name(request: CloudRequest, k3s: K3sHere) -> Finding:
     name = request.node_name
     known = str((k3s.settings or {}).get("node-name", ""))
-    if not _NAME.fullmatch(name) or len(name) > 253:
+    if not is_node_name(name):
         return failed(
             Text(
                 f"{name!r} cannot be the name of a node: Kubernetes takes lower-case letters, digits, - and . only.",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,9 +19,38 @@ __all__ = ["main"]
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
+class _Patient(io.FileIO):
+    """Standard output whose reader (head, less) may go away: the command goes on and ends with the code it comes to."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
 def main() -> None:
     """Runs the command line and exits with the code the command came to."""
-    sys.exit(_run(sys.argv[1:]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Patient(sys.stdout.fileno(), "w", closefd=False)),
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+            line_buffering=sys.stdout.line_buffering,
+        )
+    sys.exit(_flushed(_run(sys.argv[1:])))
+
+
+def _flushed(code: int) -> int:
+    """The code, once standard output has what is still buffered, or 74 where it does not take that."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # Python would try once more at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return code or ExitCode.OUTPUT
+    return code
 
 
 def _run(arguments: list[str]) -> int:
@@ -38,16 +69,10 @@ def _run(arguments: list[str]) -> int:
         if error.hint:
             click.echo(f"  {error.hint}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader (head, less) went away; Python must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             return _internal(error)
         click.echo(f"kedoctor: the output could not be written: {error.strerror}", err=True)
-        # What is still buffered cannot be written either, and Python would say so once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OUTPUT
     except Exception as error:  # noqa: BLE001  the last resort: one sentence instead of a traceback
         return _internal(error)

@@ -42,6 +42,7 @@ from kedoctor.declarations import (
     check,
     fact,
     needed,
+    repair_command,
 )
 from kedoctor.explaining import Explanation, InChinese, Note, Parts, Statement, SuspectedCause
 from kedoctor.findings import (
@@ -59,7 +60,7 @@ from kedoctor.formats import Presentation, ReportFormat
 from kedoctor.gating.recipe import GATE_PODS, GatePod, GateRecipe, PodOrder
 from kedoctor.hookspecs import hookimpl
 from kedoctor.model import Verdict
-from kedoctor.objects import Fields, Object
+from kedoctor.objects import EXAMPLE, Fields, Object
 from kedoctor.observations import (
     AccessReview,
     Addresses,
@@ -116,6 +117,7 @@ from kedoctor.text import Text
 from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
+    "EXAMPLE",
     "GATE_PODS",
     "WITHHELD",
     "AccessReview",
@@ -251,6 +253,7 @@ __all__ = [
     "needed",
     "passed",
     "remedy",
+    "repair_command",
     "replace",
     "skipped",
     "step",

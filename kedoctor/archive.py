@@ -133,6 +133,8 @@ def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str
             member that a bundle never has.
     """
     limits = limits or Limits()
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise BundleError(f"{path} is not a bundle: it is no regular file")
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
             capped = cast("IO[bytes]", _Capped(unpacked, limits.total, path))

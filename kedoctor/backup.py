@@ -4,7 +4,7 @@
 
     20261125T164500Z-3f2a/
         manifest.json           what is kept, when, by which kedoctor, and the values to compare with later
-        cloudcore.yaml          each document as text
+        NAME.yaml               each document as text
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from kedoctor import __version__
 from kedoctor.changes.durable import replace_file, sync_directory
 from kedoctor.declarations import RedactionRule
 from kedoctor.errors import ConfigurationError, OutputError, UsageError
+from kedoctor.givenfiles import read_given
 from kedoctor.observations import File, FileMetadata, Unavailable
 from kedoctor.records import RecordError, decode, encode_pretty
 from kedoctor.redact import Redactor
@@ -93,9 +94,10 @@ def read_backup(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        data = read_given(path, _MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
             raise ConfigurationError(f"{path} is too large to be a manifest")
-        return decode(path.read_bytes(), Manifest)
+        return decode(data, Manifest)
     except OSError as error:
         raise ConfigurationError(
             f"{directory} is no backup: {path.name}: {error.strerror or error}"

@@ -10,7 +10,7 @@ from kedoctor.model import Report, Verdict
 from kedoctor.records import Record
 from kedoctor.settings import Difference, differences
 
-__all__ = ["Change", "Comparison", "compare", "compare_settings", "exit_code"]
+__all__ = ["Change", "Comparison", "compare", "compare_settings", "exit_code", "unjudged"]
 
 _NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
 _RANK = {Status.PASS: 0, Status.ACCEPTED: 0, Status.WARN: 1, Status.FAIL: 2}
@@ -32,7 +32,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     """What is different on the second side.
 
     ``compared`` names what both sides hold: ``verdicts``, documents, ``versions``; ``only_one`` the documents that only
-    one side holds. ``lost`` was judged on the first side and could not be on the second; ``settings`` are keys that differ.
+    one side holds. ``unjudged`` is how many subjects of checks were judged on neither side. ``lost`` was judged on the first side and could not be on the second; ``settings`` are keys that differ.
     """
 
     before: str
@@ -43,6 +43,7 @@ class Comparison(Record, frozen=True, kw_only=True):
     lost: tuple[Change, ...] = ()
     settings: tuple[Difference, ...] = ()
     only_one: tuple[str, ...] = ()
+    unjudged: int = 0
 
 
 Key = tuple[str, str]
@@ -67,6 +68,12 @@ def compare(before: Report, after: Report) -> dict[str, tuple[Change, ...]]:
         elif was.status not in _RANK and _bad(now):
             worse.append(_change(key, was, now))
     return {"worse": tuple(worse), "better": tuple(better), "lost": tuple(lost)}
+
+
+def unjudged(before: Report, after: Report) -> int:
+    """How many subjects of checks both reports are about, and neither could judge."""
+    old, new = _by_key(before), _by_key(after)
+    return sum(old[key].status in _NOT_KNOWN and new[key].status in _NOT_KNOWN for key in set(old) & set(new))
 
 
 def _by_key(report: Report) -> dict[Key, Verdict]:

@@ -57,6 +57,17 @@ class Risk(StrEnum):
     RESTARTS_APISERVER = "restarts-apiserver"
 
 
+ALLOWED = Risk.RESTARTS_EDGECORE
+"""The most that a repair may disturb when nobody says otherwise."""
+
+
+def repair_command(risk: str) -> str:
+    """What a person types to let a repair of this risk be made: ``--allow`` where it needs more than usual."""
+    ladder = [one.value for one in Risk]
+    bold = risk in ladder and ladder.index(risk) > ladder.index(ALLOWED.value)
+    return "sudo kedoctor run --fix" + (f" --allow {risk}" if bold else "")
+
+
 class Occasion(StrEnum):
     """What a check is run for: to see what is wrong, to let a change pass or not, or as a step of an install."""
 

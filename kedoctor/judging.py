@@ -36,7 +36,8 @@ _REASONS = {
         "permission denied, run kedoctor as root", zh="权限不足，请以 root 运行 kedoctor"
     ),
     Reason.UNAUTHORIZED: Text(
-        "the API server does not accept these credentials", zh="API 服务器不接受此凭据"
+        "the API server does not accept these credentials; name a kubeconfig that is valid now with --kubeconfig",
+        zh="API 服务器不接受此凭据；请用 --kubeconfig 指定仍然有效的 kubeconfig",
     ),
     Reason.FORBIDDEN: Text(
         "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"

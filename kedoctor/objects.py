@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 
 from kedoctor.records import Record
 
-__all__ = ["Fields", "Object", "kind_named"]
+__all__ = ["EXAMPLE", "Fields", "Object", "kind_named"]
+
+EXAMPLE = "kedoctor-example"
+"""The name of a namespace or object that stands for any other, where it is found out what would be asked of it."""
 
 _kinds: dict[str, type[Object]] = {}
 

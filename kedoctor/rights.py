@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kedoctor.changes.plan import Touch
 from kedoctor.objects import kind_named
-from kedoctor.observations import GetPath, ListObjects, ReadPodLog, Request, ReviewAccess
+from kedoctor.observations import (
+    AttachToPod,
+    ExecInPod,
+    FollowPodLog,
+    GetPath,
+    ListObjects,
+    ReadPodLog,
+    Request,
+    ReviewAccess,
+)
 
 __all__ = ["Right", "Role", "rights_of_request", "rights_of_touch", "roles"]
 
@@ -31,6 +40,14 @@ class Right:
         """Whether who has this right needs the other one no more."""
         same = (self.group, self.resource, self.verb) == (other.group, other.resource, other.verb)
         return same and self.namespace in ("", other.namespace) and self.name in ("", other.name)
+
+    def beyond(self, example: str) -> Right:
+        """The right to the same of whatever the namespace or object called ``example`` stands for."""
+        return replace(
+            self,
+            namespace="" if self.namespace == example else self.namespace,
+            name="" if self.name == example else self.name,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,12 @@ def rights_of_request(request: Request) -> list[Right]:
     match request:
         case ListObjects():
             return [_list(request)]
-        case ReadPodLog():
+        case ReadPodLog() | FollowPodLog():
             return [Right(request.namespace, "", "pods/log", "get")]
+        case ExecInPod():
+            return _session(request.namespace, "exec")
+        case AttachToPod():
+            return _session(request.namespace, "attach")
         case ReviewAccess() if request.user:
             return [Right("", "authorization.k8s.io", "subjectaccessreviews", "create")]
         case ReviewAccess():
@@ -107,6 +128,11 @@ def _granting(right: Any, resource: str) -> list[Right]:
         roles_of = ("clusterroles",) if resource.startswith("cluster") else ("roles", "clusterroles")
         return [Right("", RBAC, one, "bind") for one in roles_of]
     return [right("escalate")]
+
+
+def _session(namespace: str, part: str) -> list[Right]:
+    """A WebSocket is opened by a GET, and so authorised; since Kubernetes 1.35 ``create`` is asked for as well."""
+    return [Right(namespace, "", f"pods/{part}", verb) for verb in ("create", "get")]
 
 
 def _list(request: ListObjects) -> Right:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kedoctor.errors import ConfigurationError
+from kedoctor.givenfiles import read_given
 from kedoctor.spelling import did_you_mean
 from kedoctor.yamldoc import MAX_BYTES, YamlDocument, YamlError, load
 
@@ -66,8 +67,7 @@ def read_steering(path: Path, what: str) -> SteeringFile:
         ConfigurationError: it cannot be read, is no YAML, or says one thing twice.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_given(path, MAX_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(f"the {what} {path} cannot be read: {error.strerror or error}") from error
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kedoctor.declarations import Check, Side
+from kedoctor.declarations import Check, Side, repair_command
 from kedoctor.errors import ExitCode
 from kedoctor.findings import Certainty
 from kedoctor.registry import Registry
@@ -68,10 +68,12 @@ class Conclusion:
             return () if self.works else ("kedoctor run",)
         code = self.root.result.code
         explain = (f"kedoctor explain {code}",) if code in self._checks else self.root.result.commands[:1]
+        risk = self._checks[code].risk if code in self._checks else None
+        repair = repair_command(risk.value if risk else "")
         if place:
-            return (*explain, f"sudo kedoctor run --fix   # on {place}")
+            return (*explain, f"{repair}   # on {place}")
         mendable = code in self._remedies and not self.root.result.inferred
-        return (*explain, f"sudo kedoctor run --fix --only {code}" if mendable else "sudo kedoctor run --fix")
+        return (*explain, f"{repair} --only {code}" if mendable else repair)
 
     def summary(self, trace: Trace, label: str, *, interrupted: bool) -> Text:
         """One sentence: the broken hop and what it means, or that everything works, or what is missing."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from kedoctor.declarations import Side
 from kedoctor.findings import Certainty
 from kedoctor.model import Tool
+from kedoctor.objects import Object
 from kedoctor.records import Record
 from kedoctor.text import Text
 
@@ -110,6 +111,8 @@ class Trace:
     ``subject`` is a fact type with the attributes ``label`` and ``node`` (str), ``here`` (bool: this host is that node)
     and ``refusal`` (Text or ``None``: why this cannot be traced at all). ``facts`` are the trace's own; one that
     provides a type of the site takes its place. ``repaired_on`` names for each hop the side where it is put right.
+    ``example`` are the objects behind a target called :data:`~kedoctor.objects.EXAMPLE` (pod, namespace and node), so
+    that it can be found out which rights the trace needs.
     """
 
     name: str
@@ -118,6 +121,7 @@ class Trace:
     steps: Sequence[Callable[..., StepResult]]
     facts: Sequence[Callable[..., Any]] = ()
     repaired_on: Mapping[str, Side] = field(default_factory=dict)
+    example: Sequence[Object] = ()
 
 
 class Spoken(Record, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from kedoctor import __version__
+from kedoctor.asking import facts_in
 from kedoctor.declarations import MissingError
 from kedoctor.errors import ExitCode, UsageError
 from kedoctor.evaluation import Context, FactCrashError, SiteView, contexts
@@ -37,7 +38,7 @@ from kedoctor.trace_model import (
     TraceTarget,
 )
 
-__all__ = ["run_trace"]
+__all__ = ["facts_of_steps", "run_trace"]
 
 SCHEMA_VERSION = "1.0"
 _GLANCE = 0.2
@@ -50,6 +51,11 @@ class _Planned:
         self.step = declared
         self._parameters = registry.parameters(declared.judge)
         self._before = registry.parameters(declared.unless) if declared.unless else ()
+
+    @property
+    def facts(self) -> list[type]:
+        """What it asks for."""
+        return facts_in((*self._parameters, *self._before))
 
     def judged(self, context: Context) -> StepResult:
         """The result, whatever happens inside."""
@@ -139,6 +145,11 @@ def _seen(number: int, tested: Tested) -> HopSeen:
         took_ms=tested.took_ms,
         zh=Spoken(title=tested.step.title.zh, seen=result.seen.zh, where=where.zh),
     )
+
+
+def facts_of_steps(trace: Trace, registry: Registry) -> list[type]:
+    """The facts that the steps of a trace ask for; ``registry`` knows the trace's own."""
+    return [wanted for one in trace.steps for wanted in _Planned(_declared(one), registry).facts]
 
 
 class _Run:

@@ -67,6 +67,7 @@ def render(report: Report, presentation: Presentation) -> bytes:
         expected=partial(wording.expected_of, language=language),
         result=partial(wording.result_of, language=language),
         rollback=wording.rollback_of,
+        fix_of=partial(wording.fix_of, language=language),
         hint=partial(wording.hint_of, language=language),
         acceptance=partial(wording.acceptance, language=language),
         stale_entries=wording.stale_entries(report, language, every=True),

@@ -114,8 +114,7 @@ class _Page:
     def _afterwards(self, cause: Cause, verdict: Verdict | None) -> Iterator[str]:
         lines = []
         if verdict is not None and verdict.fix.available:
-            fix = self._word("fix-it").format(risk=verdict.fix.risk or "safe")
-            lines.append(f"- **{self._word('fix')}**: {escaped(fix)}")
+            lines.append(f"- **{self._word('fix')}**: {escaped(wording.fix_of(verdict, self.language))}")
         if cause.consequences:
             lines.append(f"- **{self._word('leads-to')}**: {escaped(' '.join(cause.consequences))}")
         lines.append(f"- **{self._word('more')}**: {code(f'kedoctor explain {cause.code}')}")
@@ -177,8 +176,7 @@ class _Page:
 
     def _line(self, verdict: Verdict) -> str:
         summary = escaped(_cut(wording.summary_of(verdict, self.language)))
-        why = verdict.actual if verdict.status is Status.UNKNOWN else ""
-        why = why or wording.acceptance(verdict, self.language)
+        why = wording.because(verdict) or wording.acceptance(verdict, self.language)
         also = f" ({escaped(_cut(why))})" if why else ""
         return f"- {_MARKS[verdict.status]} **{escaped(verdict.code)}** {summary}{also}"
 

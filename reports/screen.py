@@ -26,7 +26,8 @@ class Styled(Text):
     """Text in a style; nothing in it is markup, and nothing in it moves the cursor."""
 
     def __init__(self, text: str, style: str = "") -> None:
-        super().__init__(plain(text), style)
+        # Else rich cuts the last word of a line of wide characters, and every word longer than a column.
+        super().__init__(plain(text), style, overflow="fold")
 
 
 class Line(Styled):

@@ -90,10 +90,8 @@ class _Page:
         yield Padding(table, _INDENT)
         yield from self._typed(cause.commands)
         table = self._details()
-        if verdict is not None and verdict.fix.available:
-            self._row(
-                table, "fix", wording.word("fix-it", self.language).format(risk=verdict.fix.risk or "safe")
-            )
+        if verdict is not None:
+            self._row(table, "fix", wording.fix_of(verdict, self.language))
         self._row(table, "leads-to", " ".join(cause.consequences))
         self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
         yield Padding(table, _INDENT)
@@ -179,10 +177,12 @@ class _Page:
         single = [one for one in hidden if one.actual not in shared]
         if hidden:
             yield Styled(wording.word("unknowns", self.language), style="bold")
-        for why, group in shared.items():
+        for group in shared.values():
             codes = sorted({one.code for one in group})
             yield self._line(
-                Status.UNKNOWN, f"{len(codes)}", f"{_first_words(group[0], self.language)} ({why})"
+                Status.UNKNOWN,
+                f"{len(codes)}",
+                wording.reasoned(_first_words(group[0], self.language), wording.because(group[0])),
             )
             yield Padding(Styled(" ".join(codes), style="dim"), _INDENT)
         yield from self._lines(single)
@@ -206,10 +206,10 @@ class _Page:
     def _lines(self, verdicts: list[Verdict]) -> Iterator[RenderableType]:
         said: dict[tuple[Status, str, str], list[str]] = {}
         for one in verdicts:
-            why = one.actual if one.status is Status.UNKNOWN else ""
+            why = wording.because(one)
             said.setdefault((one.status, wording.summary_of(one, self.language), why), []).append(one.code)
         for (status, summary, why), codes in said.items():
-            yield self._line(status, codes[0], f"{summary} ({why})" if why else summary)
+            yield self._line(status, codes[0], wording.reasoned(summary, why))
             others = sorted(set(codes[1:]) - {codes[0]})
             if others:
                 yield Padding(Styled(" ".join(["=", *others]), style="dim"), _INDENT)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Evidence, Status, Text
+import re
+
+from kedoctor.api import Evidence, Status, Text, repair_command
 from kedoctor.model import Cause, Change, EntryState, Report, Verdict
 
 __all__ = [
@@ -10,14 +12,17 @@ __all__ = [
     "STATES",
     "STATUSES",
     "acceptance",
+    "because",
     "capability_list",
     "counts",
     "expected_of",
+    "fix_of",
     "headline",
     "hint_of",
     "hop_title",
     "hosts_seen",
     "quoted",
+    "reasoned",
     "remedy_of",
     "result_of",
     "rollback_of",
@@ -41,6 +46,24 @@ STATUSES = {
     Status.CRASHED: Text("check broke", zh="检查出错"),
 }
 
+_NOT_HELD = re.compile(r"it was not recorded|the bundle .+ does not hold it")
+"""What bundles answer to what they do not hold; the sentence of the verdict says so already."""
+
+_MANY = {
+    Status.WARN: Text("warnings", zh="警告"),
+    Status.SKIP: Text("do not apply", zh="不适用"),
+    Status.CRASHED: Text("checks broke", zh="检查出错"),
+}
+_HIDDEN = (Status.UNKNOWN, Status.CRASHED)
+_CONSEQUENCES = (
+    Text(" ({n} in consequence)", zh="（其中 {n} 项为连带后果）"),
+    Text(" (all in consequence)", zh="（均为连带后果）"),
+)
+_ON_THE_PATH = (
+    Text(" ({n} on the path)", zh="（其中 {n} 项在链路上）"),
+    Text(" (all on the path)", zh="（均在链路上）"),
+)
+
 CAPABILITY_STATES = {
     "works": Text("works", zh="可用"),
     "clear": Text("no fault found", zh="未发现故障"),
@@ -58,7 +81,7 @@ _RESULTS = {
 
 _WORDS = {
     "breaks": Text("breaks", zh="影响"),
-    "nothing-now": Text("breaks nothing now", zh="目前不影响使用"),
+    "nothing-now": Text("nothing now", zh="目前没有"),
     "where": Text("where", zh="位置"),
     "found": Text("found", zh="实际"),
     "expected": Text("expected", zh="应为"),
@@ -66,8 +89,8 @@ _WORDS = {
     "do": Text("do this", zh="处理"),
     "fix": Text("or let", zh="自动"),
     "fix-it": Text(
-        "kedoctor do it: sudo kedoctor run --fix (risk: {risk}; kedoctor rollback takes it back)",
-        zh="sudo kedoctor run --fix（风险：{risk}；可用 kedoctor rollback 撤销）",
+        "kedoctor do it: {command} (risk: {risk}; kedoctor rollback takes it back)",
+        zh="{command}（风险：{risk}；可用 kedoctor rollback 撤销）",
     ),
     "leads-to": Text("leads to", zh="导致"),
     "checked": Text("checked", zh="检查项"),
@@ -157,6 +180,30 @@ def rollback_of(change: Change) -> str:
     return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
 
 
+def fix_of(verdict: Verdict, language: str) -> str:
+    """What lets kedoctor repair it, and what that disturbs; nothing where it cannot."""
+    if not verdict.fix.available:
+        return ""
+    risk = verdict.fix.risk or "safe"
+    return word("fix-it", language).format(command=repair_command(risk), risk=risk)
+
+
+def because(verdict: Verdict) -> str:
+    """What was met where something was not read, if that says more than the sentence does."""
+    if verdict.status is not Status.UNKNOWN or _NOT_HELD.fullmatch(verdict.actual):
+        return ""
+    return verdict.actual
+
+
+def reasoned(sentence: str, why: str) -> str:
+    """The sentence with the reason in brackets before its full stop: ``It was not read (no permission)``, stop."""
+    if not why:
+        return sentence
+    stop = sentence[-1:] if sentence.endswith((".", "。")) else ""
+    begins, ends = ("（", "）") if stop == "。" else (" (", ")")
+    return f"{sentence.removesuffix(stop)}{begins}{why}{ends}{stop}"
+
+
 def quoted(evidence: Evidence) -> str:
     """What was read and where, on one line if the excerpt is one: ``/etc/hosts:3: 127.0.0.1 localhost``."""
     line = f":{evidence.line}" if evidence.line else ""
@@ -179,7 +226,7 @@ def hop_title(report: Report, hop: str, language: str) -> str:
 
 
 def capability_list(capabilities: tuple[str, ...], language: str) -> str:
-    """``logs, exec, attach, top``, or that it breaks nothing now."""
+    """``logs, exec, attach, top``, or that it is nothing now."""
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
 
 
@@ -206,13 +253,26 @@ def stale_entries(report: Report, language: str, *, every: bool = False) -> list
 
 
 def counts(report: Report, language: str) -> str:
-    """How many verdicts there are of each state: ``31 right, 2 not known``."""
+    """How many verdicts there are of each state, as the headline counts them: ``31 right, 2 not known (1 on the path)``."""
     parts = []
     for status, text in STATUSES.items():
-        number = sum(1 for verdict in report.verdicts if verdict.status is status)
-        if number:
-            parts.append(f"{number} {text.in_language(language)}")
+        mine = [verdict for verdict in report.verdicts if verdict.status is status]
+        if mine:
+            words = _MANY.get(status, text) if len(mine) > 1 else text
+            parts.append(f"{len(mine)} {words.in_language(language)}{_among(status, mine, language)}")
     return ("，" if language == "zh" else ", ").join(parts)
+
+
+def _among(status: Status, verdicts: list[Verdict], language: str) -> str:
+    """How many of them are no cause of their own, or hide whether the path works; nothing where none is."""
+    if status in (Status.FAIL, Status.WARN):
+        number, kind = sum(1 for one in verdicts if one.explained_by), _CONSEQUENCES
+    elif status in _HIDDEN:
+        number, kind = sum(1 for one in verdicts if one.capabilities), _ON_THE_PATH
+    else:
+        return ""
+    told = kind[number == len(verdicts)].in_language(language).format(n=number)
+    return told if number and len(verdicts) > 1 else ""
 
 
 def hosts_seen(report: Report, language: str) -> list[str]:
@@ -244,8 +304,7 @@ def state(report: Report) -> str:
 
 def _hidden(report: Report) -> list[Verdict]:
     """What matters and was not found out."""
-    hidden = (Status.UNKNOWN, Status.CRASHED)
-    return [one for one in report.verdicts if one.status in hidden and one.capabilities]
+    return [one for one in report.verdicts if one.status in _HIDDEN and one.capabilities]
 
 
 def headline(report: Report, language: str) -> str:

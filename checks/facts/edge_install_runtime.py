@@ -23,9 +23,11 @@ from kedoctor.api import (
 from kedoctor.checks.facts.container_runtime import CniNetwork, cni_networks
 from kedoctor.checks.facts.edge_runtime import containerd_driver
 from kedoctor.checks.facts.edgecore import EdgecoreUnit
+from kedoctor.checks.stored_images import stored_images
 
 __all__ = [
     "CONFIG_PATH",
+    "PLACES",
     "PROGRAMS",
     "SOCKET_PATH",
     "UNIT_NAME",
@@ -40,7 +42,8 @@ UNIT_NAME = "containerd.service"
 CONFIG_PATH = "/etc/containerd/config.toml"
 SOCKET_PATH = "/run/containerd/containerd.sock"
 PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")
-_PLACES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+PLACES = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+"""Where systemd and keadm look for programs."""
 _CRI_NAMES = frozenset(
     {"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"}
 )
@@ -61,10 +64,10 @@ class HostPrograms:
 
 @fact
 def host_programs(host: Host) -> HostPrograms:
-    """Looked for where systemd and keadm look for them."""
+    """Looked for in the usual places."""
     found: dict[str, str] = {}
     for name in PROGRAMS:
-        for place in _PLACES:
+        for place in PLACES:
             seen = host.stat(f"{place}/{name}")
             if not isinstance(seen, Unavailable):
                 found[name] = f"{place}/{name}"
@@ -213,9 +216,7 @@ def runtime_store(host: Host, file: RuntimeFile) -> RuntimeStore:
     said = needed(
         host.run("ctr", "--address", file.address, "-n", "k8s.io", "images", "ls", "-q", timeout=15.0)
     )
-    if said.exit_code:
-        needed(Unavailable(Reason.TOOL_FAILED, "ctr -n k8s.io images ls", said.stderr.strip()[:200]))
-    return RuntimeStore(frozenset(canonical(name) for name in said.stdout.split() if "@" not in name))
+    return RuntimeStore(needed(stored_images(said, "ctr -n k8s.io images ls")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from kedoctor.checks.facts.cloud_host import is_program
 from kedoctor.checks.facts.edgecore import EdgecoreConfig
 from kedoctor.checks.kinds import Pod
 from kedoctor.checks.pods import trouble
+from kedoctor.checks.stored_images import stored_images
 
 __all__ = ["ImageStore", "WaitingImages"]
 
@@ -74,7 +75,7 @@ def image_store(host: Host, config: EdgecoreConfig | Unavailable) -> ImageStore 
         listed_by = " ".join((*command, "-n", _KUBERNETES, "images", "ls", "-q"))
         if isinstance(said, Unavailable) and said.reason is Reason.TOOL_MISSING and runtime == "containerd":
             return _by_crictl(host, address)
-    names = _names(needed(said), listed_by)
+    names = stored_images(needed(said), listed_by)
     if isinstance(names, Unavailable):
         return names
     return ImageStore(runtime, listed_by, names, dict(_beside(host, runtime, command)))
@@ -107,16 +108,6 @@ def _docker(host: Host) -> ToolOutput | Unavailable:
     return host.run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", timeout=_SECONDS)
 
 
-def _names(said: ToolOutput, listed_by: str) -> frozenset[str] | Unavailable:
-    if said.exit_code:
-        detail = said.stderr.strip()[-200:] or f"exit code {said.exit_code}"
-        return Unavailable(Reason.TOOL_FAILED, listed_by, detail)
-    words = (line.strip() for line in said.stdout.splitlines())
-    return frozenset(
-        canonical(name) for name in words if name and "<none>" not in name and not name.startswith("sha256:")
-    )
-
-
 def _by_crictl(host: Host, address: str) -> ImageStore | Unavailable:
     endpoint = f"unix://{address or _CONTAINERD}"
     said = needed(
@@ -142,12 +133,12 @@ def _beside(host: Host, runtime: str, command: tuple[str, ...]) -> Iterator[tupl
         names = [] if isinstance(spaces, Unavailable) or spaces.exit_code else spaces.stdout.split()
         for space in [one for one in names if one != _KUBERNETES][:_MOST_NAMESPACES]:
             said = host.run(*command, "-n", space, "images", "ls", "-q", timeout=_SECONDS)
-            found = frozenset[str]() if isinstance(said, Unavailable) else _names(said, space)
+            found = frozenset[str]() if isinstance(said, Unavailable) else stored_images(said, space)
             if found and not isinstance(found, Unavailable):
                 yield f"containerd's namespace {space}", found
     if runtime != "docker" and any(isinstance(host.stat(path), FileMetadata) for path in _DOCKER_SOCKETS):
         said = _docker(host)
-        found = frozenset[str]() if isinstance(said, Unavailable) else _names(said, "docker")
+        found = frozenset[str]() if isinstance(said, Unavailable) else stored_images(said, "docker")
         if found and not isinstance(found, Unavailable):
             yield "docker's store", found
 

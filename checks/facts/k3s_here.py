@@ -14,7 +14,6 @@ from kedoctor.api import (
     FileMetadata,
     Host,
     Reason,
-    ToolOutput,
     Unavailable,
     Unit,
     canonical,
@@ -26,6 +25,7 @@ from kedoctor.checks.facts.cloud_host import CloudProcesses, HostAddresses
 from kedoctor.checks.facts.cloud_install import CloudBundle
 from kedoctor.checks.facts.nodes import SiteNodes
 from kedoctor.checks.kinds import Node
+from kedoctor.checks.stored_images import stored_images
 from kedoctor.yamldoc import YamlError, load
 
 __all__ = [
@@ -260,13 +260,8 @@ def stored_here(
     if runtime not in _LISTS:
         return Unavailable(Reason.INVALID, "the images of this host's runtime", runtime)
     tool, words = _LISTS[runtime]
-    answer = needed(host.run(tool, *words))
-    if not isinstance(answer, ToolOutput) or answer.exit_code != 0:
-        said = answer.stderr.strip().splitlines()
-        what = f"the images of {runtime}"
-        return Unavailable(Reason.TOOL_FAILED, what, said[-1] if said else f"exit code {answer.exit_code}")
-    names = (line.strip() for line in answer.stdout.splitlines())
-    return StoredHere(runtime, frozenset(canonical(name) for name in names if name and "@" not in name))
+    said = needed(host.run(tool, *words))
+    return StoredHere(runtime, needed(stored_images(said, f"the images of {runtime}")))
 
 
 def _runtime(nodes: SiteNodes | Unavailable, addresses: HostAddresses) -> str:

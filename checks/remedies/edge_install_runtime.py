@@ -25,6 +25,7 @@ from kedoctor.api import (
     WriteFile,
     remedy,
 )
+from kedoctor.checks.cni_network import CNI_FILE, conflist
 from kedoctor.checks.edge_install_images import missing_images
 from kedoctor.checks.facts.edge_install import InstallBundle
 from kedoctor.checks.facts.edge_install_network import PodRange
@@ -40,7 +41,6 @@ from kedoctor.checks.remedies.edge_plans import AT_ONCE, no_plan
 from kedoctor.checks.tomledit import put
 
 __all__ = [
-    "network_file",
     "placed",
     "pod_network",
     "runtime_answers",
@@ -58,7 +58,6 @@ _SANDBOX = {
     2: ("plugins", "io.containerd.grpc.v1.cri", "sandbox_image"),
     3: ("plugins", "io.containerd.cri.v1.images", "pinned_images", "sandbox"),
 }
-_NETWORK = "10-kubeedge-bridge.conflist"
 _NOTICED = Text("Nothing that runs uses it yet.", zh="尚无运行中的程序使用它。")
 
 
@@ -257,32 +256,13 @@ def pod_network(
             return no_plan(
                 f"there is no range for pods: {chosen.problem}", f"没有可用的 Pod 网段：{chosen.problem}"
             )
-        content = network_file(str(chosen.network))
-        actions.append(WriteFile(f"{present.directory}/{_NETWORK}", content, 0o644))
+        content = conflist(str(chosen.network))
+        actions.append(WriteFile(f"{present.directory}/{CNI_FILE}", content, 0o644))
         title = Text(
             f"put the CNI plugins in place and give pods {chosen.network}",
             zh=f"放置 CNI 插件并为 Pod 分配 {chosen.network}",
         )
     return _plan(verdict, title, *actions)
-
-
-def network_file(subnet: str) -> bytes:
-    """A bridge with masquerading and host ports; ``hairpinMode`` lets a pod reach its own Service (kubeprepare.md 1.5)."""
-    bridge = {
-        "type": "bridge",
-        "bridge": "cni0",
-        "isDefaultGateway": True,
-        "ipMasq": True,
-        "hairpinMode": True,
-        "ipam": {
-            "type": "host-local",
-            "ranges": [[{"subnet": subnet}]],
-            "routes": [{"dst": "0.0.0.0/0"}],
-        },
-    }
-    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    network = {"cniVersion": "1.0.0", "name": "kubeedge-cni", "plugins": [bridge, ports]}
-    return json.dumps(network, indent=2).encode() + b"\n"
 
 
 @remedy("KE973")

@@ -22,7 +22,7 @@ from kedoctor.checks.traces.requests import FACTS as ANSWERS
 from kedoctor.checks.traces.requests import attach_request, exec_request, log_request
 from kedoctor.checks.traces.session import session
 from kedoctor.checks.traces.target import FACTS as NARROWED
-from kedoctor.checks.traces.target import Traced
+from kedoctor.checks.traces.target import OBJECTS, Traced
 
 __all__ = ["TRACES"]
 
@@ -60,6 +60,7 @@ TRACES = (
             steps=(*_WAY, request),
             facts=(*NARROWED, *PROBES, ANSWERS[name]),
             repaired_on=_REPAIRED_ON,
+            example=OBJECTS,
         )
         for name, request in _REQUESTS.items()
     ),
@@ -70,6 +71,7 @@ TRACES = (
         steps=(*_WAY, metrics_registered, metrics_backend, metrics_request),
         facts=(*NARROWED, *PROBES, *FIGURES),
         repaired_on=_REPAIRED_ON,
+        example=OBJECTS,
     ),
 )
 """What this package can trace."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kedoctor.api import Cluster, Reason, Text, TraceTarget, Unavailable, Vantage, fact, needed
+from kedoctor.api import EXAMPLE, Cluster, Reason, Text, TraceTarget, Unavailable, Vantage, fact, needed
 from kedoctor.checks.facts.edgecore import EdgeName
 from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes, NodeLeases, SiteNodes, edge_nodes, is_edge
-from kedoctor.checks.kinds import Lease, Node, Pod
+from kedoctor.checks.kinds import Condition, Lease, Metadata, Node, NodeMetadata, Pod, PodSpec, PodStatus
 from kedoctor.checks.pods import is_ready
 
-__all__ = ["FACTS", "Traced", "TracedObjects", "TracedPod"]
+__all__ = ["FACTS", "OBJECTS", "Traced", "TracedObjects", "TracedPod"]
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _NO_EDGES = "!node-role.kubernetes.io/edge"
@@ -196,3 +196,13 @@ def one_edge(objects: TracedObjects, leases: NodeLeases | Unavailable) -> EdgeNo
 
 FACTS = (traced_objects, traced, traced_pod, few_nodes, one_lease, one_edge)
 """What every trace of this package knows."""
+
+OBJECTS = (
+    Node(metadata=NodeMetadata(name=EXAMPLE)),
+    Pod(
+        metadata=Metadata(name=EXAMPLE, namespace=EXAMPLE),
+        spec=PodSpec(node_name=EXAMPLE),
+        status=PodStatus(phase="Running", conditions=(Condition(type="Ready", status="True"),)),
+    ),
+)
+"""What stands for the pod or edge that somebody traces, where it is found out what that asks."""

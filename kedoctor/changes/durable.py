@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kedoctor.changes.failpoints import reach
 
-__all__ = ["append", "rename", "replace_file", "sync_directory"]
+__all__ = ["append", "leave_directories", "make_directories", "rename", "replace_file", "sync_directory"]
 
 
 def sync_directory(path: Path) -> None:
@@ -17,6 +17,24 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_directories(place: Path) -> None:
+    """Makes the directories that ``place`` is to lie in."""
+    missing = [parent for parent in (place.parent, *place.parent.parents) if not parent.exists()]
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o755)
+        sync_directory(parent.parent)
+
+
+def leave_directories(place: Path, missing: int) -> None:
+    """Removes the innermost ``missing`` of them again, as far as nobody else uses them now."""
+    for parent in place.parents[:missing]:
+        try:
+            parent.rmdir()
+        except OSError:
+            return
+        sync_directory(parent.parent)
 
 
 def rename(source: Path, target: Path) -> None:

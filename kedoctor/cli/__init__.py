@@ -15,21 +15,21 @@ __all__ = ["command"]
 # The help texts stand here so that `kedoctor --help` need not import a single command.
 _COMMANDS = {
     "run": "Look at the site and say what is wrong.",
-    "report": "Show the latest run (or a fresh one) as HTML, JSON or text.",
+    "report": "Show the latest run (or a fresh one) in another form: HTML, JSON, JUnit, SARIF and more.",
     "trace": "Walk the path of kubectl logs, exec, attach or top to an edge, hop by hop.",
     "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
-    "list": "List the checks, formats and plugins.",
+    "list": "List the checks, symptoms, formats and plugins.",
     "gate": "Prove that logs, exec, attach and top reach every edge; one exit code for CI.",
     "collect": "Write what kedoctor would look at into one redacted archive.",
     "bundle": "List, check and fill the offline bundle that a site is installed from.",
     "baseline": "Write a file that accepts what is wrong now.",
     "rbac": "Print the smallest roles that the checks, or their repairs, need.",
     "backup": "Keep the settings of this site, without secrets.",
-    "diff": "Say what is different between two runs, bundles or backups, or now.",
+    "diff": "Say what differs between two runs, bundles or backups, or between one and now.",
     "history": "List earlier runs.",
     "rollback": "Take back what a repair changed.",
     "install": "Install a side of the site from an offline bundle, each step checked.",
-    "demo": "Diagnose a recorded broken site; needs no cluster.",
+    "demo": "Diagnose a recorded broken site, or repair it in a sandbox; needs no cluster.",
     "schema": "Print the JSON Schema of the report document.",
 }
 

@@ -15,8 +15,15 @@ from kedoctor.errors import ExitCode, UndeterminedError
 from kedoctor.gathering import settings_of
 from kedoctor.live.host import read_identity
 from kedoctor.plugins import load_plugins
+from kedoctor.text import Text
 
 __all__ = ["command"]
+
+_KEPT = Text(
+    "{target}: {kept}. What is different later says:", zh="{target}：{kept}。之后可用以下命令查看差异："
+)
+_NOT_KEPT = Text("not kept: {why}", zh="未保存：{why}")
+_WITHHELD = Text("not kept: {name} could not be redacted safely", zh="未保存：{name} 无法安全脱敏")
 
 
 @click.command()
@@ -47,9 +54,12 @@ def command(*, directory: Path | None, **where: Any) -> int:
     now = datetime.now(UTC)
     target = directory or state.directory() / "backups" / new_id(now)
     manifest = write_backup(target, safe, now=now, host=read_identity().hostname)
-    click.echo(f"{target}: {', '.join(one.name for one in manifest.documents)}.")
+    language = options.language(None)
+    kept = ", ".join(one.name for one in manifest.documents)
+    click.echo(_KEPT.in_language(language).format(target=target, kept=kept))
+    click.echo(f"  kedoctor diff {target}")
     for why in found.missing:
-        click.echo(f"not kept: {why}", err=True)
+        click.echo(_NOT_KEPT.in_language(language).format(why=why), err=True)
     for name in withheld:
-        click.echo(f"not kept: {name} could not be redacted safely", err=True)
+        click.echo(_WITHHELD.in_language(language).format(name=name), err=True)
     return ExitCode.UNDETERMINED if found.missing or withheld else ExitCode.OK

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kedoctor.cli import options
 from kedoctor.collect import collect
 from kedoctor.errors import ExitCode
 from kedoctor.gathering import make_every_fact
@@ -14,8 +15,15 @@ from kedoctor.live.cluster import LiveCluster
 from kedoctor.live.host import read_identity
 from kedoctor.live.source import LiveSource
 from kedoctor.plugins import load_plugins
+from kedoctor.text import Text
 
 __all__ = ["command"]
+
+_MADE = Text(
+    "{path}: {made} observations, {missing} that could not be made. Look at it on any machine:",
+    zh="{path}：{made} 项内容，另有 {missing} 项未能取得。可在任意机器上查看：",
+)
+_WITHHELD = Text("{n} could not be redacted safely and were left out.", zh="有 {n} 项无法安全脱敏，未写入。")
 
 
 @click.command()
@@ -48,8 +56,11 @@ def command(*, output: Path | None, kubeconfig: str, context: str, root: str) ->
     )
     entries = done.manifest.entries
     missing = sum(1 for entry in entries if entry.unavailable is not None)
-    click.echo(f"{done.path}: {len(entries) - missing} observations, {missing} that could not be made.")
+    language = options.language(None)
+    counted = {"path": done.path, "made": len(entries) - missing, "missing": missing}
+    click.echo(_MADE.in_language(language).format(**counted))
+    click.echo(f"  kedoctor run --bundle {done.path}")
     if done.withheld:
-        click.echo(f"{done.withheld} could not be redacted safely and were left out.", err=True)
+        click.echo(_WITHHELD.in_language(language).format(n=done.withheld), err=True)
         return ExitCode.UNDETERMINED
     return ExitCode.OK

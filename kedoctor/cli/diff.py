@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,16 @@ import click
 from kedoctor import state
 from kedoctor.backup import MANIFEST, read_backup
 from kedoctor.cli import options
-from kedoctor.comparing import Change, Comparison, compare, compare_settings, exit_code
+from kedoctor.comparing import Change, Comparison, compare, compare_settings, exit_code, unjudged
 from kedoctor.consultation import Question, consult
-from kedoctor.errors import ConfigurationError, UsageError
+from kedoctor.errors import ConfigurationError, ExitCode, UsageError
+from kedoctor.findings import Status
 from kedoctor.gathering import settings_of
+from kedoctor.givenfiles import read_given
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.records import RecordError, decode, encode_pretty
+from kedoctor.reports.wording import STATUSES
 from kedoctor.settings import Difference
 from kedoctor.sites import OpenSite, bundled_site
 from kedoctor.text import Text
@@ -31,6 +35,7 @@ LATEST = "latest"
 _GZIP = b"\x1f\x8b"
 _VERDICTS, _VERSIONS = "verdicts", "versions"
 _LONG = 120
+_MAX_BYTES = 256 << 20
 
 _WORDS = {
     "worse": Text("What got worse", zh="变差的项目"),
@@ -38,6 +43,7 @@ _WORDS = {
     "lost": Text("What could be judged before and cannot be now", zh="之前能判断、现在无法判断的项目"),
     "settings": Text("Settings that differ", zh="不同的设置"),
     "only_one": Text("Only one side holds, so not compared: {names}", zh="仅一侧存在，未比较：{names}"),
+    "unjudged": Text("Not known on either side, so not compared: {n}", zh="两侧均未能判断，未比较：{n} 项"),
     "none": Text("not set", zh="未设置"),
     "absent": Text("no finding", zh="无"),
     "same": Text(
@@ -125,9 +131,17 @@ def _side(plugins: Plugins, name: str, where: dict[str, Any]) -> _Side:
     if all(one.is_file() for one in paths):
         return _of_files(plugins, name, paths)
     missing = next((one for one in paths if not one.is_file()), path)
-    if len(paths) > 1 or path.suffix in (".tgz", ".json", ".gz") or "/" in name:
-        raise ConfigurationError(f"{missing} does not exist")
+    if len(paths) > 1 or os.path.lexists(path) or path.suffix in (".tgz", ".json", ".gz") or "/" in name:
+        raise ConfigurationError(f"{missing} {_why_no_file(missing)}")
     return _of_report(name, state.load(name))
+
+
+def _why_no_file(path: Path) -> str:
+    try:
+        path.stat()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}" if os.path.lexists(path) else "does not exist"
+    return "is neither a file nor a directory"
 
 
 def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
@@ -136,7 +150,10 @@ def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
             begins = file.read(2)
         if begins == _GZIP:
             return _seen(plugins, name, bundled_site(paths))
-        return _of_report(name, decode(paths[0].read_bytes(), Report))
+        data = read_given(paths[0], _MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise ConfigurationError(f"{paths[0]} is too large to be a report document")
+        return _of_report(name, decode(data, Report))
     except OSError as error:
         raise ConfigurationError(f"{paths[0]} cannot be read: {error.strerror or error}") from error
     except RecordError as error:
@@ -149,6 +166,8 @@ def _of_report(name: str, report: Report) -> _Side:
 
 def _seen(plugins: Plugins, name: str, site: OpenSite) -> _Side:
     report = consult(plugins, site, Question(command=" ".join(["kedoctor", *sys.argv[1:]])))
+    if report.run.exit_code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     documents = settings_of(plugins, site).documents
     return _Side(name, report, {one.name: one.values for one in documents.values()} | _versions(report))
 
@@ -166,8 +185,10 @@ def _compared(first: _Side, second: _Side) -> Comparison:
     settings, only_one = compare_settings(first.settings, second.settings)
     compared = sorted(set(first.settings) & set(second.settings))
     changes: dict[str, tuple[Change, ...]] = {}
+    neither = 0
     if first.report is not None and second.report is not None:
         changes = compare(first.report, second.report)
+        neither = unjudged(first.report, second.report)
         compared.insert(0, _VERDICTS)
     return Comparison(
         before=first.name,
@@ -175,6 +196,7 @@ def _compared(first: _Side, second: _Side) -> Comparison:
         compared=tuple(compared),
         settings=settings,
         only_one=tuple(one for one in only_one if one != _VERSIONS),
+        unjudged=neither,
         **changes,
     )
 
@@ -185,11 +207,11 @@ def _compared(first: _Side, second: _Side) -> Comparison:
 def _told(found: Comparison, language: str) -> Iterator[str]:
     for key, changes in (("worse", found.worse), ("better", found.better), ("lost", found.lost)):
         if changes:
-            yield f"{_say(key, language)}:"
+            yield _heading(key, language)
             yield from (_change(one, language) for one in changes)
             yield ""
     if found.settings:
-        yield f"{_say('settings', language)}:"
+        yield _heading("settings", language)
         document = ""
         for one in found.settings:
             if one.document != document:
@@ -199,6 +221,8 @@ def _told(found: Comparison, language: str) -> Iterator[str]:
         yield ""
     if found.only_one:
         yield _say("only_one", language).format(names=", ".join(found.only_one))
+    if found.unjudged:
+        yield _say("unjudged", language).format(n=found.unjudged)
     if not found.compared:
         yield _say("nothing", language)
     elif not (found.worse or found.better or found.lost or found.settings):
@@ -209,7 +233,12 @@ def _told(found: Comparison, language: str) -> Iterator[str]:
 def _change(one: Change, language: str) -> str:
     absent = _say("absent", language)
     summary = (one.zh if language == "zh" else "") or one.summary
-    return f"  {one.code} {one.subject}: {one.before or absent} -> {one.after or absent}: {summary}"
+    before, after = (_status(word, language) if word else absent for word in (one.before, one.after))
+    return f"  {one.code} {one.subject}: {before} -> {after}: {summary}"
+
+
+def _status(word: str, language: str) -> str:
+    return STATUSES[Status(word)].in_language(language) if language == "zh" else word
 
 
 def _setting(one: Difference, language: str) -> str:
@@ -218,6 +247,10 @@ def _setting(one: Difference, language: str) -> str:
         return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
     return f"    {one.key}: {shown(one.before)} -> {shown(one.after)}"
+
+
+def _heading(key: str, language: str) -> str:
+    return _say(key, language) + ("：" if language == "zh" else ":")
 
 
 def _say(key: str, language: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from kedoctor import state
-from kedoctor.baseline import read_baseline
 from kedoctor.cli import options, stepsummary
 from kedoctor.cli.gate_desk import GateDesk
+from kedoctor.cli.question import asked
 from kedoctor.cli.waiting_line import waiting_line
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import UndeterminedError, UsageError
@@ -36,15 +36,13 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
 
 
 @click.command()
+@options.counting_options
 @click.option(
     "--wait",
     default="5m",
     show_default=True,
     metavar="TIME",
     help="Look again until everything is right, for so long at most; 0 looks once.",
-)
-@click.option(
-    "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
 )
 @click.option(
     "--image", default="", metavar="REF", help="What the test pods run; it needs sh, echo and sleep."
@@ -55,19 +53,6 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
     default="missing",
     show_default=True,
     help="Whether an edge may fetch the image if it does not have it.",
-)
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["warn", "fail", "unknown"]),
-    default="fail",
-    show_default=True,
-    help="What else makes the exit code non-zero.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.selection_options
@@ -104,19 +89,14 @@ def command(
     format_name = format_name or "terminal"
     _refuse_unwritable(plugins, format_name, (output, *also.values()))
     order = GateOrder(
-        question=Question(
-            selection=Selection(only, skip, symptoms),
-            nodes=nodes,
-            baseline=read_baseline(baseline, plugins.registry) if baseline else None,
-            fail_on=fail_on,
-            command=" ".join(["kedoctor", *sys.argv[1:]]),
+        question=asked(
+            plugins, Selection(only, skip, symptoms), nodes=nodes, baseline=baseline, fail_on=fail_on
         ),
         wait=options.duration(wait),
         image=image,
         pull_policy={"missing": "IfNotPresent", "never": "Never"}[pull],
         **_patience(),
     )
-    options.refuse_mistyped(order.question.selection, plugins)  # before anything is made
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     passage = _pass(plugins, _recipe(plugins), order, presentation=presentation, where=where)
     report = passage.report
@@ -132,11 +112,7 @@ def command(
 
 def _refuse_unwritable(plugins: Plugins, format_name: str, files: Iterable[Path | None]) -> None:
     """Sees to it that a gate of ten minutes does not end with a mistyped name."""
-    known = plugins.formats()
-    if format_name not in known:
-        raise UsageError(
-            f"there is no format {format_name!r}", hint=f"the formats are: {', '.join(sorted(known))}"
-        )
+    options.format_named(plugins, format_name)
     for path in files:
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no directory {path.parent}")

@@ -5,18 +5,33 @@ from __future__ import annotations
 import click
 
 from kedoctor import state
+from kedoctor.cli import options
+from kedoctor.model import Report
+from kedoctor.reports import wording
+from kedoctor.text import Text
 
 __all__ = ["command"]
+
+_NONE = Text("No run is saved yet.", zh="尚未保存任何运行记录。")
+_FINE = Text("nothing wrong", zh="没有问题")
+_UNSEEN = Text("nothing broken was found, but not all was seen", zh="未发现故障，但并未看到全部内容")
 
 
 @click.command()
 def command() -> None:
     """List earlier runs, newest first: when, exit code, and the causes that were found."""
+    language = options.language(None)
     reports = state.runs()
     if not reports:
-        click.echo("No run is saved yet.")
+        click.echo(_NONE.in_language(language))
     for report in reports:
-        causes = ", ".join(cause.code for cause in report.causes) or "nothing wrong"
-        click.echo(
-            f"{report.run.id}  {report.run.started:%Y-%m-%d %H:%M} UTC  exit {report.run.exit_code}  {causes}"
-        )
+        run = report.run
+        found = _found(report, language)
+        click.echo(f"{run.id}  {run.started:%Y-%m-%d %H:%M} UTC  exit {run.exit_code}  {found}")
+
+
+def _found(report: Report, language: str) -> str:
+    causes = ", ".join(dict.fromkeys(cause.code for cause in report.causes))
+    if causes:
+        return causes
+    return (_FINE if wording.state(report) == "pass" else _UNSEEN).in_language(language)

@@ -22,6 +22,7 @@ from kedoctor.cli.install_desk import InstallDesk
 from kedoctor.consultation import Question, consult
 from kedoctor.errors import ExitCode, UsageError
 from kedoctor.evaluation import contexts
+from kedoctor.givenfiles import read_given
 from kedoctor.installing import Install
 from kedoctor.live.host import read_identity
 from kedoctor.model import Report
@@ -139,8 +140,7 @@ def _settings(procedure: Procedure, values: Mapping[str, Any]) -> dict[str, Sett
 
 def _content(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
+        data = read_given(path, _LIMIT + 1)
         text = data.decode("ascii").strip()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

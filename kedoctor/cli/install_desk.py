@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import click
 
@@ -42,8 +43,12 @@ class InstallDesk(TerminalDesk):
             self._echo("\r\x1b[K", newline=False)
             self._open_line = False
         self._echo(f"{self._head(step)} … {outcome.in_language(self._language)}")
-        for verdict in step.worth_telling:
+        told = list(step.worth_telling)
+        for verdict, following in zip_longest(told, told[1:]):
             self._explain(verdict)
+            # Several findings that one thing puts right end with it once.
+            if following is None or following.hint != verdict.hint:
+                self._advise(verdict)
 
     def foretells(self, foreseen: Sequence[Foreseen]) -> None:
         """Every step that is not right, with the actions that make it so and their diffs."""
@@ -97,7 +102,9 @@ class InstallDesk(TerminalDesk):
         self._echo(f"        {click.style(summary, bold=True) if sys.stdout.isatty() else summary}")
         if verdict.actual and verdict.actual not in verdict.summary:
             self._echo(f"        ({verdict.actual})")
-        hint = verdict.zh.hint if chinese else verdict.hint.text
+
+    def _advise(self, verdict: Verdict) -> None:
+        hint = verdict.zh.hint if self._language == "zh" else verdict.hint.text
         if hint:
             self._echo(f"        {hint}")
         for command in verdict.hint.commands:

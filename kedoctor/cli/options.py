@@ -14,7 +14,7 @@ import click
 
 from kedoctor.cli.configuration import given, used
 from kedoctor.errors import ConfigurationError, OutputError, UsageError
-from kedoctor.formats import Presentation
+from kedoctor.formats import Presentation, ReportFormat
 from kedoctor.model import Report
 from kedoctor.observations import Setting
 from kedoctor.plugins import Plugins
@@ -24,9 +24,11 @@ from kedoctor.text import language_of
 
 __all__ = [
     "also_options",
+    "counting_options",
     "deliver",
     "duration",
     "emit",
+    "format_named",
     "language",
     "language_option",
     "live_options",
@@ -142,6 +144,26 @@ def selection_options(function: F) -> F:
     )(function)
 
 
+def counting_options(function: F) -> F:
+    """What of it counts: ``--node``, ``--baseline``, ``--fail-on``."""
+    function = click.option(
+        "--fail-on",
+        type=click.Choice(["warn", "fail", "unknown"]),
+        default="fail",
+        show_default=True,
+        help="What else makes the exit code non-zero.",
+    )(function)
+    function = click.option(
+        "--baseline",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
+    )(function)
+    return click.option(
+        "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+    )(function)
+
+
 def site_options(function: F) -> F:
     """What to look at: ``--bundle``, ``--offline-bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option(
@@ -230,11 +252,20 @@ def render(plugins: Plugins, report: Report, format_name: str, presentation: Pre
     Raises:
         UsageError: there is no such format.
     """
+    return format_named(plugins, format_name).render(report, presentation)
+
+
+def format_named(plugins: Plugins, format_name: str) -> ReportFormat:
+    """The format of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
     formats = plugins.formats()
     if format_name not in formats:
         known = ", ".join(sorted(formats))
         raise UsageError(f"there is no format {format_name!r}", hint=f"the formats are: {known}")
-    return formats[format_name].render(report, presentation)
+    return formats[format_name]
 
 
 def emit(data: bytes, output: Path | None) -> None:
@@ -248,8 +279,6 @@ def emit(data: bytes, output: Path | None) -> None:
         try:
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
         except OSError as error:
             raise OutputError(f"the report could not be written: {error.strerror}") from error
         return
@@ -270,7 +299,7 @@ def _replace(output: Path, data: bytes) -> None:
     try:
         beside.write_bytes(data)
         beside.replace(target)
-    except OSError:
+    except BaseException:
         beside.unlink(missing_ok=True)
         raise
 

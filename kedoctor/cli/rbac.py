@@ -10,26 +10,26 @@ from typing import Any
 
 import click
 
-from kedoctor.asking import facts_in, questions_of, what_facts_ask
 from kedoctor.cli import options
-from kedoctor.errors import UndeterminedError, UsageError
-from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.rights import Right, Role, rights_of_request, rights_of_touch, roles
+from kedoctor.errors import UsageError
+from kedoctor.needs import Wanted, needs
+from kedoctor.plugins import load_plugins
+from kedoctor.rights import Role, roles
 from kedoctor.selection import Selection
-from kedoctor.sites import bundled_site
 from kedoctor.text import Text
 from kedoctor.yamlrender import Layout, inline, pair
 
-__all__ = ["command", "needs"]
+__all__ = ["command"]
 
 CODES_SHOWN = 8
-_EVERY_RUN = "any"
 _WORDS = {
     "head": Text(
-        "What kedoctor needs for {count} checks{fix}, and nothing more; the comments name the checks.",
-        zh="kedoctor 进行 {count} 项检查{fix}所需的全部权限，不含其他；注释为相应的检查代码。",
+        "What kedoctor needs for {count} checks{more}, and nothing more; the comments name what needs it.",
+        zh="kedoctor 进行 {count} 项检查{more}所需的全部权限，不含其他；注释说明何处需要。",
     ),
     "fix": Text(" and their repairs", zh="及其修复"),
+    "gate": Text(", for kedoctor gate", zh="、门禁（kedoctor gate）"),
+    "trace": Text(", for kedoctor trace", zh="、路径跟踪（kedoctor trace）"),
     "names": Text(
         "Derived from a recorded site; add --bundle FILE of your site if its objects have other names.",
         zh="根据录制的站点推导；若您站点中的对象名称不同，请加上 --bundle FILE。",
@@ -41,6 +41,8 @@ _WORDS = {
 @click.command()
 @options.selection_options
 @click.option("--fix", "repair", is_flag=True, help="Also what the repairs of these checks need.")
+@click.option("--gate", is_flag=True, help="Also what kedoctor gate needs for its test pods.")
+@click.option("--trace", is_flag=True, help="Also what kedoctor trace needs, whatever it traces.")
 @click.option("--name", default="kedoctor", show_default=True, help="The name of the roles.")
 @click.option("--user", metavar="NAME", help="Also bind the roles to this user.")
 @click.option("--service-account", metavar="NS/NAME", help="Also make and bind this service account.")
@@ -67,6 +69,8 @@ def command(
     skip: tuple[str, ...],
     symptoms: tuple[str, ...],
     repair: bool,
+    gate: bool,
+    trace: bool,
     name: str,
     user: str | None,
     service_account: str | None,
@@ -78,7 +82,7 @@ def command(
     """Print the smallest roles with which the selected checks can see all they need.
 
     Found out by letting the checks ask a recorded site, so it is what they really ask. Apply it with kubectl apply -f -
-    as an administrator. Without --fix nothing in it can change anything but what kubectl exec needs (KE921).
+    as an administrator. Without --fix and --gate nothing in it can change anything but what kubectl exec needs (KE921).
     """
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?", name):
         raise UsageError(f"{name!r} cannot be the name of a role")
@@ -86,7 +90,8 @@ def command(
     plugins = load_plugins()
     selection = Selection(only, skip, symptoms)
     options.refuse_mistyped(selection, plugins)
-    found = needs(plugins, selection, repair=repair, bundles=bundles)
+    wanted = Wanted(repair=repair, gate=gate, trace=trace)
+    found = needs(plugins, selection, wanted, bundles=bundles)
     made = roles(found)
     objects = [*_account(subject), *(role.body(name) for role in made)]
     bindings = [role.binding(name, subject) for role in made] if subject else []
@@ -97,7 +102,7 @@ def command(
     count = len(selection.checks(plugins.registry, plugins.symptoms()))
     language = options.language(lang)
     lines = [
-        *_head(count, language, repair=repair),
+        *_head(count, language, wanted),
         *(line for one in _account(subject) for line in _document(one)),
         *(line for role in made for line in _role(role, name)),
         *(line for one in bindings for line in _document(one)),
@@ -105,44 +110,6 @@ def command(
     ]
     options.emit(("\n".join(lines) + "\n").encode(), output)
     return 0
-
-
-def needs(
-    plugins: Plugins, selection: Selection, *, repair: bool, bundles: Sequence[Path] = ()
-) -> dict[Right, set[str]]:
-    """Every right that the selected checks (and their repairs) need, with the codes that need it.
-
-    Raises:
-        UndeterminedError: no plugin brings a recorded site, and no bundle was given.
-        UsageError: the selection names what does not exist.
-    """
-    registry = plugins.registry
-    checks = selection.checks(registry, plugins.symptoms())
-    sites = [*plugins.demos().values(), *([bundles] if bundles else [])]
-    if not sites:
-        raise UndeterminedError("there is no recorded site to ask", hint="give one with --bundle")
-    found: dict[Right, set[str]] = {}
-    for paths in sites:
-        asked = what_facts_ask(registry, bundled_site(paths).view)
-
-        def need(code: str, facts: Sequence[type], asked: Any = asked) -> None:
-            for request in questions_of(registry, facts, asked):
-                for right in rights_of_request(request):
-                    found.setdefault(right, set()).add(code)
-
-        for path in plugins.paths():
-            need(_EVERY_RUN, [path.members, path.about])
-        for node in checks:
-            code = node.check.code
-            need(code, facts_in(node.parameters))
-            if repair and code in registry.remedies:
-                need(code, facts_in(registry.remedies[code].parameters))
-    for node in checks:
-        remedy = registry.remedies.get(node.check.code) if repair else None
-        for touch in remedy.remedy.touches if remedy else ():
-            for right in rights_of_touch(touch):
-                found.setdefault(right, set()).add(node.check.code)
-    return found
 
 
 def _subject(user: str | None, account: str | None) -> dict[str, str]:
@@ -169,9 +136,10 @@ def _account(subject: dict[str, str]) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------ as YAML
 
 
-def _head(count: int, language: str, *, repair: bool) -> Iterator[str]:
-    fix = _say("fix", language) if repair else ""
-    yield f"# {_say('head', language).format(count=count, fix=fix)}"
+def _head(count: int, language: str, wanted: Wanted) -> Iterator[str]:
+    more = {"fix": wanted.repair, "gate": wanted.gate, "trace": wanted.trace}
+    said = "".join(_say(key, language) for key, given in more.items() if given)
+    yield f"# {_say('head', language).format(count=count, more=said)}"
     yield f"# {_say('names', language)}"
 
 

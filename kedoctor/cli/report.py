@@ -11,7 +11,7 @@ import click
 from kedoctor import state
 from kedoctor.cli import options
 from kedoctor.consultation import Question, consult
-from kedoctor.errors import UsageError
+from kedoctor.errors import ExitCode, UsageError
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
@@ -75,5 +75,7 @@ def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str,
         report = consult(
             plugins, site, Question(command=" ".join(["kedoctor", *sys.argv[1:]])), observer=watching
         )
+    if report.run.exit_code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     state.save(report)
     return report

@@ -16,9 +16,15 @@ from kedoctor.cli.desk import TerminalDesk, described
 from kedoctor.cli.fixing import journal_directory
 from kedoctor.errors import ChangeError, UsageError
 from kedoctor.live.host import read_identity
+from kedoctor.text import Text
 
 __all__ = ["command"]
 
+_WOULD = Text("would take back: {what}", zh="将撤销：{what}")
+_BACK = Text("{id} was taken back.", zh="{id} 已撤销。")
+_NOTHING = Text("Nothing was ever changed on this host by kedoctor.", zh="kedoctor 从未在本机做过任何更改。")
+_ONE_ACTION = Text("one action", zh="1 项操作")
+_ACTIONS = Text("{n} actions", zh="{n} 项操作")
 _CAN_GO_BACK = (Phase.DONE, Phase.OPEN, Phase.ATTENTION)
 
 
@@ -40,7 +46,7 @@ def command(
     """
     journal = journal_directory()
     if list_them:
-        _list(journal.entries())
+        _list(journal.entries(), options.language(None))
         for problem in journal.broken():
             click.echo(str(problem), err=True)
         return
@@ -50,14 +56,14 @@ def command(
     words = options.language(None)
     if dry_run:
         for action in _backwards(entry):
-            click.echo(f"would take back: {described(action, words)}")
+            click.echo(_WOULD.in_language(words).format(what=described(action, words)))
         return
     actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
         _refuse_what_others_stand_on(entry, journal, actors)
         take_back(entry, actors, tell=TerminalDesk(words, yes=True).tell)
-    click.echo(f"{entry.id} was taken back.")
+    click.echo(_BACK.in_language(words).format(id=entry.id))
 
 
 def _refuse_what_others_stand_on(entry: Entry, journal: Journal, actors: Actors) -> None:
@@ -85,9 +91,11 @@ def _latest(entries: list[Entry]) -> Entry:
     return candidates[-1]
 
 
-def _list(entries: list[Entry]) -> None:
+def _list(entries: list[Entry], language: str) -> None:
     if not entries:
-        click.echo("Nothing was ever changed on this host by kedoctor.")
+        click.echo(_NOTHING.in_language(language))
     for entry in reversed(entries):
         codes = " ".join(entry.manifest.codes)
-        click.echo(f"{entry.id}  {entry.phase.value:9}  {codes}  ({len(entry.manifest.actions)} actions)")
+        number = len(entry.manifest.actions)
+        told = (_ONE_ACTION if number == 1 else _ACTIONS).in_language(language).format(n=number)
+        click.echo(f"{entry.id}  {entry.phase.value:9}  {codes}  ({told})")

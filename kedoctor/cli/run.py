@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from kedoctor import state
-from kedoctor.baseline import read_baseline
 from kedoctor.cli import options
 from kedoctor.cli.configuration import given
+from kedoctor.cli.question import asked
 from kedoctor.consultation import Question, consult
-from kedoctor.declarations import Risk
+from kedoctor.declarations import ALLOWED, Risk
 from kedoctor.errors import ExitCode, UsageError
 from kedoctor.model import Report
 from kedoctor.plugins import Plugins, load_plugins
@@ -26,22 +26,7 @@ __all__ = ["command"]
 
 @click.command()
 @options.selection_options
-@click.option(
-    "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
-)
-@click.option(
-    "--baseline",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["warn", "fail", "unknown"]),
-    default="fail",
-    show_default=True,
-    help="What else makes the exit code non-zero.",
-)
+@options.counting_options
 @click.option(
     "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
 )
@@ -59,7 +44,7 @@ __all__ = ["command"]
 @click.option(
     "--allow",
     type=click.Choice([risk.value for risk in Risk]),
-    default=Risk.RESTARTS_EDGECORE.value,
+    default=ALLOWED.value,
     show_default=True,
     help="With --fix: the most that a repair may disturb.",
 )
@@ -100,15 +85,8 @@ def command(
     )
     patience = options.duration(wait) if wait and not where["bundles"] else 0.0
     plugins = load_plugins()
-    question = Question(
-        selection=Selection(only, skip, symptoms),
-        nodes=nodes,
-        baseline=read_baseline(baseline, plugins.registry) if baseline else None,
-        fail_on=fail_on,
-        deadline=options.duration(timeout),
-        command=" ".join(["kedoctor", *sys.argv[1:]]),
-    )
-    options.refuse_mistyped(question.selection, plugins)  # before anything is looked at
+    selection, deadline = Selection(only, skip, symptoms), options.duration(timeout)
+    question = asked(plugins, selection, nodes=nodes, baseline=baseline, fail_on=fail_on, deadline=deadline)
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)

@@ -36,7 +36,7 @@ _COLOURS = {
 _FROM = Text("{what}, seen from {host} ({sides})", zh="{what}，从 {host}（{sides}）查看")
 _LAPTOP = Text("neither cloud nor edge", zh="既非云端也非边缘")
 _NOT_SEEN = Text(
-    "Not seen from here: hops {hops}; run it {where}.", zh="从此处看不到：第 {hops} 环节；请{where}运行。"
+    "Not seen from here: {noun} {hops}; run it {where}.", zh="从此处看不到：第 {hops} 环节；请{where}运行。"
 )
 _NEXT = Text("next:", zh="下一步：")
 
@@ -146,7 +146,9 @@ class _Printer:
 def _end(report: TraceReport, language: str) -> Iterator[str]:
     yield ""
     for places, where in _unseen(report.hops, language):
-        yield _NOT_SEEN.in_language(language).format(hops=", ".join(map(str, places)), where=where)
+        yield _NOT_SEEN.in_language(language).format(
+            noun="hop" if len(places) == 1 else "hops", hops=", ".join(map(str, places)), where=where
+        )
     yield _one_line(report.zh.summary if language == "zh" else report.summary)
     if report.next:
         yield f"{_NEXT.in_language(language)} {report.next[0]}"

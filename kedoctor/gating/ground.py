@@ -20,8 +20,15 @@ from kedoctor.changes.hands.objects import ObjectClient
 from kedoctor.errors import ChangeError
 from kedoctor.gating.recipe import GATE_LABEL, GATE_PODS, MANAGED_BY, RUN
 from kedoctor.live.failures import ApiFailure
+from kedoctor.rights import Right
 
-__all__ = ["Connect", "Ground", "Owner", "labels"]
+__all__ = ["RIGHTS", "Connect", "Ground", "Owner", "labels"]
+
+RIGHTS = (
+    *(Right("", "", "namespaces", verb) for verb in ("create", "delete", "get", "list")),
+    Right("", "", "pods", "deletecollection"),
+)
+"""What :class:`Ground` does; everywhere, because the namespaces are not there before."""
 
 Connect = Callable[[], ObjectClient]
 """Gives a client to an API server; one that was lost is not asked again, so each attempt takes a new one."""

@@ -16,8 +16,12 @@ from kedoctor.gating.ground import Connect, Ground, labels
 from kedoctor.gating.recipe import GATE_PODS, NONCE, GatePod, GateRecipe, PodOrder
 from kedoctor.observations import Source, Unavailable
 from kedoctor.ports import Cluster
+from kedoctor.rights import Right
 
-__all__ = ["Pods"]
+__all__ = ["RIGHTS", "Pods"]
+
+RIGHTS = tuple(Right("", "", "pods", verb) for verb in ("create", "get", "list"))
+"""What :class:`Pods` does, in namespaces that are not there before."""
 
 _WORKERS = 8
 _TRIES = 3

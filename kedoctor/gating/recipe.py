@@ -11,10 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from kedoctor.objects import Fields, Object
+from kedoctor.objects import EXAMPLE, Fields, Object
+from kedoctor.observations import ListObjects
 from kedoctor.records import field
 
-__all__ = ["GATE_LABEL", "GATE_PODS", "MANAGED_BY", "NONCE", "RUN", "GatePod", "GateRecipe", "PodOrder"]
+__all__ = [
+    "GATE_LABEL",
+    "GATE_PODS",
+    "MANAGED_BY",
+    "NONCE",
+    "RUN",
+    "TEST_PODS",
+    "GatePod",
+    "GateRecipe",
+    "PodOrder",
+    "absent",
+    "example",
+]
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 GATE_LABEL = "kedoctor/purpose"
@@ -156,6 +169,19 @@ class GatePod(Object, frozen=True):
         if self._is_being_deleted:
             return "Terminating", "it is being deleted"
         return self.status.reason, self.status.message
+
+
+TEST_PODS = ListObjects(GatePod.__name__, label_selector=GATE_PODS)
+"""The question of all test pods there are."""
+
+
+def example() -> GatePod:
+    """A test pod that runs, in whatever namespace and on whatever node."""
+    return GatePod(
+        metadata=_Metadata(EXAMPLE, EXAMPLE),
+        spec=_Spec(EXAMPLE),
+        status=_Status("Running", container_statuses=(_Container(state=_State(running=_Running())),)),
+    )
 
 
 def absent(node: str, why: str) -> GatePod:

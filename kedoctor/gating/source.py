@@ -6,12 +6,10 @@ from typing import Any
 
 from kedoctor.gating.ground import Ground
 from kedoctor.gating.pods import Pods
-from kedoctor.gating.recipe import GATE_PODS, GatePod, absent
-from kedoctor.observations import ListObjects, Request, Source, Unavailable
+from kedoctor.gating.recipe import TEST_PODS, GatePod, absent
+from kedoctor.observations import Request, Source, Unavailable
 
 __all__ = ["GateSource"]
-
-_REQUEST = ListObjects(GatePod.__name__, label_selector=GATE_PODS)
 
 
 class GateSource:
@@ -29,7 +27,7 @@ class GateSource:
 
     def observe(self, request: Request) -> Any:
         """The answer that belongs to ``request``."""
-        return self._test_pods() if request == _REQUEST else self._source.observe(request)
+        return self._test_pods() if request == TEST_PODS else self._source.observe(request)
 
     def _test_pods(self) -> tuple[GatePod, ...]:
         found = self._pods.look(self._source) if self._ground.made else ()

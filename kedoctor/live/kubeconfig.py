@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from kedoctor.errors import KubeconfigError
+from kedoctor.givenfiles import read_given
 from kedoctor.observations import Reason, Unavailable
 from kedoctor.yamldoc import YamlError, load
 
@@ -74,8 +75,7 @@ class _UnusableError(Exception):
 def read_file(path: str) -> bytes:
     """The bytes of a file, at most :data:`LIMIT`; every failure is an :class:`OSError`."""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(LIMIT)
+        return read_given(Path(path), LIMIT)
     except ValueError as error:
         raise OSError(errno.EINVAL, str(error)) from None
 

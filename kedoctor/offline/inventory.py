@@ -125,7 +125,7 @@ class BundledFile(Record, frozen=True):
 
     @property
     def name(self) -> str:
-        """The file's name, without the architecture that some bundles append (``k3s-amd64`` is ``k3s``)."""
+        """The file's name, without the architecture that some bundles append (``runc-amd64`` is ``runc``)."""
         name = self.path.rpartition("/")[2]
         return name.removesuffix(f"-{self.architecture}") if self.architecture else name
 

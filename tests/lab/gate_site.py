@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -167,9 +167,11 @@ def finish(process: subprocess.Popen[str], seconds: float = 90.0) -> Ran:
 
 
 @contextmanager
-def gate_site(home: Path, change: Callable[[list[Object]], None] = TWO) -> Iterator[GateSite]:
+def gate_site(
+    home: Path, change: Callable[[list[Object]], None] = TWO, *, roles: Sequence[Object] = ()
+) -> Iterator[GateSite]:
     with (
-        control_plane(stream=True, change=change) as cluster,
+        control_plane(stream=True, change=change, roles=roles) as cluster,
         Kubelets(cluster.server.store, cluster.server.edge) as kubelets,
     ):
         yield GateSite(cluster, kubelets, home)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commandline import kedoctor
 
 from kedoctor.backup import read_backup, without_secrets, write_backup
 from kedoctor.checks.evidence import EVIDENCE
@@ -47,17 +46,6 @@ def _plugins() -> Plugins:
 @cache
 def _report(site: str) -> Report:
     return consult(_plugins(), bundled_site(sorted((FIXTURES / site).glob("*.tgz"))), Question())
-
-
-def _kedoctor(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-        env=os.environ,
-    )
 
 
 # ------------------------------------------------------------------------------------------ verdicts
@@ -214,13 +202,13 @@ def test_what_is_no_backup_is_told(tmp_path: Path, content: bytes | None, words:
 
 def test_a_backup_and_a_later_bundle(tmp_path: Path) -> None:
     kept = str(tmp_path / "kept")
-    done = _kedoctor("backup", *_bundles(HEALTHY), "-o", kept)
+    done = kedoctor("backup", *_bundles(HEALTHY), "-o", kept)
     assert done.returncode == 0, done.stderr
     assert "edgecore.yaml of edge1" in done.stdout
-    same = _kedoctor("diff", kept, _joined(HEALTHY))
+    same = kedoctor("diff", kept, _joined(HEALTHY))
     assert (same.returncode, "Nothing that was compared is different" in same.stdout) == (0, True)
     # The recording was made after cloudcore restarted: what it wrote by itself is no difference.
-    other = _kedoctor("diff", kept, _joined(BROKEN), "--format", "json")
+    other = kedoctor("diff", kept, _joined(BROKEN), "--format", "json")
     assert other.returncode == 2
     assert [one["key"] for one in json.loads(other.stdout)["settings"]] == ["modules.edgeStream.enable"]
     everything = "".join(path.read_text() for path in Path(kept).iterdir())
@@ -230,20 +218,20 @@ def test_a_backup_and_a_later_bundle(tmp_path: Path) -> None:
 
 def test_two_runs_by_id_and_by_file(tmp_path: Path) -> None:
     first = tmp_path / "first.json"
-    _kedoctor("run", *_bundles(HEALTHY), "--format", "json", "-o", str(first))
-    _kedoctor("run", *_bundles(BROKEN))
-    told = _kedoctor("diff", str(first), "latest")
+    kedoctor("run", *_bundles(HEALTHY), "--format", "json", "-o", str(first))
+    kedoctor("run", *_bundles(BROKEN))
+    told = kedoctor("diff", str(first), "latest")
     assert told.returncode == 1
     assert "KE202 edge1: pass -> fail" in told.stdout
     run_id = json.loads(first.read_text())["run"]["id"]
-    back = _kedoctor("diff", "latest", run_id, "--lang", "zh")
+    back = kedoctor("diff", "latest", run_id, "--lang", "zh")
     assert back.returncode == 0
     assert "改善的项目" in back.stdout
-    assert _kedoctor("diff", run_id, str(first)).returncode == 0
+    assert kedoctor("diff", run_id, str(first)).returncode == 0
 
 
 def test_two_bundles_show_verdicts_and_settings() -> None:
-    told = _kedoctor("diff", _joined(HEALTHY), _joined(BROKEN), "--format", "json")
+    told = kedoctor("diff", _joined(HEALTHY), _joined(BROKEN), "--format", "json")
     assert told.returncode == 1
     document = json.loads(told.stdout)
     assert {"verdicts", "edgecore.yaml of edge1"} <= set(document["compared"])
@@ -253,9 +241,9 @@ def test_two_bundles_show_verdicts_and_settings() -> None:
 
 def test_a_backup_and_a_run_have_nothing_in_common(tmp_path: Path) -> None:
     kept, run = str(tmp_path / "kept"), str(tmp_path / "run.json")
-    _kedoctor("backup", *_bundles(HEALTHY), "-o", kept)
-    _kedoctor("run", *_bundles(HEALTHY), "--format", "json", "-o", run)
-    told = _kedoctor("diff", kept, run)
+    kedoctor("backup", *_bundles(HEALTHY), "-o", kept)
+    kedoctor("run", *_bundles(HEALTHY), "--format", "json", "-o", run)
+    told = kedoctor("diff", kept, run)
     assert told.returncode == 3
     assert "nothing in common" in told.stdout
 
@@ -278,7 +266,7 @@ def test_bad_input_is_one_clear_sentence(tmp_path: Path, words: list[str], code:
     garbage.write_bytes(os.urandom(3000).lstrip(b"\x1f"))
     cut.write_bytes(Path(_joined(HEALTHY).split(",")[0]).read_bytes()[:5000])
     replaced = {"GARBAGE": str(garbage), "CUT": str(cut), "DIR": str(tmp_path)}
-    done = _kedoctor(*[replaced.get(word, word) for word in words])
+    done = kedoctor(*[replaced.get(word, word) for word in words])
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

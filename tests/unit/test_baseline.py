@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commandline import kedoctor
 from toysite import PATH, text
 
 from kedoctor.baseline import Baseline, accepting, read_baseline, written
@@ -283,37 +281,26 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ from outside
 
 
-def _kedoctor(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=os.environ,
-    )
-
-
 def _bundles(site: str = BROKEN) -> list[str]:
     return [word for path in sorted((FIXTURES / site).glob("*.tgz")) for word in ("--bundle", str(path))]
 
 
 def test_the_latest_run_becomes_a_baseline_that_its_faces_show(tmp_path: Path) -> None:
-    _kedoctor("run", *_bundles())
+    kedoctor("run", *_bundles())
     file = tmp_path / "accepted.yaml"
-    done = _kedoctor(
+    done = kedoctor(
         "baseline", "-o", str(file), "--reason", "planned", "--owner", "ops", "--until", "2999-01-01"
     )
     assert done.returncode == 0, done.stderr
     assert "accepted until 2999-01-01" in done.stderr
-    shown = _kedoctor("run", *_bundles(), "--baseline", str(file))
+    shown = kedoctor("run", *_bundles(), "--baseline", str(file))
     assert shown.returncode == 3  # the recordings hold less than a live site
     assert "= KE202" in shown.stdout
     assert "until 2999-01-01 by ops: planned" in shown.stdout
     assert "✗" not in shown.stdout
-    page = _kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "html", "--lang", "zh").stdout
+    page = kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "html", "--lang", "zh").stdout
     assert "截至 2999-01-01，ops：planned" in page
-    again = _kedoctor("baseline", "-o", str(file))
+    again = kedoctor("baseline", "-o", str(file))
     assert again.returncode == 64
     assert "would be lost" in again.stderr
 
@@ -321,22 +308,22 @@ def test_the_latest_run_becomes_a_baseline_that_its_faces_show(tmp_path: Path) -
 def test_stale_entries_are_shown_on_every_face(tmp_path: Path) -> None:
     file = tmp_path / "b.yaml"
     file.write_bytes(written([_entry("KE101"), _entry("KE202", until=date(2020, 1, 1))], told="x"))
-    shown = _kedoctor("run", *_bundles(), "--baseline", str(file))
+    shown = kedoctor("run", *_bundles(), "--baseline", str(file))
     assert shown.returncode == 1
     assert f"Entries of {file} to look at" in " ".join(shown.stdout.split())  # it may be folded
     assert "KE101 *: it matched nothing" in shown.stdout
     assert "KE202 *: it ended on 2020-01-01" in shown.stdout
-    page = _kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "html").stdout
+    page = kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "html").stdout
     assert "KE101 *: it matched nothing" in page
-    document = json.loads(_kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "json").stdout)
+    document = json.loads(kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "json").stdout)
     assert [one["state"] for one in document["baseline"]["entries"]] == ["unmatched", "expired"]
 
 
 def test_bad_options_are_told() -> None:
-    assert "is no date" in _kedoctor("baseline", "--until", "soon", *_bundles()).stderr
-    past = _kedoctor("baseline", "--until", "2020-01-01", *_bundles())
+    assert "is no date" in kedoctor("baseline", "--until", "soon", *_bundles()).stderr
+    past = kedoctor("baseline", "--until", "2020-01-01", *_bundles())
     assert (past.returncode, "is past" in past.stderr) == (64, True)
-    missing = _kedoctor("run", "--baseline", "/no/such", *_bundles())
+    missing = kedoctor("run", "--baseline", "/no/such", *_bundles())
     assert (missing.returncode, "cannot be read" in missing.stderr) == (78, True)
 
 

@@ -5,7 +5,6 @@ A test names the fault of kubeprepare.md §5 that it shows to be absent.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -371,14 +370,6 @@ def test_a_range_is_judged_against_everything_that_is_known() -> None:
         )
     )  # type: ignore[call-arg,arg-type]
     assert status(PodRange(given=False, network=own, taken=()), other) is Status.FAIL
-
-
-def test_the_network_file_is_whole_and_lets_a_pod_reach_itself() -> None:
-    network = json.loads(runtime_remedies.network_file("10.200.7.0/24"))
-    bridge, ports = network["plugins"]
-    assert bridge["ipam"]["ranges"] == [[{"subnet": "10.200.7.0/24"}]]
-    assert bridge["hairpinMode"] is True
-    assert ports["type"] == "portmap"
 
 
 # ----------------------------------------------------------------------------------------------- runtime

@@ -13,21 +13,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from commandline import kedoctor
 
 ROOT = Path(__file__).parents[2]
 DEMO = sorted((ROOT / "checks" / "data").glob("demo-edgestream-off-*.tgz"))
-
-
-def kedoctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-    )
 
 
 def _bundles() -> list[str]:
@@ -145,6 +134,19 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     script = f"{sys.executable} -m kedoctor schema | head -1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("list", 0), (f"run {' '.join(_bundles())}", 1), ("trace logs edge1 --kubeconfig X", 3)],
+)
+def test_the_exit_code_is_the_same_when_the_reader_goes_away(words: str, code: int, tmp_path: Path) -> None:
+    config = "apiVersion: v1\nkind: Config\nclusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+    config += "contexts: [{name: a, context: {cluster: a, user: ''}}]\ncurrent-context: a\n"
+    (tmp_path / "X").write_text(config)
+    script = f"{sys.executable} -m kedoctor {words} | head -c 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_ctrl_c_ends_with_130_and_what_is_known_by_then(tmp_path: Path) -> None:

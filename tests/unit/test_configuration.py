@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commandline import kedoctor
 
 from kedoctor.cli.configuration import KEYS
 
 ROOT = Path(__file__).parents[2]
 DEMO = sorted((ROOT / "checks" / "data").glob("demo-edgestream-off-*.tgz"))
 BUNDLES = [word for path in DEMO for word in ("--bundle", str(path))]
-
-
-def _kedoctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **environment},
-    )
 
 
 def _write(path: Path, text: str | bytes, mode: int = 0o600) -> str:
@@ -47,40 +35,40 @@ def _codes(done: subprocess.CompletedProcess[str]) -> set[str]:
 
 def test_the_file_gives_defaults_and_the_command_line_wins(own: Path) -> None:
     _write(own, "lang: zh\nformat: json\nonly: KE202\n")
-    done = _kedoctor("run", *BUNDLES)
+    done = kedoctor("run", *BUNDLES)
     assert (done.returncode, _codes(done)) == (1, {"KE202"})
-    done = _kedoctor("run", *BUNDLES, "--only", "KE201", "--format", "terminal", "--lang", "en")
+    done = kedoctor("run", *BUNDLES, "--only", "KE201", "--format", "terminal", "--lang", "en")
     assert done.returncode == 0
     assert "Nothing is wrong" in done.stdout
 
 
 def test_a_default_reaches_every_command_that_has_the_option(own: Path) -> None:
     _write(own, "lang: zh\nformat: html\nskip: [KE9xx]\nkubeconfig: nowhere\nwait: 1m\n")
-    assert "已启用" in _kedoctor("list").stdout or "edgestream" in _kedoctor("list").stdout
-    assert "绑定" in _kedoctor("rbac", "--only", "KE202").stdout  # rbac has no html: format is run's alone
-    done = _kedoctor("run", *BUNDLES)  # what only makes sense for a live site does not disturb a bundle
+    assert "已启用" in kedoctor("list").stdout or "edgestream" in kedoctor("list").stdout
+    assert "绑定" in kedoctor("rbac", "--only", "KE202").stdout  # rbac has no html: format is run's alone
+    done = kedoctor("run", *BUNDLES)  # what only makes sense for a live site does not disturb a bundle
     assert done.returncode == 1
     assert done.stdout.startswith("<!doctype html>")
     assert "KE921" not in done.stdout
-    assert _kedoctor("report", "--json").returncode == 0
+    assert kedoctor("report", "--json").returncode == 0
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path, own: Path) -> None:
     _write(own, "baseline: accepted.yaml\n")
     entry = "{code: KE202, subject: '*', reason: r, owner: o, until: 2999-01-01}"
     _write(own.parent / "accepted.yaml", f"accepted:\n  - {entry}\n")
-    done = _kedoctor("run", *BUNDLES, "--only", "KE202")
+    done = kedoctor("run", *BUNDLES, "--only", "KE202")
     assert done.returncode == 0
     assert "= KE202" in done.stdout
 
 
 def test_which_file_was_used_is_said(tmp_path: Path, own: Path) -> None:
     _write(own, "fail-on: warn\n")
-    done = _kedoctor("run", *BUNDLES, "-v", "--format", "json")
+    done = kedoctor("run", *BUNDLES, "-v", "--format", "json")
     assert done.stderr == f"configuration: {own} (fail-on)\n"
     json.loads(done.stdout)
-    assert f"configuration: {own}" in _kedoctor("list").stderr
-    assert _kedoctor("run", *BUNDLES).stderr == ""
+    assert f"configuration: {own}" in kedoctor("list").stderr
+    assert kedoctor("run", *BUNDLES).stderr == ""
 
 
 def test_one_file_is_read_the_nearest_one(tmp_path: Path, own: Path) -> None:
@@ -88,12 +76,12 @@ def test_one_file_is_read_the_nearest_one(tmp_path: Path, own: Path) -> None:
     other = _write(tmp_path / "other.yaml", "only: KE203\n")
     third = _write(tmp_path / "third.yaml", "only: KE204\n")
     words = ("run", *BUNDLES, "--format", "json")
-    assert _codes(_kedoctor(*words)) == {"KE201"}
-    assert _codes(_kedoctor(*words, KEDOCTOR_CONFIG=other)) == {"KE203"}
-    assert _codes(_kedoctor(*words, "--config", third, KEDOCTOR_CONFIG=other)) == {"KE204"}
-    assert len(_codes(_kedoctor(*words, KEDOCTOR_CONFIG=""))) > 50
+    assert _codes(kedoctor(*words)) == {"KE201"}
+    assert _codes(kedoctor(*words, KEDOCTOR_CONFIG=other)) == {"KE203"}
+    assert _codes(kedoctor(*words, "--config", third, KEDOCTOR_CONFIG=other)) == {"KE204"}
+    assert len(_codes(kedoctor(*words, KEDOCTOR_CONFIG=""))) > 50
     xdg = _write(tmp_path / "xdg" / "kedoctor" / "config.yaml", "only: KE205\n")
-    assert _codes(_kedoctor(*words, XDG_CONFIG_HOME=str(Path(xdg).parents[1]))) == {"KE205"}
+    assert _codes(kedoctor(*words, XDG_CONFIG_HOME=str(Path(xdg).parents[1]))) == {"KE205"}
 
 
 @pytest.mark.parametrize(
@@ -119,36 +107,36 @@ def test_one_file_is_read_the_nearest_one(tmp_path: Path, own: Path) -> None:
 )
 def test_what_is_not_understood_ends_the_command(own: Path, text: str | bytes, words: str) -> None:
     _write(own, text)
-    done = _kedoctor("run", *BUNDLES)
+    done = kedoctor("run", *BUNDLES)
     assert done.returncode == 78, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
-    for done in (_kedoctor("list", "--config", "/no/such"), _kedoctor("list", KEDOCTOR_CONFIG="/no/such")):
+    for done in (kedoctor("list", "--config", "/no/such"), kedoctor("list", KEDOCTOR_CONFIG="/no/such")):
         assert done.returncode == 78
         assert "/no/such cannot be read: No such file" in done.stderr
-    assert _kedoctor("list", "--config", str(tmp_path)).returncode == 78
+    assert kedoctor("list", "--config", str(tmp_path)).returncode == 78
 
 
 def test_a_file_that_others_can_write_is_not_used(own: Path) -> None:
     _write(own, "allow: restarts-apiserver\n", mode=0o666)
-    done = _kedoctor("list")
+    done = kedoctor("list")
     assert done.returncode == 78
     assert "others than its owner can write it" in done.stderr
-    assert _kedoctor("list", "--config", str(own)).returncode == 0  # whoever names it has looked at it
+    assert kedoctor("list", "--config", str(own)).returncode == 0  # whoever names it has looked at it
 
 
 def test_help_and_version_need_no_file(own: Path) -> None:
     _write(own, "nonsense: 1\n")
-    assert _kedoctor("--version").returncode == 0
-    assert _kedoctor("run", "--help").returncode == 0
+    assert kedoctor("--version").returncode == 0
+    assert kedoctor("run", "--help").returncode == 0
 
 
 def test_an_empty_file_changes_nothing(own: Path) -> None:
     _write(own, "")
-    assert _kedoctor("run", *BUNDLES, "--only", "KE202").returncode == 1
+    assert kedoctor("run", *BUNDLES, "--only", "KE202").returncode == 1
 
 
 def test_every_key_is_an_option_of_run() -> None:

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
-
-
-def demo(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **environment},
-    )
+from commandline import kedoctor
 
 
 def test_the_demo_names_the_switched_off_edgestream_first() -> None:
-    done = demo("demo")
+    done = kedoctor("demo")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     codes = re.findall(r"\bKE\d{3}\b", done.stdout)
@@ -36,7 +22,7 @@ def test_the_demo_names_the_switched_off_edgestream_first() -> None:
 
 
 def test_the_demo_is_both_hosts_joined() -> None:
-    document = json.loads(demo("demo", "--format", "json").stdout)
+    document = json.loads(kedoctor("demo", "--format", "json").stdout)
     assert {host["name"]: host["sides"] for host in document["site"]["hosts"]} == {
         "cloud": ["cloud"],
         "edge1": ["edge"],
@@ -48,8 +34,8 @@ def test_the_demo_is_both_hosts_joined() -> None:
 
 
 def test_the_demo_as_a_document_fits_the_published_schema() -> None:
-    schema = json.loads(demo("schema").stdout)
-    document = json.loads(demo("demo", "--format", "json").stdout)
+    schema = json.loads(kedoctor("schema").stdout)
+    document = json.loads(kedoctor("demo", "--format", "json").stdout)
     jsonschema.Draft202012Validator(schema).validate(document)
     assert document["run"]["demo"] is True
     assert [cause["code"] for cause in document["causes"]] == ["KE202"]
@@ -57,7 +43,7 @@ def test_the_demo_as_a_document_fits_the_published_schema() -> None:
 
 
 def test_the_demo_reads_in_chinese() -> None:
-    by_option, by_locale = demo("demo", "--lang", "zh"), demo("demo", LANG="zh_CN.UTF-8")
+    by_option, by_locale = kedoctor("demo", "--lang", "zh"), kedoctor("demo", LANG="zh_CN.UTF-8")
     for done in (by_option, by_locale):
         assert done.returncode == 0
         assert "这是录制的演示站点，不是您的集群。" in done.stdout
@@ -66,14 +52,14 @@ def test_the_demo_reads_in_chinese() -> None:
 
 
 def test_an_unknown_site_is_refused_with_the_names_there_are() -> None:
-    done = demo("demo", "nowhere")
+    done = kedoctor("demo", "nowhere")
     assert done.returncode == 64
     assert "there are: edgestream-off" in done.stderr
-    assert demo("demo", "--list").stdout.split() == ["edgestream-off"]
+    assert kedoctor("demo", "--list").stdout.split() == ["edgestream-off"]
 
 
 def test_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     before = {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts}
-    assert demo("demo", TMPDIR=str(tmp_path / "scratch")).returncode == 0
+    assert kedoctor("demo", TMPDIR=str(tmp_path / "scratch")).returncode == 0
     assert {path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts} == before

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from commandline import kedoctor
 from report_samples import ENGLISH, every_status
 
 from kedoctor.cli import options, stepsummary
@@ -21,17 +20,6 @@ DEMO = [
     for path in sorted((ROOT / "checks" / "data").glob("demo-edgestream-off-*.tgz"))
     for word in ("--bundle", str(path))
 ]
-
-
-def kedoctor(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def _plugins() -> Plugins:

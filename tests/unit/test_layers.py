@@ -130,7 +130,7 @@ def test_each_library_is_imported_from_its_home() -> None:
 
 
 def test_the_engine_does_not_know_the_field() -> None:
-    words = ("kubeedge", "edgecore", "cloudcore", "edgehub", "tunnel-port", "10350")
+    words = ("kubeedge", "edgecore", "cloudcore", "edgehub", "tunnel-port", "10350", "keadm", "edgemesh")
     # Risk classes are part of the command line and name what they restart; the words are the design's. So is the
     # release that an offline bundle is made for.
     named = {"kedoctor.declarations", "kedoctor.cli.desk", "kedoctor", "kedoctor.cli", "kedoctor.cli.run"}

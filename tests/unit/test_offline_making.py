@@ -93,6 +93,7 @@ def test_the_network_template() -> None:
     network = json.loads(conflist("10.244.7.0/24"))
     assert [one["type"] for one in network["plugins"]] == ["bridge", "portmap"]
     assert network["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.244.7.0/24"}]]
+    assert network["plugins"][0]["hairpinMode"] is True  # or a pod does not reach its own Service
 
 
 def test_wheels_and_crds(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report_samples import every_status, hostile, many_edges, recorded, report, verdict
 
 from kedoctor.api import Evidence, Presentation, Status
-from kedoctor.model import Capability, Cell, Hint, Report
+from kedoctor.model import Capability, Cell, Fix, Hint, Report, Translation
 from kedoctor.reports import terminal
 
 
@@ -68,3 +68,39 @@ def test_any_text_can_be_shown(text: str) -> None:
     row = Cell(text, (Capability(text, "broken", text, text),))
     found = verdict(Status.FAIL, summary=text, subject=text, host=text)
     assert terminal.render(report(found, matrix=(row,)), Presentation())
+
+
+def test_the_last_line_counts_as_the_headline_does() -> None:
+    told = terminal.render(recorded("b-edgestream-disabled"), Presentation()).decode()
+    assert "One thing is broken; everything else that fails follows from it." in told
+    assert re.search(r"4 failing \(3 in\s+consequence\)", told)
+    hidden = [verdict(Status.UNKNOWN), verdict(Status.UNKNOWN, "TOY102", capabilities=())]
+    assert "2 not known (1 on the path)" in terminal.render(report(*hidden), Presentation()).decode()
+
+
+def test_a_repair_that_disturbs_more_than_usual_is_typed_with_what_allows_it() -> None:
+    for risk, typed in (
+        ("safe", "sudo kedoctor run --fix (risk"),
+        ("restarts-edgecore", "sudo kedoctor run --fix (risk"),
+        ("restarts-cloudcore", "sudo kedoctor run --fix --allow restarts-cloudcore (risk"),
+    ):
+        found = verdict(Status.FAIL, fix=Fix(available=True, risk=risk, remedy=""))
+        assert typed in terminal.render(report(found), Presentation(width=200)).decode()
+
+
+def test_no_word_of_a_chinese_sentence_is_cut() -> None:
+    sentence = "已读取的对象均存在；未能读取：Service objects in namespace kube-system with name=x from the API server"
+    found = verdict(Status.WARN, hop="", zh=Translation(summary=sentence))
+    for width in range(40, 110):
+        told = terminal.render(report(found), Presentation("zh", width)).decode()
+        assert "…" not in told
+        assert re.sub(r"\s", "", sentence) in re.sub(r"\s", "", told)
+
+
+def test_the_reason_of_what_is_not_known_is_said_once_and_within_the_sentence() -> None:
+    sentence = "Not known: file /etc/a was not read: it could not be read."
+    found = verdict(Status.UNKNOWN, summary=sentence, actual="input/output error")
+    missing = verdict(Status.UNKNOWN, "TOY102", summary="Not known: b.", actual="it was not recorded")
+    told = terminal.render(report(found, missing), Presentation(width=120)).decode()
+    assert "it could not be read (input/output error)." in told
+    assert "it was not recorded" not in told

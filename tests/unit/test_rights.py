@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+from commandline import kedoctor
 from siteworld import FakeCluster
 from toysite import FakeSource
 
@@ -17,11 +16,21 @@ from kedoctor.asking import facts_in, questions_of, what_facts_ask
 from kedoctor.changes.actions import ApplyObject, DeleteObject, PatchObject, RestartPods, WriteFile
 from kedoctor.changes.plan import Touch
 from kedoctor.checks.kinds import ConfigMap, Node, Pod
-from kedoctor.cli.rbac import needs
 from kedoctor.consultation import Question, consult
 from kedoctor.declarations import Occasion
 from kedoctor.evaluation import HostView, SiteView
-from kedoctor.observations import GetPath, ListObjects, ReadPodLog, Request, ReviewAccess
+from kedoctor.needs import Wanted, needs
+from kedoctor.objects import EXAMPLE
+from kedoctor.observations import (
+    AttachToPod,
+    ExecInPod,
+    FollowPodLog,
+    GetPath,
+    ListObjects,
+    ReadPodLog,
+    Request,
+    ReviewAccess,
+)
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.rights import Right, rights_of_request, rights_of_touch, roles
 from kedoctor.sandbox.apiserver.rbac import read_rule
@@ -42,7 +51,7 @@ def _plugins() -> Plugins:
 
 @cache
 def _needs(*, repair: bool = False) -> dict[Right, set[str]]:
-    return needs(_plugins(), Selection(), repair=repair)
+    return needs(_plugins(), Selection(), Wanted(repair=repair))
 
 
 # ------------------------------------------------------------------------------------------ rights
@@ -58,6 +67,7 @@ def _needs(*, repair: bool = False) -> dict[Right, set[str]]:
         (ListObjects("Deployment", "x"), Right("x", "apps", "deployments", "list")),
         (ListObjects("Node", "ignored"), Right("", "", "nodes", "list")),
         (ReadPodLog("ns", "pod"), Right("ns", "", "pods/log", "get")),
+        (FollowPodLog("ns", "pod"), Right("ns", "", "pods/log", "get")),
         (GetPath("/api/v1/nodes/cloud"), Right("", "", "nodes", "get")),
         (GetPath("/api/v1/nodes/e/proxy/stats?x=1"), Right("", "", "nodes/proxy", "get")),
         (GetPath("/api/v1/namespaces/n/pods/p/log"), Right("n", "", "pods/log", "get")),
@@ -68,6 +78,14 @@ def _needs(*, repair: bool = False) -> dict[Right, set[str]]:
 )  # fmt: skip
 def test_a_question_needs_one_right(request_: Request, right: Right) -> None:
     assert rights_of_request(request_) == [right]
+
+
+@pytest.mark.parametrize(
+    ("request_", "resource"),
+    [(ExecInPod("ns", "pod", ("echo",)), "pods/exec"), (AttachToPod("ns", "pod"), "pods/attach")],
+)
+def test_a_session_needs_what_opens_it_in_every_version(request_: Request, resource: str) -> None:
+    assert rights_of_request(request_) == [Right("ns", "", resource, verb) for verb in ("create", "get")]
 
 
 @pytest.mark.parametrize("path", ["/version", "/apis/apps/v1", "/api/v1", "/readyz"])
@@ -203,18 +221,44 @@ def test_second_questions_come_up_when_first_answers_are_missing() -> None:
     assert ListObjects("Secret", "kubeedge") not in mine
 
 
+# ------------------------------------------------------------------------------------------ gates and traces
+
+
+def test_what_a_gate_needs_is_what_its_page_says() -> None:
+    gate = _plugins().gate()
+    assert gate is not None
+    page = (Path(__file__).parents[2] / "docs" / "gate.md").read_text(encoding="utf-8")
+    documented = load(page.partition("```yaml\n")[2].partition("```")[0]).data
+    made = roles(needs(_plugins(), Selection(only=gate.codes), Wanted(gate=True)))
+    assert documented == made[0].body("kedoctor-gate")
+
+
+def test_a_gate_whose_checks_are_left_out_makes_nothing() -> None:
+    gate = _plugins().gate()
+    assert gate is not None
+    selection = Selection(skip=gate.codes)
+    assert needs(_plugins(), selection, Wanted(gate=True)) == needs(_plugins(), selection)
+
+
+def test_a_trace_of_anything_changes_nothing() -> None:
+    more = set(needs(_plugins(), Selection(only=("KE202",)), Wanted(trace=True)))
+    for resource in ("pods/exec", "pods/attach"):
+        assert {Right("", "", resource, verb) for verb in ("create", "get")} <= more
+    metrics = {Right("", "metrics.k8s.io", resource, "get") for resource in ("nodes", "pods")}
+    assert {Right("", "", "pods/log", "get"), Right("", "", "nodes/proxy", "get"), *metrics} <= more
+    assert {one.resource for one in more if one.verb not in ("get", "list")} == {"pods/exec", "pods/attach"}
+
+
+def test_the_example_is_in_no_role() -> None:
+    found = needs(_plugins(), Selection(), Wanted(repair=True, gate=True, trace=True))
+    assert EXAMPLE not in {part for one in found for part in (one.namespace, one.name)}
+
+
 # ------------------------------------------------------------------------------------------ from outside
 
 
 def _rbac(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kedoctor", "rbac", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=os.environ,
-    )
+    return kedoctor("rbac", *words)
 
 
 def test_it_is_printed_as_documents_that_kubectl_takes() -> None:

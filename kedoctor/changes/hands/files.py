@@ -17,8 +17,9 @@ from pathlib import Path
 
 from kedoctor.changes.actions import Action, ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
 from kedoctor.changes.actors import ConflictError, Foresight, RefusedError, State
-from kedoctor.changes.durable import rename, sync_directory
+from kedoctor.changes.durable import leave_directories, make_directories, rename, sync_directory
 from kedoctor.changes.failpoints import reach
+from kedoctor.changes.hands.refusals import not_done
 from kedoctor.declarations import RedactionRule
 from kedoctor.live.files import FileTree
 from kedoctor.records import replace
@@ -85,7 +86,7 @@ class FileActor:
         try:
             return self._state(action)
         except OSError as error:
-            raise _refused(action, error) from error
+            raise not_done(_path(action), error) from error
 
     def foresee(self, action: Action, before: State) -> Foresight:
         """The diff, and the fingerprint of the new state."""
@@ -96,7 +97,7 @@ class FileActor:
         elif isinstance(action, RemoveFile):
             diff = f"- {action.path} ({len(before.data)} bytes)"
         else:
-            diff = self._shown(before, after, action.target.partition(":")[2])
+            diff = self._shown(before, after, _path(action))
         return Foresight(changes=changes, diff=diff if changes else "", fingerprint=after.fingerprint)
 
     def do(self, action: Action, before: State) -> State:
@@ -116,7 +117,7 @@ class FileActor:
         try:
             _beside(self._place(action)).unlink(missing_ok=True)
         except OSError as error:
-            raise _refused(action, error) from error
+            raise not_done(_path(action), error) from error
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -125,7 +126,7 @@ class FileActor:
             raise ConflictError(f"{action.target} was changed by somebody else; it is left as it is")
 
     def _place(self, action: Action) -> Path:
-        place = self._tree.place(action.target.partition(":")[2])
+        place = self._tree.place(_path(action))
         # Below another root the tree has followed the links; once more would lead out of it (/proc/PID/root).
         return Path(os.path.realpath(place) if self._whole else place)
 
@@ -187,9 +188,9 @@ class FileActor:
                 place.unlink(missing_ok=True)
                 sync_directory(place.parent)
                 reach()
-                _leave(place, int(state.attributes.get(_MISSING, "0")))
+                leave_directories(place, int(state.attributes.get(_MISSING, "0")))
         except OSError as error:
-            raise _refused(action, error) from error
+            raise not_done(_path(action), error) from error
 
 
 def _fresh() -> dict[str, str]:
@@ -215,10 +216,7 @@ def _xattrs(place: Path) -> dict[str, str]:
 
 
 def _write(place: Path, state: State) -> None:
-    missing = [parent for parent in (place.parent, *place.parent.parents) if not parent.exists()]
-    for parent in reversed(missing):
-        parent.mkdir(mode=0o755)
-        sync_directory(parent.parent)
+    make_directories(place)
     beside = _beside(place)
     try:
         _fill(beside, state)
@@ -226,16 +224,6 @@ def _write(place: Path, state: State) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
-
-
-def _leave(place: Path, missing: int) -> None:
-    """Removes the directories that were not there before, as far as nobody else uses them now."""
-    for parent in place.parents[:missing]:
-        try:
-            parent.rmdir()
-        except OSError:
-            return
-        sync_directory(parent.parent)
 
 
 def _beside(place: Path) -> Path:
@@ -265,11 +253,5 @@ def _belong(handle: int, state: State) -> None:
             os.setxattr(handle, name.removeprefix(_XATTR), b64decode(value))
 
 
-def _refused(action: Action, error: OSError) -> RefusedError:
-    hint = {
-        errno.EACCES: "run kedoctor as root",
-        errno.EPERM: "run kedoctor as root",
-        errno.EROFS: "the file system is mounted read-only",
-        errno.ENOSPC: "the disk is full",
-    }.get(error.errno or 0, "")
-    return RefusedError(f"{action.target.partition(':')[2]}: {error.strerror}; it is as it was", hint=hint)
+def _path(action: Action) -> str:
+    return action.target.partition(":")[2]

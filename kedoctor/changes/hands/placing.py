@@ -6,7 +6,6 @@ ever runs half a program. The old file, if there is one, is kept beside it under
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
@@ -14,21 +13,15 @@ from pathlib import Path
 
 from kedoctor.changes.actions import Action, MoveAside, PlaceFile
 from kedoctor.changes.actors import ConflictError, Foresight, RefusedError, State
-from kedoctor.changes.durable import rename, sync_directory
+from kedoctor.changes.durable import leave_directories, make_directories, rename, sync_directory
 from kedoctor.changes.failpoints import reach
+from kedoctor.changes.hands.refusals import not_done
 
 __all__ = ["MoveActor", "PlaceActor"]
 
 _PIECE = 1 << 20
 _ABSENT, _THERE, _ASIDE = "absent", "there", "aside"
 _MISSING = "missing directories"
-_HINTS = {
-    errno.EACCES: "run kedoctor as root",
-    errno.EPERM: "run kedoctor as root",
-    errno.EROFS: "the file system is mounted read-only",
-    errno.ENOSPC: "the disk is full",
-    errno.ETXTBSY: "the program runs; stop it first",
-}
 
 
 class PlaceActor:
@@ -48,7 +41,7 @@ class PlaceActor:
             attributes = {_MISSING: str(missing)}
             return State(target=action.target, exists=False, fingerprint=_ABSENT, attributes=attributes)
         except OSError as error:
-            raise _refused(wanted.path, error) from error
+            raise not_done(wanted.path, error) from error
         mode = stat.S_IMODE(facts.st_mode)
         return State(
             target=action.target,
@@ -66,7 +59,7 @@ class PlaceActor:
         try:
             size = Path(wanted.source).stat().st_size
         except OSError as error:
-            raise _refused(wanted.source, error) from error
+            raise not_done(wanted.source, error) from error
         lines = [f"+ {wanted.path} ({size} bytes, mode {wanted.mode:04o}) from {wanted.source}"]
         if before.exists:
             old = before.attributes
@@ -81,17 +74,17 @@ class PlaceActor:
         self._must_be(action, before)
         place, beside = Path(wanted.path), _beside(wanted)
         try:
-            _make_parents(place)
+            make_directories(place)
             _copy(wanted, beside)
             if before.exists:
                 _keep(place, _kept(wanted, before))
             rename(beside, place)
         except OSError as error:
             beside.unlink(missing_ok=True)
-            raise _refused(wanted.path, error) from error
+            raise not_done(wanted.path, error) from error
         except RefusedError:
             beside.unlink(missing_ok=True)
-            _leave(place, int(before.attributes.get(_MISSING, "0")))
+            leave_directories(place, int(before.attributes.get(_MISSING, "0")))
             raise
         return self.look(action)
 
@@ -111,9 +104,9 @@ class PlaceActor:
             place.unlink()
             sync_directory(place.parent)
             reach()
-            _leave(place, int(before.attributes.get(_MISSING, "0")))
+            leave_directories(place, int(before.attributes.get(_MISSING, "0")))
         except OSError as error:
-            raise _refused(wanted.path, error) from error
+            raise not_done(wanted.path, error) from error
 
     def tidy(self, action: Action) -> None:
         """Removes the half-written copy that a killed process left."""
@@ -123,7 +116,7 @@ class PlaceActor:
         except NotADirectoryError:
             return
         except OSError as error:
-            raise _refused(str(beside), error) from error
+            raise not_done(str(beside), error) from error
 
     def _must_be(self, action: Action, expected: State) -> None:
         if self.look(action).fingerprint != expected.fingerprint:
@@ -174,7 +167,7 @@ class MoveActor:
             if Path(source).parent != Path(target).parent:
                 sync_directory(Path(source).parent)
         except OSError as error:
-            raise _refused(source, error) from error
+            raise not_done(source, error) from error
 
 
 def _placing(action: Action) -> PlaceFile:
@@ -233,25 +226,3 @@ def _beside(wanted: PlaceFile) -> Path:
     # Always the same name, so that what a killed process left is found again; the lock keeps others away.
     place = Path(wanted.path)
     return place.with_name(f".{place.name}.kedoctor-new")
-
-
-def _make_parents(place: Path) -> None:
-    missing = [parent for parent in (place.parent, *place.parent.parents) if not parent.exists()]
-    for parent in reversed(missing):
-        parent.mkdir(mode=0o755)
-        sync_directory(parent.parent)
-
-
-def _leave(place: Path, missing: int) -> None:
-    """Removes the directories that were not there before, as far as nobody else uses them now."""
-    for parent in place.parents[:missing]:
-        try:
-            parent.rmdir()
-        except OSError:
-            return
-        sync_directory(parent.parent)
-
-
-def _refused(path: str, error: OSError) -> RefusedError:
-    hint = _HINTS.get(error.errno or 0, "")
-    return RefusedError(f"{path}: {error.strerror}; it is as it was", hint=hint)
