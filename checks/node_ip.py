@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedoctor.api import (
     Evidence,
     Finding,
+    Reason,
     Record,
     Risk,
     Side,
@@ -13,6 +14,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    skipped,
     unknown,
 )
 from kedoctor.checks.facts.edge_runtime import EdgeAddresses
@@ -71,6 +73,8 @@ def node_ip(
             subject=node,
             node=node,
         )
+    if isinstance(nodes, Unavailable) and nodes.reason is Reason.NOT_CONFIGURED:
+        return _out_of_view(node, own)
     known = None if isinstance(nodes, Unavailable) else nodes.named(node)
     if isinstance(nodes, Unavailable) or known is None or not known.internal_ip:
         why = str(nodes) if isinstance(nodes, Unavailable) else f"no InternalIP of a Node {node} was seen"
@@ -93,6 +97,18 @@ def node_ip(
             node=node,
         )
     return _differ(config, own, known.internal_ip)
+
+
+def _out_of_view(node: str, own: _Own) -> Finding:
+    """An edge has no kubeconfig as a rule; that is no gap in what can be seen from there."""
+    return skipped(
+        Text(
+            f"{node} announces {own.address} ({own.source}); which address its Node has is judged on the cloud host.",
+            zh=f"{node} 上报 {own.address}（{own.source}）；其 Node 的地址请在云端主机上检查。",
+        ),
+        subject=node,
+        node=node,
+    )
 
 
 def _announced(

@@ -286,6 +286,8 @@ def test_a_node_ip_that_no_interface_has() -> None:
 
 def test_addresses_that_cannot_be_compared() -> None:
     assert address(nodes=NOT_RECORDED).status is Status.UNKNOWN
+    # An edge has no kubeconfig, as a rule.
+    assert address(nodes=Unavailable(Reason.NOT_CONFIGURED, "list nodes")).status is Status.SKIP
     assert address(nodes=EdgeNodes(())).status is Status.UNKNOWN
     assert address(seen=NOT_RECORDED).status is Status.UNKNOWN
     assert config().node_name == "edge1"
