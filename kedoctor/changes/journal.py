@@ -27,7 +27,7 @@ from kedoctor.changes import actions as a
 from kedoctor.changes import durable
 from kedoctor.changes.actors import State
 from kedoctor.errors import ChangeError
-from kedoctor.records import Record, RecordError, decode, encode
+from kedoctor.records import Record, RecordError, decode, encode, replace
 
 __all__ = [
     "AnyAction",
@@ -89,7 +89,7 @@ class Event(StrEnum):
 
 
 class Manifest(Record, frozen=True, kw_only=True):
-    """What an entry is about."""
+    """What an entry is about. ``number`` says in which order entries were made, whatever the clock did meanwhile."""
 
     id: str
     started: datetime
@@ -100,6 +100,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     before: tuple[State, ...]
     diffs: tuple[str, ...]
     subjects: tuple[str, ...] = ()  # what each of the codes was about
+    number: int = 0
 
 
 class Step(Record, frozen=True):
@@ -202,6 +203,8 @@ class Journal:
             JournalError: it could not be written; nothing was touched.
         """
         place = self.directory / f"{manifest.id}.{Phase.NEW.value}"
+        last = max((entry.manifest.number for entry in self.entries()), default=0)
+        manifest = replace(manifest, number=last + 1)
         try:
             place.mkdir(mode=0o700, parents=True)
             durable.replace_file(place / "plan.json", encode(manifest), mode=0o600)
@@ -218,8 +221,8 @@ class Journal:
     def entries(self) -> list[Entry]:
         """All entries that can be read, oldest first."""
         found = [entry for place in self._places() if isinstance(entry := self._read(place), Entry)]
-        # Several may be of one second, which is as far as their names go.
-        return sorted(found, key=lambda entry: (entry.manifest.started, entry.id))
+        # By number: an edge's clock is set by years when it finds its time server, and steps back by seconds afterwards.
+        return sorted(found, key=lambda entry: (entry.manifest.number, entry.manifest.started, entry.id))
 
     def broken(self) -> list[JournalError]:
         """What is wrong with the entries that cannot be read."""

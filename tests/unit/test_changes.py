@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import toyhands
 from kedoctor.changes.actions import EditYaml, RestartUnit, WriteFile, YamlChange
 from kedoctor.changes.actors import ConflictError, RefusedError
 from kedoctor.changes.carrying import carry_out, prepare, recover, take_back
-from kedoctor.changes.journal import Entry, Journal, JournalError, Phase
+from kedoctor.changes.journal import Entry, Journal, JournalError, Manifest, Phase
 from kedoctor.changes.lock import LockedError, hold
 from kedoctor.changes.plan import Plan, PlanConflictError, merge
 from kedoctor.changes.signals import deferred
@@ -173,6 +174,21 @@ def test_an_edit_while_the_repair_was_shown_stops_it(tmp_path: Path) -> None:
             Journal(tmp_path / "j"), hands, prepared, codes=[], command="", stop=stop, tell=lambda _: None
         )
     assert _shape(root) == before
+
+
+def test_a_clock_that_steps_back_does_not_turn_the_order_of_changes_round(tmp_path: Path) -> None:
+    journal, moment = Journal(tmp_path / "journal"), datetime(2026, 11, 25, tzinfo=UTC)
+    for name, started in (
+        ("b", moment),
+        ("a", moment - timedelta(seconds=2)),
+        ("c", moment.replace(year=1970)),
+    ):
+        journal.begin(
+            Manifest(
+                id=name, started=started, command="", codes=(), actions=(), foreseen=(), before=(), diffs=()
+            )
+        )
+    assert [entry.id for entry in journal.entries()] == ["b", "a", "c"]
 
 
 def test_a_damaged_journal_is_named_and_does_not_hide_the_others(tmp_path: Path) -> None:
