@@ -178,10 +178,9 @@ def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
 
 def standing_on(entry: Entry, entries: Sequence[Entry], actors: Actors) -> tuple[Entry, RunProgram] | None:
     """A later entry whose foreign program has left something that may rest on what ``entry`` did; the latest one."""
-    since = entry.manifest.started
-    later = [
-        one for one in entries if one.manifest.started > since and one.phase in (Phase.DONE, Phase.ATTENTION)
-    ]
+    names = [one.id for one in entries]
+    after = entries[names.index(entry.id) + 1 :]
+    later = [one for one in after if one.phase in (Phase.DONE, Phase.ATTENTION)]
     for one in reversed(later):
         for action, progress in zip(one.manifest.actions, one.progress(), strict=True):
             if not isinstance(action, RunProgram) or progress.started is None or not action.leaves:
@@ -296,4 +295,14 @@ def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
     for entry in reversed(left):
         with suppress(StandsError):
             take_back(entry, actors, tell=tell)
+            # What a foreign program set going may show only later: whether it stands is looked at when it matters.
+            if _program_begun(entry):
+                entry.become(Phase.DONE)
     return left
+
+
+def _program_begun(entry: Entry) -> bool:
+    return any(
+        isinstance(action, RunProgram) and progress.started is not None
+        for action, progress in zip(entry.manifest.actions, entry.progress(), strict=True)
+    )
