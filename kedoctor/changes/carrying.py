@@ -285,7 +285,8 @@ def _keep(entry: Entry, index: int, progress: Progress) -> Path:
 def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
     """Takes back what an interrupted kedoctor left open. Doing it twice changes nothing more.
 
-    Where a foreign program had taken over, what it has done stays, and the entry counts as done.
+    Where a foreign program was begun, what it has done stays, and the entry counts as done: what it set going may
+    show only later, so whether it has taken over is looked at when somebody wants to go back.
 
     Raises:
         ChangeError: something could not be taken back; its entry is kept and marked for attention.

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import toyhands
 
-from kedoctor.changes.actions import EditYaml, RestartUnit, WriteFile, YamlChange
-from kedoctor.changes.actors import ConflictError, RefusedError
-from kedoctor.changes.carrying import carry_out, prepare, recover, take_back
-from kedoctor.changes.journal import Entry, Journal, JournalError, Manifest, Phase
+from kedoctor.changes.actions import EditYaml, RestartUnit, RunProgram, WriteFile, YamlChange
+from kedoctor.changes.actors import Actors, ConflictError, RefusedError
+from kedoctor.changes.carrying import StandsError, carry_out, prepare, recover, take_back
+from kedoctor.changes.hands.programs import ProgramActor
+from kedoctor.changes.journal import Entry, Event, Journal, JournalError, Manifest, Phase
 from kedoctor.changes.lock import LockedError, hold
 from kedoctor.changes.plan import Plan, PlanConflictError, merge
 from kedoctor.changes.signals import deferred
@@ -189,6 +190,36 @@ def test_a_clock_that_steps_back_does_not_turn_the_order_of_changes_round(tmp_pa
             )
         )
     assert [entry.id for entry in journal.entries()] == ["b", "a", "c"]
+
+
+def test_what_an_interrupted_program_set_going_is_looked_at_when_it_matters(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    program = RunProgram("/bin/true", (), (str(left),), Text("remove it", zh="删除它"))
+    actors, journal = Actors({RunProgram: ProgramActor()}), Journal(tmp_path / "journal")
+    for shows_later in (False, True):
+        prepared = prepare(actors, [program])
+        entry = journal.begin(
+            Manifest(
+                id=f"run-{shows_later}",
+                started=datetime.now(UTC),
+                command="",
+                codes=(),
+                actions=(program,),
+                foreseen=("",),
+                before=prepared.before,
+                diffs=("",),
+            )
+        )
+        entry.note(Event.START, 0, prepared.before[0])  # and here kedoctor is killed
+        (recovered,) = recover(journal, actors, tell=lambda _: None)
+        assert recovered.phase is Phase.DONE
+        if not shows_later:
+            take_back(recovered, actors, tell=lambda _: None)
+            assert recovered.phase is Phase.UNDONE
+            continue
+        left.write_text("it is there now", encoding="utf-8")
+        with pytest.raises(StandsError):
+            take_back(recovered, actors, tell=lambda _: None)
 
 
 def test_a_damaged_journal_is_named_and_does_not_hide_the_others(tmp_path: Path) -> None:
