@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Presentation
-from kedoctor.base.records import encode_pretty
-from kedoctor.model.report import Report
+from kedoctor.api import Presentation, encode_pretty
+from kedoctor.api.report import Report
 
 __all__ = ["render"]
 

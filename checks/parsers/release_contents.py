@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from kedoctor.api import Text
-from kedoctor.yaml.document import load
+from kedoctor.api.yaml import load
 
 __all__ = [
     "ARCHITECTURES",

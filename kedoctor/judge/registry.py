@@ -262,8 +262,8 @@ class Registry:
             )
         if not _SLUG.match(check.slug) or check.slug in {node.check.slug for node in self.checks.values()}:
             raise DeclarationError(f"the slug {check.slug!r} is malformed or taken")
-        if not (check.title.en and check.title.zh):
-            raise DeclarationError("the title lacks a language")
+        if not check.title.en:
+            raise DeclarationError("the title is empty")
         parameters = _parameters(function)
         for parameter in parameters:
             self._judge_parameter(check, parameter)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.records import Record, replace
@@ -39,7 +39,8 @@ __all__ = [
     "risk_rank",
 ]
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+Planned = TypeVar("Planned", bound="Plan | NoPlan")
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -96,14 +97,16 @@ class Remedy:
     touches: tuple[Touch, ...] = ()
 
 
-def remedy(*codes: str, touches: tuple[Touch, ...] = ()) -> Callable[[F], F]:
+def remedy(
+    *codes: str, touches: tuple[Touch, ...] = ()
+) -> Callable[[Callable[P, Planned]], Callable[P, Planned]]:
     """Declares a function as the remedy of these checks; it gets the failing ``Verdict`` and facts by type.
 
     ``touches`` are all objects of the cluster that its plans may change; from them ``kedoctor rbac --fix`` knows which
     rights they need.
     """
 
-    def declare(plan: F) -> F:
+    def declare(plan: Callable[P, Planned]) -> Callable[P, Planned]:
         plan.__kedoctor_remedy__ = Remedy(codes, plan, touches)  # type: ignore[attr-defined]
         return plan
 

@@ -13,7 +13,9 @@ from difflib import unified_diff
 
 from kedoctor.base.records import Record, decode, encode
 from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
-from kedoctor.changes.actors.nat_rules import (
+from kedoctor.changes.actors.nat_tables import NatTables
+from kedoctor.model.actions import Action, EnsureChain, RemoveRule
+from kedoctor.model.nat_rules import (
     BUILT_IN,
     Chains,
     NatEdit,
@@ -22,8 +24,6 @@ from kedoctor.changes.actors.nat_rules import (
     place_in,
     target_of,
 )
-from kedoctor.changes.actors.nat_tables import NatTables
-from kedoctor.model.actions import Action, EnsureChain, RemoveRule
 
 __all__ = ["ChainActor", "RuleActor"]
 

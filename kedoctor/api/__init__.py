@@ -1,4 +1,9 @@
-"""The public interface for plugins: everything a fact, a check or a report needs, and nothing else."""
+"""The public interface for plugins: everything a fact, a check, a remedy or a report needs, and nothing else.
+
+What few need stands in modules of its own: :mod:`kedoctor.api.certificates` (X.509), :mod:`kedoctor.api.yaml` (YAML
+with lines), :mod:`kedoctor.api.report` (the report document, for formats) and :mod:`kedoctor.api.changes` (how a new
+kind of action is carried out).
+"""
 
 from __future__ import annotations
 
@@ -68,6 +73,7 @@ from kedoctor.model.findings import (
 )
 from kedoctor.model.gate import GATE_PODS, GatePod, GateRecipe, PodOrder
 from kedoctor.model.image_references import canonical
+from kedoctor.model.nat_persistence import persistence
 from kedoctor.model.objects import EXAMPLE, Fields, Object
 from kedoctor.model.observations import (
     AccessReview,
@@ -265,6 +271,7 @@ __all__ = [
     "flattened",
     "hookimpl",
     "passed",
+    "persistence",
     "remedy",
     "repair_command",
     "replace",

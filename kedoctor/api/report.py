@@ -1,0 +1,54 @@
+"""The report document, for report formats: the records of one run, from the whole down to a hint.
+
+``kedoctor schema`` prints its JSON Schema; :class:`Report` is what a format's ``render`` gets.
+"""
+
+from __future__ import annotations
+
+from kedoctor.model.report import (
+    SCHEMA_VERSION,
+    Acceptance,
+    AcceptedEntry,
+    BaselineSeen,
+    Capability,
+    Cause,
+    Cell,
+    Change,
+    EntryState,
+    Fix,
+    Hint,
+    HopTitle,
+    HostSeen,
+    Missing,
+    Redaction,
+    Report,
+    Run,
+    Site,
+    Tool,
+    Translation,
+    Verdict,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Acceptance",
+    "AcceptedEntry",
+    "BaselineSeen",
+    "Capability",
+    "Cause",
+    "Cell",
+    "Change",
+    "EntryState",
+    "Fix",
+    "Hint",
+    "HopTitle",
+    "HostSeen",
+    "Missing",
+    "Redaction",
+    "Report",
+    "Run",
+    "Site",
+    "Tool",
+    "Translation",
+    "Verdict",
+]
