@@ -15,7 +15,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, FakeService, GateRecipe, Procedure, Symptom, Trace, hookimpl
+from kedoctor.api import (
+    DataPath,
+    Explanation,
+    FakeService,
+    GateRecipe,
+    OfflineKnowledge,
+    Procedure,
+    Symptom,
+    Trace,
+    hookimpl,
+)
 from kedoctor.checks.evidence_rules import kedoctor_evidence
 from kedoctor.checks.roles import kedoctor_sides
 
@@ -26,6 +36,7 @@ __all__ = [
     "kedoctor_explain",
     "kedoctor_facts",
     "kedoctor_gate",
+    "kedoctor_offline",
     "kedoctor_page",
     "kedoctor_paths",
     "kedoctor_procedures",
@@ -157,6 +168,14 @@ def kedoctor_gate() -> GateRecipe:
     from kedoctor.checks.gate.pod import RECIPE  # noqa: PLC0415  as above
 
     return RECIPE
+
+
+@hookimpl
+def kedoctor_offline() -> OfflineKnowledge:
+    """Images, programs and manifests of an offline bundle, and how it is judged."""
+    from kedoctor.checks.offline.knowledge import OFFLINE  # noqa: PLC0415  as above
+
+    return OFFLINE
 
 
 @hookimpl

@@ -17,13 +17,16 @@ from typing import Any
 import pluggy
 
 from kedoctor import hookspecs
+from kedoctor.base.code_places import at
 from kedoctor.judge.registry import Refusal, Registry
+from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
 from kedoctor.model.explanations import Explanation
 from kedoctor.model.fake_services import FakeService
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
+from kedoctor.model.release_contents import OfflineKnowledge
 from kedoctor.model.report_format import ReportFormat
 from kedoctor.model.traces import Trace
 
@@ -87,7 +90,7 @@ class Plugins:
     def _drop(self, name: str, plugin: object, error: Exception) -> None:
         if self._manager.is_registered(plugin):
             self._manager.unregister(plugin)
-        self.refuse(name, "everything", f"{type(error).__name__}: {error}")
+        self.refuse(name, "everything", f"{type(error).__name__}: {error}{at(error)}")
 
     def paths(self) -> list[DataPath]:
         """The data paths, the first plugin's first."""
@@ -157,6 +160,30 @@ class Plugins:
         """What can play services in a sandbox."""
         return [one for standins in self._manager.hook.kedoctor_standins() for one in standins]
 
+    def offline(self) -> OfflineKnowledge | None:
+        """What belongs into an offline bundle; ``None`` if no plugin knows."""
+        knowledge: OfflineKnowledge | None = self._manager.hook.kedoctor_offline()
+        return knowledge
+
+    def actions(self) -> list[ActionKind]:
+        """The kinds of action: the built-in ones, then those of plugins; of two with one name the first counts."""
+        from kedoctor.changes.actors import built_in  # noqa: PLC0415  only where something may be changed
+
+        found, taken = [], set[str]()
+        brought = [kind for kinds in reversed(self._manager.hook.kedoctor_actions()) for kind in kinds]
+        for kind in [*built_in(), *brought]:
+            names = {action.__name__ for action in kind.actions}
+            if names & taken:
+                self.refuse(
+                    ", ".join(sorted({action.__module__ for action in kind.actions})),
+                    f"the kind of action {', '.join(sorted(names & taken))}",
+                    "there is one of that name already",
+                )
+                continue
+            taken |= names
+            found.append(kind)
+        return found
+
     def gate(self) -> GateRecipe | None:
         """How a gate proves that things work; ``None`` if no plugin knows."""
         recipe: GateRecipe | None = self._manager.hook.kedoctor_gate()
@@ -180,7 +207,7 @@ def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
             module = entry.load()
         except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
             plugins.refuse(
-                entry.name, "everything", f"it cannot be imported: {type(error).__name__}: {error}"
+                entry.name, "everything", f"it cannot be imported: {type(error).__name__}: {error}{at(error)}"
             )
             continue
         plugins.register(entry.name, module)
@@ -229,6 +256,8 @@ def _load_file(plugins: Plugins, path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
         del sys.modules[name]
-        plugins.refuse(str(path), "everything", f"it cannot be imported: {type(error).__name__}: {error}")
+        plugins.refuse(
+            str(path), "everything", f"it cannot be imported: {type(error).__name__}: {error}{at(error)}"
+        )
         return
     plugins.register(str(path), module)

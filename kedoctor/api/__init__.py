@@ -7,6 +7,7 @@ kind of action is carried out).
 
 from __future__ import annotations
 
+from kedoctor.base.plain import plain
 from kedoctor.base.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
 from kedoctor.base.text import Text
 from kedoctor.hookspecs import hookimpl
@@ -61,6 +62,7 @@ from kedoctor.model.fake_services import (
     StateChange,
 )
 from kedoctor.model.findings import (
+    STATUSES,
     Certainty,
     Evidence,
     Finding,
@@ -72,7 +74,7 @@ from kedoctor.model.findings import (
     warned,
 )
 from kedoctor.model.gate import GATE_PODS, GatePod, GateRecipe, PodOrder
-from kedoctor.model.image_references import canonical
+from kedoctor.model.image_references import archive_name, canonical
 from kedoctor.model.nat_persistence import persistence
 from kedoctor.model.objects import EXAMPLE, Fields, Object
 from kedoctor.model.observations import (
@@ -124,6 +126,14 @@ from kedoctor.model.offline_bundle import (
 from kedoctor.model.plans import NoPlan, Plan, Touch, remedy
 from kedoctor.model.ports import Clock, Cluster, Host, Wire
 from kedoctor.model.procedures import Kind, Parameter, Procedure
+from kedoctor.model.release_contents import (
+    Judgement,
+    NeededImage,
+    NeededProgram,
+    OfflineKnowledge,
+    Shortcoming,
+    VersionSet,
+)
 from kedoctor.model.report import Verdict
 from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.model.settings import (
@@ -139,6 +149,7 @@ from kedoctor.model.traces import StepResult, StepState, Trace, TraceTarget, ste
 __all__ = [
     "EXAMPLE",
     "GATE_PODS",
+    "STATUSES",
     "WITHHELD",
     "AccessReview",
     "Action",
@@ -189,15 +200,19 @@ __all__ = [
     "InChinese",
     "InterfaceAddress",
     "IssueCertificates",
+    "Judgement",
     "KeptDocument",
     "Kind",
     "LogText",
     "MoveAside",
+    "NeededImage",
+    "NeededProgram",
     "NoPlan",
     "Note",
     "Now",
     "Object",
     "OfflineBundle",
+    "OfflineKnowledge",
     "OfflineProblem",
     "OfflineProblemKind",
     "Parameter",
@@ -234,6 +249,7 @@ __all__ = [
     "Secret",
     "Setting",
     "SettingsDocument",
+    "Shortcoming",
     "Side",
     "Socket",
     "Sockets",
@@ -256,9 +272,11 @@ __all__ = [
     "Unavailable",
     "Unit",
     "Verdict",
+    "VersionSet",
     "Wire",
     "WriteFile",
     "YamlChange",
+    "archive_name",
     "canonical",
     "check",
     "decode",
@@ -272,6 +290,7 @@ __all__ = [
     "hookimpl",
     "passed",
     "persistence",
+    "plain",
     "remedy",
     "repair_command",
     "replace",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kedoctor.model.report import (
     SCHEMA_VERSION,
+    STATES,
     Acceptance,
     AcceptedEntry,
     BaselineSeen,
@@ -27,10 +28,13 @@ from kedoctor.model.report import (
     Tool,
     Translation,
     Verdict,
+    hidden,
+    site_state,
 )
 
 __all__ = [
     "SCHEMA_VERSION",
+    "STATES",
     "Acceptance",
     "AcceptedEntry",
     "BaselineSeen",
@@ -51,4 +55,6 @@ __all__ = [
     "Tool",
     "Translation",
     "Verdict",
+    "hidden",
+    "site_state",
 ]

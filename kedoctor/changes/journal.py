@@ -18,19 +18,22 @@ from __future__ import annotations
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Union
 
 from kedoctor.base import atomic_files
 from kedoctor.base.errors import ChangeError
-from kedoctor.base.records import Record, RecordError, decode, encode, replace
-from kedoctor.changes.actor import State
-from kedoctor.model import actions as a
+from kedoctor.base.records import Record, RecordError, decode, encode, reader, replace
+from kedoctor.changes.actors import built_in
+from kedoctor.model.actions import Action
+from kedoctor.model.actors import ActionKind, State
 
 __all__ = [
-    "AnyAction",
     "Event",
     "Journal",
     "JournalEntry",
@@ -41,28 +44,6 @@ __all__ = [
     "Progress",
     "new_id",
 ]
-
-AnyAction = (
-    a.EditYaml
-    | a.WriteFile
-    | a.RemoveFile
-    | a.ChangeMode
-    | a.ControlUnit
-    | a.RestartUnit
-    | a.RestartPods
-    | a.EnsureChain
-    | a.RemoveRule
-    | a.EditObjectYaml
-    | a.PatchObject
-    | a.ApplyObject
-    | a.DeleteObject
-    | a.ImportImage
-    | a.IssueCertificates
-    | a.PlaceFile
-    | a.MoveAside
-    | a.RunProgram
-)
-"""Every kind of action, so that a journal can be read back."""
 
 
 class JournalError(ChangeError):
@@ -95,12 +76,22 @@ class JournalManifest(Record, frozen=True, kw_only=True):
     started: datetime
     command: str
     codes: tuple[str, ...]
-    actions: tuple[AnyAction, ...]
+    actions: tuple[Action, ...]
     previewed: tuple[str, ...]  # the fingerprints that actions were going to leave; empty: unpredictable
     before: tuple[State, ...]
     diffs: tuple[str, ...]
     subjects: tuple[str, ...] = ()  # what each of the codes was about
     number: int = 0
+
+
+class _WrittenAction(Record, frozen=True):
+    act: str
+
+
+class _Written(Record, frozen=True):
+    """As much of a manifest as can be read without knowing its actions."""
+
+    actions: tuple[_WrittenAction, ...]
 
 
 class JournalStep(Record, frozen=True):
@@ -191,10 +182,11 @@ class JournalEntry:
 
 
 class Journal:
-    """All entries of a host."""
+    """All entries of a host. ``kinds`` are the kinds of action that entries may hold; the built-in ones if not given."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kinds: Iterable[ActionKind] | None = None) -> None:
         self.directory = directory
+        self._kinds = kinds
 
     def begin(self, manifest: JournalManifest) -> JournalEntry:
         """A new entry, on disk in whole before this returns.
@@ -258,9 +250,33 @@ class Journal:
 
     def _read(self, place: Path) -> JournalEntry | JournalError:
         try:
-            return JournalEntry(place, decode((place / "plan.json").read_bytes(), JournalManifest))
-        except (OSError, RecordError) as error:
+            data = (place / "plan.json").read_bytes()
+            return JournalEntry(place, self._decode(data))
+        except OSError as error:
             return JournalError(f"the journal entry {place} cannot be read: {error}")
+        except RecordError as error:
+            unknown = self._unknown(data)
+            why = f"no plugin here brings the kind of action {unknown}" if unknown else str(error)
+            return JournalError(f"the journal entry {place} cannot be read: {why}")
+
+    @cached_property
+    def _actions(self) -> dict[str, type[Action]]:
+        kinds = built_in() if self._kinds is None else self._kinds
+        return {action.__name__: action for kind in kinds for action in kind.actions}
+
+    @cached_property
+    def _decode(self) -> Callable[[bytes], JournalManifest]:
+        # A union and a tuple of it, of what is known only now.
+        known: Any = Union.__getitem__(tuple(self._actions.values()))
+        actions: Any = tuple.__class_getitem__((known, ...))
+        return reader(JournalManifest, {"actions": actions})
+
+    def _unknown(self, data: bytes) -> str:
+        """The first kind of action in an entry that nobody brings; empty: that is not what is wrong with it."""
+        with suppress(RecordError):
+            written = decode(data, _Written).actions
+            return next((one.act for one in written if one.act not in self._actions), "")
+        return ""
 
 
 def new_id() -> str:

@@ -6,9 +6,8 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.model.report import Report
+from kedoctor.model.report import Report, site_state
 from kedoctor.report import run_store
-from kedoctor.reports import wording
 
 __all__ = ["command"]
 
@@ -34,4 +33,4 @@ def _found(report: Report, language: str) -> str:
     causes = ", ".join(dict.fromkeys(cause.code for cause in report.causes))
     if causes:
         return causes
-    return (_FINE if wording.state(report) == "pass" else _UNSEEN).in_language(language)
+    return (_FINE if site_state(report) == "pass" else _UNSEEN).in_language(language)

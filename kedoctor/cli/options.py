@@ -23,7 +23,6 @@ from kedoctor.plugins import Plugins
 from kedoctor.run.site import LiveOptions, SiteSession, bundled_site, live_site
 
 __all__ = [
-    "also_options",
     "counting_options",
     "deliver",
     "duration",
@@ -86,19 +85,6 @@ def output_options(function: F) -> F:
         help="terminal, json, html …; kedoctor list --formats shows all.",
     )(function)
     return language_option(function)
-
-
-ALSO = ("junit", "sarif", "markdown")
-
-
-def also_options(function: F) -> F:
-    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`deliver`."""
-    for name in reversed(ALSO):
-        path = click.Path(dir_okay=False, path_type=Path)
-        function = click.option(
-            f"--{name}", metavar="FILE", type=path, help=f"Also write the report as {name} to this file."
-        )(function)
-    return function
 
 
 def deliver(

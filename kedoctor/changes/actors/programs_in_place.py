@@ -13,11 +13,11 @@ from pathlib import Path
 
 from kedoctor.base.atomic_files import leave_directories, make_directories, rename, sync_directory
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.os_errors import not_done
 from kedoctor.model.actions import Action, MoveAside, PlaceFile
+from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 
-__all__ = ["MoveActor", "PlaceActor"]
+__all__ = ["KINDS", "MoveActor", "PlaceActor"]
 
 _PIECE = 1 << 20
 _ABSENT, _THERE, _ASIDE = "absent", "there", "aside"
@@ -226,3 +226,9 @@ def _beside(wanted: PlaceFile) -> Path:
     # Always the same name, so that what a killed process left is found again; the lock keeps others away.
     place = Path(wanted.path)
     return place.with_name(f".{place.name}.kedoctor-new")
+
+
+KINDS = (
+    ActionKind((PlaceFile,), lambda place: PlaceActor() if place.is_host else None),
+    ActionKind((MoveAside,), lambda place: MoveActor() if place.is_host else None),
+)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kedoctor.base.atomic_files import sync_directory
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import RefusedError
 from kedoctor.model.actions import TemporaryFile
+from kedoctor.model.actors import RefusedError
 from kedoctor.observe.live.files import FileTree
 
 __all__ = ["TemporaryFiles"]

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedoctor.base.records import replace
-from kedoctor.changes.actor import ConflictError
 from kedoctor.changes.actors.nat import RuleActor
 from kedoctor.changes.actors.nat_tables import NatTables
 from kedoctor.model.actions import ControlUnit, EnsureChain, RemoveRule, WriteFile
+from kedoctor.model.actors import ConflictError
 from kedoctor.model.nat_persistence import persistence
 from kedoctor.model.nat_rules import (
     Chains,

@@ -30,7 +30,7 @@ HOMES = {
     "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),
     "psutil": ("kedoctor.observe.live.processes",),
     "pytest": ("kedoctor.pytest_plugin",),
-    "rich": ("kedoctor.reports.screen",),
+    "rich": ("kedoctor.base.screen",),
     "ruamel": ("kedoctor.yaml.document",),
     "websocket": ("kedoctor.observe.live.pod_streams",),
 }
@@ -80,7 +80,7 @@ def test_the_layers_name_every_room_of_the_engine() -> None:
     layered = {room for layer in layers["layers"] for room in layer.split(" | ")}
     there = {".".join(module.split(".")[:2]) for module, _ in _modules() if "." in module}
     assert layered == there - {"kedoctor.checks", "kedoctor.reports"}
-    assert set(engine["source_modules"]) == layered - {"kedoctor.cli", "kedoctor.__main__"}
+    assert set(engine["source_modules"]) == layered
 
 
 def test_the_contracts_of_checks_and_reports_name_every_other_room() -> None:
