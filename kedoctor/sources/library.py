@@ -133,7 +133,8 @@ class Library:
         title = heading.title if heading else document.headings[0].title
         lines = document.lines[first:end]
         if citation.items:
-            first, title, lines = _items(document, citation, (first, end), title)
+            span = (first, heading.own_end if heading else end)
+            first, title, lines = _items(document, citation, span, title)
         reference = Reference(
             citation=str(citation), title=title, file=str(document.path), line=first + 1, url=""
         )

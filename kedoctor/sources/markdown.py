@@ -14,16 +14,20 @@ _NUMBERED = re.compile(r"(\d+(?:\.\d+)*)\.?\s+(.*)")
 _LISTED = re.compile(r"(\d+)\. ")
 _CELL = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_CODE = re.compile(r"(`[^`]*`)")
+_CODE = re.compile(r"`[^`]*`")
+_PUT_BY = re.compile("\0(\\d+)\0")
 _STARS = re.compile(r"\*\*(.+?)\*\*|(?<!\*)\*(?!\s)([^*]+?)(?<!\s)\*(?!\*)")
 _SHORTEST_NAME = 4
 
 
 class Heading:
-    """A heading and the lines under it (from 0, ``end`` excluded); ``number`` is empty where it has none."""
+    """A heading and the lines under it, from 0; ``number`` is empty where it has none.
+
+    ``end`` is the line after its section, ``own_end`` the line after what stands before its first subsection.
+    """
 
     def __init__(self, level: int, text: str, line: int) -> None:
-        self.level, self.line, self.end = level, line, 0
+        self.level, self.line, self.end, self.own_end = level, line, 0, 0
         numbered = _NUMBERED.fullmatch(text)
         self.number = numbered[1] if numbered else ""
         self.title = plain(numbered[2] if numbered else text)
@@ -63,6 +67,7 @@ class Document:
         for place, heading in enumerate(found):
             later = (other.line for other in found[place + 1 :] if other.level <= heading.level)
             heading.end = next(later, len(self.lines))
+            heading.own_end = found[place + 1].line if place + 1 < len(found) else len(self.lines)
         return found
 
     def rows(self, first: int, end: int) -> Iterator[tuple[str, int, int]]:
@@ -89,7 +94,12 @@ def cells(row: str) -> list[str]:
 
 def plain(text: str) -> str:
     """A line without bold, italics and link targets; what stands in backticks is left as it is."""
-    parts = _CODE.split(text)
-    for place in range(0, len(parts), 2):
-        parts[place] = _LINK.sub(r"\1", parts[place])
-    return _STARS.sub(lambda found: found[1] or found[2], "".join(parts))
+    code: list[str] = []
+
+    def put_by(found: re.Match[str]) -> str:
+        code.append(found[0])
+        return f"\0{len(code) - 1}\0"
+
+    marked = _LINK.sub(r"\1", _CODE.sub(put_by, text))
+    bare = _STARS.sub(lambda found: found[1] or found[2], marked)
+    return _PUT_BY.sub(lambda found: code[int(found[1])], bare)

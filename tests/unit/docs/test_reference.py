@@ -41,7 +41,9 @@ def _library() -> Library:
 
 
 def _texts() -> list[tuple[str, str]]:
-    listed = subprocess.run(["git", "ls-files", "-z", *ROOMS], cwd=ROOT, capture_output=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", *ROOMS], cwd=ROOT, capture_output=True, check=True
+    ).stdout
     paths = (ROOT / name for name in listed.decode().split("\0") if name)
     return [
         (str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
@@ -96,7 +98,10 @@ def test_every_reference_of_a_check_can_be_opened() -> None:
             assert found, (code, text)
             assert not _library().unread(text), (code, text)
             for one in found:
-                assert one.url.startswith("https://") or (Path(one.file).is_file() and one.line > 0), (code, one)
+                assert one.url.startswith("https://") or (Path(one.file).is_file() and one.line > 0), (
+                    code,
+                    one,
+                )
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -131,7 +136,9 @@ def _places(text: str) -> frozenset[str]:
 def test_every_section_has_an_anchor_of_its_own(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     numbered = [
-        (place, found[1]) for place, line in enumerate(lines) if (found := re.match(r"#{2,4} (\d+(?:\.\d+)*)", line))
+        (place, found[1])
+        for place, line in enumerate(lines)
+        if (found := re.match(r"#{2,4} (\d+(?:\.\d+)*)", line))
     ]
     for place, number in numbered:
         anchor = f'<a id="s{number.replace(".", "-")}"></a>'
