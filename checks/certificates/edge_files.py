@@ -218,7 +218,7 @@ def _pair(config: EdgecoreConfig, files: EdgeCertificates, certificate: Certific
     references=(
         "facts.md §4.3",
         "facts.md §10 (28)",
-        "testbed.md f1",
+        "testbed.md case f1",
         "edge/pkg/edgehub/certificate/certmanager.go",
     ),
 )

@@ -61,7 +61,7 @@ _RESTART = (
         "facts.md §4.1",
         "facts.md §4.3",
         "facts.md §10 (33)",
-        "testbed.md k",
+        "testbed.md case k",
         "pkg/security/token/token.go",
     ),
 )

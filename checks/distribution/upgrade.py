@@ -1,7 +1,7 @@
 """Before and between the steps of an upgrade: a backup of the settings, and the streams of edges that have a new version.
 
 An upgrade is under way where cloudcore and edges, or edges among themselves, run different versions of KubeEdge. Where
-all are the same nothing says that one is near, so a missing backup is no fault there (R146-R150).
+all are the same nothing says that one is near, so a missing backup is no fault there (requirements.md R146-R150).
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from kedoctor.sources.library import Reference, Section
+from kedoctor.base.text import Text
+from kedoctor.model.references import Reference, Section
 from kedoctor.sources.markdown import cells, plain
-from kedoctor.text import Text
 
 __all__ = ["listed", "shown"]
 
@@ -51,7 +51,7 @@ def listed(references: list[Reference], language: str) -> Iterator[str]:
             yield f"{one.citation:{width}}  {one.title}"
     for one in references:
         if not one.file:
-            yield one.url
+            yield one.url or one.citation
     first = next((one for one in references if one.file), None)
     if first is not None:
         yield ""

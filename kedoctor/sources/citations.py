@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from kedoctor.records import Record
+from kedoctor.base.records import Record
 
 __all__ = ["Citation", "citations_in", "unwrapped"]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from pathlib import Path
 
-from kedoctor.records import Record
+from kedoctor.model.references import Reference, Section, Shelf
 from kedoctor.sources.citations import Citation, citations_in, unwrapped
 from kedoctor.sources.markdown import Document, Heading, cells, plain
 
-__all__ = ["CitationError", "Library", "Reference", "Section", "Shelf"]
+__all__ = ["CitationError", "Library"]
 
 _URL = re.compile(r"https?://[^\s,;)]+")
 _FILE = re.compile(r"`?([\w./-]*[\w/-])(?::(\d+)(?:-(\d+))?)?`?")
@@ -20,44 +19,6 @@ _LONGEST_TITLE = 90
 
 class CitationError(ValueError):
     """A citation that leads nowhere; the message says what is missing."""
-
-
-class Shelf(Record, frozen=True, kw_only=True):
-    """What one plugin's checks rest on.
-
-    ``documents`` are Markdown files, cited by their names. ``upstream`` are the repositories of the programs that are
-    judged: the name that stands before a path (``Name: path/of/file.go``) and the address, with its tag, that the path
-    is added to. A path without a name in a document belongs to the first of them.
-    """
-
-    documents: tuple[Path, ...] = ()
-    upstream: Mapping[str, str] = {}
-
-
-class Reference(Record, frozen=True, kw_only=True):
-    """Something that a text refers to and that can be opened.
-
-    Of a section: its title, the file here and the line in it (from 1). Of anything else only ``url``.
-    """
-
-    citation: str
-    title: str = ""
-    file: str = ""
-    line: int = 0
-    url: str = ""
-
-
-class Section(Record, frozen=True, kw_only=True):
-    """What a citation names: ``text`` is its Markdown, of a table's rows with the table's head.
-
-    ``sections`` are the citations and titles of the document's sections where a whole document is cited.
-    ``paths`` is where the paths without a name in it are files of, or empty.
-    """
-
-    reference: Reference
-    text: str
-    sections: tuple[tuple[str, str], ...] = ()
-    paths: str = ""
 
 
 class Library:
@@ -102,9 +63,22 @@ class Library:
         Raises:
             CitationError: one of the sections does not exist.
         """
+        return self._references(text, self.section)
+
+    def resolved(self, texts: Iterable[str]) -> list[Reference]:
+        """What several texts refer to, such as the ``references`` of a check; what is not found has no file and no url."""
+        return list(dict.fromkeys(one for text in texts for one in self._references(text, self._if_there)))
+
+    def _if_there(self, citation: Citation) -> Section:
+        try:
+            return self.section(citation)
+        except CitationError:
+            return Section(reference=Reference(citation=str(citation)), text="")
+
+    def _references(self, text: str, section: Callable[[Citation], Section]) -> list[Reference]:
         line = unwrapped(text)
         found: list[tuple[int, Reference]] = [
-            (start, self.section(citation).reference) for citation, start, _ in self._cited(line)
+            (start, section(citation).reference) for citation, start, _ in self._cited(line)
         ]
         for named in self._upstream_files.finditer(line):
             base = self.upstream[named[1]]

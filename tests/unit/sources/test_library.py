@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kedoctor.cli.reference_text import listed, shown
+from kedoctor.model.references import Shelf
 from kedoctor.sources.citations import Citation
-from kedoctor.sources.library import CitationError, Library, Shelf
+from kedoctor.sources.library import CitationError, Library
 
 FACTS = """# What is so
 
