@@ -18,10 +18,10 @@ from typing import Any
 from kedoctor.api import (
     DataPath,
     Explanation,
+    FakeService,
     GateRecipe,
     Procedure,
     Shelf,
-    StandIn,
     Symptom,
     Trace,
     hookimpl,
@@ -169,7 +169,7 @@ def kedoctor_procedures() -> list[Procedure]:
 
 
 @hookimpl
-def kedoctor_standins() -> list[StandIn]:
+def kedoctor_standins() -> list[FakeService]:
     """edgecore, for sandboxes."""
     from kedoctor.checks.sandbox.fake_edgecore import EDGECORE  # noqa: PLC0415  as above
 
