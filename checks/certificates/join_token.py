@@ -62,7 +62,7 @@ _RESTART = (
         "facts.md §4.3",
         "facts.md §10 (33)",
         "testbed.md case k",
-        "pkg/security/token/token.go",
+        "KubeEdge: pkg/security/token/token.go",
     ),
 )
 def join_token(

@@ -61,7 +61,7 @@ def upgraded(edges: EdgeNodes, workload: CloudcoreWorkload | Unavailable) -> tup
     side=Side.SITE,
     remedy=Text("Write a backup: kedoctor backup.", zh="写入备份：kedoctor backup。"),
     risk=Risk.SAFE,
-    references=("facts.md §1.1", "testbed.md"),
+    references=("facts.md §1.1", "testbed.md surprise 5"),
 )
 def config_backup(
     site: SiteSettings | Unavailable,

@@ -38,7 +38,7 @@ _WHY = Text("every change of the cloudcore pod moves the port", zh="cloudcore Po
         "facts.md §3.3",
         "facts.md §9 (7, 10)",
         "facts.md §10 (12)",
-        "testbed.md case d",
+        "testbed.md case d3",
         "testbed.md surprise 2",
     ),
 )

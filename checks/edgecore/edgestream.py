@@ -55,7 +55,12 @@ _OTHER_PORTS = {
         zh="在 edgecore.yaml 中将 modules.edgeStream.enable 设为 true，并重启 edgecore。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.2", "facts.md §6.1", "testbed.md case b", "edge/pkg/edgestream/edgestream.go"),
+    references=(
+        "facts.md §2.2",
+        "facts.md §6.1",
+        "testbed.md case b",
+        "KubeEdge: edge/pkg/edgestream/edgestream.go",
+    ),
 )
 def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -> Finding:
     """Whether the tunnel module is on, in the file and in the process that runs."""

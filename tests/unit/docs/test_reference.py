@@ -69,7 +69,7 @@ def test_every_citation_is_written_so_that_it_is_read() -> None:
     loose = [
         f"{name}: {found[0]}"
         for name, text in _texts()
-        if name != "kedoctor/sources/citations.py"
+        if name not in {"kedoctor/sources/citations.py", "kedoctor/cli/explain.py", "docs/man/kedoctor.1"}
         for found in LOOSE.finditer(unwrapped(text))
         if not _library().citations(found[0]) or not _read(found[0])
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from kedoctor.sources.citations import citations_in, unwrapped
 
-NAMES = {"facts.md": (), "bed.md": ("case", "surprise", "port"), "bugs.md": ()}
+NAMES = {"notes.md": (), "bed.md": ("case", "surprise", "port"), "bugs.md": ()}
 
 
 def read(text: str) -> list[str]:
@@ -16,13 +16,13 @@ def read(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "cited"),
     [
-        ("as facts.md says", ["facts.md"]),
-        ("facts.md §3.5", ["facts.md §3.5"]),
-        ("(facts.md §3.1, §5, §8.4; other.md §1)", ["facts.md §3.1", "facts.md §5", "facts.md §8.4"]),
-        ("``facts.md §1.1``, §2", ["facts.md §1.1"]),
-        ("facts.md §4.3 and §5, and bed.md case f1", ["facts.md §4.3", "facts.md §5", "bed.md case f1"]),
-        ("facts.md §10 (31, 35-38).", ["facts.md §10 (31, 35, 36, 37, 38)"]),
-        ("facts.md §3.5. KubeEdge: x", ["facts.md §3.5"]),
+        ("as notes.md says", ["notes.md"]),
+        ("notes.md §3.5", ["notes.md §3.5"]),
+        ("(notes.md §3.1, §5, §8.4; other.md §1)", ["notes.md §3.1", "notes.md §5", "notes.md §8.4"]),
+        ("``notes.md §1.1``, §2", ["notes.md §1.1"]),
+        ("notes.md §4.3 and §5, and bed.md case f1", ["notes.md §4.3", "notes.md §5", "bed.md case f1"]),
+        ("notes.md §10 (31, 35-38).", ["notes.md §10 (31, 35, 36, 37, 38)"]),
+        ("notes.md §3.5. KubeEdge: x", ["notes.md §3.5"]),
         ("bed.md cases d, e and i. Next", ["bed.md cases d, e, i"]),
         ("bed.md case fresh-join, surprise 1", ["bed.md case fresh-join", "bed.md surprise 1"]),
         ("bed.md surprises 3, 5: values", ["bed.md surprises 3, 5"]),
@@ -30,9 +30,9 @@ def read(text: str) -> list[str]:
         ("bed.md case d and the rest of it", ["bed.md case d"]),
         ("bugs.md B43, §1.3", ["bugs.md B43", "bugs.md §1.3"]),
         ("bugs.md R009-R011", ["bugs.md R009, R010, R011"]),
-        ("docs/facts.md §3", []),
-        ("my-facts.md §3", []),
-        ("facts.md §3.5,\n    # §5.1 in a comment", ["facts.md §3.5", "facts.md §5.1"]),
+        ("docs/notes.md §3", []),
+        ("my-notes.md §3", []),
+        ("notes.md §3.5,\n    # §5.1 in a comment", ["notes.md §3.5", "notes.md §5.1"]),
     ],
 )
 def test_citations(text: str, cited: list[str]) -> None:
@@ -42,9 +42,9 @@ def test_citations(text: str, cited: list[str]) -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        "facts.md",
-        "facts.md §3.5",
-        "facts.md §10 (1, 2)",
+        "notes.md",
+        "notes.md §3.5",
+        "notes.md §10 (1, 2)",
         "bed.md case a",
         "bed.md cases a, b",
         "bed.md ports",
