@@ -80,7 +80,7 @@ def test_rows_cases_and_contents_are_printed_too(place: str, title: str) -> None
 )
 def test_a_place_that_does_not_exist_is_a_wrong_call_with_a_way_on(place: str, words: str) -> None:
     done = kedoctor("explain", "--reference", place)
-    assert done.returncode == 2
+    assert done.returncode == 64
     assert words in done.stderr
     assert "kedoctor explain --reference facts.md" in done.stderr
 
