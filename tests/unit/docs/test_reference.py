@@ -23,6 +23,13 @@ LOOSE = re.compile(
     r"(?:,? (?:\d+\.\d|[Ss]urprises? \(|[a-m]\d?[.,;)\"'`]|[RXB]\d)|, §| ?§ )"
     r"|\b(?:facts|testbed|kubeprepare|requirements) §"
 )
+# Texts that name places which are wrong, or loosely written, on purpose.
+ON_PURPOSE = {
+    "docs/man/kedoctor.1",
+    "kedoctor/cli/explain.py",
+    "kedoctor/sources/citations.py",
+    "tests/unit/cli/test_explain_references.py",
+}
 # Working papers that were never part of the project.
 FOREIGN = re.compile(
     r"(?<![\w/.-])(?:design|layout|naming|anchors|field-findings|bed-findings|security-findings|operator-review"
@@ -49,6 +56,7 @@ def _texts() -> list[tuple[str, str]]:
         (str(path.relative_to(ROOT)), path.read_text(encoding="utf-8"))
         for path in paths
         if path.is_file() and not path.is_symlink() and path.suffix in TEXTS and path != Path(__file__)
+        if str(path.relative_to(ROOT)) not in ON_PURPOSE
     ]
 
 
@@ -69,7 +77,6 @@ def test_every_citation_is_written_so_that_it_is_read() -> None:
     loose = [
         f"{name}: {found[0]}"
         for name, text in _texts()
-        if name not in {"kedoctor/sources/citations.py", "kedoctor/cli/explain.py", "docs/man/kedoctor.1"}
         for found in LOOSE.finditer(unwrapped(text))
         if not _library().citations(found[0]) or not _read(found[0])
     ]
