@@ -126,6 +126,7 @@ from kedoctor.model.offline_bundle import (
 from kedoctor.model.plans import NoPlan, Plan, Touch, remedy
 from kedoctor.model.ports import Clock, Cluster, Host, Wire
 from kedoctor.model.procedures import Kind, Parameter, Procedure
+from kedoctor.model.references import Shelf
 from kedoctor.model.release_contents import (
     Judgement,
     NeededImage,
@@ -249,6 +250,7 @@ __all__ = [
     "Secret",
     "Setting",
     "SettingsDocument",
+    "Shelf",
     "Shortcoming",
     "Side",
     "Socket",
