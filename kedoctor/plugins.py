@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,7 @@ import pluggy
 
 from kedoctor import hookspecs
 from kedoctor.base.code_places import at
+from kedoctor.judge.declared_page import page_beside, page_of
 from kedoctor.judge.registry import Refusal, Registry
 from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
@@ -33,7 +35,10 @@ from kedoctor.sources.library import Library
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
+_WORD = re.compile(r"\W+")
+_CODE = re.compile(r"[A-Z]{2,8}\d{2,4}")
 PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
+PLUGINS_ENVIRONMENT = "KEDOCTOR_PLUGINS"
 GROUP = "kedoctor"
 
 
@@ -136,9 +141,16 @@ class Plugins:
         return found
 
     def page(self, code: str, language: str) -> str | None:
-        """The explanation of a code, or ``None``."""
+        """The explanation of a code, or ``None``.
+
+        What no hook explains is looked for beside the code of the check, in ``pages/<language>/<code>.md``; a check
+        without a page is explained by what it declares.
+        """
         answer: str | None = self._manager.hook.kedoctor_page(code=code, language=language)
-        return answer
+        if answer is not None or not _CODE.fullmatch(code):
+            return answer
+        node = self.registry.checks.get(code)
+        return None if node is None else page_beside(node.check, language) or page_of(node.check, language)
 
     def explain(self, lines: Iterable[str]) -> Explanation | None:
         """What a pasted text or a log means; ``None`` if no plugin explains texts."""
@@ -208,8 +220,12 @@ def _flat(answers: list[Iterable[Any]]) -> list[Any]:
     return [value for answer in answers for value in answer]
 
 
-def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
-    """All plugins of the entry point group ``kedoctor`` and of the drop-in directory, in that order."""
+def load_plugins(*, directory: Path | None = None) -> Plugins:
+    """All plugins of the entry point group ``kedoctor``, then those of the drop-in directories.
+
+    These are ``directory``, or without it ``/etc/kedoctor/plugins`` and what ``KEDOCTOR_PLUGINS`` names (joined by
+    colons).
+    """
     plugins = Plugins()
     for entry in sorted(entry_points(group=GROUP), key=_ours_first):
         try:
@@ -220,9 +236,15 @@ def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
             )
             continue
         plugins.register(entry.name, module)
-    for path in _drop_ins(plugins, directory):
-        _load_file(plugins, path)
+    for place in [directory] if directory is not None else _directories():
+        for path in _drop_ins(plugins, place):
+            _load_file(plugins, path)
     return plugins
+
+
+def _directories() -> list[Path]:
+    named = os.environ.get(PLUGINS_ENVIRONMENT, "").split(":")
+    return [PLUGIN_DIRECTORY, *(Path(one) for one in named if one)]
 
 
 def _ours_first(entry: EntryPoint) -> tuple[bool, str]:
@@ -254,7 +276,7 @@ def _unsafe(path: Path) -> str:
 
 
 def _load_file(plugins: Plugins, path: Path) -> None:
-    name = f"kedoctor_dropin_{path.stem}"
+    name = f"kedoctor_dropin_{_WORD.sub('_', str(path.with_suffix('')))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         plugins.refuse(str(path), "everything", "it is not a Python file")
