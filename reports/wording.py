@@ -1,4 +1,4 @@
-"""The words that all faces share: states, headings, and how a verdict's text is picked in a language."""
+"""The words that all report formats share: states, headings, and how a verdict's text is picked in a language."""
 
 from __future__ import annotations
 

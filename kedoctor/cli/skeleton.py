@@ -71,6 +71,7 @@ def $function(settings: $name) -> Finding:
         Text(f"$slug is not enabled: {PATH} does not say `{WANTED}`.", zh=f"$slug 未启用：{PATH} 中没有 `{WANTED}`。"),
         expected=Text(WANTED, zh=WANTED),
         actual="; ".join(settings.lines),
+        hint=Text("Add the line; nothing has to be restarted.", zh="添加该行即可，无需重启。"),
         evidence=(Evidence(PATH, "\\n".join(settings.lines)),),
         commands=(f"echo '{WANTED}' | sudo tee -a {PATH}",),
     )
