@@ -32,8 +32,10 @@ def loaded(ctx: click.Context | None = None) -> Plugins:
 class _FormatCommand(click.Command):
     """A command with options made from the report formats; an option that it has already stays what it is."""
 
+    first = False
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The command's own options first, ``--config`` and ``--help`` last."""
+        """The command's own options, and those made of the formats before or after them."""
         own = super().get_params(ctx)
         taken = {name for one in own for name in one.opts}
         made = [
@@ -42,7 +44,7 @@ class _FormatCommand(click.Command):
             if _NAME.match(one.name) and f"--{one.name}" not in taken
             for option in self.made(one)
         ]
-        return [*made, *own]
+        return [*made, *own] if self.first else [*own, *made]
 
     def made(self, one: ReportFormat) -> Iterator[click.Option]:
         """The options of one format."""
@@ -51,6 +53,8 @@ class _FormatCommand(click.Command):
 
 class ShortcutCommand(_FormatCommand):
     """``--NAME`` for ``--format NAME``, in the parameter ``shortcut``."""
+
+    first = True
 
     def made(self, one: ReportFormat) -> Iterator[click.Option]:
         """A flag for every format that is not shown anyway."""
