@@ -66,7 +66,9 @@ class SessionSocket:
     def leave(self, goodbye: Callable[[], object] | None) -> None:
         """Says goodbye, if the other side has not, and reads on until it has closed, for a moment at most."""
         self._wrapped.deadline = time.monotonic() + _GOODBYE
-        with suppress(Exception):  # whatever is wrong with the connection by now: it has been used for what it was for
+        with suppress(
+            Exception
+        ):  # whatever is wrong with the connection by now: it has been used for what it was for
             if goodbye is not None:
                 goodbye()
             while self._wrapped.recv(_PIECE):
