@@ -48,7 +48,7 @@ def test_a_healthy_site_passes_and_nothing_stays(tmp_path: Path) -> None:
 
 
 def test_waiting_never_repeats_a_proof_and_cuts_no_session_off(tmp_path: Path) -> None:
-    """An edgecore that panics when a session is cut off, as the real one does now and then (bed-findings.md A1)."""
+    """An edgecore that panics when a session is cut off, as the real one does now and then."""
     with gate_site(tmp_path) as site:
         site.server.edge.states["edge2"] = State.DEAD
         ran = site.gate("--wait", "8s")
