@@ -28,7 +28,7 @@ SOURCES = [
     if "pages" not in path.parts
 ]
 _BEGINS = re.compile(
-    r"(?P<typed>sudo |kubectl |[`$] ?)?\bkedoctor (?P<word>--?[a-z][a-z-]*|[a-z]+)(?P<rest>[^`\n;|#。，；）]*)"
+    r"(?P<typed>sudo |kubectl |[`$] ?)?\bkedoctor (?P<word>--?[a-z][a-z-]*|[a-z]+(?:-[a-z]+)*)(?P<rest>[^`\n;|#。，；）]*)"
 )
 _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 
