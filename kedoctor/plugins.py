@@ -225,7 +225,7 @@ def _unsafe(path: Path) -> str:
                 facts = one.stat()
             why = changeable_by_others(facts, inner=one in (path, path.parent))
             if why or (os.geteuid() != 0 and facts.st_mode & stat.S_IWGRP and one in (path, path.parent)):
-                return f"{one} {why or 'can be written by other users'}"
+                return f"{one} {why or 'can be written by others than its owner'}"
     except OSError as error:
         return f"{path} cannot be looked at: {error.strerror}"
     return ""

@@ -108,7 +108,7 @@ class Draft:
     def _is_in_place(self) -> None:
         there, written = self.place.look(), os.fstat(self.file.fileno())
         if there is None or (there.st_dev, there.st_ino) != (written.st_dev, written.st_ino):
-            raise PlaceError("somebody else put something in its place at once")
+            raise ChangedMeanwhileError
 
 
 def put_in_place(place: Place, name: str, expected: Expected) -> None:

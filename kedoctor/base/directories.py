@@ -67,12 +67,12 @@ def changeable_by_others(facts: os.stat_result, *, inner: bool = False) -> str:
     """
     me = os.geteuid()
     if facts.st_uid not in (0, me):
-        return f"belongs to the user with id {facts.st_uid}"
+        return f"is not owned by root (but by the user with id {facts.st_uid})"
     writable = facts.st_mode & _OTHERS
     if writable == stat.S_IWGRP and (facts.st_gid == 0 or me != 0):
         return ""
     if writable and (inner or not facts.st_mode & stat.S_ISVTX):
-        return "can be written by other users"
+        return "can be written by others than its owner"
     return ""
 
 
@@ -214,7 +214,7 @@ class _Walk:
             return
         why = changeable_by_others(facts, inner=inner)
         if why:
-            raise PlaceError(f"a directory on its way {why}, who could turn what is written there elsewhere")
+            raise PlaceError(f"a directory on its way {why}; what is written there could be turned elsewhere")
 
     def _reopened(self) -> int:
         """The innermost directory, open for more than looking where this user may read it."""

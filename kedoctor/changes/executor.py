@@ -177,6 +177,7 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
         IrreversibleError: a foreign program has done its work; only what came after it was taken back.
         ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
     """
+    entry.progress()  # a log that cannot be relied on ends it here, with the entry as it is
     entry.release()
     try:
         for action in entry.manifest.actions:

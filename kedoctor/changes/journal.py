@@ -236,6 +236,8 @@ class Journal:
         if place.suffix[1:] not in set(Phase):
             return JournalError(f"{ascii(str(place))[1:-1]} is no journal entry that this kedoctor knows")
         try:
+            if not stat.S_ISDIR(place.lstat().st_mode):
+                return JournalError(f"the journal entry {place} cannot be read: it is no directory")
             with held_directory(place, alone=True):
                 found = JournalEntry(place, read_manifest(place))
                 if not stat.S_ISREG((place / "log").lstat().st_mode):

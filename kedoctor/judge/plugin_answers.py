@@ -63,8 +63,8 @@ def guard_hooks(manager: pluggy.PluginManager, name: str, plugin: object, refuse
     for caller in manager.get_hookcallers(plugin) or ():
         for implementation in caller.get_hookimpls():
             if implementation.plugin is plugin:
-                guarded: Any = _guarded(implementation.function, caller.name, name, refuse)
-                implementation.function = guarded
+                guarded = _guarded(implementation.function, caller.name, name, refuse)
+                implementation.function = guarded  # type: ignore[misc]  the one place where pluggy keeps it
 
 
 def _guarded(function: Callable[..., Any], hook: str, plugin: str, refuse: Refuse) -> Callable[..., Any]:
