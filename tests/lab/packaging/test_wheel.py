@@ -75,6 +75,8 @@ def test_the_wheel_holds_all_that_the_tree_has(tree: Path, wheel: Path) -> None:
             if path.is_file() and not path.is_symlink():
                 assert f"{prefix}{path.relative_to(tree)}" in held, path
     assert any(name.endswith("recordings/demo-edgestream-off-cloud.tgz") for name in held)
+    for path in (tree / "docs" / "reference").iterdir():
+        assert f"kedoctor/reference/{path.name}" in held, path
 
 
 def test_a_wheel_can_be_built_from_the_sdist(tree: Path, wheel: Path, tmp_path: Path) -> None:
@@ -96,6 +98,9 @@ def test_a_plain_installation_does_the_main_job(plain: Path) -> None:
     program = plain / "env/bin/kedoctor"
     assert _run(program, "demo", cwd=plain, check=False).returncode == 1
     assert "KE303" in _run(program, "explain", "KE303", cwd=plain).stdout
+    assert (
+        "How cloudcore sets it" in _run(program, "explain", "--reference", "facts.md §3.2", cwd=plain).stdout
+    )
     assert "KE303" in _run(program, "list", cwd=plain).stdout
     listed = _run(plain / "env/bin/python", *PIP, "list", "--format=freeze", cwd=plain).stdout.lower()
     assert "kubernetes==" not in listed
