@@ -64,7 +64,8 @@ def guard_hooks(manager: pluggy.PluginManager, name: str, plugin: object, refuse
         for implementation in caller.get_hookimpls():
             if implementation.plugin is plugin:
                 guarded = _guarded(implementation.function, caller.name, name, refuse)
-                implementation.function = guarded  # type: ignore[misc]  the one place where pluggy keeps it
+                # The one place where pluggy keeps it.
+                implementation.function = guarded  # type: ignore[misc]
 
 
 def _guarded(function: Callable[..., Any], hook: str, plugin: str, refuse: Refuse) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from hostile import Ended, bounded
 
-from kedoctor.model.objects import Node
+from kedoctor.checks.parsers.kubernetes.node import Node
 from kedoctor.model.observations import ListObjects
 from kedoctor.observe.live.api_errors import ApiFailure
 from kedoctor.observe.live.apiserver import ApiServer, Patience
