@@ -7,6 +7,7 @@ the plugin, and everybody else's, goes on.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,6 +28,7 @@ HOOK_SECONDS = 10.0
 """How long a hook may take; one that reads a log of gigabytes takes as long as that."""
 
 _UNLIMITED = 1e9
+_MOST = 10_000
 _LISTS: dict[str, type] = {
     "kedoctor_paths": DataPath,
     "kedoctor_symptoms": Symptom,
@@ -91,7 +93,9 @@ def _checked(function: Callable[..., Any], hook: str, arguments: tuple[Any, ...]
         return answer
     if answer is None or isinstance(answer, str | bytes | dict) or not isinstance(answer, Iterable):
         raise TypeError(f"it gave {type(answer).__name__} instead of a list")
-    listed = list(answer)
+    listed = list(itertools.islice(answer, _MOST + 1))
+    if len(listed) > _MOST:
+        raise TypeError(f"it gave more than {_MOST} values")
     wanted = _LISTS.get(hook, object)
     for one in listed:
         if not isinstance(one, wanted):
