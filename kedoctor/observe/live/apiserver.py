@@ -255,9 +255,10 @@ class ApiServer:
             if self._parts.scheme == "https":
                 context = self._tls()  # after the connection: a plugin is not run for a server that is down
                 raw.settimeout(max(deadline - time.monotonic(), 0.001))
-                raw = context.wrap_socket(
-                    raw, server_hostname=self.found.cluster.get("tls-server-name") or host
-                )
+                name = self.found.cluster.get("tls-server-name") or host
+                if "\0" in name:
+                    raise ValueError  # noqa: TRY301  as the library does for all other names that are none
+                raw = context.wrap_socket(raw, server_hostname=name)
         except BaseException:
             raw.close()
             raise
