@@ -42,8 +42,9 @@ def read_plain(path: Path | str, limit: int, *, follow: bool = True, directory: 
         OSError: it cannot be read.
     """
     with open_plain(path, follow=follow, directory=directory) as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+        data = b"" if os.fstat(file.fileno()).st_size > limit else file.read(limit + 1)
+        too_large = not data and os.fstat(file.fileno()).st_size > limit
+    if too_large or len(data) > limit:
         raise PlaceError(f"it is larger than {limit} bytes")
     return data
 
