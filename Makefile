@@ -5,7 +5,7 @@ VENV   ?= .venv
 WORKERS ?= 2
 BIN     = $(VENV)/bin
 
-.PHONY: demo test lint unit setup rooms clean
+.PHONY: demo test lint unit setup clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kedoctor demo
@@ -16,11 +16,11 @@ test: $(VENV)/.ready lint
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/unit
 
-lint: $(VENV)/.ready rooms
+lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p kedoctor
-	cd build/rooms && PYTHONPATH=. ../../$(BIN)/lint-imports --config ../../pyproject.toml
+	$(BIN)/lint-imports
 
 setup: $(VENV)/.ready
 
@@ -32,13 +32,6 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'python-iptables>=1.2.0' \
 	  || echo "no C compiler: going on without python-iptables"
 	@touch $@
-
-# The three folders as one package, for tools that read files instead of importing (mypy, import-linter).
-rooms:
-	@rm -rf build/rooms && mkdir -p build/rooms/kedoctor
-	@for entry in kedoctor/*; do case $$entry in */__pycache__) ;; *) ln -s ../../../$$entry build/rooms/$$entry ;; esac; done
-	@ln -s ../../../checks build/rooms/kedoctor/checks
-	@ln -s ../../../reports build/rooms/kedoctor/reports
 
 clean:
 	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -29,9 +29,9 @@ with ApiServer(tls=None, tokens={"token": ADMIN}) as server:
 
 CLIENT = """
 import json, resource, sys, time
-from kedoctor.checks.kinds import Node
-from kedoctor.live.cluster import LiveCluster
-from kedoctor.ports import Cluster
+from kedoctor.checks.parsers.kubernetes import Node
+from kedoctor.observe.live.cluster import LiveCluster
+from kedoctor.model.ports import Cluster
 started = time.perf_counter()
 nodes = Cluster(LiveCluster(sys.argv[1])).list(Node)
 took = time.perf_counter() - started

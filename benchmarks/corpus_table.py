@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kedoctor.explaining import Explanation
+from kedoctor.model.explanations import Explanation
 from kedoctor.plugins import Plugins, load_plugins
 
 ROOT = Path(__file__).parents[1]

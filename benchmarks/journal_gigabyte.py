@@ -31,8 +31,8 @@ ExecStart=/bin/sh -c '{script}'
 
 READ = """
 import json, resource, sys, time
-from kedoctor import observations as o
-from kedoctor.live import LiveSource
+from kedoctor.model import observations as o
+from kedoctor.observe.live import LiveSource
 source = LiveSource()
 started = time.perf_counter()
 answer = source.observe(o.ReadJournal(sys.argv[1]))

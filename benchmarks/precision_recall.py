@@ -22,9 +22,9 @@ from faults import FAULTS, hidden, possible  # noqa: E402  of the tests
 from faulty_site import FaultySite  # noqa: E402  of the tests
 from test_recorded_sites import CAUSES, FIXTURES  # noqa: E402  of the tests
 
-from kedoctor.consultation import Question, consult  # noqa: E402  behind the path
 from kedoctor.plugins import load_plugins  # noqa: E402  behind the path
-from kedoctor.sites import bundled_site  # noqa: E402  behind the path
+from kedoctor.run.diagnose import Question, consult  # noqa: E402  behind the path
+from kedoctor.run.site import bundled_site  # noqa: E402  behind the path
 
 TABLE = ROOT / "docs" / "precision.md"
 

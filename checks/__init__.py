@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from kedoctor.api import DataPath, Explanation, GateRecipe, Procedure, StandIn, Symptom, Trace, hookimpl
-from kedoctor.checks.evidence import kedoctor_evidence
-from kedoctor.checks.sides import kedoctor_sides
+from kedoctor.checks.evidence_rules import kedoctor_evidence
+from kedoctor.checks.roles import kedoctor_sides
 
 __all__ = [
     "kedoctor_checks",
@@ -36,19 +37,17 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
+# Facts of a trace replace facts of the site while that trace runs; ``TRACES`` names them.
+_OF_TRACES = f"{__name__}.trace"
 
 
 def _modules() -> Iterator[ModuleType]:
-    from kedoctor.checks import facts, remedies  # noqa: PLC0415  found at registration, not at import of the package
-
-    for package, path in (
-        (__name__, __path__),
-        (facts.__name__, facts.__path__),
-        (remedies.__name__, remedies.__path__),
+    # Found at registration, not when the package is imported.
+    for module in sorted(
+        pkgutil.walk_packages(__path__, prefix=f"{__name__}."), key=lambda found: found.name
     ):
-        for module in sorted(pkgutil.iter_modules(path), key=lambda found: found.name):
-            if not module.ispkg:
-                yield importlib.import_module(f"{package}.{module.name}")
+        if not module.name.startswith(_OF_TRACES):
+            yield importlib.import_module(module.name)
 
 
 def _declared(mark: str) -> list[Callable[..., Any]]:
@@ -81,7 +80,7 @@ def kedoctor_remedies() -> list[Callable[..., Any]]:
 @hookimpl
 def kedoctor_paths() -> Sequence[DataPath]:
     """The one data path of a KubeEdge site."""
-    from kedoctor.checks.path import PATH  # noqa: PLC0415  as above
+    from kedoctor.checks.data_path import PATH  # noqa: PLC0415  as above
 
     return [PATH]
 
@@ -89,7 +88,7 @@ def kedoctor_paths() -> Sequence[DataPath]:
 @hookimpl
 def kedoctor_settings() -> list[type]:
     """Cloudcore's configuration, its Secrets by fingerprint, and edgecore.yaml of each edge."""
-    from kedoctor.checks.facts.settings import HostSettings, SecretSettings, SiteSettings  # noqa: PLC0415  as above
+    from kedoctor.checks.distribution.facts_settings import HostSettings, SecretSettings, SiteSettings  # noqa: PLC0415  as above
 
     return [SiteSettings, SecretSettings, HostSettings]
 
@@ -107,23 +106,29 @@ def kedoctor_page(code: str, language: str) -> str | None:
     """The page of a code that this package owns."""
     if not (code.isalnum() and language.isalpha()):
         return None
-    page = _HERE / "pages" / language / f"{code}.md"
-    return page.read_text(encoding="utf-8") if page.is_file() else None
+    page = _pages().get((language, code))
+    return page.read_text(encoding="utf-8") if page else None
+
+
+@cache
+def _pages() -> dict[tuple[str, str], Path]:
+    # One look over all subjects: ``<subject>/pages/<language>/<code>.md``.
+    return {(page.parent.name, page.stem): page for page in _HERE.glob("**/pages/*/*.md")}
 
 
 @hookimpl
 def kedoctor_explain(text_lines: Iterable[str]) -> Explanation:
     """What KubeEdge, Kubernetes, K3s and metrics-server print, explained."""
-    from kedoctor.checks.explainer import explain  # noqa: PLC0415  reads the table of texts only when it is asked
+    from kedoctor.checks.explain import explain  # noqa: PLC0415  reads the table of texts only when it is asked
 
     return explain(text_lines)
 
 
 @hookimpl
 def kedoctor_demos() -> list[tuple[str, list[Path]]]:
-    """Recorded sites: every folder's name prefix in ``data/demo-<name>-<host>.tgz`` is one."""
+    """Recorded sites: every name in ``sandbox/recordings/demo-<name>-<host>.tgz`` is one."""
     sites: dict[str, list[Path]] = {}
-    for bundle in sorted((_HERE / "data").glob("demo-*.tgz")):
+    for bundle in sorted((_HERE / "sandbox" / "recordings").glob("demo-*.tgz")):
         name = bundle.stem.removeprefix("demo-").rpartition("-")[0]
         sites.setdefault(name, []).append(bundle)
     return sorted(sites.items())
@@ -131,21 +136,17 @@ def kedoctor_demos() -> list[tuple[str, list[Path]]]:
 
 @hookimpl
 def kedoctor_procedures() -> list[Procedure]:
-    """Every install that a module of ``procedures`` describes."""
-    from kedoctor.checks import procedures  # noqa: PLC0415  as above
+    """The installs of the cloud side and of an edge node."""
+    from kedoctor.checks.install.cloud.procedure import CLOUD  # noqa: PLC0415  as above
+    from kedoctor.checks.install.edge.procedure import EDGE  # noqa: PLC0415  as above
 
-    return [
-        value
-        for module in sorted(pkgutil.iter_modules(procedures.__path__), key=lambda found: found.name)
-        for value in vars(importlib.import_module(f"{procedures.__name__}.{module.name}")).values()
-        if isinstance(value, Procedure)
-    ]
+    return [CLOUD, EDGE]
 
 
 @hookimpl
 def kedoctor_standins() -> list[StandIn]:
     """edgecore, for sandboxes."""
-    from kedoctor.checks.edgecore_standin import EDGECORE  # noqa: PLC0415  as above
+    from kedoctor.checks.sandbox.fake_edgecore import EDGECORE  # noqa: PLC0415  as above
 
     return [EDGECORE]
 
@@ -153,7 +154,7 @@ def kedoctor_standins() -> list[StandIn]:
 @hookimpl
 def kedoctor_gate() -> GateRecipe:
     """A pod on every edge that writes a nonce, and the four round trips."""
-    from kedoctor.checks.gate_pod import RECIPE  # noqa: PLC0415  as above
+    from kedoctor.checks.gate.pod import RECIPE  # noqa: PLC0415  as above
 
     return RECIPE
 
@@ -161,6 +162,6 @@ def kedoctor_gate() -> GateRecipe:
 @hookimpl
 def kedoctor_traces() -> Sequence[Trace]:
     """The traces of ``kubectl logs``, ``exec``, ``attach`` and ``top``."""
-    from kedoctor.checks.traces import TRACES  # noqa: PLC0415  as above
+    from kedoctor.checks.trace import TRACES  # noqa: PLC0415  as above
 
     return TRACES

@@ -8,7 +8,7 @@ R164-R166 ``top``, R115-R121 ``stream``, R167-R169 ``notready``.
 from __future__ import annotations
 
 from kedoctor.api import Symptom, Text
-from kedoctor.checks.path import ALL_STREAMS
+from kedoctor.checks.data_path import ALL_STREAMS
 
 __all__ = ["SYMPTOMS"]
 

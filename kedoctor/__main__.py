@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
+from kedoctor.base.errors import ExitCode, KedoctorError
 from kedoctor.cli import command
-from kedoctor.errors import ExitCode, KedoctorError
 
 __all__ = ["main"]
 

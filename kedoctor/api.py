@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kedoctor.changes.actions import (
+from kedoctor.base.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
+from kedoctor.base.text import Text
+from kedoctor.hookspecs import hookimpl
+from kedoctor.model.actions import (
     Action,
     ApplyObject,
     ChangeMode,
@@ -26,8 +29,7 @@ from kedoctor.changes.actions import (
     WriteFile,
     YamlChange,
 )
-from kedoctor.changes.plan import NoPlan, Plan, Touch, remedy
-from kedoctor.declarations import (
+from kedoctor.model.declarations import (
     Check,
     DataPath,
     EveryHost,
@@ -44,8 +46,9 @@ from kedoctor.declarations import (
     needed,
     repair_command,
 )
-from kedoctor.explaining import Explanation, InChinese, Note, Parts, Statement, SuspectedCause
-from kedoctor.findings import (
+from kedoctor.model.explanations import Explanation, InChinese, Note, Parts, Statement, SuspectedCause
+from kedoctor.model.fake_services import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
+from kedoctor.model.findings import (
     Certainty,
     Evidence,
     Finding,
@@ -56,12 +59,10 @@ from kedoctor.findings import (
     unknown,
     warned,
 )
-from kedoctor.formats import Presentation, ReportFormat
-from kedoctor.gating.recipe import GATE_PODS, GatePod, GateRecipe, PodOrder
-from kedoctor.hookspecs import hookimpl
-from kedoctor.model import Verdict
-from kedoctor.objects import EXAMPLE, Fields, Object
-from kedoctor.observations import (
+from kedoctor.model.gate import GATE_PODS, GatePod, GateRecipe, PodOrder
+from kedoctor.model.image_references import canonical
+from kedoctor.model.objects import EXAMPLE, Fields, Object
+from kedoctor.model.observations import (
     AccessReview,
     Addresses,
     ApiAnswer,
@@ -99,7 +100,7 @@ from kedoctor.observations import (
     Unavailable,
     Unit,
 )
-from kedoctor.offline.inventory import (
+from kedoctor.model.offline_bundle import (
     BundledFile,
     BundledImage,
     BundledKind,
@@ -107,14 +108,13 @@ from kedoctor.offline.inventory import (
     OfflineProblem,
     OfflineProblemKind,
 )
-from kedoctor.offline.references import canonical
-from kedoctor.ports import Clock, Cluster, Host, Wire
-from kedoctor.procedures import Kind, Parameter, Procedure
-from kedoctor.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
-from kedoctor.sandbox.standins import ApiWrite, HostScene, PodLines, Scene, Stage, StandIn
-from kedoctor.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
-from kedoctor.text import Text
-from kedoctor.trace_model import StepResult, StepState, Trace, TraceTarget, step
+from kedoctor.model.plans import NoPlan, Plan, Touch, remedy
+from kedoctor.model.ports import Clock, Cluster, Host, Wire
+from kedoctor.model.procedures import Kind, Parameter, Procedure
+from kedoctor.model.report import Verdict
+from kedoctor.model.report_format import Presentation, ReportFormat
+from kedoctor.model.settings import WITHHELD, KeptDocument, Manifest, SettingsDocument, differences, flattened
+from kedoctor.model.traces import StepResult, StepState, Trace, TraceTarget, step
 
 __all__ = [
     "EXAMPLE",

@@ -25,13 +25,13 @@ from typing import Any
 
 import pluggy
 
-from kedoctor.declarations import DataPath, EvidenceRules, Symptom
-from kedoctor.explaining import Explanation
-from kedoctor.gating.recipe import GateRecipe
-from kedoctor.ports import Host
-from kedoctor.procedures import Procedure
-from kedoctor.sandbox.standins import StandIn
-from kedoctor.trace_model import Trace
+from kedoctor.model.declarations import DataPath, EvidenceRules, Symptom
+from kedoctor.model.explanations import Explanation
+from kedoctor.model.fake_services import StandIn
+from kedoctor.model.gate import GateRecipe
+from kedoctor.model.ports import Host
+from kedoctor.model.procedures import Procedure
+from kedoctor.model.traces import Trace
 
 __all__ = ["hookimpl", "hookspec"]
 

@@ -17,15 +17,15 @@ from typing import Any
 import pluggy
 
 from kedoctor import hookspecs
-from kedoctor.declarations import DataPath, EvidenceRules, Side, Symptom
-from kedoctor.explaining import Explanation
-from kedoctor.formats import ReportFormat
-from kedoctor.gating.recipe import GateRecipe
-from kedoctor.ports import Host
-from kedoctor.procedures import Procedure
-from kedoctor.registry import Refusal, Registry
-from kedoctor.sandbox.standins import StandIn
-from kedoctor.trace_model import Trace
+from kedoctor.judge.registry import Refusal, Registry
+from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
+from kedoctor.model.explanations import Explanation
+from kedoctor.model.fake_services import StandIn
+from kedoctor.model.gate import GateRecipe
+from kedoctor.model.ports import Host
+from kedoctor.model.procedures import Procedure
+from kedoctor.model.report_format import ReportFormat
+from kedoctor.model.traces import Trace
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 

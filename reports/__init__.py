@@ -6,7 +6,7 @@ This package is a plugin like any other (entry point ``reports`` of the group ``
 from __future__ import annotations
 
 from kedoctor.api import Presentation, ReportFormat, Text, hookimpl
-from kedoctor.model import Report
+from kedoctor.model.report import Report
 
 __all__ = ["kedoctor_reports"]
 

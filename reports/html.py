@@ -10,7 +10,7 @@ from functools import partial
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model import Report, Verdict
+from kedoctor.model.report import Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.plain import plain
 

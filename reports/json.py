@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kedoctor.api import Presentation
-from kedoctor.model import Report
-from kedoctor.records import encode_pretty
+from kedoctor.base.records import encode_pretty
+from kedoctor.model.report import Report
 
 __all__ = ["render"]
 

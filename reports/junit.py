@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model import Report, Verdict
+from kedoctor.model.report import Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.plain import plain
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model import Capability, Cause, Report, Verdict
+from kedoctor.model.report import Capability, Cause, Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.markup import code, escaped, fenced
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from kedoctor.api import Presentation
-from kedoctor.model import Cell, Report, Verdict
+from kedoctor.model.report import Cell, Report, Verdict
 from kedoctor.reports.plain import plain
 
 __all__ = ["render"]

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from kedoctor.api import Evidence, Presentation, Status
-from kedoctor.model import Report, Verdict
-from kedoctor.records import encode_pretty
+from kedoctor.base.records import encode_pretty
+from kedoctor.model.report import Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.markup import code, escaped, fenced
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kedoctor.api import Presentation
-from kedoctor.model import Verdict
+from kedoctor.model.report import Verdict
 from kedoctor.reports.plain import plain
 
 __all__ = ["Group", "Line", "Padding", "RenderableType", "Styled", "Table", "columns", "observer", "paint"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model import Capability, Cause, Report, Verdict
+from kedoctor.model.report import Capability, Cause, Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.screen import Group, Line, Padding, RenderableType, Styled, Table, columns, paint
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kedoctor.api import Evidence, Status, Text, repair_command
-from kedoctor.model import Cause, Change, EntryState, Report, Verdict
+from kedoctor.model.report import Cause, Change, EntryState, Report, Verdict
 
 __all__ = [
     "CAPABILITY_STATES",

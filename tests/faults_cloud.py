@@ -10,9 +10,9 @@ from fault import Fault, fault
 from faults_edge import edge_dial, hub_dial
 from faulty_site import CLOUD, NODE_PORT, FaultySite
 
-from kedoctor import observations as o
-from kedoctor.records import replace
-from kedoctor.replay import ReplaySource, open_bundle
+from kedoctor.base.records import replace
+from kedoctor.evidence.replay import ReplaySource, open_bundle
+from kedoctor.model import observations as o
 
 __all__ = ["CLOUD_FAULTS"]
 
@@ -159,7 +159,7 @@ def cloudcore_not_ready(site: FaultySite) -> None:
 
 
 def _waiting(reason: str) -> Any:
-    from kedoctor.checks.kinds_workloads import Waiting  # noqa: PLC0415  only once the checks are loaded
+    from kedoctor.checks.parsers.kubernetes.workloads import Waiting  # noqa: PLC0415  only once the checks are loaded
 
     return Waiting(reason=reason, message="back-off 5m0s restarting failed container")
 

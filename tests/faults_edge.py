@@ -14,9 +14,9 @@ from fault import Fault, fault
 from faulty_site import CLOUD, EDGE, NOW, FaultySite
 from recorded_certificates import Described
 
-from kedoctor import observations as o
-from kedoctor.records import replace
-from kedoctor.yamldoc import SetKey
+from kedoctor.base.records import replace
+from kedoctor.model import observations as o
+from kedoctor.yaml.document import SetKey
 
 __all__ = ["EDGE_FAULTS", "edge_certificate", "edge_dial", "hub_dial", "join_token"]
 

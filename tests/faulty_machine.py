@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kedoctor import observations as o
-from kedoctor.observations import Reason, Request, Unavailable
+from kedoctor.base.records import replace
+from kedoctor.evidence.replay import ReplaySource, open_bundle
+from kedoctor.model import observations as o
+from kedoctor.model.observations import Reason, Request, Unavailable
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.records import replace
-from kedoctor.replay import ReplaySource, open_bundle
 
 __all__ = ["Machine", "plugins", "recorded"]
 

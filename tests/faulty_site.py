@@ -42,16 +42,16 @@ from faulty_source import FaultySource, FaultyWire
 from recorded_certificates import Pki
 from recorded_wire import HostOnWire, SiteOnWire
 
-from kedoctor import observations as o
-from kedoctor.consultation import Question, consult
-from kedoctor.declarations import Side
-from kedoctor.evaluation import HostView, SiteView
-from kedoctor.memo import MemoSource
-from kedoctor.model import Report
-from kedoctor.records import replace
-from kedoctor.sites import OpenSite
-from kedoctor.x509 import read_certificates
-from kedoctor.yamldoc import Edit, SetKey, edit
+from kedoctor.base.records import replace
+from kedoctor.judge.fact_evaluation import HostView, SiteView
+from kedoctor.model import observations as o
+from kedoctor.model.declarations import Side
+from kedoctor.model.report import Report
+from kedoctor.observe.memo import MemoSource
+from kedoctor.pki.certificates import read_certificates
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import OpenSite
+from kedoctor.yaml.document import Edit, SetKey, edit
 
 __all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite"]
 
@@ -360,7 +360,7 @@ class FaultySite:
 
     def _metrics_deployment(self) -> Any:
         """What the recorded pod of metrics-server was made from."""
-        from kedoctor.checks import kinds_workloads as kinds  # noqa: PLC0415  as in _recorded
+        from kedoctor.checks.parsers.kubernetes import workloads as kinds  # noqa: PLC0415  as in _recorded
 
         request = o.ListObjects("Pod", "kube-system", "k8s-app=metrics-server")
         pod = self.cloud.base.observe(request)[0]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from faulty_machine import CLOUD, EDGE, NOW, STREAM, Machine, recorded
 from recorded_wire import HostOnWire, RecordedWire, SiteOnWire
 
-from kedoctor import observations as o
-from kedoctor.memo import Observation
-from kedoctor.observations import Request
-from kedoctor.records import replace
+from kedoctor.base.records import replace
+from kedoctor.model import observations as o
+from kedoctor.model.observations import Request
+from kedoctor.observe.memo import Observation
 
 if TYPE_CHECKING:
     from faulty_site import FaultySite

@@ -1,4 +1,4 @@
-"""Makes ``tests/fixtures`` and the demo of ``checks/data`` from the recordings, through the real collect code.
+"""Makes ``tests/fixtures`` and the demo of ``checks/sandbox/recordings`` from the recordings, through the real collect code.
 
 ::
 
@@ -17,20 +17,20 @@ from pathlib import Path
 
 from recorded import RecordedCase, RecordedHost, cases
 
-from kedoctor.collect import Collected, collect
-from kedoctor.declarations import Side
-from kedoctor.evaluation import FactCrashError, HostView, SiteView, contexts
-from kedoctor.memo import MemoSource
-from kedoctor.observations import Request
+from kedoctor.base.records import encode
+from kedoctor.evidence.collect import Collected, collect
+from kedoctor.judge.fact_evaluation import FactCrashError, HostView, SiteView, contexts
+from kedoctor.model.declarations import Side
+from kedoctor.model.observations import Request
+from kedoctor.model.ports import Host
+from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.ports import Host
-from kedoctor.records import encode
 
 __all__ = ["main", "make_bundle"]
 
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
-DEMOS = {"b-edgestream-disabled": HERE.parent / "checks" / "data" / "demo-edgestream-off"}
+DEMOS = {"b-edgestream-disabled": HERE.parent / "checks" / "sandbox" / "recordings" / "demo-edgestream-off"}
 LIMIT = 150_000
 
 

@@ -31,10 +31,10 @@ from recorded_certificates import Described, Pki, descriptions
 from recorded_cluster import RecordedCluster
 from recorded_wire import HostOnWire, RecordedWire, SiteOnWire
 
-from kedoctor import observations as o
-from kedoctor.memo import Observation
-from kedoctor.observations import Reason, Request, Unavailable
-from kedoctor.wording import describe
+from kedoctor.model import observations as o
+from kedoctor.model.observations import Reason, Request, Unavailable
+from kedoctor.observe.memo import Observation
+from kedoctor.observe.request_names import describe
 
 __all__ = ["RecordedCase", "RecordedHost", "cases", "recordings"]
 

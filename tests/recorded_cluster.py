@@ -18,8 +18,9 @@ from typing import Any
 from recorded_certificates import Pki, withheld_key_of
 from recorded_texts import tail
 
-from kedoctor.objects import kind_named
-from kedoctor.observations import (
+from kedoctor.base.records import decode
+from kedoctor.model.objects import kind_named
+from kedoctor.model.observations import (
     AccessReview,
     ApiAnswer,
     GetPath,
@@ -30,8 +31,7 @@ from kedoctor.observations import (
     ReviewAccess,
     Unavailable,
 )
-from kedoctor.records import decode
-from kedoctor.wording import describe
+from kedoctor.observe.request_names import describe
 
 __all__ = ["RecordedCluster"]
 

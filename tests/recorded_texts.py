@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
-from kedoctor.observations import (
+from kedoctor.model.observations import (
     Addresses,
     FileMetadata,
     InterfaceAddress,

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 from recorded_texts import shifted
 
-from kedoctor.observations import (
+from kedoctor.model.observations import (
     ApiAnswer,
     Connection,
     GetHttp,
@@ -43,7 +43,7 @@ from kedoctor.observations import (
     TlsPeer,
     Unavailable,
 )
-from kedoctor.wording import describe
+from kedoctor.observe.request_names import describe
 
 __all__ = ["HostOnWire", "RecordedWire", "SiteOnWire"]
 

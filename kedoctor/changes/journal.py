@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from kedoctor.changes import actions as a
-from kedoctor.changes import durable
-from kedoctor.changes.actors import State
-from kedoctor.errors import ChangeError
-from kedoctor.records import Record, RecordError, decode, encode, replace
+from kedoctor.base import atomic_files
+from kedoctor.base.errors import ChangeError
+from kedoctor.base.records import Record, RecordError, decode, encode, replace
+from kedoctor.changes.actor import State
+from kedoctor.model import actions as a
 
 __all__ = [
     "AnyAction",
@@ -147,7 +147,7 @@ class Entry:
         body = encode(Step(event, index, datetime.now(UTC), state))
         line = b"%d %08x %s\n" % (len(body), zlib.crc32(body), body)
         try:
-            durable.append(self.directory / "log", line)
+            atomic_files.append(self.directory / "log", line)
         except OSError as error:
             raise JournalError(
                 f"the journal {self.directory} could not be written: {error.strerror}"
@@ -161,7 +161,7 @@ class Entry:
         """
         target = self.directory.with_suffix(f".{phase.value}")
         try:
-            durable.rename(self.directory, target)
+            atomic_files.rename(self.directory, target)
         except OSError as error:
             raise JournalError(
                 f"the journal {self.directory} could not be renamed: {error.strerror}"
@@ -207,8 +207,8 @@ class Journal:
         manifest = replace(manifest, number=last + 1)
         try:
             place.mkdir(mode=0o700, parents=True)
-            durable.replace_file(place / "plan.json", encode(manifest), mode=0o600)
-            durable.append(place / "log", b"")
+            atomic_files.replace_file(place / "plan.json", encode(manifest), mode=0o600)
+            atomic_files.append(place / "log", b"")
         except OSError as error:
             shutil.rmtree(place, ignore_errors=True)
             raise JournalError(

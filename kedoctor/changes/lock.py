@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kedoctor.errors import ChangeError
-from kedoctor.records import Record, RecordError, decode, encode
+from kedoctor.base.errors import ChangeError
+from kedoctor.base.records import Record, RecordError, decode, encode
 
 __all__ = ["Holder", "LockedError", "hold"]
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import click
 
 from kedoctor import __version__
-from kedoctor.spelling import nearest
+from kedoctor.base.suggestions import nearest
 
 __all__ = ["command"]
 

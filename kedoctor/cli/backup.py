@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from kedoctor import state
-from kedoctor.backup import new_id, without_secrets, write_backup
+from kedoctor.base.errors import ExitCode, UndeterminedError
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.errors import ExitCode, UndeterminedError
-from kedoctor.gathering import settings_of
-from kedoctor.live.host import read_identity
+from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import load_plugins
-from kedoctor.text import Text
+from kedoctor.report import run_store
+from kedoctor.snapshot.backup import new_id, without_secrets, write_backup
+from kedoctor.snapshot.collect_settings import settings_of
 
 __all__ = ["command"]
 
@@ -52,7 +52,7 @@ def command(*, directory: Path | None, **where: Any) -> int:
             hint="; ".join(found.missing) or "run it on a cloud or edge host, or name a kubeconfig",
         )
     now = datetime.now(UTC)
-    target = directory or state.directory() / "backups" / new_id(now)
+    target = directory or run_store.directory() / "backups" / new_id(now)
     manifest = write_backup(target, safe, now=now, host=read_identity().hostname)
     language = options.language(None)
     kept = ", ".join(one.name for one in manifest.documents)

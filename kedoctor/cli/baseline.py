@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from kedoctor.baseline import accepting, written
+from kedoctor.base.errors import UsageError
 from kedoctor.cli import options
 from kedoctor.cli.report import chosen
-from kedoctor.errors import UsageError
-from kedoctor.model import Report
+from kedoctor.model.report import Report
 from kedoctor.plugins import load_plugins
+from kedoctor.report.baseline import accepting, written
 
 __all__ = ["command"]
 

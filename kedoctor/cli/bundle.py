@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kedoctor.cli import bundle_text, options
-from kedoctor.errors import ExitCode, UsageError
-from kedoctor.records import encode_pretty
+from kedoctor.base.errors import ExitCode, UsageError
+from kedoctor.base.records import encode_pretty
+from kedoctor.cli import bundle_output, options
 
 if TYPE_CHECKING:
-    from kedoctor.checks.offline_bundle import Judgement
-    from kedoctor.checks.version_sets import VersionSet
-    from kedoctor.offline.inventory import OfflineProblem
+    from kedoctor.checks.offline.judge import Judgement
+    from kedoctor.checks.parsers.release_contents import VersionSet
+    from kedoctor.model.offline_bundle import OfflineProblem
 
 __all__ = ["command"]
 
@@ -79,9 +79,9 @@ def images(
     versions = _versions(release)
     machine = arch or "amd64"
     if format_name == "json":
-        data = encode_pretty(bundle_text.listed(versions, side, machine))
+        data = encode_pretty(bundle_output.listed(versions, side, machine))
     else:
-        data = _text(bundle_text.image_lines(versions, side, machine, options.language(lang)))
+        data = _text(bundle_output.image_lines(versions, side, machine, options.language(lang)))
     options.emit(data, output)
 
 
@@ -109,7 +109,7 @@ def verify(
     layer is compared with its digest. What is not said (side, machine, release) is told by the content. Exit code 1:
     something mandatory is missing or something is damaged. 78: it cannot be read at all.
     """
-    from kedoctor.checks.offline_bundle import judge  # noqa: PLC0415  knowledge is loaded when it is needed
+    from kedoctor.checks.offline.judge import judge  # noqa: PLC0415  knowledge is loaded when it is needed
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
 
     versions = _versions(release) if release else None
@@ -122,9 +122,9 @@ def verify(
     )
     language = options.language(lang)
     if format_name == "json":
-        data = encode_pretty(bundle_text.verified(judgement, language))
+        data = encode_pretty(bundle_output.verified(judgement, language))
     else:
-        data = _text(bundle_text.verdict_lines(judgement, language))
+        data = _text(bundle_output.verdict_lines(judgement, language))
     options.emit(data, output)
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
@@ -184,7 +184,7 @@ def make(
 
 
 def _versions(release: str) -> VersionSet:
-    from kedoctor.checks.version_sets import known_releases, newest, version_set  # noqa: PLC0415  as above
+    from kedoctor.checks.parsers.release_contents import known_releases, newest, version_set  # noqa: PLC0415  as above
 
     found = version_set(release) if release else newest()
     if found is None:
@@ -211,7 +211,7 @@ def _text(lines: Iterator[str]) -> bytes:
 
 
 def _job(system: str, directory: Path, side: str | None, arch: str | None, versions: VersionSet) -> bytes:
-    from kedoctor.checks.offline_ci import job  # noqa: PLC0415  as above
+    from kedoctor.checks.offline.ci_job import job  # noqa: PLC0415  as above
 
     if not re.fullmatch(r"[\w.-]+", str(directory)):
         raise UsageError(
@@ -236,8 +236,8 @@ def _make(
     crds: Path | None,
     language: str,
 ) -> int:
-    from kedoctor.checks import offline_contents  # noqa: PLC0415  as above
-    from kedoctor.checks.offline_bundle import judge  # noqa: PLC0415
+    from kedoctor.checks.offline import contents  # noqa: PLC0415  as above
+    from kedoctor.checks.offline.judge import judge  # noqa: PLC0415
     from kedoctor.offline import making  # noqa: PLC0415
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
 
@@ -254,9 +254,9 @@ def _make(
     )
     files = {
         path: making.manifest_text(head, objects)
-        for path, (head, objects) in offline_contents.manifests(found.versions, found.sides).items()
+        for path, (head, objects) in contents.manifests(found.versions, found.sides).items()
     }
-    written = making.fill(directory, {**files, **offline_contents.plain_files(found.sides)}, copies)
+    written = making.fill(directory, {**files, **contents.plain_files(found.sides)}, copies)
     made = making.seal(
         directory, release=found.versions.kubeedge, sides=found.sides, architecture=found.architecture
     )
@@ -267,7 +267,7 @@ def _make(
         click.echo(f"{'写入' if language == 'zh' else 'written'}  {path}")
     for line in (*_changed_lines(made.changed, language), *_wheel_lines(judgement, language)):
         click.echo(line)
-    for line in bundle_text.verdict_lines(judgement, language):
+    for line in bundle_output.verdict_lines(judgement, language):
         click.echo(line)
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
@@ -281,7 +281,7 @@ def _changed_lines(changed: tuple[OfflineProblem, ...], language: str) -> Iterat
 
 
 def _wheel_lines(judgement: Judgement, language: str) -> Iterator[str]:
-    from kedoctor.offline.inventory import BundledKind  # noqa: PLC0415  as above
+    from kedoctor.model.offline_bundle import BundledKind  # noqa: PLC0415  as above
     from kedoctor.offline.making import missing_wheels  # noqa: PLC0415
 
     held = [one.path.rpartition("/")[2] for one in judgement.bundle.of_kind(BundledKind.WHEEL)]

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
+from kedoctor.base.errors import ExitCode
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.collect import collect
-from kedoctor.errors import ExitCode
-from kedoctor.gathering import make_every_fact
-from kedoctor.live.cluster import LiveCluster
-from kedoctor.live.host import read_identity
-from kedoctor.live.source import LiveSource
+from kedoctor.evidence.collect import collect
+from kedoctor.observe.live.cluster import LiveCluster
+from kedoctor.observe.live.host import read_identity
+from kedoctor.observe.live.source import LiveSource
 from kedoctor.plugins import load_plugins
-from kedoctor.text import Text
+from kedoctor.snapshot.collect_settings import make_every_fact
 
 __all__ = ["command"]
 

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from kedoctor.declarations import Risk
-from kedoctor.errors import ConfigurationError, UsageError
+from kedoctor.base.errors import ConfigurationError, UsageError
+from kedoctor.model.declarations import Risk
 
 if TYPE_CHECKING:
-    from kedoctor.steering import SteeringFile
+    from kedoctor.base.strict_yaml import SteeringFile
 
 __all__ = ["ENVIRONMENT", "KEYS", "MACHINE", "Configuration", "given", "option", "used"]
 
@@ -186,7 +186,7 @@ def _unsafe(path: Path) -> str:
 
 
 def _read(path: Path) -> Configuration:
-    from kedoctor.steering import read_steering  # noqa: PLC0415  most hosts have no such file
+    from kedoctor.base.strict_yaml import read_steering  # noqa: PLC0415  most hosts have no such file
 
     file = read_steering(path, "configuration")
     found: dict[str, Any] = file.document.data

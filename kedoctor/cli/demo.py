@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from kedoctor.base.errors import UsageError
 from kedoctor.cli import options
-from kedoctor.consultation import Question, consult
-from kedoctor.errors import UsageError
-from kedoctor.formats import Presentation
+from kedoctor.model.report_format import Presentation
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
-from kedoctor.sites import bundled_site
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import bundled_site
 
 __all__ = ["command"]
 

@@ -15,28 +15,28 @@ from types import FrameType
 
 import click
 
-from kedoctor.changes.actions import EnsureChain, RemoveRule
-from kedoctor.changes.carrying import take_back
+from kedoctor.base.errors import ChangeError, ExitCode
+from kedoctor.base.records import replace
+from kedoctor.base.text import Text
+from kedoctor.changes.executor import take_back
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.lock import hold
-from kedoctor.changes.plan import Plan
 from kedoctor.changes.signals import InterruptedChangeError, deferred
 from kedoctor.cli import options
-from kedoctor.cli.desk import TerminalDesk
-from kedoctor.consultation import Question, consult
-from kedoctor.declarations import Risk
-from kedoctor.errors import ChangeError, ExitCode
-from kedoctor.findings import Status
-from kedoctor.formats import Presentation
-from kedoctor.live.host import read_identity
-from kedoctor.model import Change, Report
+from kedoctor.cli.prompts import TerminalDesk
+from kedoctor.model.actions import EnsureChain, RemoveRule
+from kedoctor.model.declarations import Risk
+from kedoctor.model.findings import Status
+from kedoctor.model.plans import Plan
+from kedoctor.model.report import Change, Report
+from kedoctor.model.report_format import Presentation
+from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
-from kedoctor.records import replace
-from kedoctor.repair import Repair, consider
+from kedoctor.repair.repair import Repair, consider
 from kedoctor.reports.screen import Styled, paint
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import OpenSite
 from kedoctor.sandbox.site import Sandbox
-from kedoctor.sites import OpenSite
-from kedoctor.text import Text
 
 __all__ = ["tell_repair"]
 

@@ -11,22 +11,22 @@ from typing import Any
 
 import click
 
-from kedoctor import state
-from kedoctor.backup import MANIFEST, read_backup
+from kedoctor.base.errors import ConfigurationError, ExitCode, UsageError
+from kedoctor.base.input_files import read_given
+from kedoctor.base.records import RecordError, decode, encode_pretty
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.comparing import Change, Comparison, compare, compare_settings, exit_code, unjudged
-from kedoctor.consultation import Question, consult
-from kedoctor.errors import ConfigurationError, ExitCode, UsageError
-from kedoctor.findings import Status
-from kedoctor.gathering import settings_of
-from kedoctor.givenfiles import read_given
-from kedoctor.model import Report
+from kedoctor.model.findings import Status
+from kedoctor.model.report import Report
+from kedoctor.model.settings import Difference
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.records import RecordError, decode, encode_pretty
+from kedoctor.report import run_store
 from kedoctor.reports.wording import STATUSES
-from kedoctor.settings import Difference
-from kedoctor.sites import OpenSite, bundled_site
-from kedoctor.text import Text
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import OpenSite, bundled_site
+from kedoctor.snapshot.backup import MANIFEST, read_backup
+from kedoctor.snapshot.collect_settings import settings_of
+from kedoctor.snapshot.compare import Change, Comparison, compare, compare_settings, exit_code, unjudged
 
 __all__ = ["command"]
 
@@ -119,7 +119,7 @@ def _side(plugins: Plugins, name: str, where: dict[str, Any]) -> _Side:
     if name == NOW:
         return _seen(plugins, name, options.open_site(plugins, **where))
     if name == LATEST:
-        latest = state.latest()
+        latest = run_store.latest()
         if latest is None:
             raise UsageError("no run is kept yet", hint="kedoctor run makes one")
         return _of_report(latest.run.id, latest)
@@ -133,7 +133,7 @@ def _side(plugins: Plugins, name: str, where: dict[str, Any]) -> _Side:
     missing = next((one for one in paths if not one.is_file()), path)
     if len(paths) > 1 or os.path.lexists(path) or path.suffix in (".tgz", ".json", ".gz") or "/" in name:
         raise ConfigurationError(f"{missing} {_why_no_file(missing)}")
-    return _of_report(name, state.load(name))
+    return _of_report(name, run_store.load(name))
 
 
 def _why_no_file(path: Path) -> str:

@@ -12,16 +12,16 @@ from itertools import groupby
 
 import click
 
+from kedoctor.base.errors import ExitCode, UsageError
+from kedoctor.base.records import encode_pretty, replace
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.cli.textlines import lines_of
-from kedoctor.errors import ExitCode, UsageError
-from kedoctor.explaining import Explanation, SuspectedCause
-from kedoctor.findings import Certainty
-from kedoctor.placeholders import Placeholders
+from kedoctor.cli.log_input import lines_of
+from kedoctor.model.explanations import Explanation, SuspectedCause
+from kedoctor.model.findings import Certainty
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.records import encode_pretty, replace
-from kedoctor.secretpatterns import redact_text
-from kedoctor.text import Text
+from kedoctor.redaction.patterns import redact_text
+from kedoctor.redaction.placeholders import Placeholders
 
 __all__ = ["command"]
 

@@ -10,24 +10,24 @@ from typing import Any
 
 import click
 
-from kedoctor import state
-from kedoctor.cli import options, stepsummary
-from kedoctor.cli.gate_desk import GateDesk
-from kedoctor.cli.question import asked
-from kedoctor.cli.waiting_line import waiting_line
-from kedoctor.consultation import Question, consult
-from kedoctor.errors import UndeterminedError, UsageError
-from kedoctor.formats import Presentation
-from kedoctor.gating.gate import Gate, GateOrder, Passage
-from kedoctor.gating.recipe import GateRecipe
-from kedoctor.live.cluster import LiveCluster
-from kedoctor.live.host import read_identity
-from kedoctor.model import Report
-from kedoctor.observations import Unavailable
+from kedoctor.base.errors import UndeterminedError, UsageError
+from kedoctor.cli import github_summary, options
+from kedoctor.cli.gate_progress import GateDesk
+from kedoctor.cli.progress_line import waiting_line
+from kedoctor.cli.run_options import asked
+from kedoctor.gate.runner import Gate, GateOrder, Passage
+from kedoctor.judge.selection import Selection
+from kedoctor.model.gate import GateRecipe
+from kedoctor.model.observations import Unavailable
+from kedoctor.model.report import Report
+from kedoctor.model.report_format import Presentation
+from kedoctor.observe.live.cluster import LiveCluster
+from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.report import run_store
 from kedoctor.reports.screen import observer
-from kedoctor.selection import Selection
-from kedoctor.sites import OpenSite
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import OpenSite
 
 __all__ = ["command"]
 
@@ -102,10 +102,10 @@ def command(
     report = passage.report
     if report is None:
         raise KeyboardInterrupt
-    saved = state.save(report)
+    saved = run_store.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
-    stepsummary.append(plugins, report, presentation)
+    github_summary.append(plugins, report, presentation)
     options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     return passage.exit_code
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kedoctor import state
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.model import Report
+from kedoctor.model.report import Report
+from kedoctor.report import run_store
 from kedoctor.reports import wording
-from kedoctor.text import Text
 
 __all__ = ["command"]
 
@@ -21,7 +21,7 @@ _UNSEEN = Text("nothing broken was found, but not all was seen", zh="未发现�
 def command() -> None:
     """List earlier runs, newest first: when, exit code, and the causes that were found."""
     language = options.language(None)
-    reports = state.runs()
+    reports = run_store.runs()
     if not reports:
         click.echo(_NONE.in_language(language))
     for report in reports:

@@ -11,28 +11,28 @@ from typing import Any
 
 import click
 
-from kedoctor import state
-from kedoctor.changes.hands.dispatch import live_actors
+from kedoctor.base.errors import ExitCode, UsageError
+from kedoctor.base.input_files import read_given
+from kedoctor.base.records import replace
+from kedoctor.base.text import Text
+from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.journal import Journal
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError, deferred
 from kedoctor.cli import options
-from kedoctor.cli.fixing import journal_directory, patience
-from kedoctor.cli.install_desk import InstallDesk
-from kedoctor.consultation import Question, consult
-from kedoctor.errors import ExitCode, UsageError
-from kedoctor.evaluation import contexts
-from kedoctor.givenfiles import read_given
-from kedoctor.installing import Install
-from kedoctor.live.host import read_identity
-from kedoctor.model import Report
-from kedoctor.observations import Setting
+from kedoctor.cli.fix import journal_directory, patience
+from kedoctor.cli.install_progress import InstallDesk
+from kedoctor.install.runner import Install
+from kedoctor.install.steps import Installed
+from kedoctor.judge.fact_evaluation import contexts
+from kedoctor.model.observations import Setting
+from kedoctor.model.procedures import Kind, Parameter, Procedure
+from kedoctor.model.report import Report
+from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.procedures import Kind, Parameter, Procedure
-from kedoctor.records import replace
-from kedoctor.sites import LiveOptions, OpenSite, live_site
-from kedoctor.steps import Installed
-from kedoctor.text import Text
+from kedoctor.report import run_store
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import LiveOptions, OpenSite, live_site
 
 __all__ = ["command"]
 
@@ -208,7 +208,7 @@ def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | N
     code, expected = ExitCode(report.run.exit_code), site.view.cluster_expected
     if code is ExitCode.UNDETERMINED and (not expected or not report.matrix):
         code = ExitCode.OK
-    saved = state.save(report)
+    saved = run_store.save(report)
     if isinstance(saved, str):
         click.echo(saved, err=True)
     if code is ExitCode.OK and not done.missed:

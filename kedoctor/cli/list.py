@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import click
 
 from kedoctor.cli import options
-from kedoctor.declarations import Check, Occasion
+from kedoctor.judge.selection import Selection
+from kedoctor.model.declarations import Check, Occasion
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.selection import Selection
 
 __all__ = ["command"]
 

@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 
 import click
 
+from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
+from kedoctor.base.text import language_of
 from kedoctor.cli.configuration import given, used
-from kedoctor.errors import ConfigurationError, OutputError, UsageError
-from kedoctor.formats import Presentation, ReportFormat
-from kedoctor.model import Report
-from kedoctor.observations import Setting
+from kedoctor.judge.selection import Selection
+from kedoctor.model.observations import Setting
+from kedoctor.model.report import Report
+from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.plugins import Plugins
-from kedoctor.selection import Selection
-from kedoctor.sites import LiveOptions, OpenSite, bundled_site, live_site
-from kedoctor.text import language_of
+from kedoctor.run.site import LiveOptions, OpenSite, bundled_site, live_site
 
 __all__ = [
     "also_options",

@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
+from kedoctor.base.errors import UsageError
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.errors import UsageError
-from kedoctor.needs import Wanted, needs
+from kedoctor.judge.selection import Selection
+from kedoctor.observe.access_rules import Role, roles
 from kedoctor.plugins import load_plugins
-from kedoctor.rights import Role, roles
-from kedoctor.selection import Selection
-from kedoctor.text import Text
-from kedoctor.yamlrender import Layout, inline, pair
+from kedoctor.rbac.required_rules import Wanted, needs
+from kedoctor.yaml.render import Layout, inline, pair
 
 __all__ = ["command"]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from kedoctor import state
+from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.cli import options
-from kedoctor.consultation import Question, consult
-from kedoctor.errors import ExitCode, UsageError
-from kedoctor.model import Report
+from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.report import run_store
 from kedoctor.reports.screen import observer
+from kedoctor.run.diagnose import Question, consult
 
 __all__ = ["chosen", "command"]
 
@@ -64,8 +64,8 @@ def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str,
     if run_id and where["bundles"]:
         raise UsageError("--run and --bundle exclude each other")
     if run_id:
-        return state.load(run_id)
-    latest = None if where["bundles"] else state.latest()
+        return run_store.load(run_id)
+    latest = None if where["bundles"] else run_store.latest()
     if latest is not None:
         return latest
     with observer(
@@ -77,5 +77,5 @@ def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str,
         )
     if report.run.exit_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
-    state.save(report)
+    run_store.save(report)
     return report

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import click
 
-from kedoctor.changes.actions import Action, Restart
-from kedoctor.changes.actors import Actors
-from kedoctor.changes.carrying import standing_on, take_back
-from kedoctor.changes.hands.dispatch import live_actors
+from kedoctor.base.errors import ChangeError, UsageError
+from kedoctor.base.text import Text
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.actors.registry import live_actors
+from kedoctor.changes.executor import standing_on, take_back
 from kedoctor.changes.journal import Entry, Journal, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import deferred
 from kedoctor.cli import options
-from kedoctor.cli.desk import TerminalDesk, described
-from kedoctor.cli.fixing import journal_directory
-from kedoctor.errors import ChangeError, UsageError
-from kedoctor.live.host import read_identity
-from kedoctor.text import Text
+from kedoctor.cli.fix import journal_directory
+from kedoctor.cli.prompts import TerminalDesk, described
+from kedoctor.model.actions import Action, Restart
+from kedoctor.observe.live.host import read_identity
 
 __all__ = ["command"]
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import click
 
-from kedoctor import state
+from kedoctor.base.errors import ExitCode, UsageError
+from kedoctor.base.records import replace
 from kedoctor.cli import options
 from kedoctor.cli.configuration import given
-from kedoctor.cli.question import asked
-from kedoctor.consultation import Question, consult
-from kedoctor.declarations import ALLOWED, Risk
-from kedoctor.errors import ExitCode, UsageError
-from kedoctor.model import Report
+from kedoctor.cli.run_options import asked
+from kedoctor.judge.selection import Selection
+from kedoctor.model.declarations import ALLOWED, Risk
+from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.records import replace
+from kedoctor.report import run_store
 from kedoctor.reports.screen import observer
-from kedoctor.selection import Selection
+from kedoctor.run.diagnose import Question, consult
 
 __all__ = ["command"]
 
@@ -95,10 +95,10 @@ def command(
     code = report.run.exit_code
     if repair:
         # What changes things is imported only where something may be changed.
-        from kedoctor.cli import fixing  # noqa: PLC0415  as above
+        from kedoctor.cli import fix  # noqa: PLC0415  as above
 
-        wish = fixing.Wish(Risk(allow), yes, dry_run, again)
-        report, code = fixing.fix(
+        wish = fix.Wish(Risk(allow), yes, dry_run, again)
+        report, code = fix.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
     if patience and code != ExitCode.CHANGE_FAILED and not dry_run:
@@ -106,7 +106,7 @@ def command(
             plugins, where, question, report=report, seconds=patience, language=presentation.language
         )
         code = report.run.exit_code
-    saved = state.save(report)
+    saved = run_store.save(report)
     if verbose:
         options.tell_configuration()
     also = {"junit": junit, "sarif": sarif, "markdown": markdown}
@@ -125,8 +125,8 @@ def _wait(
     seconds: float,
     language: str,
 ) -> Report:
-    from kedoctor.cli.waiting_line import waiting_line  # noqa: PLC0415  most runs do not wait
-    from kedoctor.waiting import wait_until_right  # noqa: PLC0415  as above
+    from kedoctor.cli.progress_line import waiting_line  # noqa: PLC0415  most runs do not wait
+    from kedoctor.run.wait import wait_until_right  # noqa: PLC0415  as above
 
     def look() -> Report:
         seen = consult(plugins, options.open_site(plugins, **where), question)

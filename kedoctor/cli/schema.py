@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kedoctor.model import report_schema
-from kedoctor.records import encode_pretty
+from kedoctor.base.records import encode_pretty
+from kedoctor.model.report import report_schema
 
 __all__ = ["command"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
+from kedoctor.base.errors import UsageError
+from kedoctor.base.records import encode_pretty
+from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.errors import UsageError
+from kedoctor.model.traces import HopSeen, StepState, TraceReport, TraceTarget
 from kedoctor.plugins import load_plugins
-from kedoctor.records import encode_pretty
-from kedoctor.sites import LiveOptions, live_site
-from kedoctor.text import Text
-from kedoctor.trace_model import HopSeen, StepState, TraceReport, TraceTarget
-from kedoctor.tracing import run_trace
+from kedoctor.run.site import LiveOptions, live_site
+from kedoctor.trace.runner import run_trace
 
 __all__ = ["command"]
 

@@ -6,8 +6,8 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
-from kedoctor.offline.inventory import BundledFile, OfflineProblem, OfflineProblemKind
-from kedoctor.records import Record, RecordError, decode
+from kedoctor.base.records import Record, RecordError, decode
+from kedoctor.model.offline_bundle import BundledFile, OfflineProblem, OfflineProblemKind
 
 __all__ = ["CONTENTS", "Contents", "Listed", "compare", "is_list_of_sums", "listed"]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from kedoctor import __version__
-from kedoctor.changes.durable import rename, replace_file
-from kedoctor.errors import OutputError, UsageError
+from kedoctor.base.atomic_files import rename, replace_file
+from kedoctor.base.errors import OutputError, UsageError
+from kedoctor.base.records import Record, encode_pretty, replace
+from kedoctor.model.offline_bundle import BundledFile, BundledKind, OfflineBundle, OfflineProblem
 from kedoctor.offline.checksums import CONTENTS
-from kedoctor.offline.inventory import BundledFile, BundledKind, OfflineBundle, OfflineProblem
 from kedoctor.offline.reading import read_offline_bundle
-from kedoctor.records import Record, encode_pretty, replace
-from kedoctor.yamlrender import Layout, pair
+from kedoctor.yaml.render import Layout, pair
 
 __all__ = ["SUMS", "Made", "crd_files", "fill", "manifest_text", "missing_wheels", "seal", "wheel_files"]
 

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
-from kedoctor.errors import BundleError
-from kedoctor.offline.inventory import OfflineProblem, OfflineProblemKind
-from kedoctor.offline.references import shown
+from kedoctor.base.errors import BundleError
+from kedoctor.model.image_references import shown
+from kedoctor.model.offline_bundle import OfflineProblem, OfflineProblemKind
 from kedoctor.offline.tarwalk import TAR_ERRORS, WalkError, members, unpacked
 
 __all__ = ["Item", "directory_items", "tar_items"]

@@ -10,10 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from kedoctor.changes.hands.image_archive import ArchiveError, ImageArchive, read_stream
-from kedoctor.errors import BundleError
-from kedoctor.offline.checksums import CONTENTS, Listed, compare, is_list_of_sums, listed
-from kedoctor.offline.inventory import (
+from kedoctor.base.errors import BundleError
+from kedoctor.model.offline_bundle import (
     BundledFile,
     BundledImage,
     BundledKind,
@@ -21,6 +19,8 @@ from kedoctor.offline.inventory import (
     OfflineProblem,
     OfflineProblemKind,
 )
+from kedoctor.offline.checksums import CONTENTS, Listed, compare, is_list_of_sums, listed
+from kedoctor.offline.image_archive import ArchiveError, ImageArchive, read_stream
 from kedoctor.offline.places import Item, directory_items, tar_items
 from kedoctor.offline.programs import BuildInfoFinder, elf_architecture, is_elf
 from kedoctor.offline.tarwalk import CHUNK, TAR_ERRORS, compression

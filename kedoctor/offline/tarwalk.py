@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
-from kedoctor.records import Record
+from kedoctor.base.records import Record
 
 __all__ = ["CHUNK", "TAR_ERRORS", "Member", "WalkError", "compression", "members", "unpacked", "walk"]
 

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kedoctor import observations as o
-from kedoctor.objects import kind_named
-from kedoctor.records import to_builtins
-from kedoctor.replay import ReplaySource
+from kedoctor.base.records import to_builtins
+from kedoctor.evidence.replay import ReplaySource
+from kedoctor.model import observations as o
+from kedoctor.model.fake_services import ApiWrite, PodLines
+from kedoctor.model.objects import kind_named
+from kedoctor.pki.certificates import make_ca, sign_server
 from kedoctor.sandbox.apiserver import ADMIN, METRICS, ApiServer, Resources
 from kedoctor.sandbox.apiserver.patch import merge_patch
 from kedoctor.sandbox.apiserver.server import VERSION
-from kedoctor.sandbox.standins import ApiWrite, PodLines
-from kedoctor.x509 import make_ca, sign_server
 
 __all__ = ["add_lines", "start_server", "write"]
 

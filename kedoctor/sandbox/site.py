@@ -12,28 +12,28 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from kedoctor.changes import actions as a
-from kedoctor.changes.actors import Actor, Actors
-from kedoctor.changes.hands.certificates import CertificateActor
-from kedoctor.changes.hands.files import FileActor
-from kedoctor.changes.hands.objects import ObjectActor, ObjectClient
-from kedoctor.changes.hands.pods import PodActor
-from kedoctor.changes.hands.units import UnitActor
+from kedoctor.base.errors import ChangeError, UsageError
+from kedoctor.changes.actor import Actor, Actors
+from kedoctor.changes.actors.certificates import CertificateActor
+from kedoctor.changes.actors.files import FileActor
+from kedoctor.changes.actors.objects import ObjectActor, ObjectClient
+from kedoctor.changes.actors.pods import PodActor
+from kedoctor.changes.actors.units import UnitActor
 from kedoctor.changes.journal import Journal
 from kedoctor.changes.signals import deferred
-from kedoctor.declarations import RedactionRule, Side
-from kedoctor.errors import ChangeError, UsageError
-from kedoctor.evaluation import HostView, SiteView
-from kedoctor.live.cluster import LiveCluster
-from kedoctor.memo import MemoSource
-from kedoctor.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
-from kedoctor.ports import Cluster, Host, Wire
-from kedoctor.replay import ReplaySource, open_bundle
+from kedoctor.evidence.replay import ReplaySource, open_bundle
+from kedoctor.judge.fact_evaluation import HostView, SiteView
+from kedoctor.model.declarations import RedactionRule, Side
+from kedoctor.model.fake_services import Scene, Stage, StandIn
+from kedoctor.model.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
+from kedoctor.model.ports import Cluster, Host, Wire
+from kedoctor.model import actions as a
+from kedoctor.observe.live.cluster import LiveCluster
+from kedoctor.observe.memo import MemoSource
+from kedoctor.run.site import OpenSite
 from kedoctor.sandbox.objects import add_lines, start_server, write
 from kedoctor.sandbox.source import SandboxClock, SandboxHost
-from kedoctor.sandbox.standins import Scene, Stage, StandIn
 from kedoctor.sandbox.units import UnitRunner
-from kedoctor.sites import OpenSite
 
 __all__ = ["Sandbox"]
 

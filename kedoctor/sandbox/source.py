@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kedoctor import observations as o
-from kedoctor.live.files import FileTree
-from kedoctor.observations import Reason, Request, Source, Unavailable
-from kedoctor.records import replace
-from kedoctor.replay import ReplaySource
-from kedoctor.sandbox.standins import HostScene
+from kedoctor.base.records import replace
+from kedoctor.evidence.replay import ReplaySource
+from kedoctor.model import observations as o
+from kedoctor.model.fake_services import HostScene
+from kedoctor.model.observations import Reason, Request, Source, Unavailable
+from kedoctor.observe.live.files import FileTree
 
 __all__ = ["SandboxClock", "SandboxHost"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kedoctor.observations import (
+from kedoctor.model.observations import (
     LogText,
     ReadJournal,
     ReadUnit,
@@ -32,7 +32,7 @@ class UnitRunner:
         self._units = units
 
     def __call__(self, argv: Sequence[str], timeout: float) -> ToolOutput | Unavailable:
-        """The answer of the program, as :func:`kedoctor.live.runner.run` gives it."""
+        """The answer of the program, as :func:`kedoctor.observe.live.subprocesses.run` gives it."""
         del timeout
         match list(argv):
             case ["systemctl", "show", unit, *_]:

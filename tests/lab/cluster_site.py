@@ -11,9 +11,9 @@ from typing import Any
 
 from apiserver import ADMIN, ApiServer, Rule, Seen, User, add_edge_nodes
 
-from kedoctor.checks.kinds import Node
-from kedoctor.live.cluster import LiveCluster, Patience
-from kedoctor.observations import ListObjects, Unavailable
+from kedoctor.checks.parsers.kubernetes import Node
+from kedoctor.model.observations import ListObjects, Unavailable
+from kedoctor.observe.live.cluster import LiveCluster, Patience
 
 ADMIN_TOKEN = "admin-token-7Fq0"
 WEAK_TOKEN = "weak-token-9Xz1"

@@ -21,10 +21,10 @@ from typing import Any
 from apiserver import K3S, KUBEEDGE, METRICS, Object, Rule, User
 from apiserver.fixtures import running
 
-from kedoctor.checks.remedies.metrics_objects import complete_set
+from kedoctor.checks.metrics.fix_objects import complete_set
+from kedoctor.pki.certificates import Issued, make_ca, read_certificates, sign_server
 from kedoctor.sandbox.apiserver.store import Event
-from kedoctor.x509 import Issued, make_ca, read_certificates, sign_server
-from kedoctor.yamldoc import load
+from kedoctor.yaml.document import load
 
 HERE = Path(__file__).parent
 RECORDED = datetime(2026, 11, 23, 3, 25, 30, tzinfo=UTC)

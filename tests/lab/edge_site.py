@@ -14,7 +14,7 @@ from pathlib import Path
 
 from systemd_machine import Machine, boot
 
-from kedoctor.x509 import Issued, make_ca, read_certificates, sign_server
+from kedoctor.pki.certificates import Issued, make_ca, read_certificates, sign_server
 
 HERE = Path(__file__).parent
 CLOUD = "10.99.0.1"

@@ -27,7 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from kedoctor.yamldoc import YamlError, load
+from kedoctor.yaml.document import YamlError, load
 
 CONFIG = Path("/etc/kubeedge/config/edgecore.yaml")
 BOOTSTRAP = Path("/etc/kubeedge/bootstrap-edgecore.conf")

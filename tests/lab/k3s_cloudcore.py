@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from control_plane import cloudcore_secret, named, recorded, token_secret
 from control_plane import kubeedge_secret as secret_of
 
+from kedoctor.pki.certificates import make_ca, pem_from_der, read_certificates
 from kedoctor.sandbox.apiserver.store import Object
-from kedoctor.x509 import make_ca, pem_from_der, read_certificates
-from kedoctor.yamldoc import SetKey, edit, load
+from kedoctor.yaml.document import SetKey, edit, load
 
 if TYPE_CHECKING:
     from k3s_cluster import Cluster

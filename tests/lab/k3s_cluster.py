@@ -17,7 +17,7 @@ from pathlib import Path
 from control_plane import metrics_server, named, recorded, stamp
 from k3s_cloudcore import Cloudcore
 
-from kedoctor.changes.hands.image_archive import canonical
+from kedoctor.offline.image_archive import canonical
 from kedoctor.sandbox.apiserver import ApiServer
 from kedoctor.sandbox.apiserver.store import Event, Object
 

@@ -16,7 +16,7 @@ from control_plane import named, recorded, stamp
 from k3s_cloudcore import RECORD
 from k3s_cluster import Cluster
 
-from kedoctor.changes.hands.image_archive import canonical
+from kedoctor.offline.image_archive import canonical
 from kedoctor.sandbox.apiserver import Kubelets, Manner, State
 from kedoctor.sandbox.apiserver.store import Object
 

@@ -30,9 +30,9 @@ from apiserver import K3S, KUBEEDGE, METRICS  # noqa: E402  found by the line ab
 from k3s_cluster import Cluster  # noqa: E402
 from k3s_edges import Edges  # noqa: E402
 
+from kedoctor.pki.certificates import Issued, make_ca, sign_server  # noqa: E402
 from kedoctor.sandbox.apiserver import ADMIN, ApiServer  # noqa: E402
-from kedoctor.x509 import Issued, make_ca, sign_server  # noqa: E402
-from kedoctor.yamldoc import load  # noqa: E402
+from kedoctor.yaml.document import load  # noqa: E402
 
 VERSION = "v1.34.2+k3s1"
 DATA = Path("/var/lib/rancher/k3s")

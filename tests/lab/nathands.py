@@ -14,16 +14,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kedoctor.changes import failpoints
-from kedoctor.changes.actions import Action, EnsureChain, RemoveRule
-from kedoctor.changes.actors import Actors
-from kedoctor.changes.carrying import Prepared, carry_out, prepare, recover, take_back
-from kedoctor.changes.hands.nat import ChainActor, RuleActor
-from kedoctor.changes.hands.nat_tables import NatTables
+from kedoctor.base import failpoints
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.actors.nat import ChainActor, RuleActor
+from kedoctor.changes.actors.nat_tables import NatTables
+from kedoctor.changes.executor import Prepared, carry_out, prepare, recover, take_back
 from kedoctor.changes.journal import Entry, Journal, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.live import runner
-from kedoctor.observations import Reason, ToolOutput, Unavailable
+from kedoctor.model.actions import Action, EnsureChain, RemoveRule
+from kedoctor.model.observations import Reason, ToolOutput, Unavailable
+from kedoctor.observe.live import subprocesses
 
 STALE = '-A OUTPUT -p tcp -m tcp --dport 10351 -m comment --comment "made by hand" -j DNAT --to-destination 10.99.0.1:10004'
 PLAIN = "-A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination 10.99.0.1:10003"
@@ -61,7 +61,7 @@ class Inside:
         if argv[0] in self._missing:
             return Unavailable(Reason.TOOL_MISSING, argv[0])
         self.ran.append(tuple(argv))
-        return runner.run([*self._entering, *argv], timeout=30, stdin=stdin)
+        return subprocesses.run([*self._entering, *argv], timeout=30, stdin=stdin)
 
     def printed(self, *argv: str, stdin: str = "") -> str:
         answer = self.run(argv, stdin.encode())

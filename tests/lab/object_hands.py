@@ -12,7 +12,14 @@ from typing import Any
 from apiserver import ApiServer, Object, Rule, User
 from apiserver.fixtures import TOKEN, certificates, recording, running
 
-from kedoctor.changes.actions import (
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.actors.certificates import CertificateActor
+from kedoctor.changes.actors.objects import ObjectActor, ObjectClient
+from kedoctor.changes.actors.pods import PodActor
+from kedoctor.changes.executor import carry_out, prepare, take_back
+from kedoctor.changes.journal import Entry, Journal
+from kedoctor.changes.signals import deferred
+from kedoctor.model.actions import (
     Action,
     ApplyObject,
     DeleteObject,
@@ -22,15 +29,8 @@ from kedoctor.changes.actions import (
     RestartPods,
     YamlChange,
 )
-from kedoctor.changes.actors import Actors
-from kedoctor.changes.carrying import carry_out, prepare, take_back
-from kedoctor.changes.hands.certificates import CertificateActor
-from kedoctor.changes.hands.objects import ObjectActor, ObjectClient
-from kedoctor.changes.hands.pods import PodActor
-from kedoctor.changes.journal import Entry, Journal
-from kedoctor.changes.signals import deferred
-from kedoctor.live.cluster import LiveCluster
-from kedoctor.observations import Unavailable
+from kedoctor.model.observations import Unavailable
+from kedoctor.observe.live.cluster import LiveCluster
 
 NS = "/api/v1/namespaces/kubeedge"
 CM, SECRET = f"{NS}/configmaps/cloudcore", f"{NS}/secrets/cloudcore"

@@ -21,15 +21,15 @@ from kedoctor.api import (
     ToolOutput,
     Unavailable,
 )
-from kedoctor.checks.facts.cloud_host import CloudProcesses, CloudSockets, HostAddresses
-from kedoctor.checks.facts.diversion_targets import DiversionTargets
-from kedoctor.checks.facts.diversions import Diversions, diversions
-from kedoctor.checks.facts.nat import NatRules
-from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
-from kedoctor.checks.facts.tunnelport import TunnelPortRecord, parse_record
-from kedoctor.checks.kinds import Condition
-from kedoctor.checks.netfilter import Backend, dnat_rules, parse_save
-from kedoctor.observations import InterfaceAddress, Request
+from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, CloudSockets, HostAddresses
+from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets
+from kedoctor.checks.facts.cloud.diversions import Diversions, diversions
+from kedoctor.checks.facts.cloud.nat import NatRules
+from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
+from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord, parse_record
+from kedoctor.checks.parsers.kubernetes import Condition
+from kedoctor.checks.parsers.netfilter import Backend, dnat_rules, parse_save
+from kedoctor.model.observations import InterfaceAddress, Request
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 MISSING = Unavailable(Reason.NOT_RECORDED, "something", "it was not recorded")

@@ -6,15 +6,15 @@ from typing import Any
 
 from siteworld import made
 
-from kedoctor.checks.facts.cloudcore import (
+from kedoctor.checks.facts.cloud.cloudcore import (
     CloudcoreConfig,
     CloudcoreDocument,
     CloudcoreWorkload,
     cloudcore_config,
 )
-from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes
-from kedoctor.checks.kinds import Deployment, Pod
-from kedoctor.yamldoc import YamlError, load
+from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes
+from kedoctor.checks.parsers.kubernetes import Deployment, Pod
+from kedoctor.yaml.document import YamlError, load
 
 SAMPLE = """\
 # put here by the installer

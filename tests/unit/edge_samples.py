@@ -22,10 +22,10 @@ from kedoctor.api import (
     Unavailable,
     Unit,
 )
-from kedoctor.checks.facts.clock import SiteClock, TrustedClock
-from kedoctor.checks.facts.edge_certificates import CertificateFile, EdgeCertificates, KeyFile
-from kedoctor.checks.facts.edge_link import CloudCa, EdgeSockets
-from kedoctor.checks.facts.edgecore import (
+from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets, StreamSecret
+from kedoctor.checks.facts.edge.certificates import CertificateFile, EdgeCertificates, KeyFile
+from kedoctor.checks.facts.edge.clock import SiteClock, TrustedClock
+from kedoctor.checks.facts.edge.edgecore import (
     CONFIG_PATH,
     EdgecoreConfig,
     EdgecoreFile,
@@ -33,10 +33,10 @@ from kedoctor.checks.facts.edgecore import (
     EdgeName,
     edgecore_config,
 )
-from kedoctor.checks.facts.edgecore_log import EdgecoreLog, read_log
-from kedoctor.checks.facts.secrets import KubeedgeSecrets, StreamSecret
-from kedoctor.x509 import Issued, make_ca, read_certificates, read_private_key, sign_server
-from kedoctor.yamldoc import YamlError, load
+from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, read_log
+from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa, EdgeSockets
+from kedoctor.pki.certificates import Issued, make_ca, read_certificates, read_private_key, sign_server
+from kedoctor.yaml.document import YamlError, load
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 STARTED = datetime(2026, 11, 23, 3, 17, 51, tzinfo=UTC)

@@ -7,9 +7,9 @@ from typing import Any
 from siteworld import made
 
 from kedoctor.api import Reason, Unavailable
-from kedoctor.checks.facts.metrics import MetricsServer, WorkingDiversion
-from kedoctor.checks.facts.nodes import ApiServerHost, CloudNodes, SiteNodes
-from kedoctor.checks.kinds import Deployment, Node, Pod, Service, Taint
+from kedoctor.checks.facts.cluster.metrics import MetricsServer, WorkingDiversion
+from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes, SiteNodes
+from kedoctor.checks.parsers.kubernetes import Deployment, Node, Pod, Service, Taint
 
 BLIND = Unavailable(Reason.FORBIDDEN, "it")
 TAINT = Taint(key="node-role.kubernetes.io/control-plane", effect="NoSchedule")

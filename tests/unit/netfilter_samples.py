@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from kedoctor.checks.netfilter import Backend, Outcome, OutcomeKind, Packet, Ruleset, parse_save
-from kedoctor.checks.netfilter_rules import Rule
+from kedoctor.checks.parsers.netfilter import Backend, Outcome, OutcomeKind, Packet, Ruleset, parse_save
+from kedoctor.checks.parsers.netfilter.ruleset import Rule
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "netfilter"
 BACKENDS: tuple[Backend, ...] = ("nft", "legacy")

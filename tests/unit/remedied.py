@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kedoctor.api import EditObjectYaml, Finding, NoPlan, PatchObject, Plan, RestartPods, Status, Verdict
-from kedoctor.changes.hands.files import edited
-from kedoctor.changes.plan import merge
-from kedoctor.judging import verdict
+from kedoctor.base.records import decode
+from kedoctor.changes.actors.files import edited
+from kedoctor.judge.check_runner import verdict
+from kedoctor.model.plans import merge
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.records import decode
 from kedoctor.sandbox.apiserver.patch import json_patch, merge_patch
 
 T = TypeVar("T")

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kedoctor.api import Certainty, Evidence, Presentation, Status, replace
-from kedoctor.consultation import Question, consult
-from kedoctor.model import (
+from kedoctor.model.report import (
     Acceptance,
     Capability,
     Cause,
@@ -26,7 +25,8 @@ from kedoctor.model import (
     Verdict,
 )
 from kedoctor.plugins import load_plugins
-from kedoctor.sites import bundled_site
+from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.site import bundled_site
 
 NASTY = (
     '</script><script>alert(1)</script> | `x` *b* [a](http://evil) @admin #12 "q" \\ & {0} $x$\x00\x07\nnext'

@@ -17,10 +17,10 @@ from kedoctor.api import (
     Reason,
     Unavailable,
 )
-from kedoctor.checks.facts.nodes import EdgeNode, EdgeNodes
-from kedoctor.checks.kinds import Condition
-from kedoctor.observations import GetPath, ListObjects, ReadPodLog, ReviewAccess
-from kedoctor.records import decode
+from kedoctor.base.records import decode
+from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
+from kedoctor.checks.parsers.kubernetes import Condition
+from kedoctor.model.observations import GetPath, ListObjects, ReadPodLog, ReviewAccess
 
 NOW = datetime(2026, 11, 23, 3, 19, 53, tzinfo=UTC)
 

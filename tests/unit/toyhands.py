@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kedoctor.changes.actions import ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
-from kedoctor.changes.actors import Actors
-from kedoctor.changes.carrying import carry_out, prepare, recover, take_back
-from kedoctor.changes.hands.files import FileActor
+from kedoctor.base.errors import ChangeError
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.actors.files import FileActor
+from kedoctor.changes.executor import carry_out, prepare, recover, take_back
 from kedoctor.changes.journal import Journal, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.errors import ChangeError
+from kedoctor.model.actions import ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
 
 ACTIONS = (
     EditYaml("/etc/app.yaml", (YamlChange("set", "a.enable", value=True), YamlChange("remove", "old"))),

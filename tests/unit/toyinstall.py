@@ -38,23 +38,23 @@ from kedoctor.api import (
     remedy,
     unknown,
 )
-from kedoctor.changes import failpoints
-from kedoctor.changes.actions import Action
-from kedoctor.changes.actors import Actors
-from kedoctor.changes.carrying import Prepared
-from kedoctor.changes.hands.files import FileActor
-from kedoctor.changes.hands.placing import PlaceActor
-from kedoctor.changes.hands.programs import ProgramActor
+from kedoctor.base import failpoints
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.actors.files import FileActor
+from kedoctor.changes.actors.installers import ProgramActor
+from kedoctor.changes.actors.programs_in_place import PlaceActor
+from kedoctor.changes.executor import Prepared
 from kedoctor.changes.journal import Journal
-from kedoctor.changes.plan import MergedPlan
 from kedoctor.changes.signals import deferred
-from kedoctor.evaluation import HostView, SiteView
-from kedoctor.installing import Install
-from kedoctor.live import LiveSource
-from kedoctor.memo import MemoSource
+from kedoctor.install.runner import Install
+from kedoctor.install.steps import Foreseen, Step
+from kedoctor.judge.fact_evaluation import HostView, SiteView
+from kedoctor.model.actions import Action
+from kedoctor.model.plans import MergedPlan
+from kedoctor.observe.live import LiveSource
+from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
-from kedoctor.sites import OpenSite
-from kedoctor.steps import Foreseen, Step
+from kedoctor.run.site import OpenSite
 
 TOKEN = "top-secret-token"
 PROGRAM = b"""#!/bin/sh

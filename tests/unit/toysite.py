@@ -20,9 +20,9 @@ from kedoctor.api import (
     needed,
     passed,
 )
-from kedoctor.evaluation import HostView, SiteView
-from kedoctor.findings import Status
-from kedoctor.observations import Request
+from kedoctor.judge.fact_evaluation import HostView, SiteView
+from kedoctor.model.findings import Status
+from kedoctor.model.observations import Request
 
 
 class FakeSource:

@@ -1,0 +1,75 @@
+"""A backup of the settings, written where kedoctor looks for it (KE941)."""
+
+from __future__ import annotations
+
+import re
+
+from kedoctor.api import (
+    EveryHost,
+    KeptDocument,
+    Manifest,
+    NoPlan,
+    Plan,
+    Risk,
+    SettingsDocument,
+    Text,
+    Unavailable,
+    Verdict,
+    WriteFile,
+    encode_pretty,
+    remedy,
+)
+from kedoctor.checks.distribution.facts_backups import BACKUPS
+from kedoctor.checks.distribution.facts_settings import HostSettings, SiteSettings
+from kedoctor.checks.facts.edge.clock import HostTime
+
+__all__ = ["config_backup"]
+
+_TOKEN = re.compile(r"^\s*token:\s*[\"']?[^\"'\s#]", re.MULTILINE)
+
+
+@remedy("KE941")
+def config_backup(
+    verdict: Verdict,
+    site: SiteSettings | Unavailable,
+    hosts: EveryHost[HostSettings],
+    time: HostTime,
+) -> Plan | NoPlan:
+    """The document and its values, after everything else that is repaired: the backup is of what is then there.
+
+    A file that still holds its join token is kept by its values alone, which hold no secret.
+    """
+    documents = [one for found in hosts.known().values() for one in found.documents]
+    if isinstance(site, SiteSettings):
+        documents = [*site.documents, *documents]
+    document = next((one for one in documents if one.name == verdict.subject), None)
+    if document is None:
+        return NoPlan(Text("what shall be kept was not read", zh="未能读取需要备份的内容"))
+    file = "" if _TOKEN.search(document.text) else document.title
+    manifest = _manifest(document, file, time)
+    directory = f"{BACKUPS}/{manifest.id}"
+    text = (WriteFile(f"{directory}/{file}", document.text.encode(), mode=0o600),) if file else ()
+    return Plan(
+        code=verdict.code,
+        subject=verdict.subject,
+        title=Text(
+            f"keep the settings of {document.name} in {directory}",
+            zh=f"将 {document.name} 的配置保存到 {directory}",
+        ),
+        prediction=Text("Nothing notices it.", zh="不影响任何组件。"),
+        risk=Risk.SAFE,
+        actions=(*text, WriteFile(f"{directory}/manifest.json", encode_pretty(manifest), mode=0o600)),
+        settle=1.0,
+        alone=True,
+    )
+
+
+def _manifest(document: SettingsDocument, file: str, time: HostTime) -> Manifest:
+    made = f"{time.now:%Y%m%dT%H%M%SZ}-{document.title.partition('.')[0]}"
+    return Manifest(
+        id=made,
+        created=time.now,
+        host="",
+        tool="",
+        documents=(KeptDocument(document.name, file, document.values),),
+    )

@@ -1,0 +1,1 @@
+"""Facts of the cloud host that several subjects read."""

@@ -1,0 +1,143 @@
+"""What of the cloud side runs on one host, on which addresses and ports, and what the machine has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+from kedoctor.api import (
+    Addresses,
+    Clock,
+    Host,
+    Process,
+    Resources,
+    Socket,
+    Sockets,
+    Unavailable,
+    fact,
+    needed,
+)
+from kedoctor.checks.parsers.host_port import is_loopback
+
+__all__ = [
+    "CloudProcesses",
+    "CloudResources",
+    "CloudSockets",
+    "HostAddresses",
+    "cloud_processes",
+    "cloud_resources",
+    "cloud_sockets",
+    "host_addresses",
+    "is_k3s_server",
+    "is_program",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CloudProcesses:
+    """The processes of the cloud side; containers' processes are seen from their host like any other.
+
+    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5). ``now`` is when
+    the table was read, by this host's clock.
+    """
+
+    apiserver: Process | None = None
+    k3s: Process | None = None
+    cloudcore: Process | None = None
+    kube_proxy: bool = False
+    now: datetime | None = None
+
+    @property
+    def cloudcore_age(self) -> timedelta | None:
+        """How long cloudcore runs; ``None`` if it does not, or if that is not known."""
+        started = self.cloudcore.started if self.cloudcore is not None else None
+        return None if started is None or self.now is None else self.now - started
+
+    @property
+    def serves_api(self) -> bool:
+        """Whether requests for ``kubectl logs`` start on this host."""
+        return self.apiserver is not None or self.k3s is not None
+
+
+@fact
+def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
+    """Looks for kube-apiserver, K3s, cloudcore and kube-proxy in the process table."""
+    items = needed(host.processes()).items
+    now = clock.now()
+    return CloudProcesses(
+        apiserver=next((one for one in items if is_program(one, "kube-apiserver")), None),
+        k3s=next(filter(is_k3s_server, items), None),
+        cloudcore=next((one for one in items if is_program(one, "cloudcore")), None),
+        kube_proxy=any(is_program(one, "kube-proxy") for one in items),
+        now=None if isinstance(now, Unavailable) else now.time,
+    )
+
+
+def is_program(process: Process, name: str) -> bool:
+    """Whether a process runs the program ``name``; the kernel keeps 15 characters of a name only."""
+    return process.name == name[:15] or bool(process.argv and PurePosixPath(process.argv[0]).name == name)
+
+
+def is_k3s_server(process: Process) -> bool:
+    """Whether this is ``k3s server``, which overwrites its own arguments with just these two words."""
+    words = " ".join(process.argv).split()
+    return process.name == "k3s-server" or (
+        len(words) > 1 and PurePosixPath(words[0]).name == "k3s" and words[1] == "server"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSockets:
+    """The TCP sockets of a cloud host; without root the owners of some are not visible."""
+
+    sockets: Sockets
+
+    def listening(self, port: int) -> tuple[Socket, ...]:
+        """Everything that listens on ``port``, on whatever address."""
+        return tuple(s for s in self.sockets.items if s.state == "LISTEN" and s.local_port == port)
+
+
+@fact
+def cloud_sockets(host: Host) -> CloudSockets:
+    """All TCP sockets of this host."""
+    return CloudSockets(needed(host.sockets()))
+
+
+@dataclass(frozen=True, slots=True)
+class HostAddresses:
+    """All addresses of this host."""
+
+    addresses: Addresses
+
+    @property
+    def ipv4(self) -> frozenset[str]:
+        """Its IPv4 addresses, loopback among them."""
+        return frozenset(one.address for one in self.addresses.items if ":" not in one.address)
+
+    def has(self, address: str) -> bool:
+        """Whether a connection to ``address`` ends on this host."""
+        return is_loopback(address) or any(one.address == address for one in self.addresses.items)
+
+    def on_interface(self, interface: str, address: str) -> bool:
+        """Whether that interface carries that address."""
+        return any(one.interface == interface and one.address == address for one in self.addresses.items)
+
+
+@fact
+def host_addresses(host: Host) -> HostAddresses:
+    """The addresses of all interfaces."""
+    return HostAddresses(needed(host.addresses()))
+
+
+@dataclass(frozen=True, slots=True)
+class CloudResources:
+    """CPUs and memory, and the disk that holds ``/var/lib`` (images, etcd or K3s' database)."""
+
+    resources: Resources
+
+
+@fact
+def cloud_resources(host: Host) -> CloudResources:
+    """What this cloud host has."""
+    return CloudResources(needed(host.resources("/var/lib")))

@@ -1,0 +1,1 @@
+"""Facts from the Kubernetes API that several subjects read."""

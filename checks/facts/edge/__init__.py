@@ -1,0 +1,1 @@
+"""Facts of an edge host that several subjects read."""

@@ -1,0 +1,145 @@
+"""What edgecore said: its journal, cut into runs of the process, and the few lines that everybody asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kedoctor.api import Clock, Host, Reason, Unavailable, fact, needed
+from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
+
+__all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]
+
+_OLD_FILE = "/var/log/kubeedge/edgecore.log"
+_TUNNEL_START = "Start a new tunnel stream connection"
+_TUNNEL_ERROR = re.compile(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
+_HUB_ERROR = re.compile(r"^dial websocket error|^Init websocket connection failed")
+_NO_PORT = "Failed to listen and serve"  # edged exits after this line (facts.md §3.6)
+_DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
+_HUB_GOOD = "Websocket connect to cloud access successful"
+_TOKEN = re.compile(r"(token )\S+( credentials)")
+
+
+def quoted(line: LogLine) -> str:
+    """A line as it may be shown: at most 400 characters, without the token that edgecore prints when it is malformed."""
+    return _TOKEN.sub(r"\1…\2", line.raw.strip())[:400]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgecoreLog:
+    """The journal of edgecore, oldest line first.
+
+    ``last_run`` is what the last process said and what systemd said of it, ``read`` when the log was read.
+    """
+
+    lines: tuple[LogLine, ...]
+    last_run: tuple[LogLine, ...]
+    read: datetime
+
+    def newest(self, words: str) -> LogLine | None:
+        """The last line of the last run that holds ``words``."""
+        return next((line for line in reversed(self.last_run) if words in line.raw), None)
+
+    def module_registered(self, module: str) -> bool | None:
+        """Whether the last run switched a module on; ``None`` if its start is not in the log."""
+        line = self.newest(f"Module {module} ")
+        return None if line is None else "registered successfully" in line.raw
+
+    def module_line(self, module: str) -> str:
+        """The line that says so, or nothing."""
+        line = self.newest(f"Module {module} ")
+        return "" if line is None else quoted(line)
+
+    def ended_with(self) -> LogLine | None:
+        """The line the last run died with (a panic, an F line, or edged's own exit); ``None`` if it goes on."""
+        return _fatal(self.last_run)
+
+    def last_fatal(self) -> LogLine | None:
+        """The newest such line of all runs in the log."""
+        return _fatal(self.lines)
+
+    def tunnel_errors(self) -> tuple[LogLine, ...]:
+        """The row of dial errors of the tunnel that reaches to the end of the log, oldest first.
+
+        No line tells that a tunnel was established; an attempt that is older than a dial may take and was followed
+        by no error is taken for one (facts.md §5.4), and the errors before it are history.
+        """
+        start = self.tunnel_start()
+        errors = tuple(self._failures(("edgestream.go",), _TUNNEL_ERROR, good=None))
+        if errors and start is not None and _apart(errors[-1], start) > timedelta(0):
+            return errors if self._age(start) < _DIAL else ()
+        return errors
+
+    def _age(self, line: LogLine) -> timedelta:
+        times = [one.time for one in self.last_run[-1:] if one.time is not None]
+        return timedelta(0) if line.time is None else max(self.read, *times, line.time) - line.time
+
+    def tunnel_error(self) -> LogLine | None:
+        """The newest of :meth:`tunnel_errors`."""
+        errors = self.tunnel_errors()
+        return errors[-1] if errors else None
+
+    def tunnel_start(self) -> LogLine | None:
+        """When the tunnel was last dialled."""
+        return self.newest(_TUNNEL_START)
+
+    def hub_errors(self) -> tuple[LogLine, ...]:
+        """The errors of the hub's websocket since it was last connected, oldest first."""
+        return tuple(self._failures(("ws.go", "websocket.go"), _HUB_ERROR, good=_HUB_GOOD))
+
+    def _failures(
+        self, sources: tuple[str, ...], wrong: re.Pattern[str], *, good: str | None
+    ) -> Iterator[LogLine]:
+        """Equal failures in a row up to the end of the log, as far as no success and no long silence is between."""
+        found: list[LogLine] = []
+        for line in reversed(self.last_run):
+            if good is not None and good in line.message:
+                break
+            if line.source.startswith(sources) and wrong.search(line.message):
+                if found and _apart(line, found[-1]) > timedelta(seconds=90):
+                    break
+                found.append(line)
+        return reversed(found)
+
+
+def _fatal(lines: tuple[LogLine, ...]) -> LogLine | None:
+    return next((ln for ln in reversed(lines) if ln.severity == "F" or _NO_PORT in ln.raw), None)
+
+
+def _apart(earlier: LogLine, later: LogLine) -> timedelta:
+    if earlier.time is None or later.time is None:
+        return timedelta(0)
+    return later.time - earlier.time
+
+
+@fact
+def edgecore_log(host: Host, clock: Clock) -> EdgecoreLog | Unavailable:
+    """The journal of ``edgecore``; where there is none, the log file of older installations (facts.md §2.2)."""
+    now = needed(clock.now()).time
+    journal = host.journal("edgecore.service")
+    if not isinstance(journal, Unavailable) and journal.text.strip():
+        return read_log(journal.text, now)
+    file = host.read(_OLD_FILE, from_end=True)
+    if not isinstance(file, Unavailable):
+        return read_log(file.text(), now)
+    if isinstance(journal, Unavailable):
+        return journal
+    return Unavailable(Reason.ABSENT, "the journal of edgecore", "it is empty")
+
+
+def read_log(text: str, now: datetime) -> EdgecoreLog:
+    """A journal as text, read at ``now`` (aware)."""
+    lines = tuple(parse_lines(text, now))
+    return EdgecoreLog(lines, lines[_last_run_begins(lines) :], now)
+
+
+def _last_run_begins(lines: tuple[LogLine, ...]) -> int:
+    """The place of the first line of the last process.
+
+    Every klog line carries the process id, so the last run begins where the last id first appears; a panic and what
+    systemd says carry none and belong to the run they stand in. A start without any line after it is a run, too.
+    """
+    pid = next((line.pid for line in reversed(lines) if line.kind == "klog"), None)
+    return next((place for place, line in enumerate(lines) if line.kind == "klog" and line.pid == pid), 0)

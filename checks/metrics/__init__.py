@@ -1,0 +1,1 @@
+"""metrics-server and the metrics API (KE601-KE610)."""

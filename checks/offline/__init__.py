@@ -1,0 +1,1 @@
+"""Offline bundles and the images a host needs (KE931, KE932)."""

@@ -1,0 +1,1 @@
+"""Pure readers of texts that KubeEdge, Kubernetes and hosts write."""

@@ -1,0 +1,1 @@
+"""Configuration files of KubeEdge and container runtimes: schemas, types, edits."""

@@ -1,0 +1,122 @@
+"""The extended API: registrations, custom resources, and the samples of metrics-server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from kedoctor.api import Fields, Object, field
+from kedoctor.checks.parsers.kubernetes.common import Condition, Metadata
+
+__all__ = [
+    "APIService",
+    "APIServiceSpec",
+    "APIServiceStatus",
+    "Addon",
+    "ContainerMetrics",
+    "CustomResourceDefinition",
+    "MetricsMetadata",
+    "NodeMetrics",
+    "PodMetrics",
+    "ServiceReference",
+    "Usage",
+]
+
+
+class ServiceReference(Fields, frozen=True):
+    """The Service that answers for an API group."""
+
+    name: str = ""
+    namespace: str = ""
+    port: int | None = None
+
+
+class APIServiceSpec(Fields, frozen=True):
+    """What an APIService registers; ``service`` is absent for groups that kube-apiserver serves itself."""
+
+    group: str = ""
+    version: str = ""
+    service: ServiceReference | None = None
+    insecure_skip_tls_verify: bool = field(default=False, name="insecureSkipTLSVerify")
+
+
+class APIServiceStatus(Fields, frozen=True):
+    """Whether it answers."""
+
+    conditions: tuple[Condition, ...] | None = None
+
+
+class APIService(Object, frozen=True):
+    """An APIService."""
+
+    api: ClassVar[str] = "apiregistration.k8s.io/v1"
+    plural: ClassVar[str] = "apiservices"
+    namespaced: ClassVar[bool] = False
+
+    metadata: Metadata = Metadata()
+    spec: APIServiceSpec = APIServiceSpec()
+    status: APIServiceStatus = APIServiceStatus()
+
+
+class CustomResourceDefinition(Object, frozen=True):
+    """A CustomResourceDefinition; only its name is judged."""
+
+    api: ClassVar[str] = "apiextensions.k8s.io/v1"
+    plural: ClassVar[str] = "customresourcedefinitions"
+    namespaced: ClassVar[bool] = False
+
+    metadata: Metadata = Metadata()
+
+
+class Addon(Object, frozen=True):
+    """A manifest that K3s keeps applying."""
+
+    api: ClassVar[str] = "k3s.cattle.io/v1"
+    plural: ClassVar[str] = "addons"
+
+    metadata: Metadata = Metadata()
+
+
+class MetricsMetadata(Fields, frozen=True):
+    """The metadata of a metrics sample; its labels are those of the node or pod and are left out."""
+
+    name: str = ""
+    namespace: str = ""
+
+
+class Usage(Fields, frozen=True):
+    """Quantities, e.g. ``6202596n`` and ``43584Ki``."""
+
+    cpu: str = ""
+    memory: str = ""
+
+
+class NodeMetrics(Object, frozen=True):
+    """The last sample of a node; ``timestamp`` is the end of its ``window``."""
+
+    api: ClassVar[str] = "metrics.k8s.io/v1beta1"
+    plural: ClassVar[str] = "nodes"
+    namespaced: ClassVar[bool] = False
+
+    metadata: MetricsMetadata = MetricsMetadata()
+    timestamp: datetime | None = None
+    window: str = ""
+    usage: Usage = Usage()
+
+
+class ContainerMetrics(Fields, frozen=True):
+    """The figures of one container."""
+
+    name: str = ""
+    usage: Usage = Usage()
+
+
+class PodMetrics(Object, frozen=True):
+    """The last sample of a pod."""
+
+    api: ClassVar[str] = "metrics.k8s.io/v1beta1"
+    plural: ClassVar[str] = "pods"
+
+    metadata: MetricsMetadata = MetricsMetadata()
+    timestamp: datetime | None = None
+    containers: tuple[ContainerMetrics, ...] | None = None

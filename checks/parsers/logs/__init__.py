@@ -1,0 +1,1 @@
+"""Log lines: klog, known messages, network errors, exit reasons."""

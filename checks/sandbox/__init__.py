@@ -1,0 +1,1 @@
+"""What plays KubeEdge in the sandbox of ``kedoctor demo --fix``."""

@@ -1,0 +1,1 @@
+"""What everything stands on: records, errors, texts in two languages, safe files; it imports nothing else of kedoctor."""

@@ -1,0 +1,32 @@
+"""Sentences for operators, in every language kedoctor speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kedoctor.base.records import Record
+
+__all__ = ["LANGUAGES", "Text", "language_of"]
+
+LANGUAGES = ("en", "zh")
+
+
+class Text(Record, frozen=True):
+    """One sentence (or paragraph) in English and in Chinese; ``str()`` gives the English one."""
+
+    en: str
+    zh: str
+
+    def __str__(self) -> str:
+        return self.en
+
+    def in_language(self, language: str) -> str:
+        """The text in ``language`` (``en`` or ``zh``; anything else reads English)."""
+        return self.zh if language == "zh" else self.en
+
+
+def language_of(environment: Mapping[str, str]) -> str:
+    """``en`` or ``zh``, as the locale's messages are."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    named = next((environment[name] for name in names if environment.get(name)), "")
+    return "zh" if named.lower().startswith("zh") else "en"

@@ -1,0 +1,104 @@
+"""Pods of a workload: deleted, and their successors waited for."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import quote
+
+from kedoctor.base.failpoints import reach
+from kedoctor.base.records import encode
+from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actors.objects import ObjectClient
+from kedoctor.model.actions import Action, RestartPods
+
+__all__ = ["PodActor"]
+
+
+class PodActor:
+    """Restarts pods by deleting them: a rolling update with host ports on one node would wait for ever.
+
+    ``patience`` is how many seconds the successors have to become ready.
+    """
+
+    def __init__(self, client: ObjectClient, *, patience: float = 120.0, poll: float = 1.0) -> None:
+        self._client = client
+        self._patience = patience
+        self._poll = poll
+
+    def look(self, action: Action) -> State:
+        """Which pods there are."""
+        names = [_name(pod) for pod in self._pods(_restart(action))]
+        return State(target=action.target, exists=True, fingerprint="restart", data=encode(names))
+
+    def foresee(self, action: Action, before: State) -> Foresight:
+        """A restart: what it leaves cannot be predicted."""
+        del action, before
+        return Foresight(changes=True, diff="", fingerprint="")
+
+    def do(self, action: Action, before: State) -> State:
+        """Deletes the pods and waits for ready successors."""
+        restart = _restart(action)
+        if restart.when == "do":
+            self._restart(restart)
+        return before
+
+    def undo(self, action: Action, before: State, after: State) -> None:
+        """On the way back another restart, so that what was put back is what runs."""
+        del before, after
+        restart = _restart(action)
+        if restart.when == "undo":
+            self._restart(restart)
+
+    def tidy(self, action: Action) -> None:
+        """A restart leaves nothing beside it."""
+
+    def _pods(self, restart: RestartPods) -> list[dict[str, Any]]:
+        path = f"/api/v1/namespaces/{restart.namespace}/pods"
+        found = self._client.get(f"{path}?labelSelector={quote(restart.label_selector)}")
+        items: list[dict[str, Any]] = (found or {}).get("items") or []
+        return items
+
+    def _restart(self, restart: RestartPods) -> None:
+        old = self._pods(restart)
+        for pod in old:
+            reach()
+            path = f"/api/v1/namespaces/{restart.namespace}/pods/{_name(pod)}"
+            try:
+                self._client.write(path, "DELETE", {"preconditions": {"uid": pod["metadata"]["uid"]}})
+            except ConflictError:
+                continue  # another pod has that name by now: it has been restarted already
+            except RefusedError:
+                if self._client.get(path) is not None:
+                    raise  # else it has gone by itself
+        self._wait(restart, {pod["metadata"]["uid"] for pod in old}, wanted=max(1, len(old)))
+        reach()
+
+    def _wait(self, restart: RestartPods, old: set[str], *, wanted: int) -> None:
+        ends = time.monotonic() + self._patience
+        while True:
+            new = [pod for pod in self._pods(restart) if pod["metadata"]["uid"] not in old]
+            if sum(_ready(pod) for pod in new) >= wanted:
+                return
+            if time.monotonic() >= ends:
+                raise RefusedError(
+                    f"the pods {restart.label_selector} in {restart.namespace} did not become ready within "
+                    f"{self._patience:g} s after their restart",
+                    hint=f"kubectl -n {restart.namespace} describe pods -l {restart.label_selector}",
+                )
+            time.sleep(self._poll)
+
+
+def _restart(action: Action) -> RestartPods:
+    if not isinstance(action, RestartPods):
+        raise RefusedError(f"{action.target} is no restart of pods")
+    return action
+
+
+def _name(pod: dict[str, Any]) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)

@@ -1,0 +1,309 @@
+"""Carrying a plan out and taking it back, with the journal one step ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from kedoctor.base.errors import ChangeError
+from kedoctor.changes.actor import Actors, ConflictError, Foresight, State
+from kedoctor.changes.journal import AnyAction, Entry, Event, Journal, Manifest, Phase, Progress, new_id
+from kedoctor.changes.signals import Deferred, InterruptedChangeError
+from kedoctor.model.actions import Action, Restart, RunProgram
+
+__all__ = [
+    "NotTakenBackError",
+    "Prepared",
+    "StandsError",
+    "carry_out",
+    "prepare",
+    "recover",
+    "standing_on",
+    "take_back",
+]
+
+Tell = Callable[[Action], None]
+"""Is told each action that is about to be done or undone, as far as it does anything in that direction."""
+
+
+class NotTakenBackError(ChangeError):
+    """A repair failed and could not be taken back whole; its journal entry waits for a person."""
+
+
+class StandsError(ChangeError):
+    """A foreign program has done its work, so what is older than that was not taken back; the sentences say how to.
+
+    ``program`` is its action. What came after it was taken back; the entry is kept as done.
+    """
+
+    def __init__(self, program: RunProgram, journal_id: str) -> None:
+        super().__init__(
+            f"{program.name} has taken over, and kedoctor cannot take back what another program has done ({journal_id})",
+            hint=program.by_hand.en,
+        )
+        self.program = program
+        self.journal_id = journal_id
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Actions that would change something, what is there now, and what they will make of it."""
+
+    actions: tuple[Action, ...]
+    before: tuple[State, ...]
+    foresight: tuple[Foresight, ...]
+
+
+def prepare(actors: Actors, actions: Sequence[Action]) -> Prepared:
+    """Looks at every target and foresees every change; what is so already is left out. Touches nothing.
+
+    Raises:
+        RefusedError: a target cannot be looked at or changed.
+    """
+    kept: list[tuple[Action, State, Foresight]] = []
+    for action in actions:
+        actor = actors.of(action)
+        state = actor.look(action)
+        foresight = actor.foresee(action, state)
+        if foresight.changes:
+            kept.append((action, state, foresight))
+    return Prepared(*(tuple(column) for column in zip(*kept, strict=True))) if kept else Prepared((), (), ())
+
+
+def carry_out(
+    journal: Journal,
+    actors: Actors,
+    prepared: Prepared,
+    *,
+    codes: Sequence[str],
+    command: str,
+    stop: Deferred,
+    tell: Tell,
+    subjects: Sequence[str] = (),
+) -> Entry:
+    """Does it all, journalled; the entry stays open for the checks to decide.
+
+    ``codes`` and ``subjects``, side by side, say which verdicts it is for.
+
+    Raises:
+        ChangeError: something refused; what had been done was taken back.
+        NotTakenBackError: as above, but something could not be taken back.
+        InterruptedChangeError: a signal came; what had been done was taken back.
+    """
+    manifest = Manifest(
+        id=new_id(),
+        started=datetime.now(UTC),
+        command=command,
+        codes=tuple(codes),
+        actions=cast("tuple[AnyAction, ...]", prepared.actions),
+        foreseen=tuple(one.fingerprint for one in prepared.foresight),
+        before=prepared.before,
+        diffs=tuple(one.diff for one in prepared.foresight),
+        subjects=tuple(subjects),
+    )
+    entry = journal.begin(manifest)
+    try:
+        for index, action in enumerate(prepared.actions):
+            stop.check()
+            if not (isinstance(action, Restart) and action.backward):
+                tell(action)
+            _act(entry, actors, index, action)
+        stop.check()
+    except (ChangeError, OSError, InterruptedChangeError) as error:
+        try:
+            take_back(entry, actors, tell=tell)
+        except ChangeError as left:
+            first = f"{error}; then " if str(error) else ""
+            raise NotTakenBackError(f"{first}{left}", hint=left.hint) from left
+        if isinstance(error, OSError):
+            raise ChangeError(f"{error.strerror}; everything was taken back") from error
+        raise
+    return entry
+
+
+def _act(entry: Entry, actors: Actors, index: int, action: Action) -> None:
+    actor = actors.of(action)
+    now = actor.look(action)
+    if now.fingerprint != entry.manifest.before[index].fingerprint:
+        raise ConflictError(
+            f"{action.target} was changed by somebody else while the repair was being prepared"
+        )
+    entry.note(Event.START, index, now)
+    try:
+        after = actor.do(action, now)
+    except ConflictError:
+        entry.note(Event.UNDONE, index)  # somebody else was first: what is there is theirs, and stays
+        raise
+    entry.note(Event.DONE, index, after)
+
+
+def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
+    """Undoes everything in strict reverse order.
+
+    Raises:
+        ConflictError: a target is no longer what kedoctor left; nothing more was touched, both versions are kept.
+        StandsError: a foreign program has done its work; only what came after it was taken back.
+        ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
+    """
+    try:
+        for action in entry.manifest.actions:
+            actors.of(action).tidy(action)
+        steps, standing = _after_programs(entry, _to_undo(entry, actors))
+        _refuse_conflicts(entry, actors, steps)
+        for index, progress in reversed(steps):
+            action = entry.manifest.actions[index]
+            if progress.started is None or progress.finished is None:
+                continue
+            if not isinstance(action, Restart) or action.backward:
+                tell(action)
+            entry.note(Event.UNDO, index)
+            actors.of(action).undo(action, progress.started, progress.finished)
+            entry.note(Event.UNDONE, index)
+    except (ChangeError, OSError) as error:
+        if entry.phase is not Phase.ATTENTION:
+            entry.become(Phase.ATTENTION)
+        if isinstance(error, ChangeError):
+            raise
+        raise ChangeError(f"taking back {entry.id} failed: {error.strerror}; its journal is kept") from error
+    if standing is not None:
+        if entry.phase is not Phase.DONE:
+            entry.become(Phase.DONE)
+        raise StandsError(standing, entry.id)
+    entry.become(Phase.UNDONE)
+
+
+def standing_on(entry: Entry, entries: Sequence[Entry], actors: Actors) -> tuple[Entry, RunProgram] | None:
+    """A later entry whose foreign program has left something that may rest on what ``entry`` did; the latest one."""
+    names = [one.id for one in entries]
+    after = entries[names.index(entry.id) + 1 :]
+    later = [one for one in after if one.phase in (Phase.DONE, Phase.ATTENTION)]
+    for one in reversed(later):
+        for action, progress in zip(one.manifest.actions, one.progress(), strict=True):
+            if not isinstance(action, RunProgram) or progress.started is None or not action.leaves:
+                continue
+            if actors.of(action).look(action).fingerprint != progress.started.fingerprint:
+                return one, action
+    return None
+
+
+def _after_programs(
+    entry: Entry, steps: list[tuple[int, Progress]]
+) -> tuple[list[tuple[int, Progress]], RunProgram | None]:
+    """What can be taken back: everything, or what came after the last foreign program that has left something."""
+    for place in range(len(steps) - 1, -1, -1):
+        action = entry.manifest.actions[steps[place][0]]
+        if isinstance(action, RunProgram):
+            return steps[place + 1 :], action
+    return steps, None
+
+
+def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
+    """The actions that left something, with the state each left (found out by looking where the log ends early)."""
+    steps = []
+    for index, progress in enumerate(entry.progress()):
+        if progress.started is None or progress.undone:
+            continue
+        if progress.finished is None:
+            # The log ends here: whether the action came to pass has to be found out by looking.
+            ended = _unfinished(entry, actors, index, progress.started)
+            steps.extend([(index, ended)] if ended else [])
+        elif not _is_before(entry, actors, index, progress):
+            steps.append((index, progress))
+    return steps if _puts_back(entry, steps) else []
+
+
+def _puts_back(entry: Entry, steps: Sequence[tuple[int, Progress]]) -> bool:
+    """Whether anything but restarts is undone, or a restart on the way back was begun.
+
+    Where neither is so, what runs needs no restart: everything it rests on is as it was.
+    """
+    actions = entry.manifest.actions
+    begun = {index for index, progress in enumerate(entry.progress()) if progress.undoing}
+    return any(
+        not isinstance(actions[index], Restart) for index in {index for index, _ in steps} | begun
+    ) or any(
+        isinstance(action, Restart) and action.backward and index in begun
+        for index, action in enumerate(actions)
+    )
+
+
+def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Progress | None:
+    action = entry.manifest.actions[index]
+    now = actors.of(action).look(action)
+    foreseen = entry.manifest.foreseen[index]
+    blind = isinstance(action, RunProgram) and not action.leaves
+    if now.fingerprint == started.fingerprint != foreseen and not blind:
+        return None
+    if foreseen and now.fingerprint != foreseen:
+        raise ConflictError(f"{action.target} is neither what it was nor what kedoctor was making of it")
+    return Progress(started, now)
+
+
+def _is_before(entry: Entry, actors: Actors, index: int, progress: Progress) -> bool:
+    """Whether it was taken back already: by an undo whose end was not noted, by somebody, or by a reboot.
+
+    Where an action leaves the fingerprint it found (a restart), looking tells nothing, and it is undone again.
+    """
+    if progress.started is None or progress.finished is None:
+        return False
+    if progress.started.fingerprint == progress.finished.fingerprint:
+        return False
+    action = entry.manifest.actions[index]
+    return actors.of(action).look(action).fingerprint == progress.started.fingerprint
+
+
+def _refuse_conflicts(entry: Entry, actors: Actors, steps: Sequence[tuple[int, Progress]]) -> None:
+    conflicts = []
+    for index, progress in steps:
+        action = entry.manifest.actions[index]
+        now = actors.of(action).look(action)
+        if progress.finished is not None and now.fingerprint != progress.finished.fingerprint:
+            conflicts.append((index, progress))
+    if not conflicts:
+        return
+    names = ", ".join(entry.manifest.actions[index].target for index, _ in conflicts)
+    places = ", ".join(str(_keep(entry, index, progress)) for index, progress in conflicts)
+    raise ConflictError(
+        f"{names} was changed after kedoctor had repaired it; it is left as it is and nothing was taken back",
+        hint=f"the version from before the repair is kept in {places}",
+    )
+
+
+def _keep(entry: Entry, index: int, progress: Progress) -> Path:
+    kept = entry.directory.with_suffix(f".{Phase.ATTENTION.value}") / f"before-{index}"
+    if progress.started is not None:
+        here = entry.directory / f"before-{index}"
+        here.write_bytes(progress.started.data)
+        here.chmod(0o600)
+    return kept
+
+
+def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
+    """Takes back what an interrupted kedoctor left open. Doing it twice changes nothing more.
+
+    Where a foreign program was begun, what it has done stays, and the entry counts as done: what it set going may
+    show only later, so whether it has taken over is looked at when somebody wants to go back.
+
+    Raises:
+        ChangeError: something could not be taken back; its entry is kept and marked for attention.
+    """
+    journal.clear_new()
+    left = [entry for entry in journal.entries() if entry.phase is Phase.OPEN]
+    for entry in reversed(left):
+        with suppress(StandsError):
+            take_back(entry, actors, tell=tell)
+            # What a foreign program set going may show only later: whether it stands is looked at when it matters.
+            if _program_begun(entry):
+                entry.become(Phase.DONE)
+    return left
+
+
+def _program_begun(entry: Entry) -> bool:
+    return any(
+        isinstance(action, RunProgram) and progress.started is not None
+        for action, progress in zip(entry.manifest.actions, entry.progress(), strict=True)
+    )

@@ -1,0 +1,80 @@
+"""Lines of a file (plain or gzipped) or of standard input, of any length, in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from kedoctor.base.errors import ConfigurationError
+
+__all__ = ["lines_of"]
+
+BLOCK = 1 << 20
+MAX_LINE = 1 << 16  # what follows in one line is cut off: a binary file is one very long line
+_GZIP = b"\x1f\x8b"
+
+
+def lines_of(path: str) -> Iterator[str]:
+    """The lines of a file, ``-`` for standard input; bytes that are no UTF-8 become replacement characters.
+
+    Raises:
+        ConfigurationError: it cannot be opened or read.
+    """
+    try:
+        with _opened(path) as file:
+            yield from _lines(_unpacked(file))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _opened(path: str) -> io.BufferedReader:
+    # Descriptor 0 is left open: others may want to say something to it still.
+    return open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb")
+
+
+def _unpacked(file: io.BufferedReader) -> Iterator[bytes]:
+    """The content in blocks; of a gzip file that is cut off or damaged, what comes before."""
+    if file.peek(2)[:2] != _GZIP:
+        while block := file.read(BLOCK):
+            yield block
+        return
+    try:
+        yield from _unzipped(file)
+    except (EOFError, zlib.error) as error:
+        click.echo(f"kedoctor: the gzip data are damaged ({error}); going on with what was read", err=True)
+
+
+def _unzipped(file: io.BufferedReader) -> Iterator[bytes]:
+    """As gzip, which would keep what it has read of a file that is cut off to itself."""
+    unpack = zlib.decompressobj(wbits=31)
+    begun = False
+    while packed := file.read(BLOCK):
+        while packed:
+            begun = True
+            yield unpack.decompress(packed, BLOCK)
+            packed = unpack.unconsumed_tail
+            if unpack.eof:  # another file may follow in the same one
+                packed, unpack, begun = unpack.unused_data.lstrip(b"\0"), zlib.decompressobj(wbits=31), False
+    if begun:
+        raise EOFError("they end too early")
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    for block in blocks:
+        *whole, last = decoder.decode(block).split("\n")
+        if whole:
+            whole[0] = rest + whole[0]
+            rest = last
+            yield from whole
+        else:
+            rest = (rest + last)[:MAX_LINE]
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest

@@ -1,0 +1,215 @@
+"""Gzipped tar archives: written whole or not at all, read without trusting a byte of them.
+
+Writing goes to a temporary name in the target's directory, mode 0600; the final name appears by one rename, after
+the content was synced and looked through once more. Reading unpacks nothing to disk, follows no link, and stops
+at fixed sizes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import secrets
+import tarfile
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from kedoctor.base.errors import BundleError, OutputError
+
+__all__ = ["ArchiveWriter", "Limits", "read_archive"]
+
+MEBIBYTE = 1 << 20
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an archive may hold before it is refused; sizes in bytes, ``total`` is that of the unpacked tar."""
+
+    members: int = 20_000
+    member: int = 384 * MEBIBYTE  # a list of 100,000 nodes takes 160
+    total: int = 768 * MEBIBYTE
+
+
+class ArchiveWriter:
+    """A ``.tgz`` in the making; safe to add to from several threads. End it with :meth:`finish` or :meth:`discard`.
+
+    Raises:
+        OutputError: the directory or the disk does not take it.
+    """
+
+    def __init__(self, path: Path, *, modified: datetime) -> None:
+        if path.exists() and not path.is_file():
+            # A rename would put a file in the place of a device or directory.
+            raise OutputError(f"{path} is not a regular file; name one that is or that does not exist yet")
+        self._path = path
+        self._modified = int(modified.timestamp())
+        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
+        self._lock = threading.Lock()
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        with _as_output_error(path):
+            self._file = os.fdopen(os.open(self._partial, flags, 0o600), "w+b")
+        # The time in the header and no file name make equal content give equal bytes.
+        self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=self._modified)
+        self._tar = tarfile.TarFile(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Appends a member, mode 0600."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mtime, info.mode = len(data), self._modified, 0o600
+        with self._lock, _as_output_error(self._path):
+            self._tar.addfile(info, io.BytesIO(data))
+
+    def finish(self, accept: Callable[[str, bytes], None]) -> Path:
+        """Closes, syncs, shows every member once more to ``accept``, and gives the archive its name.
+
+        When ``accept`` raises, the archive is removed and the exception goes on.
+        """
+        try:
+            with _as_output_error(self._path):
+                self._close()
+                self._look_through(accept)
+                self._partial.replace(self._path)
+                _sync_directory(self._path.parent)
+        except BaseException:
+            self.discard()
+            raise
+        return self._path
+
+    def discard(self) -> None:
+        """Removes what was written so far."""
+        with contextlib.suppress(OSError, ValueError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            self._partial.unlink()
+
+    def _look_through(self, accept: Callable[[str, bytes], None]) -> None:
+        try:
+            for name, data in read_archive(self._partial):
+                accept(name, data)
+        except BundleError as error:
+            raise OutputError(f"{self._path} was not written: it could not be read back: {error}") from error
+
+    def _close(self) -> None:
+        self._tar.close()
+        self._gzip.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+@contextlib.contextmanager
+def _as_output_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} could not be written: {reason}") from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str, bytes]]:
+    """The regular files of a ``.tgz``: name and content, in archive order.
+
+    Raises:
+        BundleError: it is absent, truncated, no gzipped tar, larger than ``limits``, or holds a name or a kind of
+            member that a bundle never has.
+    """
+    limits = limits or Limits()
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise BundleError(f"{path} is not a bundle: it is no regular file")
+    try:
+        with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
+            capped = cast("IO[bytes]", _Capped(unpacked, limits.total, path))
+            with tarfile.open(fileobj=capped, mode="r|") as tar:
+                yield from _members(tar, path, limits)
+            capped.read(-1)  # checks gzip's own sum of what follows the last member
+    except FileNotFoundError:
+        raise BundleError(f"there is no bundle {path}") from None
+    except EOFError:
+        raise BundleError(f"the bundle {path} is cut off: its end is missing") from None
+    except (tarfile.TarError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
+        raise BundleError(f"{path} is not a bundle: {_first_line(error)}") from error
+    except OSError as error:
+        raise BundleError(f"the bundle {path} cannot be read: {error.strerror or error}") from error
+
+
+def _members(tar: tarfile.TarFile, path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
+    seen: set[str] = set()
+    for count, member in enumerate(tar, start=1):
+        if count > limits.members:
+            raise BundleError(f"the bundle {path} holds more than {limits.members} files")
+        if member.isdir():
+            continue
+        _judge_member(member, path, limits)
+        if member.name in seen:
+            raise BundleError(f"the bundle {path} holds {_shown(member.name)} twice")
+        seen.add(member.name)
+        content = tar.extractfile(member)
+        data = content.read() if content is not None else b""
+        if len(data) != member.size:
+            raise BundleError(f"the bundle {path} is cut off inside {_shown(member.name)}")
+        yield member.name, data
+
+
+def _judge_member(member: tarfile.TarInfo, path: Path, limits: Limits) -> None:
+    if not member.isreg() or member.issparse():
+        raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} is not a plain file")
+    name = PurePosixPath(member.name)
+    if (
+        name.is_absolute()
+        or ".." in name.parts
+        or not name.parts
+        or "\\" in member.name
+        or "\0" in member.name
+    ):
+        raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} points outside of it")
+    if member.size > limits.member:
+        raise BundleError(f"the bundle {path} is too large: {_shown(member.name)} has {member.size} bytes")
+
+
+def _shown(name: str) -> str:
+    return ascii(name[:80])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0]
+
+
+class _Capped:
+    """A reader that refuses to unpack more than ``limit`` bytes."""
+
+    def __init__(self, stream: gzip.GzipFile, limit: int, path: Path) -> None:
+        self._stream = stream
+        self._left = limit
+        self._path = path
+
+    def read(self, size: int = -1) -> bytes:
+        if size >= 0:
+            return self._count(self._stream.read(size))
+        while self._count(self._stream.read(CHUNK)):
+            pass
+        return b""
+
+    def _count(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise BundleError(f"the bundle {self._path} is too large when unpacked")
+        return data

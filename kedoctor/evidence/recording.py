@@ -1,0 +1,117 @@
+"""Writing down everything that is asked while the world is looked at, and refusing what may not be collected."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from kedoctor.base.records import replace
+from kedoctor.evidence.bundle import EvidenceWriter
+from kedoctor.model.declarations import EvidenceRules
+from kedoctor.model.observations import (
+    Files,
+    FindFiles,
+    ReadFile,
+    ReadJournal,
+    ReadSetting,
+    ReadUnit,
+    Reason,
+    Request,
+    RunTool,
+    Source,
+    StatFile,
+    Unavailable,
+)
+from kedoctor.observe.memo import Observation, take
+from kedoctor.observe.request_names import describe
+
+__all__ = ["AllowList", "RecordingSource"]
+
+
+class AllowList:
+    """What all plugins together allow to be collected."""
+
+    def __init__(self, rules: Sequence[EvidenceRules]) -> None:
+        self._files = [_glob(pattern) for rule in rules for pattern in rule.files]
+        self._units = [pattern for rule in rules for pattern in rule.units]
+        self._tools = frozenset(tool for rule in rules for tool in rule.tools)
+
+    def file(self, path: str) -> bool:
+        """Whether a path may be read; ``..`` is resolved before it is looked up."""
+        normal = posixpath.normpath(path)
+        return any(pattern.fullmatch(normal) for pattern in self._files)
+
+    def admits(self, request: Request) -> bool:
+        """Whether a request may be made at all. Only files, units and tools are limited; settings are no evidence."""
+        match request:
+            case ReadSetting():
+                return False
+            case ReadFile(path=path) | StatFile(path=path):
+                return self.file(path)
+            case ReadUnit(name=name) | ReadJournal(unit=name):
+                return any(fnmatchcase(name, pattern) for pattern in self._units)
+            case RunTool(tool=tool):
+                return tool in self._tools
+        return True
+
+
+class RecordingSource:
+    """Passes requests on and writes each answer into a bundle once.
+
+    The answers it gives are those of the source, unredacted: they stay in memory. What the rules do not list is
+    answered with :class:`Unavailable` (not allowed) and noted in the bundle.
+    """
+
+    def __init__(self, source: Source, writer: EvidenceWriter, rules: Sequence[EvidenceRules]) -> None:
+        self._source = source
+        self._writer = writer
+        self._allowed = AllowList(rules)
+        self._lock = threading.Lock()
+        self._written: set[Request] = set()
+
+    def observe(self, request: Request) -> Any:
+        """The source's answer, recorded."""
+        return self.observation(request).answer
+
+    def observation(self, request: Request) -> Observation:
+        """The source's answer with its times, recorded; a setting is neither given nor recorded."""
+        if isinstance(request, ReadSetting):
+            return take(_Refusal(), request)
+        seen = self._seen(request)
+        with self._lock:
+            new = request not in self._written
+            self._written.add(request)
+        if new:
+            self._writer.add(seen)
+        return seen
+
+    def _seen(self, request: Request) -> Observation:
+        if not self._allowed.admits(request):
+            return take(_Refusal(), request)
+        seen = take(self._source, request)
+        if isinstance(request, FindFiles) and isinstance(seen.answer, Files):
+            entries = tuple(found for found in seen.answer.entries if self._allowed.file(found.path))
+            answer = replace(seen.answer, entries=entries)
+            return Observation(request, answer, seen.at, seen.took_ms, seen.origin)
+        return seen
+
+
+class _Refusal:
+    """Answers everything with: not allowed."""
+
+    def observe(self, request: Request) -> Any:
+        return Unavailable(
+            Reason.NOT_ALLOWED, describe(request), "it is on no plugin's list of what may be collected"
+        )
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """A path pattern: ``*`` and ``?`` stay within a name, ``/**`` at the end is the directory and all below it."""
+    parts: Iterable[str] = re.split(r"(\*\*|\*|\?)", pattern.removesuffix("/**"))
+    wild = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+    body = "".join(wild.get(part, re.escape(part)) for part in parts)
+    return re.compile(body + ("(?:/.*)?" if pattern.endswith("/**") else ""))

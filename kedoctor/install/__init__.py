@@ -1,0 +1,1 @@
+"""Installs: the steps of a procedure, each judged, done and judged again."""

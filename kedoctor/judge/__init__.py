@@ -1,0 +1,1 @@
+"""Judging: facts are made from observations, checks are run on facts, each with its own deadline."""

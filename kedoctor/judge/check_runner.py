@@ -1,0 +1,271 @@
+"""One check on one host (or on the site): from its declaration to verdicts, whatever happens inside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from kedoctor.base.records import replace
+from kedoctor.base.text import Text
+from kedoctor.judge.fact_evaluation import Context, FactCrashError
+from kedoctor.judge.registry import Refusal, RegisteredCheck
+from kedoctor.model.declarations import Check, MissingError, Side
+from kedoctor.model.findings import Certainty, Finding, Status
+from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.report import Fix, Hint, Translation, Verdict
+
+__all__ = [
+    "blocked",
+    "crashed",
+    "judge",
+    "not_known",
+    "not_run",
+    "not_seen",
+    "out_of_time",
+    "out_of_view",
+    "refused",
+    "verdict",
+]
+
+FOLD_OVER = 50
+"""So many edges are listed one by one; more that say the same are folded."""
+
+_REASONS = {
+    Reason.ABSENT: Text("it does not exist", zh="不存在"),
+    Reason.PERMISSION: Text(
+        "permission denied, run kedoctor as root", zh="权限不足，请以 root 运行 kedoctor"
+    ),
+    Reason.UNAUTHORIZED: Text(
+        "the API server does not accept these credentials; name a kubeconfig that is valid now with --kubeconfig",
+        zh="API 服务器不接受此凭据；请用 --kubeconfig 指定仍然有效的 kubeconfig",
+    ),
+    Reason.FORBIDDEN: Text(
+        "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"
+    ),
+    Reason.NOT_CONFIGURED: Text(
+        "no kubeconfig was found; name one with --kubeconfig, or run as root on the cloud host",
+        zh="未找到 kubeconfig；请用 --kubeconfig 指定，或以 root 在云端主机上运行",
+    ),
+    Reason.NOT_GIVEN: Text(
+        "nobody named it; `kedoctor install` asks for it", zh="未指定；由 `kedoctor install` 的选项给出"
+    ),
+    Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
+    Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
+    Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),
+    Reason.UNTRUSTED: Text("the server's certificate is not trusted", zh="服务器证书不受信任"),
+    Reason.THROTTLED: Text("the API server asked to slow down for too long", zh="API 服务器持续限流"),
+    Reason.GONE: Text("the list expired while it was read", zh="读取过程中列表已过期"),
+    Reason.SERVER_ERROR: Text("the server reported an internal error", zh="服务器内部错误"),
+    Reason.TOOL_MISSING: Text("the program is not installed here", zh="本机未安装该程序"),
+    Reason.TOOL_FAILED: Text("the program failed", zh="程序执行失败"),
+    Reason.ABANDONED: Text(
+        "the program hangs in the kernel and was left behind", zh="程序卡在内核中，已放弃等待"
+    ),
+    Reason.TOO_LARGE: Text("it is too large", zh="内容过大"),
+    Reason.INVALID: Text("it cannot be understood", zh="内容无法解析"),
+    Reason.WITHHELD: Text("it was withheld because it could not be redacted", zh="无法脱敏，已保留不写出"),
+    Reason.NOT_RECORDED: Text("the bundle does not hold it", zh="诊断包中没有记录"),
+    Reason.NOT_ALLOWED: Text("it is not on the list of what may be collected", zh="不在允许采集的列表中"),
+    Reason.ERROR: Text("it could not be read", zh="无法读取"),
+}
+
+
+def judge(
+    node: RegisteredCheck, context: Context, revise: Callable[[Verdict], Verdict] | None = None
+) -> list[Verdict]:
+    """The verdicts of a check, each as ``revise`` lets it stand; never raises and never comes back empty."""
+    started = time.monotonic()
+    check = node.check
+    try:
+        findings = _findings(check.judge(**context.arguments(node.parameters)))
+    except MissingError as missing:
+        findings = [not_known(missing.unavailable)]
+    except FactCrashError as crash:
+        return [crashed(check, context.name, str(crash))]
+    except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
+        return [crashed(check, context.name, f"{type(error).__name__}: {error}")]
+    took = round((time.monotonic() - started) * 1000)
+    verdicts = [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
+    # Before they are folded: of many edges that look alike, some may be accepted.
+    return _folded([revise(one) for one in verdicts] if revise else verdicts)
+
+
+def _folded(verdicts: list[Verdict]) -> list[Verdict]:
+    """Verdicts that say the same of more edges than anybody reads become one that lists them."""
+    alike: dict[tuple[object, ...], list[Verdict]] = {}
+    for one in verdicts:
+        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root)
+        key = said if one.node else id(one)
+        alike.setdefault((key,), []).append(one)
+    folded: list[Verdict] = []
+    for group in alike.values():
+        folded.extend([_fold(group)] if len(group) > FOLD_OVER else group)
+    return folded
+
+
+def _fold(group: list[Verdict]) -> Verdict:
+    first, more = group[0], len(group) - 1
+    return replace(
+        first,
+        node="",
+        nodes=tuple(sorted(one.node for one in group)),
+        subject=f"{first.subject} and {more} more",
+        summary=f"{first.summary} The same holds for {more} more edges.",
+        zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
+    )
+
+
+def _findings(answer: object) -> list[Finding]:
+    if isinstance(answer, Finding):
+        return [answer]
+    if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, dict)):
+        raise TypeError(f"gave {type(answer).__name__} instead of findings")
+    findings = list(answer)
+    for finding in findings:
+        if not isinstance(finding, Finding):
+            raise TypeError(f"gave {type(finding).__name__} among its findings")
+    if findings:
+        return findings
+    nothing = Text("There is nothing here that this check applies to.", zh="此处没有该检查适用的对象。")
+    return [Finding(status=Status.SKIP, summary=nothing)]
+
+
+def not_known(missing: Unavailable) -> Finding:
+    """What is said where something that is needed was not read."""
+    reason = _REASONS[missing.reason]
+    summary = Text(
+        f"Not known: {missing.what} was not read: {reason.en}.",
+        zh=f"无法判断：未能读取 {missing.what}：{reason.zh}。",
+    )
+    said = missing.detail in reason.en
+    return Finding(status=Status.UNKNOWN, summary=summary, actual="" if said else missing.detail)
+
+
+def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0) -> Verdict:
+    """A finding together with what its check declares."""
+    breaks = check.breaks if finding.breaks is None else finding.breaks
+    expected, hint = finding.expected or Text("", zh=""), finding.hint or Text("", zh="")
+    remedy = check.remedy or Text("", zh="")
+    return Verdict(
+        code=check.code,
+        slug=check.slug,
+        title=check.title.en,
+        status=finding.status,
+        subject=finding.subject or host or "site",
+        node=finding.node,
+        host=host,
+        side=check.side.value,
+        hop=check.hop if finding.hop is None else finding.hop,
+        capabilities=breaks,
+        certainty=finding.certainty,
+        summary=finding.summary.en,
+        expected=expected.en,
+        actual=finding.actual,
+        evidence=finding.evidence,
+        hint=Hint(hint.en, finding.commands),
+        fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
+        root=finding.root,
+        took_ms=took_ms,
+        zh=Translation(
+            title=check.title.zh,
+            summary=finding.summary.zh,
+            expected=expected.zh,
+            hint=hint.zh,
+            remedy=remedy.zh,
+        ),
+    )
+
+
+def _simple(check: Check, host: str, status: Status, summary: Text) -> Verdict:
+    return verdict(check, Finding(status=status, summary=summary, certainty=Certainty.IMPLIED), host=host)
+
+
+def crashed(check: Check, host: str, reason: str) -> Verdict:
+    """The check itself broke."""
+    text = Text(
+        f"The check itself broke ({reason}); this says nothing about the site.",
+        zh=f"检查程序自身出错（{reason}），与站点状态无关。",
+    )
+    return _simple(check, host, Status.CRASHED, text)
+
+
+def out_of_time(check: Check, host: str, seconds: float) -> Verdict:
+    """The check did not come back."""
+    text = Text(
+        f"The check did not finish within {seconds:g} s and was left behind; this says nothing about the site.",
+        zh=f"检查在 {seconds:g} 秒内未完成，已放弃；与站点状态无关。",
+    )
+    return _simple(check, host, Status.CRASHED, text)
+
+
+def not_run(check: Check, host: str) -> Verdict:
+    """The run ended before this check could start."""
+    text = Text("The run ended before this could be looked at.", zh="运行提前结束，未能检查此项。")
+    return _simple(check, host, Status.UNKNOWN, text)
+
+
+def blocked(check: Check, host: str, by: Verdict) -> Verdict:
+    """A check it builds on failed."""
+    text = Text(
+        f"Not judged because {by.code} failed: {by.summary}",
+        zh=f"未判断，因为 {by.code} 未通过：{by.zh.summary}",
+    )
+    return _simple(check, host, Status.BLOCKED, text)
+
+
+_VIEWS = {
+    Side.SITE: Text(
+        "Not looked at: an edge host has no kubeconfig. Run kedoctor on the cloud host, or name one with --kubeconfig.",
+        zh="未检查：边缘主机上没有 kubeconfig。请在云端主机上运行 kedoctor，或用 --kubeconfig 指定。",
+    ),
+    Side.CLOUD: Text(
+        "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+    Side.HOST: Text(
+        "Not looked at: no host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+    Side.EDGE: Text(
+        "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",
+        zh="未检查：当前看不到边缘主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+    ),
+}
+
+
+def not_seen(check: Check) -> Verdict:
+    """Nothing of the side it looks at is in view."""
+    return _simple(check, "", Status.SKIP, _VIEWS[check.side])
+
+
+def out_of_view(verdict: Verdict) -> Verdict:
+    """What a check of the site does not know where no cluster can be asked, as not looked at; else the verdict."""
+    if verdict.status is not Status.UNKNOWN or verdict.side != Side.SITE.value or verdict.node:
+        return verdict
+    text = _VIEWS[Side.SITE]
+    told = replace(verdict.zh, summary=text.zh, hint="")
+    return replace(verdict, status=Status.SKIP, summary=text.en, actual="", hint=Hint(), zh=told)
+
+
+def refused(refusal: Refusal) -> Verdict:
+    """A declaration or plugin that was not accepted, as a visible result."""
+    text = Text(
+        f"{refusal.what} of the plugin {refusal.plugin} was not accepted: {refusal.reason}.",
+        zh=f"插件 {refusal.plugin} 的 {refusal.what} 未被接受：{refusal.reason}。",
+    )
+    return Verdict(
+        code="PLUGIN",
+        slug="plugin-refused",
+        title="Plugins are accepted",
+        status=Status.CRASHED,
+        subject=refusal.what,
+        node="",
+        host="",
+        side="site",
+        hop="",
+        capabilities=(),
+        certainty=Certainty.PROVED,
+        summary=text.en,
+        fix=Fix(available=False),
+        zh=Translation(title="插件可用", summary=text.zh),
+    )

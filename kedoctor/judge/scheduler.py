@@ -1,0 +1,262 @@
+"""Runs checks: in the order they build on each other, in parallel, each with a deadline.
+
+Threads cannot be killed in Python. A check that does not come back is reported, its thread is left behind (they
+are daemons, so they never hold up the exit), and another takes its place.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kedoctor.judge import check_runner
+from kedoctor.judge.fact_evaluation import Context, SiteView, contexts
+from kedoctor.judge.registry import RegisteredCheck, Registry
+from kedoctor.model.declarations import Side
+from kedoctor.model.findings import Status
+from kedoctor.model.report import Verdict
+
+__all__ = ["Observer", "Outcome", "SilentObserver", "run_checks"]
+
+WORKERS = 8
+RUN_DEADLINE = 180.0
+
+
+class Observer(Protocol):
+    """Is told what happens while checks run; called from one thread only."""
+
+    def begins(self, total: int) -> None:
+        """So many checks are going to be run."""
+
+    def starts(self, code: str, title: str, host: str) -> None:
+        """A check starts on a host (empty: the site)."""
+
+    def ends(self, code: str, host: str, verdicts: Sequence[Verdict]) -> None:
+        """A check has come to its verdicts."""
+
+
+class SilentObserver:
+    """Shows nothing."""
+
+    def begins(self, total: int) -> None:
+        """Nothing."""
+
+    def starts(self, code: str, title: str, host: str) -> None:
+        """Nothing."""
+
+    def ends(self, code: str, host: str, verdicts: Sequence[Verdict]) -> None:
+        """Nothing."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All verdicts, in the order of their codes, and whether every check had its turn.
+
+    ``interrupted``: a person ended the run.
+    """
+
+    verdicts: list[Verdict]
+    complete: bool
+    site: Context
+    interrupted: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """One check in one context."""
+
+    node: RegisteredCheck
+    context: Context
+    waits_for: list[_Task] = field(default_factory=list)
+    started: float = 0.0
+    verdicts: list[Verdict] | None = None
+
+    @property
+    def deadline(self) -> float:
+        return self.started + self.node.check.deadline
+
+    def ready(self) -> bool:
+        return all(other.verdicts is not None for other in self.waits_for)
+
+    def blocker(self) -> Verdict | None:
+        """The failure of a check this one builds on, if it concerns everything this one looks at."""
+        for other in self.waits_for:
+            for found in other.verdicts or ():
+                # What is accepted is broken nevertheless.
+                status = found.accepted.status if found.accepted else found.status
+                if status in (Status.FAIL, Status.BLOCKED) and (self.context.name or not found.node):
+                    return found
+        return None
+
+
+def run_checks(
+    registry: Registry,
+    site: SiteView,
+    checks: Sequence[RegisteredCheck],
+    *,
+    observer: Observer | None = None,
+    deadline: float = RUN_DEADLINE,
+    revise: Callable[[Verdict], Verdict] | None = None,
+) -> Outcome:
+    """Runs ``checks`` on everything in view; comes back after ``deadline`` seconds at the latest.
+
+    ``revise`` has the last word about each verdict (a baseline).
+    A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
+    """
+    whole, hosts = contexts(registry, site)
+    tasks, verdicts = _plan(site, checks, whole, hosts)
+    verdicts.extend(check_runner.refused(refusal) for refusal in registry.refusals)
+    said = revise if site.cluster_expected else _of_hosts_alone(revise)
+    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said)
+    complete = run.go()
+    for task in tasks:
+        verdicts.extend(task.verdicts or [check_runner.not_run(task.node.check, task.context.name)])
+    verdicts.sort(key=lambda found: (found.code, found.host, found.subject))
+    return Outcome(verdicts, complete, whole, run.interrupted)
+
+
+def _plan(
+    site: SiteView, checks: Sequence[RegisteredCheck], whole: Context, hosts: dict[str, Context]
+) -> tuple[list[_Task], list[Verdict]]:
+    tasks: list[_Task] = []
+    absent: list[Verdict] = []
+    for node in checks:
+        places = list(_places(node, site, whole, hosts))
+        tasks.extend(_Task(node, place) for place in places)
+        if not places:
+            absent.append(check_runner.not_seen(node.check))
+    by_code: dict[str, list[_Task]] = {}
+    for task in tasks:
+        by_code.setdefault(task.node.check.code, []).append(task)
+    for task in tasks:
+        for code in task.node.check.builds_on:
+            task.waits_for.extend(_nearest(by_code.get(code, []), task.context))
+    return tasks, absent
+
+
+def _places(
+    node: RegisteredCheck, site: SiteView, whole: Context, hosts: dict[str, Context]
+) -> Iterator[Context]:
+    if node.check.side is Side.SITE:
+        if site.cluster_expected or not node.needs_site:
+            yield whole
+        return
+    for view in site.hosts:
+        if node.check.side is Side.HOST or node.check.side in view.sides:
+            yield hosts[view.name]
+
+
+def _of_hosts_alone(
+    revise: Callable[[Verdict], Verdict] | None,
+) -> Callable[[Verdict], Verdict]:
+    """What nobody would look for an API for is not unknown, it is out of view."""
+
+    def said(verdict: Verdict) -> Verdict:
+        seen = check_runner.out_of_view(verdict)
+        return revise(seen) if revise else seen
+
+    return said
+
+
+def _nearest(tasks: list[_Task], context: Context) -> list[_Task]:
+    same = [task for task in tasks if task.context is context]
+    return same or [task for task in tasks if not task.context.name]
+
+
+class _Run:
+    """The threads, the queue between them, and the one loop that decides."""
+
+    def __init__(
+        self,
+        tasks: list[_Task],
+        observer: Observer,
+        deadline: float,
+        revise: Callable[[Verdict], Verdict] | None,
+    ) -> None:
+        self._waiting = list(tasks)
+        self._revise = revise
+        self._running: list[_Task] = []
+        self._observer = observer
+        self._deadline = deadline
+        self._work: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[_Task, list[Verdict]]] = queue.SimpleQueue()
+        self._idle = 0
+        self.interrupted = False
+
+    def go(self) -> bool:
+        self._observer.begins(len(self._waiting))
+        self._idle = min(WORKERS, max(1, len(self._waiting)))
+        for _ in range(self._idle):
+            self._hire()
+        try:
+            while self._waiting or self._running:
+                self._dispatch()
+                if time.monotonic() >= self._deadline:
+                    return False
+                self._collect()
+                self._abandon_late()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return False
+        finally:
+            for _ in range(WORKERS):
+                self._work.put(None)
+        return True
+
+    def _hire(self) -> None:
+        threading.Thread(target=self._labour, name="kedoctor-check", daemon=True).start()
+
+    def _labour(self) -> None:
+        while (task := self._work.get()) is not None:
+            self._done.put((task, check_runner.judge(task.node, task.context, self._revise)))
+
+    def _dispatch(self) -> None:
+        progress = True
+        while progress:  # a blocked check may unblock the verdict that another waits for
+            progress = False
+            for task in [task for task in self._waiting if task.ready()]:
+                blocker = task.blocker()
+                if blocker is not None:
+                    self._waiting.remove(task)
+                    self._finish(task, [check_runner.blocked(task.node.check, task.context.name, blocker)])
+                    progress = True
+                elif self._idle > 0:
+                    self._waiting.remove(task)
+                    self._start(task)
+
+    def _start(self, task: _Task) -> None:
+        self._idle -= 1
+        task.started = time.monotonic()
+        self._running.append(task)
+        self._observer.starts(task.node.check.code, task.node.check.title.en, task.context.name)
+        self._work.put(task)
+
+    def _collect(self) -> None:
+        now = time.monotonic()
+        soonest = min([self._deadline, *(task.deadline for task in self._running)])
+        try:
+            task, verdicts = self._done.get(timeout=max(0.01, min(soonest - now, 1.0)))
+        except queue.Empty:
+            return
+        if task in self._running:  # else it was given up and its worker replaced
+            self._running.remove(task)
+            self._idle += 1
+            self._finish(task, verdicts)
+
+    def _abandon_late(self) -> None:
+        now = time.monotonic()
+        for task in [task for task in self._running if task.deadline <= now]:
+            self._running.remove(task)
+            self._idle += 1
+            self._hire()
+            self._finish(
+                task, [check_runner.out_of_time(task.node.check, task.context.name, task.node.check.deadline)]
+            )
+
+    def _finish(self, task: _Task, verdicts: list[Verdict]) -> None:
+        task.verdicts = verdicts
+        self._observer.ends(task.node.check.code, task.context.name, verdicts)

@@ -1,0 +1,1 @@
+"""The vocabulary that plugins share: observations, facts, findings, plans, reports. kedoctor.api exports it."""

@@ -1,0 +1,161 @@
+"""What a check says: one :class:`Finding` per thing it judged."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from kedoctor.base.records import Record
+from kedoctor.base.text import Text
+
+__all__ = ["Certainty", "Evidence", "Finding", "Status", "failed", "passed", "skipped", "unknown", "warned"]
+
+
+class Status(StrEnum):
+    """The states of a verdict; ``blocked``, ``accepted`` and ``crashed`` are given by the engine only."""
+
+    PASS = "pass"  # noqa: S105  a verdict, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    BLOCKED = "blocked"
+    SKIP = "skip"
+    ACCEPTED = "accepted"
+    CRASHED = "crashed"
+
+
+class Certainty(StrEnum):
+    """How a finding is known: a probe or a log line of the fault itself, or only what configuration says."""
+
+    PROVED = "proved"
+    IMPLIED = "implied"
+
+
+class Evidence(Record, frozen=True):
+    """What was read: ``source`` names it as a person would (a path, an object, a command), ``excerpt`` quotes it."""
+
+    source: str
+    excerpt: str = ""
+    line: int | None = None
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """One judgement.
+
+    ``subject`` names the thing judged (``edge1``, ``configmap/kubeedge/cloudcore``; empty: the host it was
+    judged on). ``node`` is the edge node that is concerned, empty when it concerns every one of them. ``breaks``
+    and ``hop`` replace the check's own when they are not ``None``. ``commands`` are what a person types next. ``root``
+    says that nothing else can be why: it is wrong by itself, whatever else fails.
+    """
+
+    status: Status
+    summary: Text
+    subject: str = ""
+    node: str = ""
+    expected: Text | None = None
+    actual: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    hint: Text | None = None
+    commands: tuple[str, ...] = ()
+    breaks: tuple[str, ...] | None = None
+    hop: str | None = None
+    certainty: Certainty = Certainty.PROVED
+    root: bool = False
+
+
+def passed(
+    summary: Text, *, subject: str = "", node: str = "", evidence: tuple[Evidence, ...] = ()
+) -> Finding:
+    """It was looked at and is right."""
+    return Finding(status=Status.PASS, summary=summary, subject=subject, node=node, evidence=evidence)
+
+
+def skipped(summary: Text, *, subject: str = "", node: str = "") -> Finding:
+    """It does not apply here; the summary says why."""
+    return Finding(status=Status.SKIP, summary=summary, subject=subject, node=node)
+
+
+def unknown(
+    summary: Text,
+    *,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    hint: Text | None = None,
+    commands: tuple[str, ...] = (),
+) -> Finding:
+    """It could not be found out; the summary says why, the hint how it could be."""
+    return Finding(
+        status=Status.UNKNOWN,
+        summary=summary,
+        subject=subject,
+        node=node,
+        evidence=evidence,
+        hint=hint,
+        commands=commands,
+    )
+
+
+def failed(
+    summary: Text,
+    *,
+    expected: Text,
+    actual: str,
+    hint: Text,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    commands: tuple[str, ...] = (),
+    breaks: tuple[str, ...] | None = None,
+    hop: str | None = None,
+    certainty: Certainty = Certainty.PROVED,
+    root: bool = False,
+) -> Finding:
+    """It is wrong and breaks something now."""
+    return Finding(
+        status=Status.FAIL,
+        summary=summary,
+        subject=subject,
+        node=node,
+        expected=expected,
+        actual=actual,
+        evidence=evidence,
+        hint=hint,
+        commands=commands,
+        breaks=breaks,
+        hop=hop,
+        certainty=certainty,
+        root=root,
+    )
+
+
+def warned(
+    summary: Text,
+    *,
+    expected: Text,
+    actual: str,
+    hint: Text,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    commands: tuple[str, ...] = (),
+    breaks: tuple[str, ...] | None = None,
+    hop: str | None = None,
+    certainty: Certainty = Certainty.PROVED,
+    root: bool = False,
+) -> Finding:
+    """It is wrong, but does not break anything now (or not for certain)."""
+    return Finding(
+        status=Status.WARN,
+        summary=summary,
+        subject=subject,
+        node=node,
+        expected=expected,
+        actual=actual,
+        evidence=evidence,
+        hint=hint,
+        commands=commands,
+        breaks=breaks,
+        hop=hop,
+        certainty=certainty,
+        root=root,
+    )

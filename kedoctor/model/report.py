@@ -1,0 +1,300 @@
+"""The report document: the one thing a run produces, from which every face is rendered.
+
+``kedoctor schema`` prints its JSON Schema. Within a major ``schema_version`` fields are added, never renamed,
+removed or given another meaning. Texts are English; the Chinese ones stand beside them under ``zh``.
+Times are RFC 3339 in UTC, durations milliseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from kedoctor.base.records import Record, field, schema
+from kedoctor.model.findings import Certainty, Evidence, Status
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Acceptance",
+    "AcceptedEntry",
+    "BaselineSeen",
+    "Capability",
+    "Cause",
+    "Cell",
+    "Change",
+    "EntryState",
+    "Fix",
+    "Hint",
+    "HopTitle",
+    "HostSeen",
+    "Missing",
+    "Redaction",
+    "Report",
+    "Run",
+    "Site",
+    "Tool",
+    "Translation",
+    "Verdict",
+    "report_schema",
+]
+
+SCHEMA_VERSION = "1.1"
+
+
+class Tool(Record, frozen=True):
+    """What wrote the document."""
+
+    name: str
+    version: str
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """When and how it was run.
+
+    ``complete`` is false when it was interrupted or ran out of time. ``fail_on`` is what else than a failure makes
+    the exit code non-zero, as the command line took it.
+    """
+
+    id: str
+    started: datetime
+    duration_ms: int
+    command: str
+    exit_code: int
+    complete: bool
+    demo: bool = False
+    fail_on: str = "fail"
+
+
+class HostSeen(Record, frozen=True):
+    """A machine that was looked at, live or in a bundle; ``origin`` is ``live`` or the bundle's file name."""
+
+    name: str
+    sides: tuple[str, ...]
+    origin: str = "live"
+    observed: datetime | None = None
+
+
+class Site(Record, frozen=True, kw_only=True):
+    """What was in view. Versions are empty where they could not be read."""
+
+    sides: tuple[str, ...]
+    hosts: tuple[HostSeen, ...]
+    cluster_version: str = ""
+    component_versions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    distribution: str = ""
+
+
+class Translation(Record, frozen=True, kw_only=True):
+    """The same texts in another language."""
+
+    title: str = ""
+    summary: str = ""
+    expected: str = ""
+    hint: str = ""
+    remedy: str = ""
+
+
+class Cause(Record, frozen=True, kw_only=True):
+    """A root cause: equal verdicts over many subjects are one cause.
+
+    ``capabilities`` is empty for a cause that breaks nothing now (its ``status`` is then ``warn``).
+    ``consequences`` are the codes of verdicts that this explains.
+    """
+
+    code: str
+    slug: str
+    status: Status
+    title: str
+    summary: str
+    subjects: tuple[str, ...]
+    nodes: tuple[str, ...]
+    count: int
+    capabilities: tuple[str, ...]
+    hop: str
+    certainty: Certainty
+    remedy: str
+    commands: tuple[str, ...]
+    consequences: tuple[str, ...]
+    zh: Translation
+
+
+class Capability(Record, frozen=True):
+    """One column of the matrix for one edge.
+
+    ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken``, ``accepted`` (broken, and the
+    baseline accepts it) or ``unknown``; ``hop`` is the first broken one and ``cause`` the code of what broke it.
+    """
+
+    name: str
+    state: str
+    hop: str = ""
+    cause: str = ""
+
+
+class Cell(Record, frozen=True):
+    """One row of the matrix: an edge node and what works on it, with the first broken hop."""
+
+    edge: str
+    capabilities: tuple[Capability, ...]
+
+
+class HopTitle(Record, frozen=True):
+    """A hop of the data path, in travelling order, as a person calls it."""
+
+    name: str
+    title: str
+    zh: str
+
+
+class Hint(Record, frozen=True):
+    """What to do about it: a sentence, and what to type."""
+
+    text: str = ""
+    commands: tuple[str, ...] = ()
+
+
+class Fix(Record, frozen=True, kw_only=True):
+    """Whether ``kedoctor run --fix`` can repair it, and what that disturbs."""
+
+    available: bool
+    risk: str = ""
+    reversible: bool = False
+    needs: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+class Acceptance(Record, frozen=True, kw_only=True):
+    """Why a finding that is wrong does not count: an entry of the baseline says so until the end of that day.
+
+    ``status`` is what it would be otherwise, ``entry`` the entry's place in the baseline, from 0. ``by`` is the code of
+    the accepted finding from which this one merely follows; empty for one that an entry names itself.
+    """
+
+    status: Status
+    reason: str
+    owner: str
+    until: date
+    entry: int
+    by: str = ""
+
+
+class EntryState(StrEnum):
+    """What became of an entry of the baseline.
+
+    ``unmatched``: what it is about was looked at, and nothing is wrong with it. ``not-judged``: it was not looked at.
+    """
+
+    USED = "used"
+    UNMATCHED = "unmatched"
+    EXPIRED = "expired"
+    NOT_JUDGED = "not-judged"
+
+
+class AcceptedEntry(Record, frozen=True, kw_only=True):
+    """An entry of the baseline; ``subject`` is a glob, ``matched`` the number of findings it accepted."""
+
+    code: str
+    subject: str
+    reason: str
+    owner: str
+    until: date
+    state: EntryState = EntryState.NOT_JUDGED
+    matched: int = 0
+
+
+class BaselineSeen(Record, frozen=True):
+    """The baseline that was used, and what became of its entries."""
+
+    file: str
+    entries: tuple[AcceptedEntry, ...]
+
+
+class Verdict(Record, frozen=True, kw_only=True):
+    """One judgement of one check about one subject.
+
+    ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
+    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
+    nothing else can be why.
+    """
+
+    code: str
+    slug: str
+    title: str
+    status: Status
+    subject: str
+    node: str
+    nodes: tuple[str, ...] = ()
+    host: str
+    side: str
+    hop: str
+    capabilities: tuple[str, ...]
+    certainty: Certainty
+    summary: str
+    expected: str = ""
+    actual: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    hint: Hint = Hint()
+    fix: Fix
+    explained_by: tuple[str, ...] = ()
+    root: bool = False
+    took_ms: int = 0
+    accepted: Acceptance | None = None
+    zh: Translation
+
+
+class Change(Record, frozen=True, kw_only=True):
+    """What a fix did: the journal entry, its actions and how it ended.
+
+    ``result`` is ``fixed``, ``taken back`` (it did not help), ``refused`` (the world did not let it; everything is
+    as it was) or, in a dry run, ``planned``. ``diffs`` show no secrets.
+    """
+
+    journal_id: str
+    code: str
+    actions: tuple[str, ...]
+    diffs: tuple[str, ...]
+    result: str
+
+
+class Missing(Record, frozen=True):
+    """An observation that could not be made."""
+
+    host: str
+    observation: str
+    reason: str
+    detail: str = ""
+
+
+class Redaction(Record, frozen=True):
+    """Something secret that was taken out of the evidence."""
+
+    item: str
+    what: str
+    count: int = 1
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """The whole document."""
+
+    schema_version: str
+    tool: Tool
+    run: Run
+    site: Site
+    hops: tuple[HopTitle, ...]
+    causes: tuple[Cause, ...]
+    matrix: tuple[Cell, ...]
+    verdicts: tuple[Verdict, ...]
+    changes: tuple[Change, ...] = ()
+    unavailable: tuple[Missing, ...] = ()
+    redactions: tuple[Redaction, ...] = ()
+    baseline: BaselineSeen | None = None
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of :class:`Report`."""
+    return {
+        "$id": f"https://kedoctor.example/report/{SCHEMA_VERSION}",
+        "title": "kedoctor report",
+        **schema(Report),
+    }

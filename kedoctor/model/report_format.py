@@ -1,0 +1,35 @@
+"""What a report format is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kedoctor.base.text import Text
+from kedoctor.model.report import Report
+
+__all__ = ["Presentation", "ReportFormat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """How a person wants it: language (``en``, ``zh``), columns, colour, and whether all verdicts are spelt out."""
+
+    language: str = "en"
+    width: int = 100
+    colour: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFormat:
+    """A face of the report document.
+
+    ``render`` gets the document and gives the whole output, UTF-8 encoded; it judges nothing. ``name`` is what
+    ``--format`` takes, ``suffix`` the usual ending of a file name.
+    """
+
+    name: str
+    suffix: str
+    title: Text
+    render: Callable[[Report, Presentation], bytes]

@@ -1,0 +1,86 @@
+"""Settings of a site as documents that can be kept and compared.
+
+A plugin says which facts hold settings (hook ``kedoctor_settings``); each has an attribute ``documents``. The *values*
+of a document are what a program works with, key by key: what a server adds by itself and what changes without anybody
+changing it is not among them, so two documents differ only where somebody made them different.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from kedoctor.base.records import Record
+
+__all__ = [
+    "WITHHELD",
+    "Difference",
+    "KeptDocument",
+    "Manifest",
+    "SettingsDocument",
+    "differences",
+    "flattened",
+]
+
+WITHHELD = "withheld"
+"""Stands for a value that is secret where it cannot be compared."""
+
+
+class SettingsDocument(Record, frozen=True):
+    """A document: its ``name`` on the site, the text that is kept, and its values by key.
+
+    ``evidence`` is the name that rules of redaction match; ``title`` the file name it is kept under.
+    """
+
+    name: str
+    title: str
+    evidence: str
+    text: str
+    values: dict[str, str]
+
+
+class KeptDocument(Record, frozen=True):
+    """A document in a backup: its name, the file beside the manifest that holds its text, and its values."""
+
+    name: str
+    file: str
+    values: dict[str, str]
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """What a backup holds; ``host`` is where it was made."""
+
+    id: str
+    created: datetime
+    host: str
+    tool: str
+    documents: tuple[KeptDocument, ...]
+
+
+class Difference(Record, frozen=True):
+    """A key whose value is not the same on both sides; ``None``: there is no such key."""
+
+    document: str
+    key: str
+    before: str | None
+    after: str | None
+
+
+def flattened(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of a tree by its path (``modules.cloudHub.nodeLimit``), as JSON; a list is one leaf."""
+    if isinstance(tree, dict) and (tree or not path):
+        for key, value in tree.items():
+            yield from flattened(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, json.dumps(tree, ensure_ascii=False, sort_keys=True)
+
+
+def differences(name: str, before: Mapping[str, str], after: Mapping[str, str]) -> list[Difference]:
+    """The keys of two versions of a document that differ; what is withheld on either side is not compared."""
+    return [
+        Difference(name, key, before.get(key), after.get(key))
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key) and WITHHELD not in (before.get(key), after.get(key))
+    ]

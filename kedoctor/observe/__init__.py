@@ -1,0 +1,1 @@
+"""Observing: one source answers each request once, whether it is live, recorded or replayed."""

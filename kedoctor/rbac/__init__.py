@@ -1,0 +1,1 @@
+"""The smallest Kubernetes roles that the checks, repairs, gates and traces need."""

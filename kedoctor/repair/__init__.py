@@ -1,0 +1,1 @@
+"""Repairs: plan, confirm, journal, act, verify; what did not help is rolled back."""

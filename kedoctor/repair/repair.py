@@ -1,0 +1,326 @@
+"""Repairing what a run found: plans of remedies, shown, confirmed, journalled, verified, or taken back.
+
+Only root causes (and advice that has a remedy) are repaired; consequences are expected to go with their causes.
+Nothing is ever done about what is not known. A repair after which the same checks do not pass, or something that
+worked before does not work any more, is taken back at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from kedoctor.base.errors import ChangeError
+from kedoctor.base.text import Text
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.executor import NotTakenBackError, Prepared, carry_out, prepare, take_back
+from kedoctor.changes.journal import Entry, Journal, Manifest, Phase
+from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
+from kedoctor.judge.fact_evaluation import Context, FactCrashError, contexts
+from kedoctor.model.actions import Action
+from kedoctor.model.declarations import MissingError, Risk
+from kedoctor.model.findings import Status
+from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
+from kedoctor.model.report import Change, Report, Verdict
+from kedoctor.plugins import Plugins
+from kedoctor.repair.cooldown import too_soon
+from kedoctor.repair.verification import Recheck, recheck
+from kedoctor.run.site import OpenSite
+
+__all__ = ["Attempt", "Considered", "Desk", "Repair", "consider", "plan_for"]
+
+STEADY = 6.0
+"""Seconds for which a restarted part has to be well before a repair is called done."""
+
+QUIET = 8.0
+"""Seconds after which what is not known, and of which nothing new is said, is not waited for any longer."""
+
+
+class Desk(Protocol):
+    """The person (or the options that stand for one) who sees plans and decides."""
+
+    def show(self, plan: MergedPlan, prepared: Prepared) -> None:
+        """Shows what is going to be done, with diffs and what running edges will notice."""
+
+    def refuse(self, code: str, subject: str, reason: Text) -> None:
+        """Says why nothing is done about a verdict."""
+
+    def agree(self, plan: MergedPlan) -> bool:
+        """Whether to go on."""
+
+    def tell(self, action: Action) -> None:
+        """Says what is being done."""
+
+    def say(self, sentence: Text) -> None:
+        """Says how something ended."""
+
+    def wait(self, codes: Sequence[str], seconds_left: float) -> None:
+        """Shows what is being waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """What can be done about a report: plans in the order of the causes, and verdicts nothing is planned for."""
+
+    plans: tuple[Plan, ...]
+    left: tuple[tuple[Verdict, Text], ...]
+
+
+def consider(
+    plugins: Plugins, site: OpenSite, report: Report, *, allowed: Risk, history: Sequence[Manifest] = ()
+) -> Considered:
+    """Asks the remedies of all root causes, then those of advice, for plans. Touches nothing.
+
+    ``history`` is what was done before; what was done twice within minutes is not planned again.
+    """
+    whole, hosts = contexts(plugins.registry, site.view)
+    plans: list[Plan] = []
+    left: list[tuple[Verdict, Text]] = []
+    for verdict in [*_roots(report), *_advice(report, plugins)]:
+        answer = plan_for(plugins, verdict, hosts.get(verdict.host, whole))
+        if isinstance(answer, Plan):
+            answer = _held_back(answer, allowed, history) or answer
+        if isinstance(answer, Plan):
+            plans.append(answer)
+        else:
+            left.append((verdict, answer.reason))
+    return Considered(tuple(plans), tuple(left))
+
+
+def _roots(report: Report) -> list[Verdict]:
+    order = {cause.code: place for place, cause in enumerate(report.causes)}
+    wrong = [
+        verdict
+        for verdict in report.verdicts
+        if verdict.status in (Status.FAIL, Status.WARN)
+        and verdict.code in order
+        and verdict.hop
+        and not verdict.explained_by
+    ]
+    return sorted(wrong, key=lambda verdict: order[verdict.code])
+
+
+def _advice(report: Report, plugins: Plugins) -> list[Verdict]:
+    """Warnings beside the data path are no causes, but some can be put right."""
+    return [
+        verdict
+        for verdict in report.verdicts
+        if verdict.status in (Status.FAIL, Status.WARN)
+        and not verdict.hop
+        and not verdict.explained_by
+        and verdict.code in plugins.registry.remedies
+    ]
+
+
+def _held_back(plan: Plan, allowed: Risk, history: Sequence[Manifest]) -> NoPlan | None:
+    if risk_rank(plan.risk) > risk_rank(allowed):
+        return NoPlan(
+            Text(
+                f"this repair needs --allow {plan.risk.value}, which was not given",
+                zh=f"该修复需要 --allow {plan.risk.value}，当前未允许",
+            )
+        )
+    reason = too_soon(history, plan.code, plan.subject, datetime.now(UTC))
+    return NoPlan(reason) if reason else None
+
+
+def plan_for(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan:
+    """What the remedy of a verdict wants to do, from the facts of the context in which it was judged."""
+    node = plugins.registry.remedies.get(verdict.code)
+    if node is None:
+        return NoPlan(
+            Text("kedoctor has no repair for this; see its hint", zh="kedoctor 无法自动修复此项，请参见提示")
+        )
+    try:
+        arguments = context.arguments(node.parameters)
+        if node.verdict:
+            arguments[node.verdict] = verdict
+        answer: object = node.remedy.plan(**arguments)
+    except MissingError as missing:
+        return NoPlan(
+            Text(
+                f"what the repair rests on was not read: {missing.unavailable}",
+                zh=f"未能读取修复所需信息：{missing.unavailable}",
+            )
+        )
+    except FactCrashError as crash:
+        return NoPlan(Text(str(crash), zh=str(crash)))
+    except Exception as error:  # noqa: BLE001  a remedy of a plugin may break in any way; then nothing is done
+        broke = f"{type(error).__name__}: {error}"
+        return NoPlan(Text(f"the repair itself broke ({broke})", zh=f"修复程序自身出错（{broke}）"))
+    if isinstance(answer, (Plan, NoPlan)):
+        return answer
+    return NoPlan(Text("the repair gave no plan", zh="修复程序没有给出方案"))
+
+
+@dataclass(slots=True)
+class Attempt:
+    """How a round of repairs ended: what was changed (or, in a dry run, would be).
+
+    ``attended`` are the plans that were dealt with; others wait for the next round. ``failed`` says that
+    something was refused or taken back.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    attended: tuple[Plan, ...] = ()
+    failed: bool = False
+    declined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """One round: prepare, show, agree, act, check again.
+
+    ``look`` makes a whole report from what is there now, by reading everything anew.
+    """
+
+    journal: Journal
+    actors: Actors
+    desk: Desk
+    look: Callable[[], Report]
+    command: str
+    dry_run: bool = False
+    poll: float = 2.0
+
+    def go(self, plans: Sequence[Plan], before: Report) -> Attempt:
+        """Carries the plans out; ``before`` is the report that they come from.
+
+        Raises:
+            ChangeError: something could not be taken back.
+            InterruptedChangeError: a signal came; everything was taken back.
+        """
+        attempt = Attempt()
+        chosen = self._feasible(plans, attempt)
+        if not chosen:
+            return attempt
+        merged = merge(chosen)
+        prepared = prepare(self.actors, merged.actions)
+        attempt.attended += merged.plans
+        if not prepared.actions:
+            return attempt
+        self.desk.show(merged, prepared)
+        if self.dry_run:
+            attempt.changes += _changes(merged, prepared, "", "planned")
+        elif not self.desk.agree(merged):
+            attempt.declined = True
+        else:
+            with deferred() as stop:
+                self._act(merged, prepared, before, attempt, stop)
+        return attempt
+
+    def _feasible(self, plans: Sequence[Plan], attempt: Attempt) -> list[Plan]:
+        """The plans that can be carried out here and together."""
+        chosen: list[Plan] = []
+        for plan in sorted(plans, key=lambda one: one.alone):
+            if chosen and plan.alone:
+                continue  # the next round sees whether it is still needed
+            try:
+                merge([*chosen, plan])
+                prepare(self.actors, (*plan.actions, *plan.restarts))
+            except PlanConflictError:
+                continue  # the next round sees whether it is still needed
+            except ChangeError as error:
+                said = f"{error}; {error.hint}" if error.hint else str(error)
+                self.desk.refuse(plan.code, plan.subject, Text(said, zh=said))
+                attempt.attended += (plan,)
+                attempt.failed = True
+            else:
+                chosen.append(plan)
+        return chosen
+
+    def _act(
+        self, merged: MergedPlan, prepared: Prepared, before: Report, attempt: Attempt, stop: Deferred
+    ) -> None:
+        try:
+            entry = carry_out(
+                self.journal,
+                self.actors,
+                prepared,
+                codes=[plan.code for plan in merged.plans],
+                subjects=[plan.subject for plan in merged.plans],
+                command=self.command,
+                stop=stop,
+                tell=self.desk.tell,
+            )
+        except NotTakenBackError:
+            raise
+        except ChangeError as error:
+            self.desk.say(_refused(merged, error))
+            attempt.changes += _changes(merged, prepared, "", "refused")
+            attempt.failed = True
+            return
+        found = self._settled(merged, before, stop)
+        if stop.received is None and found.good:
+            entry.become(Phase.DONE)
+            self.desk.say(_repaired(merged, entry))
+            attempt.changes += _changes(merged, prepared, entry.id, "fixed")
+            return
+        if stop.received is None:
+            self.desk.say(_not_better(found))
+        take_back(entry, self.actors, tell=self.desk.tell)
+        if stop.received is not None:
+            raise InterruptedChangeError
+        attempt.changes += _changes(merged, prepared, entry.id, "taken back")
+        attempt.failed = True
+
+    def _settled(self, merged: MergedPlan, before: Report, stop: Deferred) -> Recheck:
+        """What the checks say once everything has come back, at the latest when it should have."""
+        begun = moved = time.monotonic()
+        ends = begun + merged.settle
+        steady = begun + (min(merged.settle, STEADY) if any(plan.restarts for plan in merged.plans) else 0.0)
+        last = frozenset[tuple[str, str]]()
+        while True:
+            found = recheck(merged.plans, before, self.look())
+            now = time.monotonic()
+            if found.unsure != last:
+                last, moved = found.unsure, now
+            quiet = not found.unsure or now - moved >= QUIET
+            if stop.received is not None or now >= ends or (found.settled and quiet and now >= steady):
+                return found
+            self.desk.wait(sorted(found.awaited), ends - now)
+            time.sleep(min(self.poll, ends - now))
+
+
+def _subjects(merged: MergedPlan) -> str:
+    return ", ".join(f"{plan.code} {plan.subject}" for plan in merged.plans)
+
+
+def _refused(merged: MergedPlan, error: ChangeError) -> Text:
+    said = f"{error}; {error.hint}" if error.hint else str(error)
+    return Text(
+        f"{_subjects(merged)}: not repaired, and everything is as it was: {said}.",
+        zh=f"{_subjects(merged)}：未修复，一切恢复原状：{said}。",
+    )
+
+
+def _repaired(merged: MergedPlan, entry: Entry) -> Text:
+    return Text(
+        f"{_subjects(merged)}: repaired. `kedoctor rollback {entry.id}` takes it back.",
+        zh=f"{_subjects(merged)}：已修复。`kedoctor rollback {entry.id}` 可撤销。",
+    )
+
+
+def _not_better(found: Recheck) -> Text:
+    wrong, worse = ", ".join(sorted(found.wrong)), ", ".join(sorted(found.worse))
+    en = [f"{wrong} is not right after it" if wrong else "", f"{worse} worked before it" if worse else ""]
+    zh = [f"{wrong} 仍不正常" if wrong else "", f"{worse} 修复前正常、现在异常" if worse else ""]
+    return Text(
+        f"The repair is taken back: {' and '.join(filter(None, en))}.",
+        zh=f"撤销修复：{'，'.join(filter(None, zh))}。",
+    )
+
+
+def _changes(merged: MergedPlan, prepared: Prepared, journal_id: str, result: str) -> list[Change]:
+    return [
+        Change(
+            journal_id=journal_id,
+            code=plan.code,
+            actions=tuple(action.target for action in prepared.actions),
+            diffs=tuple(one.diff for one in prepared.foresight if one.diff),
+            result=result,
+        )
+        for plan in merged.plans
+    ]

@@ -1,0 +1,109 @@
+"""After a repair: are the same checks right now, have the consequences gone, and does everything else still work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kedoctor.model.findings import Status
+from kedoctor.model.plans import Plan
+from kedoctor.model.report import Report, Verdict
+
+__all__ = ["Recheck", "recheck"]
+
+_GOOD = (Status.PASS, Status.SKIP, Status.ACCEPTED)
+_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Codes, by what is the matter with them.
+
+    ``wrong``: what was to be repaired is not right (or cannot be judged any more). ``worse``: it passed before
+    and fails now. ``behind``: a mere consequence that has not gone yet. ``unsure``: what was known to be right and
+    is not known now, or could not be judged before; with what is said of it, so that one sees whether it moves.
+    """
+
+    wrong: frozenset[str]
+    worse: frozenset[str]
+    behind: frozenset[str]
+    unsure: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def awaited(self) -> frozenset[str]:
+        """Everything that time may still put right."""
+        return self.wrong | self.worse | self.behind | {code for code, _ in self.unsure}
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left that time is known to put right."""
+        return not self.wrong and not self.worse and not self.behind
+
+    @property
+    def good(self) -> bool:
+        """Whether the repair can stay: another cause may keep a consequence alive."""
+        return not self.wrong and not self.worse
+
+
+def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
+    """Compares two whole reports of the same question, as far as they concern the edges of these plans."""
+    codes = {plan.code for plan in plans}
+    subjects = {(plan.code, plan.subject) for plan in plans}
+    places = _places(one for one in before.verdicts if (one.code, one.subject) in subjects)
+    was = {_key(one): one for one in before.verdicts}
+    causes = {cause.code for cause in before.causes}
+    wrong, worse, behind = set(), set(), set()
+    unsure = set()
+    for verdict in now.verdicts:
+        if verdict.status in _GOOD:
+            continue
+        earlier = was.get(_key(verdict))
+        if (verdict.code, verdict.subject) in subjects:
+            wrong.add(verdict.code)
+        elif not _concerns(verdict, places):
+            continue
+        elif verdict.code in codes and verdict.status in _NOT_KNOWN and not _in(earlier, _NOT_KNOWN):
+            wrong.add(verdict.code)
+        elif _in(earlier, (Status.PASS,)) and verdict.status is Status.FAIL:
+            worse.add(verdict.code)
+        elif earlier is not None and _reasons(earlier, causes) and _reasons(earlier, causes) <= codes:
+            behind.add(verdict.code)
+        elif earlier is not None and _unsure(earlier, verdict):
+            unsure.add((verdict.code, verdict.summary))
+    return Recheck(frozenset(wrong), frozenset(worse), frozenset(behind), frozenset(unsure))
+
+
+def _key(verdict: Verdict) -> tuple[str, str, str]:
+    return verdict.code, verdict.host, verdict.subject
+
+
+def _places(verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """The edges concerned; empty: all of them."""
+    found: set[str] = set()
+    for verdict in verdicts:
+        mine = set(verdict.nodes) | ({verdict.node} if verdict.node else set())
+        if not mine:
+            return frozenset()
+        found |= mine
+    return frozenset(found)
+
+
+def _concerns(verdict: Verdict, places: frozenset[str]) -> bool:
+    mine = set(verdict.nodes) | ({verdict.node} if verdict.node else set())
+    return not places or not mine or not places.isdisjoint(mine)
+
+
+def _in(verdict: Verdict | None, states: Sequence[Status]) -> bool:
+    return verdict is not None and verdict.status in states
+
+
+def _reasons(verdict: Verdict, causes: set[str]) -> set[str]:
+    """The root causes behind a consequence; other consequences on the way there do not count."""
+    return causes & set(verdict.explained_by)
+
+
+def _unsure(earlier: Verdict, verdict: Verdict) -> bool:
+    """Whether it may only not be known yet, so shortly after a restart."""
+    if earlier.status is Status.PASS:
+        return verdict.status in _NOT_KNOWN
+    return earlier.status is Status.BLOCKED and bool(verdict.capabilities)

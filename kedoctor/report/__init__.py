@@ -1,0 +1,1 @@
+"""The report document of a run: verdicts become causes, a matrix and one headline."""

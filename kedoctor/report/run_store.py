@@ -1,0 +1,126 @@
+"""The last runs, kept where this user's state belongs, so that they can be shown again.
+
+A run never fails because its report cannot be kept: :func:`save` then returns a sentence that says why. A file that
+cannot be read is left out of every list. ``KEDOCTOR_STATE_DIR`` names another directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from kedoctor.base.errors import UsageError
+from kedoctor.base.records import RecordError, decode, encode_pretty
+from kedoctor.model.report import Report
+
+__all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
+
+KEPT = 50
+ENVIRONMENT = "KEDOCTOR_STATE_DIR"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_MAX_BYTES = 256 << 20
+
+
+def directory() -> Path:
+    """The state directory; it may not exist yet."""
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    import platformdirs  # noqa: PLC0415  only here, and not at start
+
+    # Root's own state is the machine's: it survives a change of HOME by sudo.
+    return Path("/var/lib/kedoctor") if os.geteuid() == 0 else platformdirs.user_state_path("kedoctor")
+
+
+def save(report: Report) -> Path | str:
+    """Keeps a report: the path it has now, or a sentence that says why it could not be kept."""
+    folder = directory() / "runs"
+    target = folder / f"{_UNSAFE.sub('_', report.run.id)}.json"
+    try:
+        _make(folder)
+        _write(target, encode_pretty(report))
+    except OSError as error:
+        return f"This run is not kept in the history: {target}: {error.strerror or error}"
+    for old in _files()[KEPT:]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return target
+
+
+def runs() -> list[Report]:
+    """The kept reports, newest first."""
+    return [report for report, _ in _readable() if report is not None]
+
+
+def notes() -> list[str]:
+    """A sentence for each kept file that cannot be read."""
+    return [note for _, note in _readable() if note]
+
+
+def latest() -> Report | None:
+    """The newest report that can be read."""
+    return next((report for report, _ in _readable() if report is not None), None)
+
+
+def load(run_id: str) -> Report:
+    """The report of a run.
+
+    Raises:
+        UsageError: no such run is kept, or its file cannot be read.
+    """
+    path = directory() / "runs" / f"{_UNSAFE.sub('_', run_id)}.json"
+    report, note = _read(path)
+    if report is None:
+        raise UsageError(
+            note if path.exists() else f"no run {run_id} is kept",
+            hint="kedoctor history lists the runs that are kept",
+        )
+    return report
+
+
+def _files() -> list[Path]:
+    """The kept files, newest first (a run's id begins with its time)."""
+    try:
+        found = [path for path in (directory() / "runs").iterdir() if path.suffix == ".json"]
+    except OSError:
+        return []
+    return sorted(found, reverse=True)
+
+
+def _readable() -> Iterator[tuple[Report | None, str]]:
+    return (_read(path) for path in _files())
+
+
+def _read(path: Path) -> tuple[Report | None, str]:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            return None, f"{path} is too large to be a report"
+        return decode(path.read_bytes(), Report), ""
+    except OSError as error:
+        return None, f"{path} cannot be read: {error.strerror or error}"
+    except RecordError as error:
+        return None, f"{path} is no report that this kedoctor can read: {error}"
+
+
+def _make(folder: Path) -> None:
+    for each in (folder.parent, folder):
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write(target: Path, data: bytes) -> None:
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""Traces: the hops of one request, tested in their order."""

@@ -1,0 +1,1 @@
+"""YAML documents with line numbers, edited with comments, order and quoting kept."""

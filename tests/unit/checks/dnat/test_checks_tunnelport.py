@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from siteworld import both_languages, cluster, edge, edges, made, only
+
+from kedoctor.api import Reason, Status, Unavailable
+from kedoctor.checks.dnat.tunnel_port_record import tunnelport_record
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.cluster.tunnel_port import (
+    RecordState,
+    TunnelPortRecord,
+    parse_record,
+    tunnel_port_record,
+)
+from kedoctor.checks.parsers.kubernetes import ConfigMap, Pod
+
+HEALTHY = parse_record('{"ipTunnelPort":{"10.99.0.1":10351},"port":{"10351":true}}')
+
+
+def pod(ip: str = "10.99.0.1", phase: str = "Running") -> Pod:
+    found: Pod = made(
+        Pod,
+        metadata={"name": f"cloudcore-{ip}"},
+        spec={"nodeName": "cloud", "hostNetwork": True},
+        status={"phase": phase, "podIP": ip, "hostIP": ip},
+    )
+    return found
+
+
+def workload(*pods: Pod) -> CloudcoreWorkload:
+    return CloudcoreWorkload(None, pods or (pod(),))
+
+
+def test_the_record_of_the_healthy_site_is_read() -> None:
+    text = '{"ipTunnelPort":{"10.99.0.1":10351},"port":{"10351":true}}'
+    config_map = made(
+        ConfigMap,
+        metadata={
+            "name": "tunnelport",
+            "namespace": "kubeedge",
+            "annotations": {"tunnelportrecord.kubeedge.io": text},
+        },
+    )
+    record = tunnel_port_record(cluster(config_map))
+    assert (record.state, dict(record.ports), record.reserved) == (
+        RecordState.READ,
+        {"10.99.0.1": 10351},
+        {10351},
+    )
+    assert only(tunnelport_record(record, workload(), edges())).status is Status.PASS
+
+
+def test_a_missing_config_map_is_a_verdict() -> None:
+    record = tunnel_port_record(cluster(kinds=[ConfigMap]))
+    found = only(tunnelport_record(record, workload(), edges()))
+    assert found.status is Status.FAIL
+    assert both_languages(found)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (TunnelPortRecord(RecordState.NO_ANNOTATION), "panic"),
+        (parse_record("not json"), "no JSON"),
+        (parse_record('{"ipTunnelPort":{"10.99.0.1":"10351"}}'), "no JSON"),
+        (parse_record('{"ipTunnelPort":{},"port":{"10351":true}}'), "names no cloudcore"),
+        (parse_record('{"ipTunnelPort":{"":10351}}'), "no default route"),
+        (parse_record('{"ipTunnelPort":{"fd00::1":10351}}'), "IPv6"),
+    ],
+)
+def test_a_record_no_rule_can_be_made_of(record: TunnelPortRecord, words: str) -> None:
+    found = only(tunnelport_record(record, workload(), edges()))
+    assert (found.status, found.hop, found.breaks) == (Status.FAIL, None, None)
+    assert words in found.summary.en
+    assert both_languages(found)
+
+
+def test_a_dead_address_fails_where_an_edge_has_its_port() -> None:
+    record = parse_record('{"ipTunnelPort":{"10.99.0.1":10352,"10.99.0.9":10351},"port":{}}')
+    found = only(tunnelport_record(record, workload(), edges(edge(port=10351))))
+    assert found.status is Status.FAIL
+    assert "10.99.0.9" in found.summary.en
+
+
+def test_a_dead_address_that_no_edge_uses_is_a_fault_that_waits() -> None:
+    record = parse_record('{"ipTunnelPort":{"10.99.0.1":10352,"10.99.0.9":10351},"port":{}}')
+    found = only(tunnelport_record(record, workload(), edges(edge(port=10352))))
+    assert (found.status, found.breaks) == (Status.WARN, ())
+
+
+def test_a_cloudcore_on_a_host_with_several_networks_writes_its_default_route_address() -> None:
+    other = parse_record('{"ipTunnelPort":{"192.168.7.1":10351},"port":{"10351":true}}')
+    assert only(tunnelport_record(other, workload(), edges())).status is Status.PASS
+
+
+def test_which_of_two_strangers_is_stale_is_not_guessed() -> None:
+    record = parse_record('{"ipTunnelPort":{"192.168.7.1":10351,"192.168.7.2":10352},"port":{}}')
+    found = list(tunnelport_record(record, workload(), edges()))
+    assert {one.status for one in found} == {Status.UNKNOWN}
+
+
+def test_without_pods_nothing_is_said_of_liveness() -> None:
+    blind = Unavailable(Reason.FORBIDDEN, "pods")
+    assert only(tunnelport_record(HEALTHY, blind, edges())).status is Status.UNKNOWN
+    assert only(tunnelport_record(HEALTHY, CloudcoreWorkload(None, ()), edges())).status is Status.UNKNOWN

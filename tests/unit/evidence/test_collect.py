@@ -1,0 +1,250 @@
+"""Collecting: what is allowed and what never is, that everything asked is recorded, and that secrets stay here."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kedoctor.checks.evidence_rules import EVIDENCE
+from kedoctor.checks.parsers.kubernetes import Metadata, Secret
+from kedoctor.evidence.archive import read_archive
+from kedoctor.evidence.bundle import EvidenceWriter
+from kedoctor.evidence.collect import collect
+from kedoctor.evidence.recording import AllowList, RecordingSource
+from kedoctor.evidence.replay import ReplaySource, open_bundle
+from kedoctor.model import observations as o
+from kedoctor.model.declarations import EvidenceRules
+from kedoctor.model.observations import Reason, Request, Unavailable
+from kedoctor.observe.memo import MemoSource
+from kedoctor.pki import certificates
+
+NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
+CANARY = "hunter2Canary"
+KEY = certificates.make_ca("KubeEdge", NOW).key
+
+
+def metadata(path: str) -> o.FileMetadata:
+    return o.FileMetadata(path, "file", 0o600, 0, 0, 9, NOW)
+
+
+class World:
+    """Answers from a table and remembers what it was asked."""
+
+    def __init__(self, answers: dict[Request, Any]) -> None:
+        self.answers = answers
+        self.asked: list[Request] = []
+
+    def observe(self, request: Request) -> Any:
+        self.asked.append(request)
+        return self.answers.get(request, Unavailable(Reason.ABSENT, "it", "it does not exist"))
+
+
+ALLOWED = AllowList([EVIDENCE])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/kubeedge",
+        "/etc/kubeedge/config/edgecore.yaml",
+        "/etc/kubeedge/ca/rootCA.crt",
+        "/etc/rancher/k3s/config.yaml.d/10-kedoctor.yaml",
+        "/etc/systemd/system/k3s.service.d/override.conf",
+        "/proc/net/ip_tables_names",
+        "/etc/kubeedge/certs/../config/edgecore.yaml",
+    ],
+)
+def test_what_facts_read_is_allowed(path: str) -> None:
+    assert ALLOWED.file(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/lib/kubeedge/edgecore.db",
+        "/root/.bash_history",
+        "/home/admin/.bash_history",
+        "/etc/shadow",
+        "/root/.ssh/id_rsa",
+        "/etc/kubeedge/../shadow",
+        "/etc/kubeedge-other/x",
+        "/proc/1/environ",
+        "/root/.kube/config",
+        "etc/kubeedge/x",
+        "",
+    ],
+)
+def test_what_must_never_be_collected_is_not(path: str) -> None:
+    assert not ALLOWED.file(path)
+
+
+RULES = [
+    EvidenceRules(files=("/etc/a/**", "/etc/b/*.conf"), units=("a.service", "b-*.service"), tools=("ip",)),
+    EvidenceRules(files=("/etc/hosts",)),
+]
+
+
+def recording(tmp_path: Path, answers: dict[Request, Any]) -> tuple[RecordingSource, World, EvidenceWriter]:
+    world = World(answers)
+    writer = EvidenceWriter(tmp_path / "b.tgz", created=NOW, salt=b"s")
+    return RecordingSource(world, writer, RULES), world, writer
+
+
+@pytest.mark.parametrize(
+    ("request_", "admitted"),
+    [
+        (o.ReadFile("/etc/a/b/c"), True),
+        (o.ReadFile("/etc/hosts"), True),
+        (o.StatFile("/etc/b/x.conf"), True),
+        (o.StatFile("/etc/b/deeper/x.conf"), False),
+        (o.ReadFile("/etc/a/../passwd"), False),
+        (o.ReadUnit("b-1.service"), True),
+        (o.ReadJournal("c.service"), False),
+        (o.RunTool("ip", ("addr",)), True),
+        (o.RunTool("cat", ("/etc/shadow",)), False),
+        (o.RunTool("../ip"), False),
+        (o.ListProcesses(), True),
+        (o.ListObjects("Node"), True),
+    ],
+)
+def test_only_what_is_listed_is_asked(tmp_path: Path, request_: Request, admitted: bool) -> None:
+    source, world, writer = recording(tmp_path, {})
+    answer = source.observe(request_)
+    writer.discard()
+    assert world.asked == ([request_] if admitted else [])
+    assert (answer.reason is Reason.NOT_ALLOWED) is not admitted
+
+
+def test_what_is_not_allowed_is_noted_in_the_bundle(tmp_path: Path) -> None:
+    source, _, writer = recording(tmp_path, {})
+    source.observe(o.ReadFile("/etc/shadow"))
+    writer.finish(host="h")
+    answer = ReplaySource(open_bundle(tmp_path / "b.tgz")).observe(o.ReadFile("/etc/shadow"))
+    assert answer.reason is Reason.NOT_ALLOWED
+    assert answer.what == "file /etc/shadow"
+
+
+def test_a_search_shows_only_what_is_listed(tmp_path: Path) -> None:
+    found = o.Files((metadata("/etc/b/x.conf"), metadata("/etc/b/secret.db")))
+    source, _, writer = recording(tmp_path, {o.FindFiles("/etc/b/*"): found})
+    assert source.observe(o.FindFiles("/etc/b/*")) == o.Files((metadata("/etc/b/x.conf"),))
+    writer.discard()
+
+
+def test_facts_get_what_was_read_and_the_bundle_what_is_left(tmp_path: Path) -> None:
+    file = o.File(metadata("/etc/a/x"), b"password: hunter2\n")
+    source, _, writer = recording(tmp_path, {o.ReadFile("/etc/a/x"): file})
+    assert source.observe(o.ReadFile("/etc/a/x")) == source.observe(o.ReadFile("/etc/a/x")) == file
+    writer.finish(host="h")
+    recorded = ReplaySource(open_bundle(tmp_path / "b.tgz")).observe(o.ReadFile("/etc/a/x"))
+    assert recorded.text().startswith('password: "[redacted password 7 bytes token=')
+
+
+# ------------------------------------------------------------------------------------------- collecting
+
+
+def ask_everything(world: World) -> Any:
+    def look(memo: MemoSource) -> Sequence[str]:
+        for request in world.answers:
+            memo.observe(request)
+        return ["edge"]
+
+    return look
+
+
+def test_a_collected_bundle_names_its_host_and_sides(tmp_path: Path) -> None:
+    identity = o.Identity("edge7", "aarch64", "6.1", "boot", 0)
+    world = World({o.ReadIdentity(): identity, o.ReadClock(): o.Now(NOW)})
+    done = collect(ask_everything(world), world, tmp_path / "b.tgz", [EVIDENCE])
+    assert (done.manifest.host, done.manifest.sides, done.manifest.identity) == ("edge7", ("edge",), identity)
+    assert done.withheld == 0
+    assert world.asked.count(o.ReadIdentity()) == 1
+
+
+def test_an_error_while_looking_leaves_nothing(tmp_path: Path) -> None:
+    def look(memo: MemoSource) -> Sequence[str]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(look, World({}), tmp_path / "b.tgz", [EVIDENCE])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_withheld_items_are_counted_for_the_exit_code(tmp_path: Path) -> None:
+    path = "/etc/kubeedge/blob"
+    world = World({o.ReadFile(path): o.File(metadata(path), b"\x00\xff" * 50)})
+    assert collect(ask_everything(world), world, tmp_path / "b.tgz", [EVIDENCE]).withheld == 1
+
+
+def file_of(path: str, content: str | bytes) -> tuple[Request, Any]:
+    data = content.encode() if isinstance(content, str) else content
+    return o.ReadFile(path), o.File(metadata(path), data)
+
+
+def encoded(text: bytes) -> str:
+    return base64.b64encode(text).decode()
+
+
+PLANTED = dict(
+    [
+        file_of("/etc/kubeedge/config/edgecore.yaml", f"modules:\n  edgeHub:\n    token: {CANARY}\n"),
+        file_of(
+            "/etc/kubeedge/config/edgecore.yaml.good", f"modules: {{eventBus: {{mqttPassword: {CANARY}}}}}\n"
+        ),
+        file_of("/etc/kubeedge/bootstrap-edgecore.conf", CANARY),
+        file_of("/etc/kubeedge/certs/server.key", KEY),
+        file_of("/etc/kubeedge/certs/stream.key", KEY + CANARY.encode()),
+        file_of("/etc/rancher/k3s/config.yaml", f"agent-token: {CANARY}\n"),
+        file_of("/var/lib/rancher/k3s/server/token", f"K10{'0' * 64}::server:{CANARY}\n"),
+        file_of("/var/lib/kubeedge/edgecore.db", CANARY),
+        file_of("/root/.bash_history", f"keadm join --token={CANARY}\n"),
+        (o.ReadJournal("edgecore.service"), o.LogText(f"Bearer {CANARY}1\nmqttPassword={CANARY}\n")),
+        (o.ReadPodLog("kubeedge", "cloudcore-x"), o.LogText(f'{{"token":"{CANARY}"}}')),
+        (
+            o.ReadUnit("edgecore.service"),
+            o.Unit(
+                "edgecore.service", "loaded", "active", "running", environment=(f"MQTT_PASSWORD={CANARY}",)
+            ),
+        ),
+        (o.ListProcesses(), o.Processes((o.Process(9, 1, "keadm", ("keadm", "join", "--token", CANARY)),))),
+        (
+            o.RunTool("systemctl", ("cat", "k3s")),
+            o.ToolOutput(("x",), 0, f"K3S_TOKEN={CANARY}", f"token: {CANARY}"),
+        ),
+        (
+            o.ListObjects("Secret", "kubeedge"),
+            (
+                Secret(
+                    metadata=Metadata(name="tokensecret", namespace="kubeedge"),
+                    data={"tokendata": encoded(CANARY.encode()), "cakeydata": encoded(KEY)},
+                ),
+            ),
+        ),
+        (
+            o.GetPath("/api/v1/secrets"),
+            o.ApiAnswer(200, f'{{"kind":"Secret","data":{{"a":"{CANARY}"}}}}'.encode()),
+        ),
+        (
+            o.GetHttp(f"http://u:{CANARY}@h/"),
+            Unavailable(Reason.REFUSED, f"GET http://u:{CANARY}@h/", "refused"),
+        ),
+        (o.OpenTcp("h", 1), Unavailable(Reason.ERROR, "connection", f"proxy said password={CANARY}")),
+    ]
+)
+
+
+def test_secrets_planted_everywhere_are_nowhere_in_the_bundle(tmp_path: Path) -> None:
+    world = World(PLANTED)
+    collect(ask_everything(world), world, tmp_path / "b.tgz", [EVIDENCE])
+    everything = b"\n".join(name.encode() + b"\n" + data for name, data in read_archive(tmp_path / "b.tgz"))
+    assert CANARY.encode() not in everything
+    assert encoded(CANARY.encode())[:-4].encode() not in everything
+    for line in KEY.splitlines()[1:-1]:
+        assert line not in everything
+    assert o.ReadFile("/root/.bash_history") not in world.asked
+    assert o.ReadFile("/var/lib/kubeedge/edgecore.db") not in world.asked

@@ -1,0 +1,160 @@
+"""The three rooms: who may import whom, and that each third-party library is imported from one module."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+ROOMS = {
+    "kedoctor": ROOT / "kedoctor",
+    "kedoctor.checks": ROOT / "checks",
+    "kedoctor.reports": ROOT / "reports",
+}
+
+# What a library may be imported from; a package stands for its modules.
+HOMES = {
+    "click": ("kedoctor.cli", "kedoctor.__main__"),
+    "cryptography": ("kedoctor.pki.certificates",),
+    "iptc": ("kedoctor.observe.live.iptables_legacy", "kedoctor.changes.actors.nat_legacy"),
+    "jinja2": ("kedoctor.reports.html",),
+    "kubernetes": ("kedoctor.observe.live.credential_plugin",),
+    "msgspec": ("kedoctor.base.records",),
+    "platformdirs": ("kedoctor.report.run_store",),
+    "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),
+    "psutil": ("kedoctor.observe.live.processes",),
+    "pytest": ("kedoctor.pytest_plugin",),
+    "rich": ("kedoctor.reports.screen",),
+    "ruamel": ("kedoctor.yaml.document",),
+    "websocket": ("kedoctor.observe.live.pod_streams",),
+}
+
+# Modules through which a check could reach the world. Reading its own data files is knowledge, not the world.
+WORLD = {
+    "asyncio",
+    "http",
+    "os",
+    "platform",
+    "shutil",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "time",
+    "urllib.request",
+}
+DATA_READERS = {"kedoctor.checks", "kedoctor.checks.parsers.config.schema"}
+
+
+def _modules() -> Iterator[tuple[str, Path]]:
+    for room, folder in ROOMS.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            names = [part for part in parts if part != "__init__"]
+            yield ".".join([room, *names]), path
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_engine_never_names_checks_or_reports() -> None:
+    for module, path in _modules():
+        if module.startswith(("kedoctor.checks", "kedoctor.reports", "kedoctor.cli", "kedoctor.__main__")):
+            continue
+        for name in _imports(path):
+            assert not name.startswith(("kedoctor.checks", "kedoctor.reports", "kedoctor.cli")), (
+                f"{module}: {name}"
+            )
+
+
+def test_the_import_contract_lists_every_engine_module() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(settings["tool"]["importlinter"]["contracts"][0]["source_modules"])
+    there = {".".join(module.split(".")[:2]) for module, _ in _modules() if "." in module}
+    assert listed == there - {"kedoctor.checks", "kedoctor.reports", "kedoctor.cli", "kedoctor.__main__"}
+
+
+def test_reports_see_the_document_only() -> None:
+    allowed = ("kedoctor.api", "kedoctor.model.report", "kedoctor.base.records", "kedoctor.reports")
+    for module, path in _modules():
+        if module.startswith("kedoctor.reports"):
+            for name in _imports(path):
+                assert not name.startswith("kedoctor.") or name.startswith(allowed), f"{module}: {name}"
+
+
+def test_checks_do_no_io() -> None:
+    allowed = (
+        "kedoctor.api",
+        "kedoctor.checks",
+        "kedoctor.pki.certificates",
+        "kedoctor.yaml.document",
+        "kedoctor.pki.hostnames",
+        "kedoctor.redaction.placeholders",
+        "kedoctor.yaml.scalars",
+    )
+    for module, path in _modules():
+        if not module.startswith("kedoctor.checks"):
+            continue
+        for name in _imports(path):
+            assert not name.startswith("kedoctor.") or name.startswith((*allowed, "kedoctor.changes")), (
+                f"{module}: {name}"
+            )
+            assert name.partition(".")[0] not in WORLD, f"{module} imports {name}"
+        text = path.read_text(encoding="utf-8")
+        if module not in DATA_READERS:
+            assert not re.search(r"(?<!\w)open\(", text), f"{module} opens something"
+
+
+def test_each_library_is_imported_from_its_home() -> None:
+    seen: dict[str, set[str]] = defaultdict(set)
+    for module, path in _modules():
+        for name in _imports(path):
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top != "kedoctor":
+                seen[top].add(module)
+    assert set(seen) <= set(HOMES), f"a library without a home: {set(seen) - set(HOMES)}"
+    for library, modules in seen.items():
+        for module in modules:
+            assert module.startswith(HOMES[library]), f"{library} is imported by {module}"
+
+
+def test_the_engine_does_not_know_the_field() -> None:
+    words = ("kubeedge", "edgecore", "cloudcore", "edgehub", "tunnel-port", "10350", "keadm", "edgemesh")
+    # Risk classes are part of the command line and name what they restart; the words are the design's. So is the
+    # release that an offline bundle is made for.
+    named = {
+        "kedoctor.model.declarations",
+        "kedoctor.cli.prompts",
+        "kedoctor",
+        "kedoctor.cli",
+        "kedoctor.cli.run",
+    }
+    named |= {"kedoctor.cli.bundle", "kedoctor.cli.bundle_output"}
+    for module, path in _modules():
+        if module.startswith(("kedoctor.checks", "kedoctor.reports")) or module in named:
+            continue
+        source = path.read_text(encoding="utf-8")
+        tree = ast.parse(source)
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                assert not any(word in node.value.lower() for word in words), (
+                    f"{module}:{node.lineno}: {node.value!r}"
+                )
