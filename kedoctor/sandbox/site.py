@@ -23,11 +23,11 @@ from kedoctor.changes.journal import Journal
 from kedoctor.changes.signals import deferred
 from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.judge.fact_evaluation import HostView, SiteView
+from kedoctor.model import actions as a
 from kedoctor.model.declarations import RedactionRule, Side
 from kedoctor.model.fake_services import Scene, Stage, StandIn
 from kedoctor.model.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
 from kedoctor.model.ports import Cluster, Host, Wire
-from kedoctor.model import actions as a
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource
 from kedoctor.run.site import OpenSite

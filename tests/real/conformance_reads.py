@@ -77,6 +77,7 @@ def bad_continue(ns: Ns) -> Iterator[str]:
 def expired_continue(ns: Ns) -> Iterator[str]:
     five(ns)
     _, token = page(ns, "limit=2")
+    ns.cm("later")
     ns.api.forget_history()
     gone = ns.get(f"{ns.cms}?labelSelector=app&limit=2&continue={token}")
     yield said(gone)
