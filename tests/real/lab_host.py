@@ -15,9 +15,9 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -224,6 +224,18 @@ class Host:
         self.daemons[name] = started
         return started
 
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread, and those that it starts, use the network of the host until the block ends."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with Path("/proc/thread-self/ns/net").open("rb") as own:
+            with Path(f"/proc/{self._first}/ns/net").open("rb") as there:
+                assert libc.setns(there.fileno(), _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+            try:
+                yield
+            finally:
+                assert libc.setns(own.fileno(), _CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+
     def cable(self, name: str, other: Host, other_name: str) -> None:
         """Lays a cable to another host; the two names are those of the new links."""
         # From outside: only there do both hosts have a process number.
@@ -233,26 +245,8 @@ class Host:
 
     def connect(self, address: str, port: int, timeout: float) -> socket.socket:
         """A connection that is made from this host; a socket stays in the namespace in which it was made."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        found: list[socket.socket | OSError] = []
-
-        def make() -> None:
-            # A thread of its own, which ends here: the caller's never leaves its namespace.
-            with Path(f"/proc/{self._first}/ns/net").open("rb") as there:
-                if libc.setns(there.fileno(), _CLONE_NEWNET) != 0:
-                    found.append(OSError(ctypes.get_errno(), "setns"))
-                    return
-            try:
-                found.append(socket.create_connection((address, port), timeout))
-            except OSError as error:
-                found.append(error)
-
-        thread = threading.Thread(target=make)
-        thread.start()
-        thread.join()
-        if isinstance(found[0], OSError):
-            raise found[0]
-        return found[0]
+        with self.entered():
+            return socket.create_connection((address, port), timeout)
 
 
 def _child(pid: int) -> int:

@@ -24,10 +24,12 @@ def obstacle() -> str:
 
 
 @contextmanager
-def cluster(home: Path, nodes: Sequence[str] = ("edge1", "edge2")) -> Iterator[Cluster]:
+def cluster(
+    home: Path, nodes: Sequence[str] = ("edge1", "edge2"), flags: Sequence[str] = ()
+) -> Iterator[Cluster]:
     """A cluster whose nodes are ready and have the test image; ``cloud`` may be one of them."""
     with ExitStack() as stack:
-        made = stack.enter_context(control_plane(home, controllers=True))
+        made = stack.enter_context(control_plane(home, controllers=True, flags=flags))
         for number, name in enumerate(nodes, 1):
             own = name != "cloud"
             made.nodes[name] = stack.enter_context(Host(name, home / name)) if own else made.cloud

@@ -6,6 +6,7 @@ There is no kube-proxy: one rule leads the address of Service ``kubernetes`` to 
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -13,7 +14,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ import real_parts
 import trustme
 from lab_host import Daemon, Host, until
 
-__all__ = ["ADMIN_TOKEN", "CLOUD", "PORT", "WEAK_TOKEN", "Answer", "Cluster", "control_plane", "obstacle"]
+__all__ = ["ADMIN_TOKEN", "CLOUD", "PORT", "WEAK_TOKEN", "Answer", "Cluster", "Object", "control_plane", "obstacle"]
 
 Object = dict[str, Any]
 CLOUD, PORT = "10.99.0.1", 6443
@@ -36,7 +37,7 @@ NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhos
 
 def obstacle() -> str:
     """Why there can be no such cluster here; empty if there can."""
-    return lab_host.obstacle() or real_parts.missing()
+    return lab_host.obstacle() or real_parts.missing("etcd", "kubernetes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Papers:
 
     def token_config(self, token: str) -> Path:
         """A kubeconfig with a token."""
-        return self._config(f"token-{len(token)}-{token[:12]}", {"token": token})
+        return self._config(f"token-{hashlib.sha256(token.encode()).hexdigest()[:8]}", {"token": token})
 
     def _config(self, name: str, user: Object) -> Path:
         authority = base64.b64encode(self.ca.cert_pem.bytes()).decode()
@@ -221,6 +222,24 @@ class Cluster:
                 return False
 
         until(ready, seconds, self.told)
+
+    def eventually(self, happens: Callable[[], bool], seconds: float = 30) -> None:
+        """Waits until it happens; fails with what all parts said if it does not."""
+        until(happens, seconds, self.told)
+
+    def until_refused(self, seconds: float = 60) -> str:
+        """Waits until the API server's certificate is refused by a client; what that said."""
+
+        def refused() -> str:
+            try:
+                self.open(5).close()
+            except ssl.SSLCertVerificationError as error:
+                return str(error)
+            except OSError:
+                return ""
+            return ""
+
+        return str(until(refused, seconds, self.told))
 
     def told(self) -> str:
         """The ends of all logs."""

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def obstacle() -> str:
     """Why there can be no node here; empty if there can."""
     lacking = [tool for tool in ("containerd", "runc", "ctr", "busybox") if shutil.which(tool) is None]
     found = shutil.which("busybox")
-    if found and b"ld-linux" in Path(found).read_bytes():
+    if found and subprocess.run(["ldd", found], capture_output=True, check=False).returncode == 0:
         lacking.append("busybox-static")
     if not _CNI.is_dir():
         lacking.append("containernetworking-plugins")
@@ -68,7 +69,6 @@ def join(cluster: Cluster, node: str, number: int) -> None:
     busybox = Path(shutil.which("busybox") or "/bin/busybox")
     give_image(host, PAUSE, {"bin/busybox": busybox}, ["/bin/busybox", "tail", "-f", "/dev/null"])
     give_image(host, BUSYBOX, {"bin/busybox": busybox}, [], SHELL)
-    give_image(host, METRICS_SERVER, {"metrics-server": real_parts.binary("metrics-server")}, ["/metrics-server"])
     _start_kubelet(cluster, host, f"10.99.0.{number + 1}")
 
 

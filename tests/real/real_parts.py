@@ -108,15 +108,15 @@ def _name(package: str) -> str:
     return _NAMES.get(last, last)
 
 
-def missing() -> str:
-    """Why the real parts cannot be used here; empty if all binaries are there."""
-    lacking = [one for one in SETS if not one.stamp.is_file()]
+def missing(*names: str) -> str:
+    """Why the real parts of these sets (all if none is named) cannot be used here; empty if they are there."""
+    lacking = [one for one in SETS if (not names or one.name in names) and not one.stamp.is_file()]
     if not lacking:
         return ""
-    names = ", ".join(f"{one.name} {one.version}" for one in lacking)
+    wanted = ", ".join(f"{one.name} {one.version}" for one in lacking)
     if shutil.which("go") is None:
-        return f"{names}: not built, and there is no Go here to build it"
-    return f"{names}: not built yet; `make real` builds it (10 to 30 minutes, once)"
+        return f"{wanted}: not built, and there is no Go here to build it"
+    return f"{wanted}: not built yet; `make real` builds it (10 to 30 minutes, once)"
 
 
 def binary(name: str) -> Path:
