@@ -23,7 +23,7 @@ from faulty_site import FaultySite  # noqa: E402  of the tests
 from test_recorded_sites import CAUSES, FIXTURES  # noqa: E402  of the tests
 
 from kedoctor.plugins import load_plugins  # noqa: E402  behind the path
-from kedoctor.run.diagnose import Question, consult  # noqa: E402  behind the path
+from kedoctor.run.diagnose import RunRequest, diagnose_site  # noqa: E402  behind the path
 from kedoctor.run.site import bundled_site  # noqa: E402  behind the path
 
 TABLE = ROOT / "docs" / "precision.md"
@@ -61,7 +61,7 @@ def recorded() -> Iterator[Row]:
     plugins = load_plugins(directory=Path("/nonexistent"))
     for case, codes in CAUSES.items():
         site = bundled_site(sorted((FIXTURES / case).glob("*.tgz")))
-        causes = consult(plugins, site, Question()).causes
+        causes = diagnose_site(plugins, site, RunRequest()).causes
         yield Row(case, "", tuple((code,) for code in codes), tuple(cause.code for cause in causes))
 
 

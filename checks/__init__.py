@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, GateRecipe, Procedure, StandIn, Symptom, Trace, hookimpl
+from kedoctor.api import DataPath, Explanation, FakeService, GateRecipe, Procedure, Symptom, Trace, hookimpl
 from kedoctor.checks.evidence_rules import kedoctor_evidence
 from kedoctor.checks.roles import kedoctor_sides
 
@@ -144,7 +144,7 @@ def kedoctor_procedures() -> list[Procedure]:
 
 
 @hookimpl
-def kedoctor_standins() -> list[StandIn]:
+def kedoctor_standins() -> list[FakeService]:
     """edgecore, for sandboxes."""
     from kedoctor.checks.sandbox.fake_edgecore import EDGECORE  # noqa: PLC0415  as above
 

@@ -27,7 +27,7 @@ import pluggy
 
 from kedoctor.model.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.model.explanations import Explanation
-from kedoctor.model.fake_services import StandIn
+from kedoctor.model.fake_services import FakeService
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
@@ -117,8 +117,8 @@ def kedoctor_procedures() -> Iterable[Procedure]:  # type: ignore[empty-body]
 
 
 @hookspec
-def kedoctor_standins() -> Iterable[StandIn]:  # type: ignore[empty-body]
-    """What plays services in a sandbox, where the real ones cannot run: :class:`kedoctor.api.StandIn` values."""
+def kedoctor_standins() -> Iterable[FakeService]:  # type: ignore[empty-body]
+    """What plays services in a sandbox, where the real ones cannot run: :class:`kedoctor.api.FakeService` values."""
 
 
 @hookspec(firstresult=True)

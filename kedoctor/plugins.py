@@ -20,7 +20,7 @@ from kedoctor import hookspecs
 from kedoctor.judge.registry import Refusal, Registry
 from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
 from kedoctor.model.explanations import Explanation
-from kedoctor.model.fake_services import StandIn
+from kedoctor.model.fake_services import FakeService
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
@@ -153,7 +153,7 @@ class Plugins:
                 found.setdefault(one.name, one)
         return found
 
-    def standins(self) -> list[StandIn]:
+    def standins(self) -> list[FakeService]:
         """What can play services in a sandbox."""
         return [one for standins in self._manager.hook.kedoctor_standins() for one in standins]
 

@@ -49,8 +49,8 @@ from kedoctor.model.declarations import Side
 from kedoctor.model.report import Report
 from kedoctor.observe.memo import MemoSource
 from kedoctor.pki.certificates import read_certificates
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession
 from kedoctor.yaml.document import Edit, SetKey, edit
 
 __all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite"]
@@ -200,7 +200,9 @@ class FaultySite:
         wanted = sides or tuple(hosts)
         views = tuple(HostView(name, frozenset({hosts[name]}), memos[name]) for name in wanted)
         view = SiteView(views, memos[wanted[0]], "cloud" in wanted)
-        return consult(plugins(), OpenSite(view, {name: memos[name] for name in wanted}), Question())
+        return diagnose_site(
+            plugins(), SiteSession(view, {name: memos[name] for name in wanted}), RunRequest()
+        )
 
     def derive(self) -> None:
         """Puts in what follows from everything that is set; once, when all faults are in."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from kedoctor.api import (
     ChangeMode,
     FileMetadata,
-    Loan,
     NoPlan,
     Plan,
     RemoveFile,
     Risk,
+    TemporaryFile,
     Text,
     Unavailable,
     Verdict,
@@ -133,5 +133,5 @@ def _reissued(
         *stale,
         *actions,
         # Where edgecore looks first, for as long as it takes to obtain the certificate.
-        loan=Loan(usable.bootstrap, usable.text.encode(), until=paths[0]),
+        loan=TemporaryFile(usable.bootstrap, usable.text.encode(), until=paths[0]),
     )

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from kedoctor.api import EveryHost, Loan, NoPlan, Plan, RemoveFile, Risk, Text, Unavailable, Verdict, remedy
+from kedoctor.api import (
+    EveryHost,
+    NoPlan,
+    Plan,
+    RemoveFile,
+    Risk,
+    TemporaryFile,
+    Text,
+    Unavailable,
+    Verdict,
+    remedy,
+)
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
@@ -77,7 +88,7 @@ def _lent(verdict: Verdict, config: EdgecoreConfig, files: EdgeCertificates, tok
         Text("", zh=""),
         *cleared,
         *stale,
-        loan=Loan(token.bootstrap, token.text.encode(), until=files.certificate.path),
+        loan=TemporaryFile(token.bootstrap, token.text.encode(), until=files.certificate.path),
     )
 
 

@@ -112,7 +112,7 @@ def _runs_with_it(log: CloudcoreLog | Unavailable) -> bool:
 
 def _stray(config: CloudcoreConfig) -> Text:
     """Where somebody wrote it in a place that is not read."""
-    for deviation in config.deviations:
+    for deviation in config.violations:
         if any("cloudstream" in str(part).lower() for part in deviation.path):
             return Text(f"; {deviation.text.en}", zh=f"；{deviation.text.zh}")
     return Text("", zh="")

@@ -28,7 +28,7 @@ from kedoctor.checks.facts.cloud.cloudcore import (
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog, PodLog
 from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 from kedoctor.checks.facts.cluster.site_info import SiteTime
-from kedoctor.checks.parsers.config.schema import Deviation
+from kedoctor.checks.parsers.config.schema import Violation
 from kedoctor.checks.parsers.durations import ago
 
 __all__ = ["cloudcore_config_live", "cloudcore_config_valid"]
@@ -72,13 +72,13 @@ def cloudcore_config_valid(
             zh="ConfigMap kubeedge/cloudcore 没有键 cloudcore.yaml。",
         )
         return _fatal(summary, "no such key", None, runs=runs)
-    fatal = [deviation for deviation in config.deviations if deviation.fatal]
+    fatal = [deviation for deviation in config.violations if deviation.fatal]
     if fatal:
         return _fatal(_told(fatal), fatal[0].path_text, fatal[0].line, runs=runs)
     unmounted = _unmounted(config, workload)
     if unmounted:
         return _fatal(_no_file(unmounted), ", ".join(unmounted), None, runs=runs)
-    ignored = [deviation for deviation in config.deviations if not deviation.fatal]
+    ignored = [deviation for deviation in config.violations if not deviation.fatal]
     if ignored:
         return _ignored(ignored)
     return passed(
@@ -87,9 +87,9 @@ def cloudcore_config_valid(
     )
 
 
-def _told(deviations: list[Deviation]) -> Text:
-    en = "; ".join(deviation.text.en for deviation in deviations)
-    zh = "；".join(deviation.text.zh for deviation in deviations)
+def _told(violations: list[Violation]) -> Text:
+    en = "; ".join(deviation.text.en for deviation in violations)
+    zh = "；".join(deviation.text.zh for deviation in violations)
     return Text(
         f"cloudcore cannot start from its configuration: {en}.", zh=f"cloudcore 无法使用该配置启动：{zh}。"
     )
@@ -157,9 +157,9 @@ def _fatal(summary: Text, actual: str, line: int | None, *, runs: bool) -> Findi
     )
 
 
-def _ignored(deviations: list[Deviation]) -> Finding:
-    en = "; ".join(deviation.text.en for deviation in deviations)
-    zh = "；".join(deviation.text.zh for deviation in deviations)
+def _ignored(violations: list[Violation]) -> Finding:
+    en = "; ".join(deviation.text.en for deviation in violations)
+    zh = "；".join(deviation.text.zh for deviation in violations)
     return warned(
         Text(f"cloudcore ignores part of its configuration: {en}.", zh=f"cloudcore 忽略了部分配置：{zh}。"),
         expected=Text(
@@ -171,7 +171,7 @@ def _ignored(deviations: list[Deviation]) -> Finding:
             zh="移动或改名；cloudcore 下次重写该 ConfigMap 时会丢弃它们。",
         ),
         subject=_SUBJECT,
-        evidence=tuple(Evidence(_DOCUMENT, deviation.path_text, deviation.line) for deviation in deviations),
+        evidence=tuple(Evidence(_DOCUMENT, deviation.path_text, deviation.line) for deviation in violations),
         commands=(_EDIT,),
         breaks=(),
         hop="",

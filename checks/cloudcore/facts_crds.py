@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kedoctor.api import ApiAnswer, Cluster, Reason, Record, RecordError, Unavailable, decode, fact, needed
+from kedoctor.api import ApiAnswer, Cluster, Reason, Record, RecordError, Unavailable, decode, fact, require
 
 __all__ = ["REQUIRED", "ServedResources"]
 
@@ -46,7 +46,7 @@ def _missing(cluster: Cluster, wanted: Mapping[str, tuple[str, ...]]) -> tuple[s
     for group, names in wanted.items():
         answer = cluster.get(f"/apis/{group}")
         absent = isinstance(answer, Unavailable) and answer.reason is Reason.ABSENT
-        served = set() if absent else _served(group, needed(answer))
+        served = set() if absent else _served(group, require(answer))
         found += [f"{name}.{group.partition('/')[0]}" for name in names if name not in served]
     return tuple(found)
 
@@ -55,8 +55,8 @@ def _served(group: str, answer: ApiAnswer) -> set[str]:
     if answer.status == 404:
         return set()
     if answer.status != 200:
-        return needed(Unavailable(Reason.ERROR, f"the resources of {group}", f"HTTP {answer.status}"))
+        return require(Unavailable(Reason.ERROR, f"the resources of {group}", f"HTTP {answer.status}"))
     try:
         return {one.name for one in decode(answer.body, _Resources).resources}
     except RecordError as error:
-        return needed(Unavailable(Reason.INVALID, f"the resources of {group}", str(error)))
+        return require(Unavailable(Reason.INVALID, f"the resources of {group}", str(error)))

@@ -20,7 +20,7 @@ from kedoctor.api import (
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, CloudSockets, HostAddresses
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
-from kedoctor.checks.facts.cloud.firewall import CloudFirewall, Verdict
+from kedoctor.checks.facts.cloud.firewall import CloudFirewall, FilterVerdict
 
 __all__ = ["cloud_firewall"]
 
@@ -88,7 +88,7 @@ def _connected(sockets: CloudSockets | Unavailable, port: int, addresses: HostAd
     )
 
 
-def _judge(firewall: CloudFirewall, verdict: Verdict, *, connected: bool) -> Finding:
+def _judge(firewall: CloudFirewall, verdict: FilterVerdict, *, connected: bool) -> Finding:
     port, zone = verdict.port, firewall.zone
     if verdict.kind == "closed":
         return _closed(port, f"iptables-{verdict.backend}", verdict.rule, sure=True)

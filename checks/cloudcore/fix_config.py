@@ -6,7 +6,7 @@ from kedoctor.api import NoPlan, Plan, Risk, Status, Text, Unavailable, Verdict,
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreDocument, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.parsers.config.schema import CLOUDCORE
-from kedoctor.checks.parsers.config.schema_violations import Deviation
+from kedoctor.checks.parsers.config.schema_violations import Violation
 from kedoctor.checks.plans.cloudcore import (
     AFTER_CLOUD,
     AFTER_CLOUDCORE,
@@ -45,7 +45,7 @@ def cloudcore_config(
         return NoPlan(_no_yaml(read.error.line, read.error.column, read.error.reason))
     if isinstance(config, Unavailable):
         return NoPlan(_NO_KEY)
-    fatal = [deviation for deviation in config.deviations if deviation.fatal]
+    fatal = [deviation for deviation in config.violations if deviation.fatal]
     changes = [_correction(config, deviation, manager) for deviation in fatal]
     if not fatal:
         changes = [
@@ -85,7 +85,7 @@ def _title(changes: list[YamlChange]) -> Text:
 
 
 def _correction(
-    config: CloudcoreConfig, deviation: Deviation, manager: IptablesManager | Unavailable
+    config: CloudcoreConfig, deviation: Violation, manager: IptablesManager | Unavailable
 ) -> YamlChange | None:
     """The change for one deviation; ``None`` where only its owner knows what was meant."""
     parts = [part for part in deviation.path if isinstance(part, str) and "." not in part]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor.api import File, Host, Manifest, RecordError, Unavailable, decode, fact, needed
+from kedoctor.api import BackupManifest, File, Host, RecordError, Unavailable, decode, fact, require
 
 __all__ = ["BACKUPS", "ConfigBackups"]
 
@@ -18,13 +18,13 @@ _NEWEST = 5
 class ConfigBackups:
     """What the backups on a host hold, the newest first."""
 
-    manifests: tuple[Manifest, ...] = ()
+    manifests: tuple[BackupManifest, ...] = ()
 
 
 @fact
 def config_backups(host: Host) -> ConfigBackups:
     """The newest few; one that cannot be understood is none."""
-    found = needed(host.find(f"{BACKUPS}/*/manifest.json"))
+    found = require(host.find(f"{BACKUPS}/*/manifest.json"))
     read = []
     # Their directories are named by the time at which they were made.
     for entry in sorted(found.entries, key=lambda one: one.path, reverse=True)[:_NEWEST]:
@@ -37,8 +37,8 @@ def config_backups(host: Host) -> ConfigBackups:
     return ConfigBackups(tuple(sorted(read, key=lambda one: one.created, reverse=True)))
 
 
-def _decoded(file: File) -> Manifest | None:
+def _decoded(file: File) -> BackupManifest | None:
     try:
-        return decode(file.data, Manifest)
+        return decode(file.data, BackupManifest)
     except RecordError:
         return None

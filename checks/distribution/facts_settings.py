@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kedoctor.api import WITHHELD, Cluster, Reason, SettingsDocument, Unavailable, fact, flattened, needed
+from kedoctor.api import WITHHELD, Cluster, Reason, SettingsDocument, Unavailable, fact, flattened, require
 from kedoctor.checks.facts.cloud.cloudcore import CONFIG_KEY, NAMESPACE, CloudcoreDocument
 from kedoctor.checks.facts.edge.edgecore import EdgecoreFile, EdgeName
 from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, Schema
@@ -74,7 +74,7 @@ def host_settings(file: EdgecoreFile, name: EdgeName) -> HostSettings:
     """edgecore.yaml of an edge host, with the values that edgecore works with."""
     if isinstance(file.file, Unavailable) and file.file.reason in _NONE:
         return HostSettings(())
-    text = needed(file.file).text()
+    text = require(file.file).text()
     values = _values(EDGECORE, file.document)
     title = f"edgecore-{name.name}.yaml"
     evidence = f"host:{file.path}"
@@ -84,7 +84,7 @@ def host_settings(file: EdgecoreFile, name: EdgeName) -> HostSettings:
 @fact
 def secret_settings(cluster: Cluster) -> SecretSettings:
     """Each key of each Secret as one line; never what is in it."""
-    secrets = needed(cluster.list(Secret, namespace=NAMESPACE))
+    secrets = require(cluster.list(Secret, namespace=NAMESPACE))
     values = {
         f"{secret.metadata.name}/{key}": told
         for secret in sorted(secrets, key=lambda one: one.metadata.name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from kedoctor.api import (
+    BackupManifest,
     EveryHost,
     KeptDocument,
-    Manifest,
     NoPlan,
     Plan,
     Risk,
@@ -64,9 +64,9 @@ def config_backup(
     )
 
 
-def _manifest(document: SettingsDocument, file: str, time: HostTime) -> Manifest:
+def _manifest(document: SettingsDocument, file: str, time: HostTime) -> BackupManifest:
     made = f"{time.now:%Y%m%dT%H%M%SZ}-{document.title.partition('.')[0]}"
-    return Manifest(
+    return BackupManifest(
         id=made,
         created=time.now,
         host="",

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kedoctor.api import (
+    BackupManifest,
     EveryHost,
     Evidence,
     Finding,
-    Manifest,
     Risk,
     SettingsDocument,
     Side,
@@ -84,7 +84,7 @@ def config_backup(
 
 
 def _kept(
-    document: SettingsDocument, kept: Sequence[Manifest], unread: Unavailable | None, *, under_way: bool
+    document: SettingsDocument, kept: Sequence[BackupManifest], unread: Unavailable | None, *, under_way: bool
 ) -> Finding:
     for manifest in kept:
         for one in manifest.documents:
@@ -127,7 +127,7 @@ def _none(document: SettingsDocument) -> Finding:
     )
 
 
-def _compared(document: SettingsDocument, manifest: Manifest, values: dict[str, str]) -> Finding:
+def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict[str, str]) -> Finding:
     found = differences(document.name, values, document.values)
     made = f"{manifest.created:%Y-%m-%d %H:%M} UTC"
     if not found:

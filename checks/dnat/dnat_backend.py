@@ -44,7 +44,7 @@ from kedoctor.checks.facts.cloud.diversion_probes import DiversionProbes, Stream
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets, Place
 from kedoctor.checks.facts.cloud.diversions import Diversion, Diversions
 from kedoctor.checks.facts.cloud.nat import NatRules
-from kedoctor.checks.parsers.netfilter import DnatRule, DoubtKind, Ending, Outcome
+from kedoctor.checks.parsers.netfilter import DnatRule, DoubtKind, Outcome, TerminalVerdict
 
 __all__ = ["dnat_backend"]
 
@@ -111,7 +111,7 @@ def _judge(
         yield from _misplaced(rules, diversion, by[0])
 
 
-def _leads_right(targets: DiversionTargets, ending: Ending) -> bool:
+def _leads_right(targets: DiversionTargets, ending: TerminalVerdict) -> bool:
     """Whether a rule leads to cloudcore, as far as is known; where it does not, KE304 tells all there is to tell."""
     place = targets.place(ending.outcome.address, ending.outcome.port)
     return place in {Place.CLOUDCORE, Place.NOT_KNOWN}
@@ -120,7 +120,7 @@ def _leads_right(targets: DiversionTargets, ending: Ending) -> bool:
 def _conflict(
     rules: NatRules,
     diversion: Diversion,
-    mapping: list[Ending],
+    mapping: list[TerminalVerdict],
     *,
     targets: DiversionTargets,
     probes: _Probes,
@@ -162,7 +162,7 @@ def _conflict(
     )
 
 
-def _of(mapping: list[Ending], rule: DnatRule) -> Outcome:
+def _of(mapping: list[TerminalVerdict], rule: DnatRule) -> Outcome:
     return next(one.outcome for one in mapping if one.rule == rule.rule and one.backend == rule.backend)
 
 

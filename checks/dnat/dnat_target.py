@@ -41,7 +41,7 @@ from kedoctor.checks.facts.cloud.diversion_probes import StreamServers, TargetPr
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets, Place
 from kedoctor.checks.facts.cloud.diversions import Diversion, Diversions
 from kedoctor.checks.facts.cloud.nat import NatRules
-from kedoctor.checks.parsers.netfilter import DnatRule, Ending, Packet
+from kedoctor.checks.parsers.netfilter import DnatRule, Packet, TerminalVerdict
 
 __all__ = ["dnat_target"]
 
@@ -59,7 +59,7 @@ class _Target:
     port: int | None
     place: Place
     rule: DnatRule | None
-    ending: Ending
+    ending: TerminalVerdict
 
     def __str__(self) -> str:
         return f"{self.address or '?'}:{self.port or '?'}"
@@ -121,7 +121,7 @@ def dnat_target(
         )
 
 
-def _target(rules: NatRules, targets: DiversionTargets, ending: Ending) -> _Target:
+def _target(rules: NatRules, targets: DiversionTargets, ending: TerminalVerdict) -> _Target:
     rule, outcome = rules.mapping(ending), ending.outcome
     kept = (
         rule is not None

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from kedoctor.api import (
     EnsureChain,
     Evidence,
+    HostContext,
     NoPlan,
     Plan,
     RemoveRule,
@@ -20,7 +21,6 @@ from kedoctor.api import (
     Status,
     Text,
     Unavailable,
-    Vantage,
     Verdict,
     remedy,
 )
@@ -49,7 +49,7 @@ _COMMENT = "kedoctor: to cloudcore, as no iptables-manager gets to this host"
 @remedy("KE303", touches=PODS)
 def dnat_rule(
     verdict: Verdict,
-    vantage: Vantage,
+    vantage: HostContext,
     *,
     rules: NatRules,
     record: TunnelPortRecord,
@@ -86,7 +86,7 @@ def _nothing_takes(verdict: Verdict, diversions: Diversions) -> bool:
     )
 
 
-def _node_of(vantage: Vantage, nodes: SiteNodes, addresses: HostAddresses | Unavailable) -> str | None:
+def _node_of(vantage: HostContext, nodes: SiteNodes, addresses: HostAddresses | Unavailable) -> str | None:
     """The node that this host is; ``None`` when it certainly is none, so that no DaemonSet gets here."""
     own = frozenset() if isinstance(addresses, Unavailable) else addresses.ipv4
     for node in nodes.items:

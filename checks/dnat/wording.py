@@ -9,7 +9,15 @@ from kedoctor.api import Evidence, Finding, Text, Unavailable, replace, skipped
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
 from kedoctor.checks.facts.cloud.diversions import Diversion
 from kedoctor.checks.facts.cloud.nat import NatRules
-from kedoctor.checks.parsers.netfilter import Backend, DnatRule, Doubt, DoubtKind, Outcome, OutcomeKind, Rule
+from kedoctor.checks.parsers.netfilter import (
+    Backend,
+    DnatRule,
+    DoubtKind,
+    Outcome,
+    OutcomeKind,
+    Rule,
+    Uncertainty,
+)
 
 __all__ = [
     "SHOW_RULES",
@@ -46,14 +54,14 @@ _DOUBTS = {
 }
 
 
-def doubts_told(doubts: Iterable[Doubt], rules: NatRules) -> Text:
+def doubts_told(doubts: Iterable[Uncertainty], rules: NatRules) -> Text:
     """Why it is not certain, the first three reasons."""
     told = [_doubt(doubt, rules) for doubt in doubts]
     first = [told[place] for place in range(min(3, len(told)))]
     return Text("; ".join(one.en for one in first), zh="；".join(one.zh for one in first))
 
 
-def _doubt(doubt: Doubt, rules: NatRules) -> Text:
+def _doubt(doubt: Uncertainty, rules: NatRules) -> Text:
     words = _DOUBTS[doubt.kind]
     detail = doubt.rule.text if doubt.rule is not None else doubt.detail
     if doubt.kind is DoubtKind.ORDER:

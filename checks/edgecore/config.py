@@ -21,7 +21,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreFile, EdgecoreUnit, EdgeName
-from kedoctor.checks.parsers.config.schema import Deviation
+from kedoctor.checks.parsers.config.schema import Violation
 
 __all__ = ["edgecore_config", "misplaced_keys"]
 
@@ -58,7 +58,7 @@ def edgecore_config(
         return _unread(config, name)
     if not config.document.data:
         return _broken(file, unit, name, _empty(file))
-    fatal = [deviation for deviation in config.deviations if deviation.fatal]
+    fatal = [deviation for deviation in config.violations if deviation.fatal]
     if fatal:
         return _broken(file, unit, name, _fatal(file, fatal))
     if not _names_a_cloud(config):
@@ -121,10 +121,10 @@ def _empty(file: EdgecoreFile) -> Problem:
     return summary, "an empty document", Evidence(file.path)
 
 
-def _fatal(file: EdgecoreFile, deviations: list[Deviation]) -> Problem:
-    first = deviations[0]
-    told_en = "; ".join(deviation.text.en for deviation in deviations)
-    told_zh = "；".join(deviation.text.zh for deviation in deviations)
+def _fatal(file: EdgecoreFile, violations: list[Violation]) -> Problem:
+    first = violations[0]
+    told_en = "; ".join(deviation.text.en for deviation in violations)
+    told_zh = "；".join(deviation.text.zh for deviation in violations)
     summary = Text(
         f"edgecore cannot start from {file.path}: {told_en}.",
         zh=f"edgecore 无法使用 {file.path} 启动：{told_zh}。",
@@ -209,7 +209,7 @@ def _outlived(file: EdgecoreFile, unit: EdgecoreUnit) -> bool:
 def misplaced_keys(config: EdgecoreConfig) -> Finding:
     """Keys that edgecore ignores without a word: unknown, misspelt, misplaced, written twice, or never reached."""
     node = config.node_name
-    found = [(deviation.text, deviation.line) for deviation in config.deviations if not deviation.fatal]
+    found = [(deviation.text, deviation.line) for deviation in config.violations if not deviation.fatal]
     found += [
         _twice(".".join(map(str, twice.path)), twice.first.line, twice.last.line)
         for twice in config.document.duplicates

@@ -123,7 +123,7 @@ def ignored_rotation(config: EdgecoreConfig) -> tuple[str, ...]:
     """Where the two keys are written and not read, as dotted paths (KE207 judges that they are)."""
     return tuple(
         one.path_text
-        for one in config.deviations
+        for one in config.violations
         if one.path and str(one.path[-1]).lower() in ("containerlogmaxsize", "containerlogmaxfiles")
     )
 

@@ -19,7 +19,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreFile, EdgeName
 from kedoctor.checks.facts.edge.repair import EdgecoreCopies, EdgecoreCopy
-from kedoctor.checks.parsers.config.schema import EDGECORE, Deviation
+from kedoctor.checks.parsers.config.schema import EDGECORE, Violation
 from kedoctor.checks.plans.edgecore import changed, edgecore_plan, no_plan
 
 __all__ = ["edgecore_config"]
@@ -48,7 +48,7 @@ def edgecore_config(
 
 def _corrections(config: EdgecoreConfig) -> Iterator[YamlChange]:
     """The changes that make the file right; nothing if they would not."""
-    fatal = [deviation for deviation in config.deviations if deviation.fatal]
+    fatal = [deviation for deviation in config.violations if deviation.fatal]
     changes = [change for deviation in fatal if (change := _correction(config, deviation)) is not None]
     tree = changed(config.document.data, changes) if fatal and len(changes) == len(fatal) else None
     if tree is None or any(left.fatal for left in EDGECORE.inspect(tree)):
@@ -57,7 +57,7 @@ def _corrections(config: EdgecoreConfig) -> Iterator[YamlChange]:
         yield from changes
 
 
-def _correction(config: EdgecoreConfig, deviation: Deviation) -> YamlChange | None:
+def _correction(config: EdgecoreConfig, deviation: Violation) -> YamlChange | None:
     if any(not isinstance(part, str) or "." in part for part in deviation.path):
         return None
     if deviation.kind == "null-section":

@@ -48,7 +48,7 @@ def edged_listener(
             f"port {EDGED_PORT} is held by {owner}; stop it (`sudo systemctl status {strange.pid}` tells what it belongs to), then `sudo systemctl restart edgecore`",
             f"端口 {EDGED_PORT} 被 {owner} 占用；请停止它（`sudo systemctl status {strange.pid}` 可查看来源），然后 `sudo systemctl restart edgecore`",
         )
-    if not unit.runs or any(deviation.fatal for deviation in config.deviations):
+    if not unit.runs or any(deviation.fatal for deviation in config.violations):
         return no_plan(
             "edgecore does not run, which KE701 and KE201 judge", "edgecore 未运行，请见 KE701 和 KE201"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kedoctor.api import (
     ControlUnit,
+    HostContext,
     NoPlan,
     Plan,
     Process,
@@ -11,7 +12,6 @@ from kedoctor.api import (
     Risk,
     Text,
     Unavailable,
-    Vantage,
     Verdict,
     remedy,
 )
@@ -26,7 +26,7 @@ _KUBELET = "kubelet.service"
 
 @remedy("KE705")
 def kubelet_on_edge(
-    verdict: Verdict, unit: EdgecoreUnit, kubelet: KubeletUnit, vantage: Vantage
+    verdict: Verdict, unit: EdgecoreUnit, kubelet: KubeletUnit, vantage: HostContext
 ) -> Plan | NoPlan:
     """Stops and disables the unit; never on a host that is a cloud node as well, nor one that some other program started."""
     if "cloud" in vantage.sides:

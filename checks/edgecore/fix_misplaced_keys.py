@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kedoctor.api import EditYaml, NoPlan, Plan, Text, Verdict, YamlChange, remedy
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
-from kedoctor.checks.parsers.config.schema import EDGECORE, Deviation
+from kedoctor.checks.parsers.config.schema import EDGECORE, Violation
 from kedoctor.checks.parsers.config.schema_violations import unknown_key
 from kedoctor.checks.plans.edgecore import changed, edgecore_plan, no_plan, spelt
 
@@ -39,7 +39,7 @@ class _Undecided:
 @remedy("KE207")
 def misplaced_keys(verdict: Verdict, config: EdgecoreConfig) -> Plan | NoPlan:
     """Moves and renames keys, and removes those that no edgecore reads any more; what edgecore reads stays as it is."""
-    answers = [_change(config, deviation) for deviation in config.deviations if not deviation.fatal]
+    answers = [_change(config, deviation) for deviation in config.violations if not deviation.fatal]
     open_ = [answer.why for answer in answers if isinstance(answer, _Undecided)]
     open_ += list(_ambiguous(config))
     if open_:
@@ -54,7 +54,7 @@ def misplaced_keys(verdict: Verdict, config: EdgecoreConfig) -> Plan | NoPlan:
     return _plan(verdict, config, changes)
 
 
-def _change(config: EdgecoreConfig, deviation: Deviation) -> YamlChange | _Undecided:
+def _change(config: EdgecoreConfig, deviation: Violation) -> YamlChange | _Undecided:
     if any(not isinstance(part, str) or "." in part for part in deviation.path):
         return _Undecided(deviation.text)
     if deviation.kind == "null-section":
@@ -69,14 +69,14 @@ def _change(config: EdgecoreConfig, deviation: Deviation) -> YamlChange | _Undec
     return YamlChange("remove", deviation.path_text)
 
 
-def _home(deviation: Deviation) -> str:
+def _home(deviation: Violation) -> str:
     """The one place where the key would be read, or nothing."""
     if deviation.did_you_mean:
         return ".".join([*map(str, deviation.path[:-1]), deviation.did_you_mean])
     return deviation.belongs_at[0] if len(deviation.belongs_at) == 1 else ""
 
 
-def _moved(config: EdgecoreConfig, deviation: Deviation, home: str) -> YamlChange | _Undecided:
+def _moved(config: EdgecoreConfig, deviation: Violation, home: str) -> YamlChange | _Undecided:
     value = config.document.value(deviation.path_text)
     if value == config.value(home):  # it says what counts anyway
         return YamlChange("remove", deviation.path_text)

@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from kedoctor.api import (
     Evidence,
     Finding,
+    HostContext,
     Process,
     Risk,
     Side,
     Text,
     Unavailable,
-    Vantage,
     check,
     failed,
     passed,
@@ -43,7 +43,9 @@ _COMMANDS = ("sudo systemctl disable --now kubelet", "sudo systemctl restart edg
     risk=Risk.RESTARTS_EDGECORE,
     references=("facts.md §2.1", "facts.md §5.5", "facts.md §10 (27)", "edge/cmd/edgecore/app/server.go"),
 )
-def kubelet_on_edge(unit: EdgecoreUnit, kubelet: KubeletUnit, name: EdgeName, vantage: Vantage) -> Finding:
+def kubelet_on_edge(
+    unit: EdgecoreUnit, kubelet: KubeletUnit, name: EdgeName, vantage: HostContext
+) -> Finding:
     """A process named kubelet, or an enabled unit of that name that will start one at the next boot."""
     node = name.name
     if isinstance(unit.table, Unavailable):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from kedoctor.api import Explanation
 from kedoctor.checks.explain.cross_line import EMPTY, Hint, correlated
 from kedoctor.checks.explain.parse import take_apart
-from kedoctor.checks.explain.ranking import Told, pointers_of, points, ranked, settled
+from kedoctor.checks.explain.ranking import Match, pointers_of, points, ranked, settled
 from kedoctor.checks.explain.render import explanation
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 from kedoctor.checks.parsers.logs.log_digest import HEAD, Digest, Sample
@@ -41,7 +41,7 @@ def explain(lines: Iterable[str]) -> Explanation:
     paste = digest.lines <= PASTE
     whole = "\n".join(digest.head) if paste else ""
     reader = _Reader(table, paste=paste, whole=whole, backwards=_newest_first(digest), lines=digest.lines)
-    told: list[Told] = []
+    told: list[Match] = []
     unrecognised = 0
     for sample in digest.samples():
         found = list(reader.told(sample))
@@ -71,7 +71,7 @@ class _Reader:
     backwards: bool
     lines: int
 
-    def told(self, sample: Sample) -> Iterator[Told]:
+    def told(self, sample: Sample) -> Iterator[Match]:
         """What a line tells; of a line of prose, what each of its clauses tells."""
         line = _parsed(sample.text)
         at = _Place(line, sample, self.lines + 1 - sample.first if self.backwards else sample.last)
@@ -82,13 +82,13 @@ class _Reader:
         else:
             yield from self._of_clause(message, at, about="")
 
-    def _of_clause(self, text: str, at: _Place, about: str) -> Iterator[Told]:
+    def _of_clause(self, text: str, at: _Place, about: str) -> Iterator[Match]:
         prose = at.line.kind == "text"
         found = list(self.table.messages_in(text, people=prose and self.paste))
         noise = [(message, match) for message, match in found if message.tells == "benign"]
         for message, match in noise:
             parts = take_apart(match[0], at.line, self.table)
-            yield Told(message, parts, at.sample, at.place, _node(message, match, text), _named(match))
+            yield Match(message, parts, at.sample, at.place, _node(message, match, text), _named(match))
         if noise and not prose:
             return
         for message, _ in noise:  # what is left of prose may tell more
@@ -97,15 +97,15 @@ class _Reader:
             found = list(self.table.messages_in(text, people=self.paste))
         yield from self._of_rest(text, [one for one in found if one[0].tells != "benign"], at, about)
 
-    def _of_rest(self, text: str, found: Found, at: _Place, about: str) -> Iterator[Told]:
+    def _of_rest(self, text: str, found: Found, at: _Place, about: str) -> Iterator[Match]:
         for message, match in found:
             leg = message.leg if message.leg in self.table.legs else ""
             parts = take_apart(text, at.line, self.table, leg=leg, about=about)
-            yield Told(message, parts, at.sample, at.place, _node(message, match, text), _named(match))
+            yield Match(message, parts, at.sample, at.place, _node(message, match, text), _named(match))
         if not any(message.codes or message.leg for message, _ in found):
             parts = take_apart(text, at.line, self.table, about=about)
             if parts.error and parts.leg and parts.error.kind in parts.leg.codes:
-                yield Told(None, parts, at.sample, at.place)
+                yield Match(None, parts, at.sample, at.place)
 
 
 def _is_severe(line: str) -> bool:
@@ -149,7 +149,7 @@ def _newest_first(digest: Digest) -> bool:
     return bool(head and tail) and _naive(head[0]) > _naive(tail[-1])
 
 
-def _end(digest: Digest, told: Sequence[Told]) -> datetime | None:
+def _end(digest: Digest, told: Sequence[Match]) -> datetime | None:
     """The time of the newest line."""
     lines = [*map(_parsed, digest.tail), *(one.parts.line for one in told)]
     return max((line.time for line in lines if line.time), key=_naive, default=None)

@@ -18,7 +18,7 @@ from kedoctor.checks.explain.parse import ErrorText
 from kedoctor.checks.parsers.logs.log_digest import Sample
 from kedoctor.checks.parsers.logs.message_table import Knowledge, Leg, Message
 
-__all__ = ["Pointer", "Suspect", "Told", "pointers_of", "points", "ranked", "settled"]
+__all__ = ["Candidate", "Match", "Pointer", "pointers_of", "points", "ranked", "settled"]
 
 WEIGHTS = {"cause": 100.0, "sign": 30.0, "follows": 4.0, "start": 3.0, "context": 12.0}
 _RANKS = (1.0, 0.72, 0.52, 0.38, 0.28, 0.2, 0.15, 0.1)
@@ -37,7 +37,7 @@ _FATAL = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Match:
     """A recognised text: its message in the table (if it has one), its parts, and where it stands.
 
     ``place`` is the line's number counted from the older end; ``node`` the edge it is about.
@@ -71,12 +71,12 @@ class Pointer:
     code: str
     weight: float
     stated: bool
-    told: Told | None = None
+    told: Match | None = None
     meaning: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class Candidate:
     """A code with all that points at it."""
 
     code: str
@@ -85,7 +85,7 @@ class Suspect:
     strongest: Pointer
 
 
-def settled(told: Sequence[Told], end: datetime | None, lines: int) -> list[Told]:
+def settled(told: Sequence[Match], end: datetime | None, lines: int) -> list[Match]:
     """The same texts, those marked ``over`` after which their leg worked.
 
     Args:
@@ -93,7 +93,7 @@ def settled(told: Sequence[Told], end: datetime | None, lines: int) -> list[Told
         end: the time of the newest line, if any has one.
         lines: how many lines there are.
     """
-    works: dict[str, list[Told]] = defaultdict(list)
+    works: dict[str, list[Match]] = defaultdict(list)
     for one in told:
         if one.message and one.message.settles:
             for leg in one.message.settles:
@@ -105,7 +105,7 @@ def settled(told: Sequence[Told], end: datetime | None, lines: int) -> list[Told
     ]
 
 
-def _was_start(one: Told, end: datetime | None, lines: int) -> bool:
+def _was_start(one: Match, end: datetime | None, lines: int) -> bool:
     """Whether what is normal for a moment after a start did not go on for longer."""
     if one.tells != "start" or lines <= _FEW:
         return False
@@ -114,13 +114,13 @@ def _was_start(one: Told, end: datetime | None, lines: int) -> bool:
     return silent or lines - one.place >= _LATER or one.sample.count <= _ONCE
 
 
-def _came_through(dial: Told, end: datetime | None) -> bool:
+def _came_through(dial: Match, end: datetime | None) -> bool:
     """Whether a dial of the tunnel has gone well: edgecore says nothing then, and an error within seconds else."""
     time = dial.parts.line.time
     return time is not None and end is not None and end - time >= _DIAL
 
 
-def _worked_later(one: Told, works: Mapping[str, list[Told]]) -> bool:
+def _worked_later(one: Match, works: Mapping[str, list[Match]]) -> bool:
     if one.tells in ("ok", "benign") or not one.leg_name:
         return False
     names = {one.leg_name, "kubelet"} if one.leg_name == "scrape" else {one.leg_name}
@@ -131,7 +131,7 @@ def _worked_later(one: Told, works: Mapping[str, list[Told]]) -> bool:
     )
 
 
-def points(told: Iterable[Told], lines: int) -> list[Pointer]:
+def points(told: Iterable[Match], lines: int) -> list[Pointer]:
     """What the texts point at; those that are over, or noise, point at nothing."""
     found: list[Pointer] = []
     for one in told:
@@ -144,7 +144,7 @@ def points(told: Iterable[Told], lines: int) -> list[Pointer]:
     return found
 
 
-def _codes(one: Told) -> tuple[tuple[str, ...], bool]:
+def _codes(one: Match) -> tuple[tuple[str, ...], bool]:
     """The codes that a text points at, and whether it states the first of them as the cause."""
     message, leg, error = one.message, one.parts.leg, one.parts.error
     if message and message.codes:
@@ -159,7 +159,7 @@ def _kind(leg: Leg, kind: str) -> str:
     return kind if kind in leg.codes or kind != "unknown" else "unknown"
 
 
-def _freshness(one: Told, lines: int) -> float:
+def _freshness(one: Match, lines: int) -> float:
     """How much a line of a long log counts: the newest and the frequent more."""
     often = 1 + 0.08 * math.log10(one.sample.count)
     if one.parts.line.severity == "F":
@@ -178,7 +178,7 @@ def pointers_of(hints: Iterable[Hint]) -> list[Pointer]:
     ]
 
 
-def ranked(pointers: Iterable[Pointer], table: Knowledge) -> list[Suspect]:
+def ranked(pointers: Iterable[Pointer], table: Knowledge) -> list[Candidate]:
     """The suspects, likeliest first; what only makes others likelier is none by itself."""
     # One text counts once for a code, however often (or in however many variants) it occurs.
     by_code: dict[str, dict[object, Pointer]] = defaultdict(dict)
@@ -207,9 +207,9 @@ def _is_own(pointer: Pointer) -> bool:
     return pointer.told is None or pointer.told.tells != "context"
 
 
-def _suspect(code: str, found: list[Pointer], factor: float) -> Suspect:
+def _suspect(code: str, found: list[Pointer], factor: float) -> Candidate:
     strongest = max(filter(_is_own, found), key=lambda one: one.weight)
     context = sum(one.weight for one in found if not _is_own(one))
     rest = sum(one.weight for one in found if _is_own(one)) - strongest.weight
     certainty = Certainty.PROVED if any(one.stated for one in found) else Certainty.IMPLIED
-    return Suspect(code, factor * (strongest.weight + _MORE * rest + context), certainty, strongest)
+    return Candidate(code, factor * (strongest.weight + _MORE * rest + context), certainty, strongest)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from kedoctor.api import Explanation, InChinese, Note, Parts, Statement, SuspectedCause, Text
 from kedoctor.checks.explain.parse import ErrorText, family_of, host_kind
-from kedoctor.checks.explain.ranking import Suspect, Told
+from kedoctor.checks.explain.ranking import Candidate, Match
 from kedoctor.checks.parsers.logs.message_table import Knowledge
 from kedoctor.checks.parsers.logs.message_text import filled
 
@@ -33,7 +33,7 @@ _OVER = Text("what failed here worked again later", zh="此处的失败之后已
 
 
 def explanation(
-    suspects: Sequence[Suspect], told: Sequence[Told], table: Knowledge, *, lines: int, unrecognised: int
+    suspects: Sequence[Candidate], told: Sequence[Match], table: Knowledge, *, lines: int, unrecognised: int
 ) -> Explanation:
     """The explanation, of which the first suspect's text gives meaning, hop and parts."""
     main = _main(suspects, told)
@@ -54,14 +54,14 @@ def explanation(
     )
 
 
-def _is_harmless(one: Told) -> bool:
+def _is_harmless(one: Match) -> bool:
     """Whether a text is no fault: noise, success, or a program's remark that only matters beside a fault."""
     return one.tells in ("benign", "ok") or (
         one.tells == "context" and one.message is not None and not one.message.of_people
     )
 
 
-def _main(suspects: Sequence[Suspect], told: Sequence[Told]) -> Told | None:
+def _main(suspects: Sequence[Candidate], told: Sequence[Match]) -> Match | None:
     """The text that says most: what points at the first suspect, else the newest that is recognised."""
     if suspects and suspects[0].strongest.told:
         return suspects[0].strongest.told
@@ -69,7 +69,7 @@ def _main(suspects: Sequence[Suspect], told: Sequence[Told]) -> Told | None:
     return max(weighty, key=lambda one: one.place, default=None)
 
 
-def _headline(suspects: Sequence[Suspect], main: Told | None, *, benign: bool) -> Text:
+def _headline(suspects: Sequence[Candidate], main: Match | None, *, benign: bool) -> Text:
     if suspects and suspects[0].strongest.meaning:
         return suspects[0].strongest.meaning
     if suspects and main:
@@ -79,13 +79,13 @@ def _headline(suspects: Sequence[Suspect], main: Told | None, *, benign: bool) -
     return _meaning(main) if main and not benign else _NOTHING
 
 
-def _hop(main: Told | None, causes: Sequence[SuspectedCause]) -> str:
+def _hop(main: Match | None, causes: Sequence[SuspectedCause]) -> str:
     if main and main.parts.leg:
         return main.parts.leg.hop
     return causes[0].hop if causes else ""
 
 
-def _cause(suspect: Suspect, table: Knowledge) -> SuspectedCause:
+def _cause(suspect: Candidate, table: Knowledge) -> SuspectedCause:
     info = table.codes[suspect.code]
     pointer = suspect.strongest
     values = _values(pointer.told) if pointer.told else {}
@@ -106,7 +106,7 @@ def _cause(suspect: Suspect, table: Knowledge) -> SuspectedCause:
     )
 
 
-def _meaning(told: Told) -> Text:
+def _meaning(told: Match) -> Text:
     """What a text means: the message's sentence, and the kind of error at its end."""
     values = _values(told)
     error = told.parts.error
@@ -117,7 +117,7 @@ def _meaning(told: Told) -> Text:
     return Text(": ".join(text.en for text in texts), zh="：".join(text.zh for text in texts))
 
 
-def _values(told: Told) -> dict[str, Text]:
+def _values(told: Match) -> dict[str, Text]:
     parts = told.parts
     named: dict[str, str] = {**parts.values, **told.values}
     if parts.endpoint.host:
@@ -140,7 +140,7 @@ def _sentence(text: Text) -> Text:
     return Text(en, zh=zh if zh.endswith("。") else zh + "。")
 
 
-def _parts(told: Told) -> Parts:
+def _parts(told: Match) -> Parts:
     parts = told.parts
     end, error = parts.endpoint, parts.error
     component = told.message.component if told.message else ""
@@ -163,7 +163,7 @@ def _parts(told: Told) -> Parts:
     )
 
 
-def _guessed(told: Told) -> bool:
+def _guessed(told: Match) -> bool:
     """Whether the leg is only the fallback (any connection), beside a message that says better what is meant."""
     return told.message is not None and told.parts.leg is not None and told.parts.leg.name == "any"
 
@@ -181,10 +181,10 @@ def _notes(parts: ErrorText) -> list[Note]:
     return [Note(part, text.en, InChinese(meaning=_TIGHT.sub(" ", text.zh))) for part, text in texts.items()]
 
 
-def _statements(told: Sequence[Told]) -> tuple[Statement, ...]:
+def _statements(told: Sequence[Match]) -> tuple[Statement, ...]:
     """What was recognised, what matters first, each meaning once."""
     order = {"cause": 0, "sign": 1, "follows": 2, "start": 2, "context": 3, "ok": 4, "benign": 5}
-    by_meaning: dict[tuple[object, bool], list[Told]] = defaultdict(list)
+    by_meaning: dict[tuple[object, bool], list[Match]] = defaultdict(list)
     for one in told:
         by_meaning[(one.message.meaning if one.message else _meaning(one), one.over)].append(one)
     groups = sorted(
@@ -194,15 +194,15 @@ def _statements(told: Sequence[Told]) -> tuple[Statement, ...]:
     return tuple(_statement(group) for group in groups if once[_quote(group[-1])] is group)[:_MOST]
 
 
-def _quote(one: Told) -> str:
+def _quote(one: Match) -> str:
     return one.parts.text.strip()[:_QUOTE]
 
 
-def _newest(group: Sequence[Told]) -> int:
+def _newest(group: Sequence[Match]) -> int:
     return max(one.place for one in group)
 
 
-def _statement(group: Sequence[Told]) -> Statement:
+def _statement(group: Sequence[Match]) -> Statement:
     newest = max(group, key=lambda one: one.place)
     meaning = _sentence(_meaning(newest))
     message = newest.message

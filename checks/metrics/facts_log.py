@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
+from kedoctor.api import Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.facts.cluster.metrics import MetricsServer
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Addon, Deployment
@@ -44,7 +44,7 @@ def metrics_log(cluster: Cluster, server: MetricsServer, time: SiteTime) -> Metr
     pod = next((one for one in server.live_pods if is_ready(one)), None)
     if pod is None:
         return Unavailable(Reason.ABSENT, "the log of metrics-server", "it has no ready pod")
-    log = needed(cluster.pod_log(server.namespace, pod.metadata.name, lines=500))
+    log = require(cluster.pod_log(server.namespace, pod.metadata.name, lines=500))
     limit = 2 * server.resolution + timedelta(minutes=1)
     found: dict[str, str] = {}
     for line in parse_lines(log.text, time.now):
@@ -67,7 +67,7 @@ def metrics_addons(cluster: Cluster) -> MetricsAddons | Unavailable:
     names = {
         f"{one.metadata.namespace}/{one.metadata.name}"
         for label in _LABELS
-        for one in needed(cluster.list(Deployment, label_selector=label))
+        for one in require(cluster.list(Deployment, label_selector=label))
         if any("metrics-server" in container.image for container in one.spec.template.spec.containers)
     }
     addons = cluster.list(Addon, namespace="kube-system")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from kedoctor.api import (
     Evidence,
     Finding,
+    HostContext,
     Reason,
     Side,
     Text,
     Unavailable,
-    Vantage,
     check,
     failed,
     passed,
@@ -38,7 +38,7 @@ _MOST_TOLD = 3
     deadline=170.0,
 )
 def bundle_integrity(
-    vantage: Vantage, here: BundleHere | Unavailable, read: BundleRead | Unavailable
+    vantage: HostContext, here: BundleHere | Unavailable, read: BundleRead | Unavailable
 ) -> Finding:
     """Checksums, every image of the version set, and the machine that programs and images are for."""
     if isinstance(here, Unavailable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor.api import Files, Host, OfflineBundle, Reason, Setting, Unavailable, Vantage, fact, needed
+from kedoctor.api import Files, Host, HostContext, OfflineBundle, Reason, Setting, Unavailable, fact, require
 from kedoctor.checks.offline.judge import likely_architecture, likely_sides
 
 __all__ = ["ARCHITECTURE_OF", "PLACES", "BundleHere", "BundleRead", "bundle_here", "bundle_read"]
@@ -40,7 +40,7 @@ class BundleHere:
 
 
 @fact
-def bundle_here(host: Host, vantage: Vantage) -> BundleHere | Unavailable:
+def bundle_here(host: Host, vantage: HostContext) -> BundleHere | Unavailable:
     """The setting ``bundle``, else the usual places; ``Unavailable(not-given)`` when there is none."""
     setting = host.setting(SETTING)
     named = isinstance(setting, Setting)
@@ -50,7 +50,7 @@ def bundle_here(host: Host, vantage: Vantage) -> BundleHere | Unavailable:
         return Unavailable(
             Reason.NOT_GIVEN, "an offline bundle", f"none was named, and none lies in {places}"
         )
-    bundle = needed(host.offline_bundle(place, sums=False, timeout=_LOOK))
+    bundle = require(host.offline_bundle(place, sums=False, timeout=_LOOK))
     identity = host.identity()
     machine = "" if isinstance(identity, Unavailable) else identity.machine
     sides = tuple(sorted(vantage.sides & {"cloud", "edge"})) or likely_sides(bundle)
@@ -69,7 +69,7 @@ def bundle_read(host: Host, here: BundleHere) -> BundleRead:
     """Every byte of it is read, which takes minutes on a slow disk; for one that was merely found nobody waits so long."""
     if not here.named:
         return BundleRead(here.bundle)
-    return BundleRead(needed(host.offline_bundle(here.bundle.place, sums=True, timeout=_READ)))
+    return BundleRead(require(host.offline_bundle(here.bundle.place, sums=True, timeout=_READ)))
 
 
 def _usual(host: Host) -> str:

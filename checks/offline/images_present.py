@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from kedoctor.api import (
     Evidence,
     Finding,
+    HostContext,
     Risk,
     Side,
     Text,
     Unavailable,
-    Vantage,
     check,
     failed,
     passed,
@@ -66,7 +66,7 @@ class _Need:
     references=("facts.md §9 (12)", "facts.md §10 (46)", "kubeprepare.md 3.5"),
 )
 def images_present(
-    vantage: Vantage,
+    vantage: HostContext,
     store: ImageStore | Unavailable,
     pods: WaitingImages | Unavailable,
     *,

@@ -9,11 +9,11 @@ from typing import Any
 from kedoctor.api import (
     Action,
     EditYaml,
-    Loan,
     NoPlan,
     Plan,
     RestartUnit,
     Risk,
+    TemporaryFile,
     Text,
     Verdict,
     YamlChange,
@@ -34,7 +34,7 @@ def edgecore_plan(
     title: Text,
     prediction: Text,
     *actions: Action,
-    loan: Loan | None = None,
+    loan: TemporaryFile | None = None,
     settle: float = SETTLE,
 ) -> Plan:
     """A plan that restarts edgecore once after its actions; its unit's KillMode keeps containers running (facts.md §2.2).

@@ -14,23 +14,23 @@ from kedoctor.api import (
     Addresses,
     ApiWrite,
     Connection,
+    FakeService,
     Host,
-    HostScene,
+    HostChange,
+    HostContext,
     HttpAnswer,
     PodLines,
     Process,
     Processes,
     Reason,
-    Scene,
+    SandboxState,
     Socket,
     Sockets,
-    Stage,
-    StandIn,
+    StateChange,
     Text,
     TlsPeer,
     Unavailable,
     Unit,
-    Vantage,
     replace,
 )
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE
@@ -46,7 +46,7 @@ from kedoctor.checks.facts.edge.edgecore import (
 from kedoctor.checks.facts.edge.host import EdgeAddresses
 from kedoctor.checks.parsers.host_port import HostPort, is_loopback
 from kedoctor.checks.parsers.kubernetes import ConfigMap, NodeMetrics, Pod
-from kedoctor.checks.sandbox.fixtures import ADDED, furnish
+from kedoctor.checks.sandbox.fixtures import ADDED, fill_missing
 
 __all__ = ["EDGECORE"]
 
@@ -56,30 +56,30 @@ _EPHEMERAL = 40000
 _TUNNEL_PORTS = (10004, 30004)  # cloudcore's own, and the NodePort in front of it (facts.md §1.3)
 
 
-def play(stage: Stage) -> Scene:
+def play(stage: SandboxState) -> StateChange:
     """What a start or stop of ``edgecore.service`` changes, on the edge, on the cloud host and in the API."""
     me = stage.hosts[stage.host]
     unit, table, sockets = me.unit(UNIT_NAME), me.processes(), me.sockets()
     if isinstance(unit, Unavailable) or isinstance(table, Unavailable) or isinstance(sockets, Unavailable):
-        return Scene()  # nobody knows what edgecore did before, so there is nothing to go on from
+        return StateChange()  # nobody knows what edgecore did before, so there is nothing to go on from
     config = _config(stage, EdgecoreUnit(unit, None, table))
     actor = _Edgecore(stage, unit, table, sockets, config if stage.starts else None)
     tunnel = actor.dial()
     clouds = {name: scene for name in stage.hosts if (scene := _cloud(actor, name, tunnel)) is not None}
-    return Scene(
+    return StateChange(
         hosts={stage.host: actor.scene(tunnel), **clouds},
         writes=tuple(_writes(actor, tunnel)),
         logs=tuple(_lines(actor, tunnel)),
     )
 
 
-def _config(stage: Stage, unit: EdgecoreUnit) -> EdgecoreConfig | None:
+def _config(stage: SandboxState, unit: EdgecoreUnit) -> EdgecoreConfig | None:
     """What edgecore would start from; ``None`` if it would exit (facts.md §2.2, §5.5)."""
     host = stage.hosts[stage.host]
     file = edgecore_file(host, unit)
-    name = edge_name(Vantage(stage.host, frozenset({"edge"})), host, file)
+    name = edge_name(HostContext(stage.host, frozenset({"edge"})), host, file)
     config = edgecore_config(file, name)
-    if isinstance(config, Unavailable) or any(one.fatal for one in config.deviations):
+    if isinstance(config, Unavailable) or any(one.fatal for one in config.violations):
         return None
     return config
 
@@ -98,7 +98,7 @@ class _Tunnel:
 class _Edgecore:
     """One run of it; ``config`` is ``None`` when it does not run."""
 
-    stage: Stage
+    stage: SandboxState
     unit: Unit
     table: Processes
     sockets: Sockets
@@ -135,13 +135,13 @@ class _Edgecore:
 
     # ------------------------------------------------------------------------------------ on the edge
 
-    def scene(self, tunnel: _Tunnel | None) -> HostScene:
+    def scene(self, tunnel: _Tunnel | None) -> HostChange:
         """The edge host as it is afterwards."""
         ports = {}
         if self.config is not None and self.config.stream_enabled and self.config.stream_server is not None:
             server = self.config.stream_server
             ports[server.host, server.port] = self._found(server, tunnel)
-        return HostScene(
+        return HostChange(
             processes=Processes(tuple(self._processes())),
             sockets=replace(self.sockets, items=tuple(self._sockets(tunnel))),
             units={UNIT_NAME: self._unit()},
@@ -272,7 +272,7 @@ def _is_tunnel(socket: Socket) -> bool:
 # ---------------------------------------------------------------------------------------------- the cloud
 
 
-def _cloud(actor: _Edgecore, name: str, tunnel: _Tunnel | None) -> HostScene | None:
+def _cloud(actor: _Edgecore, name: str, tunnel: _Tunnel | None) -> HostChange | None:
     """A cloud host afterwards: the end of the tunnel there, and what its stream server says of this edge."""
     stage = actor.stage
     sockets = stage.hosts[name].sockets()
@@ -283,13 +283,13 @@ def _cloud(actor: _Edgecore, name: str, tunnel: _Tunnel | None) -> HostScene | N
     if tunnel is not None and tunnel.cloud == name:
         (address, port), server, owner = tunnel.local, tunnel.server, tunnel.listener
         end = Socket(server.host, server.port, address, port, "ESTABLISHED", owner.pid, owner.process)
-        return HostScene(
+        return HostChange(
             sockets=replace(sockets, items=(*items, end)), pages=_pages(actor, name, server.host, alive=True)
         )
     if not had:
         return None
     pages = _pages(actor, name, had[0].local_address, alive=False)
-    return HostScene(sockets=replace(sockets, items=tuple(items)), pages=pages)
+    return HostChange(sockets=replace(sockets, items=tuple(items)), pages=pages)
 
 
 def _ends_here(actor: _Edgecore, socket: Socket) -> bool:
@@ -365,12 +365,12 @@ def _lines(actor: _Edgecore, tunnel: _Tunnel | None) -> list[PodLines]:
     return [PodLines(NAMESPACE, pod.metadata.name, "", text) for pod in ends]
 
 
-def _items(stage: Stage, name: str) -> tuple[Socket, ...]:
+def _items(stage: SandboxState, name: str) -> tuple[Socket, ...]:
     sockets = stage.hosts[name].sockets()
     return () if isinstance(sockets, Unavailable) or name == stage.host else sockets.items
 
 
-EDGECORE = StandIn(
+EDGECORE = FakeService(
     UNIT_NAME,
     Text(
         "edgecore is a stand-in here: it reads the real edgecore.yaml in the sandbox, starts or exits by it, and "
@@ -379,6 +379,6 @@ EDGECORE = StandIn(
         "则建立连接。沙箱中不运行容器。",
     ),
     play,
-    furnish,
+    fill_missing,
     ADDED,
 )

@@ -19,7 +19,7 @@ from kedoctor.api import (
     Files,
     FindFiles,
     GetPath,
-    HostScene,
+    HostChange,
     LogText,
     ReadFile,
     ReadPodLog,
@@ -28,8 +28,8 @@ from kedoctor.api import (
     Request,
     Resources,
     ReviewAccess,
-    Scene,
-    Stage,
+    SandboxState,
+    StateChange,
     StatFile,
     Text,
     Unavailable,
@@ -37,7 +37,7 @@ from kedoctor.api import (
 from kedoctor.checks.parsers.kubernetes import Deployment, Pod
 from kedoctor.pki.certificates import make_ca, sign_server
 
-__all__ = ["ADDED", "furnish"]
+__all__ = ["ADDED", "fill_missing"]
 
 ADDED = Text(
     "What the recording lacks (containerd's socket, settings and network, kube-apiserver's certificate, metrics-server's own "
@@ -80,35 +80,35 @@ _CNI = "/etc/cni/net.d/10-bridge.conflist"
 _PROGRAMS = tuple(f"/opt/cni/bin/{name}" for name in ("bridge", "host-local", "loopback", "portmap"))
 
 
-def furnish(stage: Stage) -> Scene:
+def fill_missing(stage: SandboxState) -> StateChange:
     """What is added to the hosts and to the API when the sandbox is opened."""
     hosts = {name: _cloud(stage, name) for name in stage.hosts} | {stage.host: _edge(stage)}
     cluster = stage.cluster
     pods = cluster.list(Pod, namespace=_NAMESPACE, label_selector=f"k8s-app={_NAME}")
     recorded = cluster.list(Deployment, namespace=_NAMESPACE)
     if isinstance(pods, Unavailable) or not pods or not isinstance(recorded, Unavailable):
-        return Scene(hosts)
+        return StateChange(hosts)
     kinds = {"Service", "Deployment", "ServiceAccount", "RoleBinding"}
     whole = {(kind, _NAMESPACE) for kind in kinds} | {("ClusterRole", ""), ("ClusterRoleBinding", "")}
-    return Scene(hosts, writes=(_deployment(pods[0]), *_others()), whole=frozenset(whole))
+    return StateChange(hosts, writes=(_deployment(pods[0]), *_others()), whole=frozenset(whole))
 
 
-def _cloud(stage: Stage, name: str) -> HostScene:
+def _cloud(stage: SandboxState, name: str) -> HostChange:
     processes = stage.hosts[name].processes()
     files = {}
     if not isinstance(processes, Unavailable) and any(one.name == _APISERVER for one in processes.items):
         authority = make_ca("kubernetes", stage.now)
         pair = sign_server(authority, _APISERVER, [name], stage.now, algorithm="ECDSA-P-256")
         files = {"/etc/kubernetes/pki/apiserver.crt": pair.certificate}
-    return HostScene(files=files, gap=_gap(stage, edge=False))
+    return HostChange(files=files, gap=_gap(stage, edge=False))
 
 
-def _edge(stage: Stage) -> HostScene:
+def _edge(stage: SandboxState) -> HostChange:
     files = {"/etc/containerd/config.toml": _CONTAINERD, _CNI: _NETWORK}
-    return HostScene(files=files, gap=_gap(stage, edge=True))
+    return HostChange(files=files, gap=_gap(stage, edge=True))
 
 
-def _gap(stage: Stage, *, edge: bool) -> Callable[[Request], Any]:
+def _gap(stage: SandboxState, *, edge: bool) -> Callable[[Request], Any]:
     """What a healthy machine answers to what was not recorded of this one; ``None`` stays not recorded."""
 
     def seen(path: str, kind: str = "file", mode: int = 0o755, size: int = 0) -> FileMetadata:

@@ -8,13 +8,13 @@ from typing import Any
 from kedoctor.api import (
     Certainty,
     Finding,
+    HostContext,
     Status,
     StepResult,
     StepState,
     Text,
     TraceTarget,
     Unavailable,
-    Vantage,
 )
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
 from kedoctor.checks.trace.target import Traced
@@ -133,7 +133,7 @@ def off_apiserver(processes: CloudProcesses | Unavailable, target: TraceTarget) 
     return _not_seen(target, Text("on the API server's host", zh="在 API 服务器所在主机上"))
 
 
-def off_cloud(vantage: Vantage, target: TraceTarget) -> StepResult | None:
+def off_cloud(vantage: HostContext, target: TraceTarget) -> StepResult | None:
     """A hop that only a cloud host should see: cloudcore's stream server asks nobody for a password (facts.md §4.2)."""
     if "cloud" in vantage.sides:
         return None

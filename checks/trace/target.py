@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kedoctor.api import EXAMPLE, Cluster, Reason, Text, TraceTarget, Unavailable, Vantage, fact, needed
+from kedoctor.api import EXAMPLE, Cluster, HostContext, Reason, Text, TraceTarget, Unavailable, fact, require
 from kedoctor.checks.facts.cluster.nodes import (
     EdgeNode,
     EdgeNodes,
@@ -52,13 +52,15 @@ def traced_objects(cluster: Cluster, target: TraceTarget) -> TracedObjects:
     if not _NAME.match(name) or not _NAME.match(namespace or "default"):
         return TracedObjects()
     if not namespace:
-        nodes = needed(cluster.list(Node, field_selector=f"metadata.name={name}"))
+        nodes = require(cluster.list(Node, field_selector=f"metadata.name={name}"))
         if nodes:
             return TracedObjects(node=nodes[0])
-    pods = needed(cluster.list(Pod, namespace=namespace or "default", field_selector=f"metadata.name={name}"))
+    pods = require(
+        cluster.list(Pod, namespace=namespace or "default", field_selector=f"metadata.name={name}")
+    )
     if not pods or not pods[0].spec.node_name:
         return TracedObjects(pod=next(iter(pods), None))
-    found = needed(cluster.list(Node, field_selector=f"metadata.name={pods[0].spec.node_name}"))
+    found = require(cluster.list(Node, field_selector=f"metadata.name={pods[0].spec.node_name}"))
     return TracedObjects(pods[0], next(iter(found), None))
 
 
@@ -89,7 +91,7 @@ class Traced:
 def traced(
     target: TraceTarget,
     objects: TracedObjects | Unavailable,
-    vantage: Vantage,
+    vantage: HostContext,
     own: EdgeName | Unavailable,
 ) -> Traced | Unavailable:
     """The subject of the trace; without the API it can only be the edge that this host is."""
@@ -173,7 +175,7 @@ def traced_pod(cluster: Cluster, objects: TracedObjects) -> TracedPod | Unavaila
     pods = [objects.pod] if objects.pod is not None else []
     if objects.pod is None and objects.node is not None:
         selector = f"spec.nodeName={objects.node.metadata.name}"
-        there = needed(cluster.list(Pod, field_selector=selector))
+        there = require(cluster.list(Pod, field_selector=selector))
         pods = sorted(filter(is_ready, there), key=lambda one: (one.metadata.namespace, one.metadata.name))
     if not pods:
         return Unavailable(Reason.ABSENT, "a pod to ask for", "no pod on this node is ready; name one")
@@ -188,7 +190,7 @@ def traced_pod(cluster: Cluster, objects: TracedObjects) -> TracedPod | Unavaila
 @fact
 def few_nodes(cluster: Cluster, objects: TracedObjects) -> SiteNodes:
     """The nodes that are no edges, and the one that is traced."""
-    found = {node.metadata.name: node for node in needed(cluster.list(Node, label_selector=_NO_EDGES))}
+    found = {node.metadata.name: node for node in require(cluster.list(Node, label_selector=_NO_EDGES))}
     if objects.node is not None:
         found[objects.node.metadata.name] = objects.node
     return SiteNodes(tuple(node for _, node in sorted(found.items())))
@@ -198,7 +200,7 @@ def few_nodes(cluster: Cluster, objects: TracedObjects) -> SiteNodes:
 def one_lease(cluster: Cluster, objects: TracedObjects) -> NodeLeases:
     """The lease of the node that is traced."""
     name = objects.node.metadata.name if objects.node is not None else ""
-    leases = needed(cluster.list(Lease, namespace="kube-node-lease", field_selector=f"metadata.name={name}"))
+    leases = require(cluster.list(Lease, namespace="kube-node-lease", field_selector=f"metadata.name={name}"))
     return NodeLeases(
         {one.metadata.name: one.spec.renew_time for one in leases if one.spec.renew_time is not None}
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from kedoctor.api import (
     Evidence,
     Finding,
+    HostContext,
     Side,
     Socket,
     Text,
     Unavailable,
-    Vantage,
     check,
     failed,
     passed,
@@ -50,7 +50,7 @@ _LINK_LOCAL = "169.254."
     references=("facts.md §3.5", "facts.md §9 (1, 5)", "facts.md §10 (25, 27)"),
 )
 def foreign_listeners(
-    sockets: EdgeSockets, name: EdgeName, vantage: Vantage, config: EdgecoreConfig | Unavailable
+    sockets: EdgeSockets, name: EdgeName, vantage: HostContext, config: EdgecoreConfig | Unavailable
 ) -> Finding:
     """10350 is edgecore's alone; nothing of an edge listens on 10004 or 10250; 1883 is the MQTT broker's."""
     node = name.name

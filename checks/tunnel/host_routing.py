@@ -5,12 +5,12 @@ from __future__ import annotations
 from kedoctor.api import (
     Evidence,
     Finding,
+    HostContext,
     Reason,
     Risk,
     Side,
     Text,
     Unavailable,
-    Vantage,
     check,
     failed,
     passed,
@@ -155,7 +155,7 @@ def _no_localhost(node: str, found: str) -> Finding:
     ),
     references=("facts.md §0 (5)", "facts.md §4.2", "facts.md §10 (23)", "requirements.md R130"),
 )
-def stream_exposed(reach: StreamReach, name: EdgeName, vantage: Vantage) -> Finding:
+def stream_exposed(reach: StreamReach, name: EdgeName, vantage: HostContext) -> Finding:
     """10003 asks nobody for a certificate: whoever connects can run commands in every edge pod."""
     node, server = name.name, reach.server
     if "cloud" in vantage.sides:

@@ -9,7 +9,7 @@ from kedoctor.base.errors import ChangeError
 from kedoctor.base.records import Record, field
 from kedoctor.model.actions import Action
 
-__all__ = ["Actor", "Actors", "ConflictError", "Foresight", "RefusedError", "State"]
+__all__ = ["Actor", "Actors", "ConflictError", "Preview", "RefusedError", "State"]
 
 
 class State(Record, frozen=True, kw_only=True):
@@ -26,7 +26,7 @@ class State(Record, frozen=True, kw_only=True):
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-class Foresight(Record, frozen=True, kw_only=True):
+class Preview(Record, frozen=True, kw_only=True):
     """What an action will do: a diff for people, and the fingerprint it will leave (empty: cannot be predicted).
 
     ``changes`` is false when it is so already.
@@ -55,7 +55,7 @@ class Actor(Protocol):
             RefusedError: it cannot be looked at.
         """
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """What the action would make of ``before``; touches nothing.
 
         Raises:

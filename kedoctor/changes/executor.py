@@ -10,31 +10,40 @@ from pathlib import Path
 from typing import cast
 
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import Actors, ConflictError, Foresight, State
-from kedoctor.changes.journal import AnyAction, Entry, Event, Journal, Manifest, Phase, Progress, new_id
+from kedoctor.changes.actor import Actors, ConflictError, Preview, State
+from kedoctor.changes.journal import (
+    AnyAction,
+    Event,
+    Journal,
+    JournalEntry,
+    JournalManifest,
+    Phase,
+    Progress,
+    new_id,
+)
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
 from kedoctor.model.actions import Action, Restart, RunProgram
 
 __all__ = [
-    "NotTakenBackError",
+    "IrreversibleError",
     "Prepared",
-    "StandsError",
-    "carry_out",
+    "RollbackError",
+    "blocking_step",
+    "execute",
     "prepare",
     "recover",
-    "standing_on",
-    "take_back",
+    "roll_back",
 ]
 
 Tell = Callable[[Action], None]
 """Is told each action that is about to be done or undone, as far as it does anything in that direction."""
 
 
-class NotTakenBackError(ChangeError):
+class RollbackError(ChangeError):
     """A repair failed and could not be taken back whole; its journal entry waits for a person."""
 
 
-class StandsError(ChangeError):
+class IrreversibleError(ChangeError):
     """A foreign program has done its work, so what is older than that was not taken back; the sentences say how to.
 
     ``program`` is its action. What came after it was taken back; the entry is kept as done.
@@ -55,7 +64,7 @@ class Prepared:
 
     actions: tuple[Action, ...]
     before: tuple[State, ...]
-    foresight: tuple[Foresight, ...]
+    foresight: tuple[Preview, ...]
 
 
 def prepare(actors: Actors, actions: Sequence[Action]) -> Prepared:
@@ -64,17 +73,17 @@ def prepare(actors: Actors, actions: Sequence[Action]) -> Prepared:
     Raises:
         RefusedError: a target cannot be looked at or changed.
     """
-    kept: list[tuple[Action, State, Foresight]] = []
+    kept: list[tuple[Action, State, Preview]] = []
     for action in actions:
         actor = actors.of(action)
         state = actor.look(action)
-        foresight = actor.foresee(action, state)
+        foresight = actor.preview(action, state)
         if foresight.changes:
             kept.append((action, state, foresight))
     return Prepared(*(tuple(column) for column in zip(*kept, strict=True))) if kept else Prepared((), (), ())
 
 
-def carry_out(
+def execute(
     journal: Journal,
     actors: Actors,
     prepared: Prepared,
@@ -84,23 +93,23 @@ def carry_out(
     stop: Deferred,
     tell: Tell,
     subjects: Sequence[str] = (),
-) -> Entry:
+) -> JournalEntry:
     """Does it all, journalled; the entry stays open for the checks to decide.
 
     ``codes`` and ``subjects``, side by side, say which verdicts it is for.
 
     Raises:
         ChangeError: something refused; what had been done was taken back.
-        NotTakenBackError: as above, but something could not be taken back.
+        RollbackError: as above, but something could not be taken back.
         InterruptedChangeError: a signal came; what had been done was taken back.
     """
-    manifest = Manifest(
+    manifest = JournalManifest(
         id=new_id(),
         started=datetime.now(UTC),
         command=command,
         codes=tuple(codes),
         actions=cast("tuple[AnyAction, ...]", prepared.actions),
-        foreseen=tuple(one.fingerprint for one in prepared.foresight),
+        previewed=tuple(one.fingerprint for one in prepared.foresight),
         before=prepared.before,
         diffs=tuple(one.diff for one in prepared.foresight),
         subjects=tuple(subjects),
@@ -115,17 +124,17 @@ def carry_out(
         stop.check()
     except (ChangeError, OSError, InterruptedChangeError) as error:
         try:
-            take_back(entry, actors, tell=tell)
+            roll_back(entry, actors, tell=tell)
         except ChangeError as left:
             first = f"{error}; then " if str(error) else ""
-            raise NotTakenBackError(f"{first}{left}", hint=left.hint) from left
+            raise RollbackError(f"{first}{left}", hint=left.hint) from left
         if isinstance(error, OSError):
             raise ChangeError(f"{error.strerror}; everything was taken back") from error
         raise
     return entry
 
 
-def _act(entry: Entry, actors: Actors, index: int, action: Action) -> None:
+def _act(entry: JournalEntry, actors: Actors, index: int, action: Action) -> None:
     actor = actors.of(action)
     now = actor.look(action)
     if now.fingerprint != entry.manifest.before[index].fingerprint:
@@ -141,12 +150,12 @@ def _act(entry: Entry, actors: Actors, index: int, action: Action) -> None:
     entry.note(Event.DONE, index, after)
 
 
-def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
+def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
     """Undoes everything in strict reverse order.
 
     Raises:
         ConflictError: a target is no longer what kedoctor left; nothing more was touched, both versions are kept.
-        StandsError: a foreign program has done its work; only what came after it was taken back.
+        IrreversibleError: a foreign program has done its work; only what came after it was taken back.
         ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
     """
     try:
@@ -172,11 +181,13 @@ def take_back(entry: Entry, actors: Actors, *, tell: Tell) -> None:
     if standing is not None:
         if entry.phase is not Phase.DONE:
             entry.become(Phase.DONE)
-        raise StandsError(standing, entry.id)
+        raise IrreversibleError(standing, entry.id)
     entry.become(Phase.UNDONE)
 
 
-def standing_on(entry: Entry, entries: Sequence[Entry], actors: Actors) -> tuple[Entry, RunProgram] | None:
+def blocking_step(
+    entry: JournalEntry, entries: Sequence[JournalEntry], actors: Actors
+) -> tuple[JournalEntry, RunProgram] | None:
     """A later entry whose foreign program has left something that may rest on what ``entry`` did; the latest one."""
     names = [one.id for one in entries]
     after = entries[names.index(entry.id) + 1 :]
@@ -191,7 +202,7 @@ def standing_on(entry: Entry, entries: Sequence[Entry], actors: Actors) -> tuple
 
 
 def _after_programs(
-    entry: Entry, steps: list[tuple[int, Progress]]
+    entry: JournalEntry, steps: list[tuple[int, Progress]]
 ) -> tuple[list[tuple[int, Progress]], RunProgram | None]:
     """What can be taken back: everything, or what came after the last foreign program that has left something."""
     for place in range(len(steps) - 1, -1, -1):
@@ -201,7 +212,7 @@ def _after_programs(
     return steps, None
 
 
-def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
+def _to_undo(entry: JournalEntry, actors: Actors) -> list[tuple[int, Progress]]:
     """The actions that left something, with the state each left (found out by looking where the log ends early)."""
     steps = []
     for index, progress in enumerate(entry.progress()):
@@ -216,7 +227,7 @@ def _to_undo(entry: Entry, actors: Actors) -> list[tuple[int, Progress]]:
     return steps if _puts_back(entry, steps) else []
 
 
-def _puts_back(entry: Entry, steps: Sequence[tuple[int, Progress]]) -> bool:
+def _puts_back(entry: JournalEntry, steps: Sequence[tuple[int, Progress]]) -> bool:
     """Whether anything but restarts is undone, or a restart on the way back was begun.
 
     Where neither is so, what runs needs no restart: everything it rests on is as it was.
@@ -231,19 +242,19 @@ def _puts_back(entry: Entry, steps: Sequence[tuple[int, Progress]]) -> bool:
     )
 
 
-def _unfinished(entry: Entry, actors: Actors, index: int, started: State) -> Progress | None:
+def _unfinished(entry: JournalEntry, actors: Actors, index: int, started: State) -> Progress | None:
     action = entry.manifest.actions[index]
     now = actors.of(action).look(action)
-    foreseen = entry.manifest.foreseen[index]
+    previewed = entry.manifest.previewed[index]
     blind = isinstance(action, RunProgram) and not action.leaves
-    if now.fingerprint == started.fingerprint != foreseen and not blind:
+    if now.fingerprint == started.fingerprint != previewed and not blind:
         return None
-    if foreseen and now.fingerprint != foreseen:
+    if previewed and now.fingerprint != previewed:
         raise ConflictError(f"{action.target} is neither what it was nor what kedoctor was making of it")
     return Progress(started, now)
 
 
-def _is_before(entry: Entry, actors: Actors, index: int, progress: Progress) -> bool:
+def _is_before(entry: JournalEntry, actors: Actors, index: int, progress: Progress) -> bool:
     """Whether it was taken back already: by an undo whose end was not noted, by somebody, or by a reboot.
 
     Where an action leaves the fingerprint it found (a restart), looking tells nothing, and it is undone again.
@@ -256,7 +267,7 @@ def _is_before(entry: Entry, actors: Actors, index: int, progress: Progress) -> 
     return actors.of(action).look(action).fingerprint == progress.started.fingerprint
 
 
-def _refuse_conflicts(entry: Entry, actors: Actors, steps: Sequence[tuple[int, Progress]]) -> None:
+def _refuse_conflicts(entry: JournalEntry, actors: Actors, steps: Sequence[tuple[int, Progress]]) -> None:
     conflicts = []
     for index, progress in steps:
         action = entry.manifest.actions[index]
@@ -273,7 +284,7 @@ def _refuse_conflicts(entry: Entry, actors: Actors, steps: Sequence[tuple[int, P
     )
 
 
-def _keep(entry: Entry, index: int, progress: Progress) -> Path:
+def _keep(entry: JournalEntry, index: int, progress: Progress) -> Path:
     kept = entry.directory.with_suffix(f".{Phase.ATTENTION.value}") / f"before-{index}"
     if progress.started is not None:
         here = entry.directory / f"before-{index}"
@@ -282,7 +293,7 @@ def _keep(entry: Entry, index: int, progress: Progress) -> Path:
     return kept
 
 
-def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
+def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[JournalEntry]:
     """Takes back what an interrupted kedoctor left open. Doing it twice changes nothing more.
 
     Where a foreign program was begun, what it has done stays, and the entry counts as done: what it set going may
@@ -294,15 +305,15 @@ def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[Entry]:
     journal.clear_new()
     left = [entry for entry in journal.entries() if entry.phase is Phase.OPEN]
     for entry in reversed(left):
-        with suppress(StandsError):
-            take_back(entry, actors, tell=tell)
+        with suppress(IrreversibleError):
+            roll_back(entry, actors, tell=tell)
             # What a foreign program set going may show only later: whether it stands is looked at when it matters.
             if _program_begun(entry):
                 entry.become(Phase.DONE)
     return left
 
 
-def _program_begun(entry: Entry) -> bool:
+def _program_begun(entry: JournalEntry) -> bool:
     return any(
         isinstance(action, RunProgram) and progress.started is not None
         for action, progress in zip(entry.manifest.actions, entry.progress(), strict=True)

@@ -31,14 +31,14 @@ from kedoctor.model import actions as a
 
 __all__ = [
     "AnyAction",
-    "Entry",
     "Event",
     "Journal",
+    "JournalEntry",
     "JournalError",
-    "Manifest",
+    "JournalManifest",
+    "JournalStep",
     "Phase",
     "Progress",
-    "Step",
     "new_id",
 ]
 
@@ -88,7 +88,7 @@ class Event(StrEnum):
     UNDONE = "undone"
 
 
-class Manifest(Record, frozen=True, kw_only=True):
+class JournalManifest(Record, frozen=True, kw_only=True):
     """What an entry is about. ``number`` says in which order entries were made, whatever the clock did meanwhile."""
 
     id: str
@@ -96,14 +96,14 @@ class Manifest(Record, frozen=True, kw_only=True):
     command: str
     codes: tuple[str, ...]
     actions: tuple[AnyAction, ...]
-    foreseen: tuple[str, ...]  # the fingerprints that actions were going to leave; empty: unpredictable
+    previewed: tuple[str, ...]  # the fingerprints that actions were going to leave; empty: unpredictable
     before: tuple[State, ...]
     diffs: tuple[str, ...]
     subjects: tuple[str, ...] = ()  # what each of the codes was about
     number: int = 0
 
 
-class Step(Record, frozen=True):
+class JournalStep(Record, frozen=True):
     """One line of the log."""
 
     event: Event
@@ -121,10 +121,10 @@ class Progress(Record, frozen=True):
     undone: bool = False
 
 
-class Entry:
+class JournalEntry:
     """One entry of the journal."""
 
-    def __init__(self, directory: Path, manifest: Manifest) -> None:
+    def __init__(self, directory: Path, manifest: JournalManifest) -> None:
         self.directory = directory
         self.manifest = manifest
 
@@ -144,7 +144,7 @@ class Entry:
         Raises:
             JournalError: it could not be written.
         """
-        body = encode(Step(event, index, datetime.now(UTC), state))
+        body = encode(JournalStep(event, index, datetime.now(UTC), state))
         line = b"%d %08x %s\n" % (len(body), zlib.crc32(body), body)
         try:
             atomic_files.append(self.directory / "log", line)
@@ -196,7 +196,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def begin(self, manifest: Manifest) -> Entry:
+    def begin(self, manifest: JournalManifest) -> JournalEntry:
         """A new entry, on disk in whole before this returns.
 
         Raises:
@@ -214,13 +214,13 @@ class Journal:
             raise JournalError(
                 f"the journal {place} could not be written: {error.strerror}; nothing was changed"
             ) from error
-        entry = Entry(place, manifest)
+        entry = JournalEntry(place, manifest)
         entry.become(Phase.OPEN)
         return entry
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[JournalEntry]:
         """All entries that can be read, oldest first."""
-        found = [entry for place in self._places() if isinstance(entry := self._read(place), Entry)]
+        found = [entry for place in self._places() if isinstance(entry := self._read(place), JournalEntry)]
         # By number: an edge's clock is set by years when it finds its time server, and steps back by seconds afterwards.
         return sorted(found, key=lambda entry: (entry.manifest.number, entry.manifest.started, entry.id))
 
@@ -228,7 +228,7 @@ class Journal:
         """What is wrong with the entries that cannot be read."""
         return [found for place in self._places() if isinstance(found := self._read(place), JournalError)]
 
-    def entry(self, wanted: str) -> Entry:
+    def entry(self, wanted: str) -> JournalEntry:
         """The entry of that id.
 
         Raises:
@@ -256,9 +256,9 @@ class Journal:
             if place.is_dir() and place.suffix[1:] in set(Phase) - {Phase.NEW}:
                 yield place
 
-    def _read(self, place: Path) -> Entry | JournalError:
+    def _read(self, place: Path) -> JournalEntry | JournalError:
         try:
-            return Entry(place, decode((place / "plan.json").read_bytes(), Manifest))
+            return JournalEntry(place, decode((place / "plan.json").read_bytes(), JournalManifest))
         except (OSError, RecordError) as error:
             return JournalError(f"the journal entry {place} cannot be read: {error}")
 
@@ -268,7 +268,7 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
-def _steps(path: Path) -> Iterator[Step]:
+def _steps(path: Path) -> Iterator[JournalStep]:
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -286,12 +286,12 @@ def _steps(path: Path) -> Iterator[Step]:
         yield step
 
 
-def _step(line: bytes) -> Step | None:
+def _step(line: bytes) -> JournalStep | None:
     length, _, rest = line.partition(b" ")
     checksum, _, body = rest.partition(b" ")
     try:
         if int(length) != len(body) or int(checksum, 16) != zlib.crc32(body):
             return None
-        return decode(body, Step)
+        return decode(body, JournalStep)
     except (ValueError, RecordError):
         return None

@@ -13,7 +13,7 @@ from kedoctor.cli import options
 from kedoctor.model.report_format import Presentation
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.reports.screen import observer
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
 __all__ = ["command"]
@@ -56,9 +56,9 @@ def command(
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     if repair:
         return _tell_repair(plugins, demos[chosen], presentation, format_name, output)
-    question = Question(command=f"kedoctor demo {chosen}", demo=True)
+    question = RunRequest(command=f"kedoctor demo {chosen}", demo=True)
     with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
-        report = consult(plugins, bundled_site(demos[chosen]), question, observer=watching)
+        report = diagnose_site(plugins, bundled_site(demos[chosen]), question, observer=watching)
     options.emit(options.render(plugins, report, format_name or "terminal", presentation), output)
     return 0
 

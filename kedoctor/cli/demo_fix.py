@@ -18,12 +18,12 @@ import click
 from kedoctor.base.errors import ChangeError, ExitCode
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
-from kedoctor.changes.executor import take_back
+from kedoctor.changes.executor import roll_back
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError, deferred
 from kedoctor.cli import options
-from kedoctor.cli.prompts import TerminalDesk
+from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.actions import EnsureChain, RemoveRule
 from kedoctor.model.declarations import Risk
 from kedoctor.model.findings import Status
@@ -34,8 +34,8 @@ from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
 from kedoctor.repair.repair import Repair, consider
 from kedoctor.reports.screen import Styled, paint
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession
 from kedoctor.sandbox.site import Sandbox
 
 __all__ = ["tell_repair"]
@@ -100,7 +100,7 @@ class _Story:
     aloud: bool
     wrong: list[Text] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    site: OpenSite = field(init=False)
+    site: SiteSession = field(init=False)
     last: Report = field(init=False)
 
     def tell(self) -> Report:
@@ -135,7 +135,9 @@ class _Story:
             KeyboardInterrupt: somebody ended the run.
         """
         self.site = self.sandbox.site()
-        self.last = consult(self.plugins, self.site, Question(command="kedoctor demo --fix", demo=True))
+        self.last = diagnose_site(
+            self.plugins, self.site, RunRequest(command="kedoctor demo --fix", demo=True)
+        )
         if self.last.run.exit_code == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
         return self.last
@@ -151,7 +153,7 @@ class _Story:
         repair = Repair(
             journal=self.sandbox.journal,
             actors=self.sandbox.actors(redactions),
-            desk=TerminalDesk(self.presentation.language, yes=True, aloud=self.aloud),
+            desk=TerminalPrompter(self.presentation.language, yes=True, aloud=self.aloud),
             look=self.look,
             command="kedoctor demo --fix",
             poll=0.2,
@@ -184,12 +186,12 @@ class _Story:
 
     def _roll_back(self) -> None:
         entries = [entry for entry in self.sandbox.journal.entries() if entry.phase is Phase.DONE]
-        desk = TerminalDesk(self.presentation.language, yes=True, aloud=self.aloud)
+        desk = TerminalPrompter(self.presentation.language, yes=True, aloud=self.aloud)
         actors = self.sandbox.actors()
         for entry in reversed(entries):
             self._heading(f"$ kedoctor rollback {entry.id}")
             with self._locked("kedoctor rollback"), deferred() as stop:
-                take_back(entry, actors, tell=desk.tell)
+                roll_back(entry, actors, tell=desk.tell)
             if stop.received is not None:
                 raise KeyboardInterrupt
 

@@ -22,8 +22,8 @@ from kedoctor.model.settings import Difference
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
 from kedoctor.reports.wording import STATUSES
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite, bundled_site
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession, bundled_site
 from kedoctor.snapshot.backup import MANIFEST, read_backup
 from kedoctor.snapshot.collect_settings import settings_of
 from kedoctor.snapshot.compare import Change, Comparison, compare, compare_settings, exit_code, unjudged
@@ -164,8 +164,8 @@ def _of_report(name: str, report: Report) -> _Side:
     return _Side(name, report, _versions(report))
 
 
-def _seen(plugins: Plugins, name: str, site: OpenSite) -> _Side:
-    report = consult(plugins, site, Question(command=" ".join(["kedoctor", *sys.argv[1:]])))
+def _seen(plugins: Plugins, name: str, site: SiteSession) -> _Side:
+    report = diagnose_site(plugins, site, RunRequest(command=" ".join(["kedoctor", *sys.argv[1:]])))
     if report.run.exit_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     documents = settings_of(plugins, site).documents

@@ -13,21 +13,21 @@ from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.executor import recover
-from kedoctor.changes.journal import Journal, Manifest
+from kedoctor.changes.journal import Journal, JournalManifest
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError
 from kedoctor.cli import options
-from kedoctor.cli.prompts import TerminalDesk
+from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.declarations import Risk
 from kedoctor.model.report import Change, Report
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
 from kedoctor.repair.repair import Attempt, Considered, Repair, consider
 from kedoctor.report import run_store
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession
 
-__all__ = ["Wish", "fix", "journal_directory", "patience"]
+__all__ = ["FixOptions", "fix", "journal_directory", "patience"]
 
 ROUNDS = 4
 """Repairing one cause may show the next; so often at most."""
@@ -47,7 +47,7 @@ _INTERRUPTED = Text(
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class FixOptions:
     """How the person wants it repaired; ``again`` also what was repaired in vain just before."""
 
     allowed: Risk = Risk.RESTARTS_EDGECORE
@@ -64,11 +64,11 @@ def journal_directory() -> Journal:
 def fix(
     plugins: Plugins,
     where: dict[str, Any],
-    question: Question,
+    question: RunRequest,
     *,
     report: Report,
-    site: OpenSite,
-    wish: Wish,
+    site: SiteSession,
+    wish: FixOptions,
     language: str,
 ) -> tuple[Report, int]:
     """Repairs what the report names, round by round; gives the last report and the exit code.
@@ -76,7 +76,7 @@ def fix(
     Raises:
         ChangeError: the lock is held, or something could not be taken back.
     """
-    journal, desk = journal_directory(), TerminalDesk(language, yes=wish.yes)
+    journal, desk = journal_directory(), TerminalPrompter(language, yes=wish.yes)
     redactions = [rule for rules in plugins.evidence() for rule in rules.redactions]
     actors = live_actors(
         root=where["root"], kubeconfig=where["kubeconfig"], context=where["context"], redactions=redactions
@@ -131,13 +131,13 @@ class _Fixer:
         *,
         plugins: Plugins,
         where: dict[str, Any],
-        question: Question,
+        question: RunRequest,
         journal: Journal,
         actors: Actors,
-        desk: TerminalDesk,
-        wish: Wish,
+        desk: TerminalPrompter,
+        wish: FixOptions,
         report: Report,
-        site: OpenSite,
+        site: SiteSession,
     ) -> None:
         self._plugins, self._where, self._question = plugins, where, question
         self._journal, self._desk, self._wish = journal, desk, wish
@@ -154,7 +154,7 @@ class _Fixer:
     def look(self) -> Report:
         """A report from what is there now."""
         self._site = options.open_site(self._plugins, **self._where)
-        self._report = consult(self._plugins, self._site, self._question)
+        self._report = diagnose_site(self._plugins, self._site, self._question)
         return self._report
 
     def rounds(self) -> tuple[Report, int]:
@@ -185,7 +185,7 @@ class _Fixer:
             code = int(ExitCode.CHANGE_FAILED)
         return replace(self._report, changes=tuple(changes)), code
 
-    def _consider(self, history: Sequence[Manifest]) -> Considered:
+    def _consider(self, history: Sequence[JournalManifest]) -> Considered:
         return consider(self._plugins, self._site, self._report, allowed=self._wish.allowed, history=history)
 
     def _close(self, considered: Considered, changes: Sequence[Change], *, declined: bool) -> None:

@@ -15,7 +15,7 @@ from kedoctor.cli import github_summary, options
 from kedoctor.cli.gate_progress import GateDesk
 from kedoctor.cli.progress_line import waiting_line
 from kedoctor.cli.run_options import asked
-from kedoctor.gate.runner import Gate, GateOrder, Passage
+from kedoctor.gate.runner import Gate, GateRequest, GateResult
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.observations import Unavailable
@@ -26,8 +26,8 @@ from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
 from kedoctor.reports.screen import observer
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession
 
 __all__ = ["command"]
 
@@ -88,7 +88,7 @@ def command(
     also = {"junit": junit, "sarif": sarif, "markdown": markdown}
     format_name = format_name or "terminal"
     _refuse_unwritable(plugins, format_name, (output, *also.values()))
-    order = GateOrder(
+    order = GateRequest(
         question=asked(
             plugins, Selection(only, skip, symptoms), nodes=nodes, baseline=baseline, fail_on=fail_on
         ),
@@ -128,11 +128,11 @@ def _recipe(plugins: Plugins) -> GateRecipe:
 def _pass(
     plugins: Plugins,
     recipe: GateRecipe,
-    order: GateOrder,
+    order: GateRequest,
     *,
     presentation: Presentation,
     where: dict[str, Any],
-) -> Passage:
+) -> GateResult:
     def cluster() -> LiveCluster:
         return LiveCluster(where["kubeconfig"] or None, where["context"] or None, root=where["root"])
 
@@ -144,12 +144,12 @@ def _pass(
         )
     looked = False
 
-    def judge(site: OpenSite, question: Question) -> Report:
+    def judge(site: SiteSession, question: RunRequest) -> Report:
         """The first look shows its progress; while it waits, what it waits for is worth more."""
         nonlocal looked
         quiet, looked = looked or not sys.stderr.isatty(), True
         with observer(presentation, quiet=quiet) as watching:
-            return consult(plugins, site, question, observer=watching)
+            return diagnose_site(plugins, site, question, observer=watching)
 
     with waiting_line(presentation.language) as line:
         gate = Gate(
@@ -171,5 +171,5 @@ def _patience() -> dict[str, float]:
         factor = float(os.environ[PATIENCE])
     except (KeyError, ValueError):
         return {}
-    usual = GateOrder(Question(), 0)
+    usual = GateRequest(RunRequest(), 0)
     return {name: getattr(usual, name) * factor for name in ("start", "removal", "pause")}

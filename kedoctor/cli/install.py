@@ -31,8 +31,8 @@ from kedoctor.model.report import Report
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import LiveOptions, OpenSite, live_site
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import LiveOptions, SiteSession, live_site
 
 __all__ = ["command"]
 
@@ -159,7 +159,7 @@ def _install(procedure: Procedure, values: dict[str, Any]) -> int:
     # An argument that holds a secret is not among them: secrets come in files.
     spoken = " ".join(["kedoctor", *sys.argv[1:]])
 
-    def look() -> OpenSite:
+    def look() -> SiteSession:
         return live_site(plugins, LiveOptions(**kube, side=procedure.side.value, settings=settings))
 
     journal = journal_directory()
@@ -227,13 +227,13 @@ def _with_name(text: Text, member: str) -> Text:
     return Text(text.en.replace("{member}", member), zh=text.zh.replace("{member}", member))
 
 
-def _last_look(install: Install, done: Installed) -> tuple[OpenSite, Report]:
+def _last_look(install: Install, done: Installed) -> tuple[SiteSession, Report]:
     """What was changed by the last steps may still be starting: what is wrong is given some time to become right."""
-    question = Question(command=install.command)
+    question = RunRequest(command=install.command)
     ends = time.monotonic() + (_STARTING * install.patience if done.changes else 0.0)
     while True:
         site = install.look()
-        report = replace(consult(install.plugins, site, question), changes=tuple(done.changes))
+        report = replace(diagnose_site(install.plugins, site, question), changes=tuple(done.changes))
         if report.run.exit_code != ExitCode.FAILED or time.monotonic() >= ends:
             return site, report
         time.sleep(install.poll)
@@ -249,7 +249,7 @@ def _all_but(missed: Sequence[str]) -> Text:
     )
 
 
-def _hand_over(install: Install, site: OpenSite, desk: InstallDesk) -> None:
+def _hand_over(install: Install, site: SiteSession, desk: InstallDesk) -> None:
     """Shown once and kept nowhere: it may hold a secret."""
     wanted = install.procedure.handover
     if wanted is None:

@@ -10,8 +10,8 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
-from kedoctor.cli.prompts import TerminalDesk, described, diff_lines
-from kedoctor.install.steps import Foreseen, Step
+from kedoctor.cli.prompts import TerminalPrompter, described, diff_lines
+from kedoctor.install.steps import Foreseen, InstallStep
 from kedoctor.model.actions import Restart
 from kedoctor.model.plans import MergedPlan
 from kedoctor.model.report import Verdict
@@ -24,20 +24,20 @@ _ASK = Text("Do this now?", zh="现在执行？")
 _TRY = Text("try", zh="可执行")
 
 
-class InstallDesk(TerminalDesk):
+class InstallDesk(TerminalPrompter):
     """Tells an install on standard output."""
 
     def __init__(self, language: str, *, yes: bool) -> None:
         super().__init__(language, yes=yes, aloud=True)
 
-    def starts(self, step: Step) -> None:
+    def starts(self, step: InstallStep) -> None:
         """Names the step on a line that is overwritten, where there is somebody to see it."""
         if sys.stdout.isatty():
             self._end_line()
             self._echo(f"{self._head(step)} …", newline=False)
             self._open_line = True
 
-    def ends(self, step: Step, outcome: Text) -> None:
+    def ends(self, step: InstallStep, outcome: Text) -> None:
         """The step's line, and below it what is not right."""
         if self._open_line:
             self._echo("\r\x1b[K", newline=False)
@@ -50,10 +50,10 @@ class InstallDesk(TerminalDesk):
             if following is None or following.hint != verdict.hint:
                 self._advise(verdict)
 
-    def foretells(self, foreseen: Sequence[Foreseen]) -> None:
+    def foretells(self, previewed: Sequence[Foreseen]) -> None:
         """Every step that is not right, with the actions that make it so and their diffs."""
         self._echo(f"{_WILL.in_language(self._language)}:")
-        for ahead in foreseen:
+        for ahead in previewed:
             self._echo(f"{self._head(ahead.step)}")
             if ahead.plan is None:
                 self._echo(f"    {_LATER.in_language(self._language)}")
@@ -78,7 +78,7 @@ class InstallDesk(TerminalDesk):
 
     # ------------------------------------------------------------------------------------------ inside
 
-    def _head(self, step: Step) -> str:
+    def _head(self, step: InstallStep) -> str:
         width = len(str(step.total))
         title = step.node.check.title.in_language(self._language)
         return f"[{step.number:{width}}/{step.total}] {step.node.check.code} {title}"

@@ -8,7 +8,7 @@ import click
 
 from kedoctor.cli import options
 from kedoctor.judge.selection import Selection
-from kedoctor.model.declarations import Check, Occasion
+from kedoctor.model.declarations import Check, RunMode
 from kedoctor.plugins import Plugins, load_plugins
 
 __all__ = ["command"]
@@ -35,7 +35,7 @@ def _checks(plugins: Plugins, language: str) -> Iterator[str]:
 
 def _occasion(check: Check, language: str) -> str:
     """A note behind what is only judged while something is installed."""
-    if Occasion.RUN in check.occasions:
+    if RunMode.RUN in check.occasions:
         return ""
     return "（仅在 kedoctor install 中）" if language == "zh" else " (kedoctor install only)"
 

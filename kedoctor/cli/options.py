@@ -20,7 +20,7 @@ from kedoctor.model.observations import Setting
 from kedoctor.model.report import Report
 from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.plugins import Plugins
-from kedoctor.run.site import LiveOptions, OpenSite, bundled_site, live_site
+from kedoctor.run.site import LiveOptions, SiteSession, bundled_site, live_site
 
 __all__ = [
     "also_options",
@@ -213,7 +213,7 @@ def open_site(
     side: str,
     root: str,
     offline_bundle: Path | None = None,
-) -> OpenSite:
+) -> SiteSession:
     """The bundles as a site, or this machine."""
     if bundles and offline_bundle:
         raise UsageError(

@@ -26,7 +26,7 @@ from kedoctor.model.actions import (
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
 
-__all__ = ["TerminalDesk", "described", "diff_lines", "plan_lines"]
+__all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
@@ -127,7 +127,7 @@ def _say(key: str, language: str, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-class TerminalDesk:
+class TerminalPrompter:
     """Shows on standard error, so that standard output stays the report's; asks with No as the default.
 
     With ``aloud`` it shows on standard output, for who tells the whole story there.

@@ -14,7 +14,7 @@ from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
 from kedoctor.reports.screen import observer
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["chosen", "command"]
 
@@ -72,8 +72,8 @@ def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str,
         options.present(language, to_file=False, verbose=False), quiet=not sys.stderr.isatty()
     ) as watching:
         site = options.open_site(plugins, **where)
-        report = consult(
-            plugins, site, Question(command=" ".join(["kedoctor", *sys.argv[1:]])), observer=watching
+        report = diagnose_site(
+            plugins, site, RunRequest(command=" ".join(["kedoctor", *sys.argv[1:]])), observer=watching
         )
     if report.run.exit_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt

@@ -8,13 +8,13 @@ from kedoctor.base.errors import ChangeError, UsageError
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.registry import live_actors
-from kedoctor.changes.executor import standing_on, take_back
-from kedoctor.changes.journal import Entry, Journal, Phase
+from kedoctor.changes.executor import blocking_step, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import deferred
 from kedoctor.cli import options
 from kedoctor.cli.fix import journal_directory
-from kedoctor.cli.prompts import TerminalDesk, described
+from kedoctor.cli.prompts import TerminalPrompter, described
 from kedoctor.model.actions import Action, Restart
 from kedoctor.observe.live.host import read_identity
 
@@ -62,12 +62,12 @@ def command(
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
         _refuse_what_others_stand_on(entry, journal, actors)
-        take_back(entry, actors, tell=TerminalDesk(words, yes=True).tell)
+        roll_back(entry, actors, tell=TerminalPrompter(words, yes=True).tell)
     click.echo(_BACK.in_language(words).format(id=entry.id))
 
 
-def _refuse_what_others_stand_on(entry: Entry, journal: Journal, actors: Actors) -> None:
-    standing = standing_on(entry, journal.entries(), actors)
+def _refuse_what_others_stand_on(entry: JournalEntry, journal: Journal, actors: Actors) -> None:
+    standing = blocking_step(entry, journal.entries(), actors)
     if standing is not None:
         later, program = standing
         raise ChangeError(
@@ -76,7 +76,7 @@ def _refuse_what_others_stand_on(entry: Entry, journal: Journal, actors: Actors)
         )
 
 
-def _backwards(entry: Entry) -> list[Action]:
+def _backwards(entry: JournalEntry) -> list[Action]:
     return [
         action
         for action in reversed(entry.manifest.actions)
@@ -84,14 +84,14 @@ def _backwards(entry: Entry) -> list[Action]:
     ]
 
 
-def _latest(entries: list[Entry]) -> Entry:
+def _latest(entries: list[JournalEntry]) -> JournalEntry:
     candidates = [entry for entry in entries if entry.phase in _CAN_GO_BACK]
     if not candidates:
         raise UsageError("there is nothing to take back on this host")
     return candidates[-1]
 
 
-def _list(entries: list[Entry], language: str) -> None:
+def _list(entries: list[JournalEntry], language: str) -> None:
     if not entries:
         click.echo(_NOTHING.in_language(language))
     for entry in reversed(entries):

@@ -19,7 +19,7 @@ from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
 from kedoctor.reports.screen import observer
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["command"]
 
@@ -91,13 +91,13 @@ def command(
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     site = options.open_site(plugins, **where)
     with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
-        report = consult(plugins, site, question, observer=watching)
+        report = diagnose_site(plugins, site, question, observer=watching)
     code = report.run.exit_code
     if repair:
         # What changes things is imported only where something may be changed.
         from kedoctor.cli import fix  # noqa: PLC0415  as above
 
-        wish = fix.Wish(Risk(allow), yes, dry_run, again)
+        wish = fix.FixOptions(Risk(allow), yes, dry_run, again)
         report, code = fix.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
@@ -119,7 +119,7 @@ def command(
 def _wait(
     plugins: Plugins,
     where: dict[str, Any],
-    question: Question,
+    question: RunRequest,
     *,
     report: Report,
     seconds: float,
@@ -129,7 +129,7 @@ def _wait(
     from kedoctor.run.wait import wait_until_right  # noqa: PLC0415  as above
 
     def look() -> Report:
-        seen = consult(plugins, options.open_site(plugins, **where), question)
+        seen = diagnose_site(plugins, options.open_site(plugins, **where), question)
         return replace(seen, changes=report.changes)
 
     with waiting_line(language) as watcher:

@@ -10,7 +10,7 @@ from kedoctor.judge.scheduler import RUN_DEADLINE
 from kedoctor.judge.selection import Selection
 from kedoctor.plugins import Plugins
 from kedoctor.report.baseline import read_baseline
-from kedoctor.run.diagnose import Question
+from kedoctor.run.diagnose import RunRequest
 
 __all__ = ["asked"]
 
@@ -23,7 +23,7 @@ def asked(
     baseline: Path | None,
     fail_on: str,
     deadline: float = RUN_DEADLINE,
-) -> Question:
+) -> RunRequest:
     """The question, before anything is looked at or made.
 
     Raises:
@@ -31,7 +31,7 @@ def asked(
         ConfigurationError: the configuration file names it, or the baseline cannot be read.
     """
     options.refuse_mistyped(selection, plugins)
-    return Question(
+    return RunRequest(
         selection=selection,
         nodes=nodes,
         baseline=read_baseline(baseline, plugins.registry) if baseline else None,

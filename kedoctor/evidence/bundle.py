@@ -25,7 +25,15 @@ from kedoctor.observe.memo import Observation
 from kedoctor.observe.request_names import describe, evidence_name, payload_name
 from kedoctor.redaction.redactor import Redacted, Redactor
 
-__all__ = ["FORMAT", "KIND", "MANIFEST", "PAYLOAD_FIELDS", "Entry", "EvidenceWriter", "Manifest"]
+__all__ = [
+    "FORMAT",
+    "KIND",
+    "MANIFEST",
+    "PAYLOAD_FIELDS",
+    "EvidenceItem",
+    "EvidenceManifest",
+    "EvidenceWriter",
+]
 
 FORMAT = 1
 KIND = "kedoctor-bundle"
@@ -42,7 +50,7 @@ PAYLOAD_FIELDS = {
 """Which field of an answer goes into the payload file as it is; the others stay in the manifest."""
 
 
-class Entry(Record, frozen=True, kw_only=True):
+class EvidenceItem(Record, frozen=True, kw_only=True):
     """One read: the request and either what is ``unavailable`` or an answer of ``type``.
 
     ``answer`` holds the fields of the answer that are not in the file ``payload``; ``made`` says in words how it was
@@ -61,7 +69,7 @@ class Entry(Record, frozen=True, kw_only=True):
     redactions: tuple[Redaction, ...] = ()
 
 
-class Manifest(Record, frozen=True, kw_only=True):
+class EvidenceManifest(Record, frozen=True, kw_only=True):
     """What a bundle says of itself; ``withheld`` counts the items that could not be redacted safely."""
 
     kind: str
@@ -72,7 +80,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     identity: Identity | None = None
     sides: tuple[str, ...] = ()
     withheld: int = 0
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[EvidenceItem, ...] = ()
 
 
 class EvidenceWriter:
@@ -101,7 +109,7 @@ class EvidenceWriter:
         self._path = path
         self._lock = threading.Lock()
         self._names: set[str] = {MANIFEST}
-        self._entries: list[Entry] = []
+        self._entries: list[EvidenceItem] = []
         self._withheld = 0
         self._failure: OutputError | None = None
 
@@ -128,7 +136,9 @@ class EvidenceWriter:
             except OutputError as error:  # whoever asks for facts cannot do anything about it; finish() tells
                 self._failure = error
 
-    def finish(self, *, host: str, identity: Identity | None = None, sides: Sequence[str] = ()) -> Manifest:
+    def finish(
+        self, *, host: str, identity: Identity | None = None, sides: Sequence[str] = ()
+    ) -> EvidenceManifest:
         """Writes the manifest, looks through the finished archive, and gives it its name.
 
         Raises:
@@ -136,7 +146,7 @@ class EvidenceWriter:
         """
         if self._failure is not None:
             raise self._failure
-        manifest = Manifest(
+        manifest = EvidenceManifest(
             kind=KIND,
             format=FORMAT,
             tool=Tool("kedoctor", __version__),
@@ -157,7 +167,7 @@ class EvidenceWriter:
 
     # ------------------------------------------------------------------------------------------ entries
 
-    def _entry(self, seen: Observation, clean: Redacted) -> tuple[Entry, bytes]:
+    def _entry(self, seen: Observation, clean: Redacted) -> tuple[EvidenceItem, bytes]:
         words = describe(seen.request)
         made = self._clean_text(words)
         common: dict[str, Any] = {
@@ -169,12 +179,12 @@ class EvidenceWriter:
         }
         answer = clean.answer
         if isinstance(answer, Unavailable):
-            return Entry(**common, unavailable=answer), b""
+            return EvidenceItem(**common, unavailable=answer), b""
         type_name, rest, payload, suffix = _parted(seen, answer)
         # A question that holds a secret must not become a file name.
         name = payload_name(seen.request, suffix) if made == words else f"other/{type_name}{suffix}"
         name = self._unused(name)
-        return Entry(
+        return EvidenceItem(
             **common,
             type=type_name,
             answer=rest,
@@ -190,11 +200,13 @@ class EvidenceWriter:
         clean = self._redactor.redact("request", text).answer
         return clean if isinstance(clean, str) else ""
 
-    def _unwritable(self, seen: Observation, reason: str) -> Entry:
+    def _unwritable(self, seen: Observation, reason: str) -> EvidenceItem:
         what = self._clean_text(describe(seen.request))
         withheld = Unavailable(Reason.WITHHELD, what, f"it could not be written down: {reason}")
         request = self._clean_request(seen)
-        return Entry(request=request, made=what, at=seen.at, took_ms=seen.took_ms, unavailable=withheld)
+        return EvidenceItem(
+            request=request, made=what, at=seen.at, took_ms=seen.took_ms, unavailable=withheld
+        )
 
     def _unused(self, name: str) -> str:
         with self._lock:

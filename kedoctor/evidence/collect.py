@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kedoctor.evidence.bundle import EvidenceWriter, Manifest
+from kedoctor.evidence.bundle import EvidenceManifest, EvidenceWriter
 from kedoctor.evidence.recording import RecordingSource
 from kedoctor.model.declarations import EvidenceRules
 from kedoctor.model.observations import Identity, Source
@@ -22,7 +22,7 @@ class Collected:
     """A bundle that was written; ``withheld`` items could not be redacted safely (the command then exits 3)."""
 
     path: Path
-    manifest: Manifest
+    manifest: EvidenceManifest
 
     @property
     def withheld(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 from kedoctor.base.errors import BundleError
 from kedoctor.base.records import Record, RecordError, asdict, decode, encode, replace
 from kedoctor.evidence.archive import Limits, read_archive
-from kedoctor.evidence.bundle import FORMAT, KIND, MANIFEST, PAYLOAD_FIELDS, Entry, Manifest
+from kedoctor.evidence.bundle import FORMAT, KIND, MANIFEST, PAYLOAD_FIELDS, EvidenceItem, EvidenceManifest
 from kedoctor.model import observations
 from kedoctor.model.objects import kind_named
 from kedoctor.model.observations import ReadSetting, Reason, Request, Unavailable
@@ -35,7 +35,7 @@ class Bundle:
     """A bundle that was read: its manifest and the contents of its files by name."""
 
     path: Path
-    manifest: Manifest
+    manifest: EvidenceManifest
     payloads: dict[str, bytes] = field(repr=False)
 
 
@@ -67,7 +67,7 @@ def open_bundle(path: Path, *, limits: Limits | None = None) -> Bundle:
                 f"the bundle {path} was written by a newer kedoctor (format {head.format}, this one reads {FORMAT})",
                 hint="update kedoctor",
             )
-        manifest = decode(raw, Manifest)
+        manifest = decode(raw, EvidenceManifest)
     except RecordError as error:
         raise BundleError(f"the bundle {path} has a broken {MANIFEST}: {error}") from error
     return Bundle(path, manifest, payloads)
@@ -78,8 +78,8 @@ class ReplaySource:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._entries: dict[Request, Entry] = {}
-        self._alike: dict[Request, Entry] = {}
+        self._entries: dict[Request, EvidenceItem] = {}
+        self._alike: dict[Request, EvidenceItem] = {}
         request_type: Any = reduce(or_, _request_types(Request))
         for entry in bundle.manifest.entries:
             try:
@@ -90,7 +90,7 @@ class ReplaySource:
             self._alike.setdefault(_what(request), entry)
 
     @property
-    def manifest(self) -> Manifest:
+    def manifest(self) -> EvidenceManifest:
         """What the bundle says of itself."""
         return self._bundle.manifest
 
@@ -120,7 +120,7 @@ class ReplaySource:
             return Observation(request, missing, self.manifest.created, 0, name)
         return Observation(request, self._answer(entry, request), entry.at, entry.took_ms, name)
 
-    def _answer(self, entry: Entry, request: Request) -> Any:
+    def _answer(self, entry: EvidenceItem, request: Request) -> Any:
         if entry.unavailable is not None:
             return entry.unavailable
         try:
@@ -130,7 +130,7 @@ class ReplaySource:
             return Unavailable(Reason.INVALID, describe(request), detail)
 
 
-def _decoded(entry: Entry, payload: bytes) -> Any:
+def _decoded(entry: EvidenceItem, payload: bytes) -> Any:
     if entry.type.endswith("[]"):
         listed: Any = tuple[kind_named(entry.type.removesuffix("[]")), ...]  # type: ignore[misc]
         return decode(payload, listed)

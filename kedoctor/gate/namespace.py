@@ -19,16 +19,16 @@ from kedoctor.base.errors import ChangeError
 from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.model.gate import GATE_LABEL, GATE_PODS, MANAGED_BY, RUN
-from kedoctor.observe.access_rules import Right
+from kedoctor.observe.access_rules import PolicyRule
 from kedoctor.observe.live.api_errors import ApiFailure
 
-__all__ = ["RIGHTS", "Connect", "Ground", "Owner", "labels"]
+__all__ = ["RIGHTS", "Connect", "GateNamespace", "Owner", "labels"]
 
 RIGHTS = (
-    *(Right("", "", "namespaces", verb) for verb in ("create", "delete", "get", "list")),
-    Right("", "", "pods", "deletecollection"),
+    *(PolicyRule("", "", "namespaces", verb) for verb in ("create", "delete", "get", "list")),
+    PolicyRule("", "", "pods", "deletecollection"),
 )
-"""What :class:`Ground` does; everywhere, because the namespaces are not there before."""
+"""What :class:`GateNamespace` does; everywhere, because the namespaces are not there before."""
 
 Connect = Callable[[], ObjectClient]
 """Gives a client to an API server; one that was lost is not asked again, so each attempt takes a new one."""
@@ -86,7 +86,7 @@ def labels(run: str) -> dict[str, str]:
     return {MANAGED_BY: "kedoctor", GATE_LABEL: "gate", RUN: run}
 
 
-class Ground:
+class GateNamespace:
     """The namespace of one gate; its name is settled before anything is made, so it can be removed in any case."""
 
     def __init__(self, connect: Connect, owner: Owner, *, lifetime: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedoctor.gate.namespace import Ground
+from kedoctor.gate.namespace import GateNamespace
 from kedoctor.gate.pods import Pods
 from kedoctor.model.gate import TEST_PODS, GatePod, absent
 from kedoctor.model.observations import Request, Source, Unavailable
@@ -19,7 +19,7 @@ class GateSource:
     that is ``missing`` for each node that should have one. So a gate is told from any other run: it always has some.
     """
 
-    def __init__(self, source: Source, ground: Ground, pods: Pods, nothing: str) -> None:
+    def __init__(self, source: Source, ground: GateNamespace, pods: Pods, nothing: str) -> None:
         self._source = source
         self._ground = ground
         self._places = dict(pods.places) or {"": nothing}

@@ -12,15 +12,15 @@ from typing import Any
 from kedoctor.base.errors import ChangeError
 from kedoctor.changes.actor import ConflictError
 from kedoctor.changes.actors.objects import ObjectClient
-from kedoctor.gate.namespace import Connect, Ground, labels
+from kedoctor.gate.namespace import Connect, GateNamespace, labels
 from kedoctor.model.gate import GATE_PODS, NONCE, GatePod, GateRecipe, PodOrder
 from kedoctor.model.observations import Source, Unavailable
 from kedoctor.model.ports import Cluster
-from kedoctor.observe.access_rules import Right
+from kedoctor.observe.access_rules import PolicyRule
 
 __all__ = ["RIGHTS", "Pods"]
 
-RIGHTS = tuple(Right("", "", "pods", verb) for verb in ("create", "get", "list"))
+RIGHTS = tuple(PolicyRule("", "", "pods", verb) for verb in ("create", "get", "list"))
 """What :class:`Pods` does, in namespaces that are not there before."""
 
 _WORKERS = 8
@@ -34,7 +34,7 @@ class Pods:
     def __init__(
         self,
         connect: Connect,
-        ground: Ground,
+        ground: GateNamespace,
         recipe: GateRecipe,
         *,
         image: str,

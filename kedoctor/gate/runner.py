@@ -18,10 +18,10 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import RefusedError
 from kedoctor.changes.actors.objects import ObjectClient
-from kedoctor.gate.namespace import Ground, Owner
+from kedoctor.gate.namespace import GateNamespace, Owner
 from kedoctor.gate.pod_source import GateSource
 from kedoctor.gate.pods import Pods
-from kedoctor.gate.signals import Ending
+from kedoctor.gate.signals import Interruption
 from kedoctor.judge.fact_evaluation import FactCrashError, SiteView, contexts
 from kedoctor.judge.scheduler import RUN_DEADLINE
 from kedoctor.model.gate import GatePod, GateRecipe
@@ -30,11 +30,11 @@ from kedoctor.model.report import Report
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
-from kedoctor.run.diagnose import Question
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest
+from kedoctor.run.site import SiteSession
 from kedoctor.run.wait import PAUSE, Watcher, wait_until_right
 
-__all__ = ["Desk", "Gate", "GateOrder", "Passage"]
+__all__ = ["Gate", "GatePrompter", "GateRequest", "GateResult"]
 
 _START = 60.0  # seconds that pods have to start before the first look
 _UNTOUCHED = 20.0  # … and that a node has to say anything of its pod
@@ -43,7 +43,7 @@ _SPARE = 1800  # seconds that a gate may take beside its waiting before its pods
 _REQUEST = 10.0
 
 
-class Desk(Watcher, Protocol):
+class GatePrompter(Watcher, Protocol):
     """Who watches the gate."""
 
     def say(self, sentence: Text) -> None:
@@ -54,14 +54,14 @@ class Desk(Watcher, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class GateOrder:
+class GateRequest:
     """What is wanted: ``wait`` seconds of patience, and the image of the pods (empty: the recipe's).
 
     ``removal`` is how long it is tried to remove the pods, ``start`` how long they have to start at least, ``pause``
     how long it rests between two looks.
     """
 
-    question: Question
+    question: RunRequest
     wait: float
     image: str = ""
     pull_policy: str = "IfNotPresent"
@@ -71,7 +71,7 @@ class GateOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class GateResult:
     """How a gate ended: the last report, if anybody got so far, and whether something could not be removed."""
 
     report: Report | None
@@ -94,13 +94,13 @@ class Gate:
         self,
         plugins: Plugins,
         recipe: GateRecipe,
-        order: GateOrder,
+        order: GateRequest,
         *,
-        look: Callable[[], OpenSite],
-        judge: Callable[[OpenSite, Question], Report],
+        look: Callable[[], SiteSession],
+        judge: Callable[[SiteSession, RunRequest], Report],
         cluster: Callable[[], LiveCluster],
         boot_id: str,
-        desk: Desk,
+        desk: GatePrompter,
     ) -> None:
         self._plugins = plugins
         self._order = order
@@ -110,7 +110,7 @@ class Gate:
         self._judge = judge
         lifetime = round(order.wait + order.start + order.removal) + _SPARE
         connect = partial(_client, cluster)
-        self._ground = Ground(connect, Owner.this(boot_id), lifetime=lifetime)
+        self._ground = GateNamespace(connect, Owner.this(boot_id), lifetime=lifetime)
         self._pods = Pods(
             connect,
             self._ground,
@@ -126,14 +126,14 @@ class Gate:
         self._nothing = ""
         self._report: Report | None = None
 
-    def run(self) -> Passage:
+    def run(self) -> GateResult:
         """Lets the site through, or not.
 
         Raises:
             UsageError: the selection names a check that does not exist.
         """
         left = False
-        with Ending().installed() as ending:
+        with Interruption().installed() as ending:
             try:
                 with ending.heard():
                     self._pass()
@@ -141,7 +141,7 @@ class Gate:
                 pass  # what is known by now is told below
             finally:
                 left = self._clear()
-            return Passage(_cut_short(self._report) if ending.came else self._report, left)
+            return GateResult(_cut_short(self._report) if ending.came else self._report, left)
 
     def _pass(self) -> None:
         order = self._order
@@ -166,10 +166,10 @@ class Gate:
         self._report = self._judge(self._with_pods(site), self._question(len(nodes)))
         return self._report
 
-    def _question(self, nodes: int) -> Question:
+    def _question(self, nodes: int) -> RunRequest:
         return dataclasses.replace(self._order.question, deadline=RUN_DEADLINE + nodes / 5)
 
-    def _members(self, site: OpenSite) -> tuple[str, ...]:
+    def _members(self, site: SiteSession) -> tuple[str, ...]:
         """The members that are asked about, as far as they are there; ``_nothing`` says why there are none."""
         path = next(iter(self._plugins.paths()), None)
         if path is None:
@@ -245,12 +245,12 @@ class Gate:
             )
             time.sleep(1.0 if len(found) < 500 else 5.0)
 
-    def _with_pods(self, site: OpenSite) -> OpenSite:
+    def _with_pods(self, site: SiteSession) -> SiteSession:
         if not self._needs_pods:
             return site
         source = MemoSource(GateSource(site.view.cluster, self._ground, self._pods, self._nothing))
         view = SiteView(site.view.hosts, source, site.view.cluster_expected)
-        return OpenSite(view, site.memos)
+        return SiteSession(view, site.memos)
 
     def _clear(self) -> bool:
         """Whether something is left behind; it is told then, with the command that removes it."""

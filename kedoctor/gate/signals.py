@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Ending"]
+__all__ = ["Interruption"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Ending:
+class Interruption:
     """Turns the first signal within :meth:`heard` into one ``KeyboardInterrupt``; ``came`` says whether there was one.
 
     After that block, and for every further signal, nothing is raised until :meth:`installed` ends: whatever has to
@@ -25,7 +25,7 @@ class Ending:
         self._listening = False
 
     @contextmanager
-    def installed(self) -> Iterator[Ending]:
+    def installed(self) -> Iterator[Interruption]:
         """Takes the signals over (in the main thread; elsewhere none arrive)."""
         if threading.current_thread() is not threading.main_thread():
             yield self

@@ -15,17 +15,17 @@ from kedoctor.base.errors import ChangeError, ConfigurationError, ExitCode
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.executor import (
-    NotTakenBackError,
+    IrreversibleError,
     Prepared,
-    StandsError,
-    carry_out,
+    RollbackError,
+    execute,
     prepare,
     recover,
-    take_back,
+    roll_back,
 )
-from kedoctor.changes.journal import Entry, Journal, Phase
+from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
-from kedoctor.install.steps import Foreseen, Installed, Standing, Step, Witness
+from kedoctor.install.steps import Foreseen, Installed, InstallStep, Standing, Witness
 from kedoctor.judge.fact_evaluation import Context
 from kedoctor.judge.scheduler import run_checks
 from kedoctor.model.actions import RunProgram
@@ -35,7 +35,7 @@ from kedoctor.model.procedures import Procedure
 from kedoctor.model.report import Change, Verdict
 from kedoctor.plugins import Plugins
 from kedoctor.repair.repair import plan_for
-from kedoctor.run.site import OpenSite
+from kedoctor.run.site import SiteSession
 
 __all__ = ["Install", "stands_text"]
 
@@ -70,7 +70,7 @@ class Install:
 
     plugins: Plugins
     procedure: Procedure
-    look: Callable[[], OpenSite]
+    look: Callable[[], SiteSession]
     journal: Journal
     actors: Actors
     witness: Witness
@@ -85,7 +85,7 @@ class Install:
 
         Raises:
             ConfigurationError: the procedure names a check that is not there.
-            NotTakenBackError: a step failed and could not be taken back.
+            RollbackError: a step failed and could not be taken back.
             InterruptedChangeError: a signal came; the step that was being done was taken back.
         """
         result = Installed()
@@ -94,9 +94,9 @@ class Install:
         try:
             self._recover()
             self._preflight(steps[:count])
-            foreseen = self._survey(steps[count:])
-            if foreseen and not self.dry_run:
-                self._work(steps[count:], foreseen, result, stop)
+            previewed = self._survey(steps[count:])
+            if previewed and not self.dry_run:
+                self._work(steps[count:], previewed, result, stop)
         except _Stop as end:
             result.code = end.code
         else:
@@ -105,7 +105,7 @@ class Install:
 
     # -------------------------------------------------------------------------------------------- looking
 
-    def _steps(self) -> list[Step]:
+    def _steps(self) -> list[InstallStep]:
         codes = (*self.procedure.preflight, *self.procedure.steps)
         missing = [code for code in codes if code not in self.plugins.registry.checks]
         if missing:
@@ -114,9 +114,9 @@ class Install:
                 hint="kedoctor list --plugins shows what was refused",
             )
         checks = self.plugins.registry.checks
-        return [Step(number, len(codes), checks[code]) for number, code in enumerate(codes, 1)]
+        return [InstallStep(number, len(codes), checks[code]) for number, code in enumerate(codes, 1)]
 
-    def _judged(self, steps: Sequence[Step]) -> tuple[list[Step], Context]:
+    def _judged(self, steps: Sequence[InstallStep]) -> tuple[list[InstallStep], Context]:
         """The steps with their verdicts as of now, and the context that remedies plan from."""
         # A check that reads a whole bundle on a slow disk takes longer than any other.
         longest = max((step.node.check.deadline for step in steps), default=0.0)
@@ -131,7 +131,7 @@ class Install:
             if not self._of_others(verdict):
                 found.setdefault(verdict.code, []).append(verdict)
         judged = [
-            Step(step.number, step.total, step.node, tuple(found.get(step.node.check.code, ())))
+            InstallStep(step.number, step.total, step.node, tuple(found.get(step.node.check.code, ())))
             for step in steps
         ]
         return judged, outcome.site
@@ -141,7 +141,7 @@ class Install:
         site = verdict.side == Side.SITE.value
         return bool(site and self.member and verdict.node) and verdict.node != self.member
 
-    def _preflight(self, steps: Sequence[Step]) -> None:
+    def _preflight(self, steps: Sequence[InstallStep]) -> None:
         judged, _ = self._judged(steps)
         outcomes = {Standing.RIGHT: _RIGHT, Standing.WRONG: _WRONG, Standing.UNKNOWN: _UNKNOWN}
         for step in judged:
@@ -152,12 +152,12 @@ class Install:
             self.witness.say(_refused(judged))
             raise _Stop(ExitCode.FAILED if Standing.WRONG in standings else ExitCode.UNDETERMINED)
 
-    def _survey(self, steps: Sequence[Step]) -> dict[str, Foreseen]:
+    def _survey(self, steps: Sequence[InstallStep]) -> dict[str, Foreseen]:
         """What every step that is not right is going to do; what cannot be told yet may depend on those before it."""
         judged, context = self._judged(steps)
-        foreseen: dict[str, Foreseen] = {}
+        previewed: dict[str, Foreseen] = {}
         for step in judged:
-            first = not foreseen and step.node.check.code not in (
+            first = not previewed and step.node.check.code not in (
                 *self.procedure.waits,
                 *self.procedure.optional,
             )
@@ -168,30 +168,30 @@ class Install:
                 if self.dry_run:
                     self.witness.ends(step, _so(step))
                 continue
-            foreseen[step.node.check.code] = ahead
+            previewed[step.node.check.code] = ahead
             if self.dry_run:
                 # What is wrong about it is going to be put right: no reason to tell it as a fault.
-                quiet = Step(step.number, step.total, step.node)
+                quiet = InstallStep(step.number, step.total, step.node)
                 self.witness.ends(quiet, _WOULD if ahead.plan else _LATER)
-        if foreseen:
-            self.witness.foretells(tuple(foreseen.values()))
+        if previewed:
+            self.witness.foretells(tuple(previewed.values()))
         elif not self.dry_run:
             for step in judged:
                 self.witness.ends(step, _so(step))
-        self._say_what_now(foreseen)
-        return foreseen
+        self._say_what_now(previewed)
+        return previewed
 
-    def _say_what_now(self, foreseen: dict[str, Foreseen]) -> None:
+    def _say_what_now(self, previewed: dict[str, Foreseen]) -> None:
         if self.dry_run:
             self.witness.say(Text("Nothing was changed: this was a dry run.", zh="未做任何更改：仅为演练。"))
-        elif not foreseen:
+        elif not previewed:
             self.witness.say(
                 Text("Nothing was changed: everything is so already.", zh="未做任何更改：一切均已就绪。")
             )
         elif not self.witness.consents():
             raise _Stop(ExitCode.FAILED)
 
-    def _foresee(self, step: Step, context: Context, *, first: bool) -> Foreseen:
+    def _foresee(self, step: InstallStep, context: Context, *, first: bool) -> Foreseen:
         plan = self._plan(step, context, strict=first)
         if plan is None:
             return Foreseen(step)
@@ -200,7 +200,7 @@ class Install:
         except ChangeError:
             return Foreseen(step, plan)  # what it works on is made by an earlier step
 
-    def _plan(self, step: Step, context: Context, *, strict: bool) -> MergedPlan | None:
+    def _plan(self, step: InstallStep, context: Context, *, strict: bool) -> MergedPlan | None:
         """One plan for everything that is wrong about a step, or could be better and can be made so.
 
         ``None`` where there is nothing to do, or no plan for it and that is no end yet.
@@ -234,21 +234,21 @@ class Install:
             self.witness.say(_recovered(entry))
 
     def _work(
-        self, steps: Sequence[Step], foreseen: dict[str, Foreseen], result: Installed, stop: Deferred
+        self, steps: Sequence[InstallStep], previewed: dict[str, Foreseen], result: Installed, stop: Deferred
     ) -> None:
         for step in steps:
             stop.check()
             self.witness.starts(step)
             code = step.node.check.code
             try:
-                self._one(step, foreseen.get(code), result, stop)
+                self._one(step, previewed.get(code), result, stop)
             except _Stop:
                 if code not in self.procedure.optional:
                     raise
                 self.witness.say(_goes_on(step))
                 result.missed.append(code)
 
-    def _one(self, step: Step, shown: Foreseen | None, result: Installed, stop: Deferred) -> None:
+    def _one(self, step: InstallStep, shown: Foreseen | None, result: Installed, stop: Deferred) -> None:
         """One step: looked at, put right if it is not, and looked at again."""
         judged, context = self._in_time(step, self.procedure.waits.get(step.node.check.code, 0.0), stop)
         if judged.standing is Standing.UNKNOWN:
@@ -260,14 +260,14 @@ class Install:
             self._put_right(judged, plan, shown, result, stop)
 
     def _put_right(
-        self, step: Step, plan: MergedPlan, shown: Foreseen | None, result: Installed, stop: Deferred
+        self, step: InstallStep, plan: MergedPlan, shown: Foreseen | None, result: Installed, stop: Deferred
     ) -> None:
         begun = time.monotonic()
         try:
             prepared = prepare(self.actors, plan.actions)
             if shown is None or shown.prepared is None or shown.plan != plan:
                 self.witness.show(plan, prepared)
-            entry = carry_out(
+            entry = execute(
                 self.journal,
                 self.actors,
                 prepared,
@@ -287,12 +287,12 @@ class Install:
             return
         self._undo(after, entry, stop)
 
-    def _refused(self, step: Step, error: ChangeError) -> NoReturn:
+    def _refused(self, step: InstallStep, error: ChangeError) -> NoReturn:
         stands = error.__cause__
-        if isinstance(error, NotTakenBackError) and not isinstance(stands, StandsError):
+        if isinstance(error, RollbackError) and not isinstance(stands, IrreversibleError):
             raise error
         not_done = Text("not done", zh="未完成")
-        if isinstance(stands, StandsError):
+        if isinstance(stands, IrreversibleError):
             (now,), _ = self._judged([step])  # the program that failed has changed things, and they stay
             self.witness.ends(now, not_done)
             self.witness.say(_stopped(str(stands.__context__)))
@@ -302,7 +302,7 @@ class Install:
             self.witness.say(_not_done(error))
         raise _Stop(ExitCode.CHANGE_FAILED) from error
 
-    def _in_time(self, step: Step, seconds: float, stop: Deferred) -> tuple[Step, Context]:
+    def _in_time(self, step: InstallStep, seconds: float, stop: Deferred) -> tuple[InstallStep, Context]:
         """The step once it is right, at the latest when it should be; ``step`` tells what it was like before."""
         ends = time.monotonic() + seconds * self.patience
         while True:
@@ -313,13 +313,13 @@ class Install:
             self.witness.wait([step.node.check.code], left)
             time.sleep(min(self.poll, left))
 
-    def _undo(self, step: Step, entry: Entry, stop: Deferred) -> None:
+    def _undo(self, step: InstallStep, entry: JournalEntry, stop: Deferred) -> None:
         """Takes a step back that did not come out right, as far as that is possible."""
         if stop.received is None:
             self.witness.ends(step, Text("not right afterwards", zh="执行后仍不符合"))
         try:
-            take_back(entry, self.actors, tell=self.witness.tell)
-        except StandsError as stands:
+            roll_back(entry, self.actors, tell=self.witness.tell)
+        except IrreversibleError as stands:
             self.witness.say(stands_text(stands))
         else:
             self.witness.say(Text("This step was taken back.", zh="已撤销该步骤。"))
@@ -329,7 +329,7 @@ class Install:
 
     # ---------------------------------------------------------------------------------------------- ends
 
-    def _cannot_tell(self, step: Step) -> NoReturn:
+    def _cannot_tell(self, step: InstallStep) -> NoReturn:
         self.witness.ends(step, _UNKNOWN)
         self.witness.say(
             Text(
@@ -339,7 +339,7 @@ class Install:
         )
         raise _Stop(ExitCode.UNDETERMINED)
 
-    def _no_way(self, step: Step, answer: NoPlan) -> NoReturn:
+    def _no_way(self, step: InstallStep, answer: NoPlan) -> NoReturn:
         reason = answer.reason
         self.witness.ends(step, _WRONG)
         self.witness.say(
@@ -351,13 +351,13 @@ class Install:
         raise _Stop(ExitCode.FAILED)
 
 
-def _is_right(step: Step, before: Step) -> bool:
+def _is_right(step: InstallStep, before: InstallStep) -> bool:
     """Whether it is right, and what could be better before is better now."""
     subjects = {one.subject for one in before.advice}
     return step.standing is Standing.RIGHT and not any(one.subject in subjects for one in step.advice)
 
 
-def _goes_on(step: Step) -> Text:
+def _goes_on(step: InstallStep) -> Text:
     code = step.node.check.code
     return Text(
         f"{code} did not come out right; the rest does not need it, so the install goes on. `kedoctor explain {code}` says more.",
@@ -365,7 +365,7 @@ def _goes_on(step: Step) -> Text:
     )
 
 
-def _so(step: Step) -> Text:
+def _so(step: InstallStep) -> Text:
     if step.advice:
         return _AS_IT_IS
     return _SO if step.seen else _LEFT_OUT
@@ -375,7 +375,7 @@ def _done(seconds: float) -> Text:
     return Text(f"done in {seconds:.0f} s", zh=f"完成，用时 {seconds:.0f} 秒")
 
 
-def _refused(steps: Sequence[Step]) -> Text:
+def _refused(steps: Sequence[InstallStep]) -> Text:
     codes = ", ".join(step.node.check.code for step in steps if step.standing is not Standing.RIGHT)
     return Text(
         f"Nothing was changed: {codes} must be right first. Then run the same command again.",
@@ -402,14 +402,14 @@ def _waits_for(action: RunProgram) -> Text:
     )
 
 
-def _would_recover(entry: Entry) -> Text:
+def _would_recover(entry: JournalEntry) -> Text:
     return Text(
         f"An interrupted step ({entry.id}) would be taken back first; below is what is so now.",
         zh=f"会先撤销一个被中断的步骤（{entry.id}）；以下为当前状态。",
     )
 
 
-def _recovered(entry: Entry) -> Text:
+def _recovered(entry: JournalEntry) -> Text:
     if entry.phase is Phase.DONE:
         return Text(
             f"An interrupted step ({entry.id}) was left as the program it had started left it.",
@@ -421,7 +421,7 @@ def _recovered(entry: Entry) -> Text:
     )
 
 
-def stands_text(stands: StandsError) -> Text:
+def stands_text(stands: IrreversibleError) -> Text:
     """What a foreign program has done, and how a person undoes it."""
     program = stands.program
     return Text(
@@ -430,7 +430,7 @@ def stands_text(stands: StandsError) -> Text:
     )
 
 
-def _changes(plan: MergedPlan, prepared: Prepared, entry: Entry) -> list[Change]:
+def _changes(plan: MergedPlan, prepared: Prepared, entry: JournalEntry) -> list[Change]:
     return [
         Change(
             journal_id=entry.id,

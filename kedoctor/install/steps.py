@@ -16,7 +16,7 @@ from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan
 from kedoctor.model.report import Change, Verdict
 
-__all__ = ["Foreseen", "Installed", "Standing", "Step", "Witness"]
+__all__ = ["Foreseen", "InstallStep", "Installed", "Standing", "Witness"]
 
 _NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
 
@@ -30,7 +30,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class InstallStep:
     """One check of the procedure as it was judged; ``number`` counts from 1 to ``total``, preflight included."""
 
     number: int
@@ -73,7 +73,7 @@ class Step:
 class Foreseen:
     """What a step is going to do, as far as can be told: ``prepared`` is missing where its target is not there yet."""
 
-    step: Step
+    step: InstallStep
     plan: MergedPlan | None = None
     prepared: Prepared | None = None
 
@@ -81,13 +81,13 @@ class Foreseen:
 class Witness(Protocol):
     """The person at the terminal: sees every step, decides once."""
 
-    def starts(self, step: Step) -> None:
+    def starts(self, step: InstallStep) -> None:
         """A step is being looked at or worked on."""
 
-    def ends(self, step: Step, outcome: Text) -> None:
+    def ends(self, step: InstallStep, outcome: Text) -> None:
         """How it came out; what is not right about it is told with it."""
 
-    def foretells(self, foreseen: Sequence[Foreseen]) -> None:
+    def foretells(self, previewed: Sequence[Foreseen]) -> None:
         """Shows everything that is going to be done, before it is asked for."""
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:

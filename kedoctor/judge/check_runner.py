@@ -9,7 +9,7 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Refusal, RegisteredCheck
-from kedoctor.model.declarations import Check, MissingError, Side
+from kedoctor.model.declarations import Check, FactUnavailableError, Side
 from kedoctor.model.findings import Certainty, Finding, Status
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
@@ -78,7 +78,7 @@ def judge(
     check = node.check
     try:
         findings = _findings(check.judge(**context.arguments(node.parameters)))
-    except MissingError as missing:
+    except FactUnavailableError as missing:
         findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kedoctor.judge.registry import FactNode, Need, Parameter, Registry, Scope
-from kedoctor.model.declarations import EveryHost, MissingError, Side, Vantage
+from kedoctor.model.declarations import EveryHost, FactUnavailableError, HostContext, Side
 from kedoctor.model.observations import Source, Unavailable
 from kedoctor.model.ports import Clock, Cluster, Host, Port, Wire
 
@@ -30,9 +30,9 @@ class HostView:
     origin: str = "live"
     observed: datetime | None = None
 
-    def vantage(self) -> Vantage:
+    def vantage(self) -> HostContext:
         """What facts and checks see of it."""
-        return Vantage(self.name, frozenset(side.value for side in self.sides))
+        return HostContext(self.name, frozenset(side.value for side in self.sides))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Context:
         registry: Registry,
         source: Source,
         *,
-        vantage: Vantage | None = None,
+        vantage: HostContext | None = None,
         site: Context | None = None,
     ) -> None:
         self.vantage = vantage
@@ -102,7 +102,7 @@ class Context:
         """Values for a signature.
 
         Raises:
-            MissingError: a fact that is needed could not be had.
+            FactUnavailableError: a fact that is needed could not be had.
             FactCrashError: a fact's code broke.
         """
         return {parameter.name: self._argument(parameter) for parameter in parameters}
@@ -142,7 +142,7 @@ class Context:
             return EveryHost({name: host.fact(parameter.type) for name, host in self._site._hosts.items()})  # noqa: SLF001
         value = self.fact(parameter.type)
         if isinstance(value, Unavailable) and not parameter.optional:
-            raise MissingError(value)
+            raise FactUnavailableError(value)
         return value
 
     def _make_once(self, node: FactNode) -> Any:
@@ -168,7 +168,7 @@ class Context:
         name = node.make.__qualname__
         try:
             value = node.make(**self.arguments(node.parameters))
-        except MissingError as missing:
+        except FactUnavailableError as missing:
             return missing.unavailable
         except FactCrashError:
             raise

@@ -7,7 +7,7 @@ a duplicate code, missing metadata) is refused with its reason and leaves the ot
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from kedoctor.base.errors import ConfigurationError
-from kedoctor.model.declarations import Check, EveryHost, Fact, Side, Vantage
+from kedoctor.model.declarations import Check, EveryHost, Fact, HostContext, Side
 from kedoctor.model.observations import Unavailable
 from kedoctor.model.plans import Remedy
 from kedoctor.model.ports import Cluster, Host, Port, Wire
@@ -31,6 +31,7 @@ __all__ = [
     "RegisteredRemedy",
     "Registry",
     "Scope",
+    "facts_in",
 ]
 
 _CODE = re.compile(r"[A-Z]{2,8}\d{2,4}\Z")
@@ -353,7 +354,7 @@ def _parameter(name: str, annotation: Any) -> Parameter:
         raise DeclarationError(f"the parameter {name} has no type that could be supplied")
     if issubclass(wanted, Port):
         return Parameter(name, Need.PORT, wanted)
-    if wanted is Vantage:
+    if wanted is HostContext:
         return Parameter(name, Need.VANTAGE, wanted)
     return Parameter(name, Need.FACT, wanted, optional)
 
@@ -364,3 +365,8 @@ def _without_unavailable(annotation: Any) -> tuple[Any, bool]:
     rest = [part for part in get_args(annotation) if part is not Unavailable]
     optional = len(rest) < len(get_args(annotation))
     return (rest[0] if len(rest) == 1 else annotation), optional
+
+
+def facts_in(parameters: Sequence[Parameter]) -> list[type]:
+    """The facts that a check, a remedy or another fact asks for by its signature."""
+    return [one.type for one in parameters if one.need in (Need.FACT, Need.EVERY_HOST)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kedoctor.base.errors import UsageError
 from kedoctor.base.suggestions import did_you_mean
 from kedoctor.judge.registry import RegisteredCheck, Registry
-from kedoctor.model.declarations import Check, Occasion, Side, Symptom
+from kedoctor.model.declarations import Check, RunMode, Side, Symptom
 
 __all__ = ["Selection"]
 
@@ -25,7 +25,7 @@ class Selection:
     skip: tuple[str, ...] = ()
     symptoms: tuple[str, ...] = ()
     sides: frozenset[Side] = frozenset(Side)
-    occasion: Occasion = Occasion.RUN
+    occasion: RunMode = RunMode.RUN
 
     def checks(self, registry: Registry, symptoms: Mapping[str, Symptom]) -> list[RegisteredCheck]:
         """The selected checks, by code; ``symptoms`` are the known ones.

@@ -24,7 +24,6 @@ __all__ = [
     "EnsureChain",
     "ImportImage",
     "IssueCertificates",
-    "Loan",
     "MoveAside",
     "PatchObject",
     "PlaceFile",
@@ -35,6 +34,7 @@ __all__ = [
     "RestartUnit",
     "RunProgram",
     "Secret",
+    "TemporaryFile",
     "WriteFile",
     "YamlChange",
 ]
@@ -147,7 +147,7 @@ class Restart(Action, frozen=True):
         return self.target.endswith(":undo")
 
 
-class Loan(Record, frozen=True):
+class TemporaryFile(Record, frozen=True):
     """A file that a unit needs only to start: put in place before, taken away once the file ``until`` exists.
 
     It is taken away after ``seconds`` in any case, with mode 0600 while it is there, and never stays behind.
@@ -164,7 +164,7 @@ class RestartUnit(Restart, frozen=True, tag=True):
 
     unit: str
     when: str = "do"
-    loan: Loan | None = None
+    loan: TemporaryFile | None = None
 
     where: ClassVar[str] = "restart:{0.unit}:{0.when}"
 

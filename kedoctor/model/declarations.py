@@ -23,16 +23,16 @@ __all__ = [
     "EveryHost",
     "EvidenceRules",
     "Fact",
-    "MissingError",
-    "Occasion",
+    "FactUnavailableError",
+    "HostContext",
     "RedactionRule",
     "Risk",
+    "RunMode",
     "Side",
     "Symptom",
-    "Vantage",
     "check",
     "fact",
-    "needed",
+    "require",
 ]
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def repair_command(risk: str) -> str:
     return "sudo kedoctor run --fix" + (f" --allow {risk}" if bold else "")
 
 
-class Occasion(StrEnum):
+class RunMode(StrEnum):
     """What a check is run for: to see what is wrong, to let a change pass or not, or as a step of an install."""
 
     RUN = "run"
@@ -76,7 +76,7 @@ class Occasion(StrEnum):
     INSTALL = "install"
 
 
-class Vantage(Record, frozen=True):
+class HostContext(Record, frozen=True):
     """The host a fact or check is evaluated for: ask for it like a fact to get its name and sides."""
 
     name: str
@@ -97,22 +97,22 @@ class EveryHost(Generic[T]):
         return {name: value for name, value in self.items.items() if not isinstance(value, Unavailable)}
 
 
-class MissingError(Exception):
-    """Raised by :func:`needed` inside a fact; the engine turns it into an unavailable fact."""
+class FactUnavailableError(Exception):
+    """Raised by :func:`require` inside a fact; the engine turns it into an unavailable fact."""
 
     def __init__(self, unavailable: Unavailable) -> None:
         super().__init__(str(unavailable))
         self.unavailable = unavailable
 
 
-def needed(answer: T | Unavailable) -> T:
+def require(answer: T | Unavailable) -> T:
     """The answer itself, or the end of this fact: its reason becomes the fact's own.
 
     Raises:
-        MissingError: ``answer`` is unavailable.
+        FactUnavailableError: ``answer`` is unavailable.
     """
     if isinstance(answer, Unavailable):
-        raise MissingError(answer)
+        raise FactUnavailableError(answer)
     return answer
 
 
@@ -150,7 +150,7 @@ class Check:
     versions: str = ""
     references: tuple[str, ...] = ()
     deadline: float = 20.0
-    occasions: tuple[Occasion, ...] = (Occasion.RUN, Occasion.GATE)
+    occasions: tuple[RunMode, ...] = (RunMode.RUN, RunMode.GATE)
 
 
 def fact(make: F) -> F:

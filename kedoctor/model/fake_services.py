@@ -25,11 +25,11 @@ from kedoctor.model.observations import (
 )
 from kedoctor.model.ports import Cluster, Host, Wire
 
-__all__ = ["ApiWrite", "HostScene", "PodLines", "Scene", "Stage", "StandIn"]
+__all__ = ["ApiWrite", "FakeService", "HostChange", "PodLines", "SandboxState", "StateChange"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class SandboxState:
     """What a stand-in sees: every machine by name as it is now, the cluster, and where the unit is.
 
     ``starts`` is false when the unit stops. ``pid`` is free for its process, ``now`` the time in the sandbox.
@@ -45,7 +45,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class HostScene:
+class HostChange:
     """What changes on one machine; ``None`` and missing keys leave a thing as it is.
 
     ``journal`` is text to add, by unit. ``ports`` is what a TCP and a TLS connection to an address and port find,
@@ -86,21 +86,21 @@ class PodLines:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class StateChange:
     """What changes: on machines (by name), in the API, and in the logs of pods.
 
     ``whole`` names kinds and namespaces (empty: none) of which the API then holds everything there is, so that a list
     of them that was never recorded can be answered.
     """
 
-    hosts: Mapping[str, HostScene] = field(default_factory=dict)
+    hosts: Mapping[str, HostChange] = field(default_factory=dict)
     writes: tuple[ApiWrite, ...] = ()
     logs: tuple[PodLines, ...] = ()
     whole: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class StandIn:
+class FakeService:
     """What plays a systemd unit; ``told`` says to people what it is and does.
 
     ``furnish`` is asked once, when the sandbox is opened, for what the recording lacks; ``added`` says what that is.
@@ -108,6 +108,6 @@ class StandIn:
 
     unit: str
     told: Text
-    play: Callable[[Stage], Scene]
-    furnish: Callable[[Stage], Scene] | None = None
+    play: Callable[[SandboxState], StateChange]
+    furnish: Callable[[SandboxState], StateChange] | None = None
     added: Text | None = None

@@ -16,9 +16,9 @@ from kedoctor.base.records import Record
 
 __all__ = [
     "WITHHELD",
+    "BackupManifest",
     "Difference",
     "KeptDocument",
-    "Manifest",
     "SettingsDocument",
     "differences",
     "flattened",
@@ -49,7 +49,7 @@ class KeptDocument(Record, frozen=True):
     values: dict[str, str]
 
 
-class Manifest(Record, frozen=True, kw_only=True):
+class BackupManifest(Record, frozen=True, kw_only=True):
     """What a backup holds; ``host`` is where it was made."""
 
     id: str

@@ -24,13 +24,13 @@ from kedoctor.model.report import Tool
 __all__ = [
     "HopSeen",
     "Spoken",
-    "Step",
     "StepResult",
     "StepState",
     "Tested",
     "Trace",
     "TraceObserver",
     "TraceReport",
+    "TraceStep",
     "TraceTarget",
     "step",
 ]
@@ -79,7 +79,7 @@ class StepResult(Record, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class TraceStep:
     """A declared step. ``proof``: it is the real request, so that its success proves all hops before it.
 
     ``unless`` is asked first: what it gives, if anything, is the result, and the facts of the step are never made. So
@@ -95,10 +95,10 @@ class Step:
 
 
 def step(**metadata: Any) -> Callable[[F], F]:
-    """Declares a pure function from facts as a step; the keywords are the fields of :class:`Step` without ``judge``."""
+    """Declares a pure function from facts as a step; the keywords are the fields of :class:`TraceStep` without ``judge``."""
 
     def declare(judge: F) -> F:
-        judge.__kedoctor_step__ = Step(judge=judge, **metadata)  # type: ignore[attr-defined]
+        judge.__kedoctor_step__ = TraceStep(judge=judge, **metadata)  # type: ignore[attr-defined]
         return judge
 
     return declare
@@ -196,7 +196,7 @@ class TraceObserver(Protocol):
 class Tested:
     """A step with what it found, and how many milliseconds that took."""
 
-    step: Step
+    step: TraceStep
     result: StepResult
     took_ms: int
 

@@ -20,14 +20,14 @@ from kedoctor.model.observations import (
 )
 from kedoctor.model.plans import Touch
 
-__all__ = ["Right", "Role", "rights_of_request", "rights_of_touch", "roles"]
+__all__ = ["PolicyRule", "Role", "rights_of_request", "rights_of_touch", "roles"]
 
 RBAC = "rbac.authorization.k8s.io"
 _BY_NAME = "metadata.name="
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Right:
+class PolicyRule:
     """One verb on one resource (``pods/log``); ``namespace`` and ``name`` empty: everywhere, every object."""
 
     namespace: str
@@ -36,12 +36,12 @@ class Right:
     verb: str
     name: str = ""
 
-    def covers(self, other: Right) -> bool:
+    def covers(self, other: PolicyRule) -> bool:
         """Whether who has this right needs the other one no more."""
         same = (self.group, self.resource, self.verb) == (other.group, other.resource, other.verb)
         return same and self.namespace in ("", other.namespace) and self.name in ("", other.name)
 
-    def beyond(self, example: str) -> Right:
+    def beyond(self, example: str) -> PolicyRule:
         """The right to the same of whatever the namespace or object called ``example`` stands for."""
         return replace(
             self,
@@ -79,7 +79,7 @@ class Role:
         }
 
 
-def rights_of_request(request: Request) -> list[Right]:
+def rights_of_request(request: Request) -> list[PolicyRule]:
     """What the question needs; nothing for what everybody may ask (versions, discovery, what one may oneself).
 
     A question whether the current user may do something is a need of that user: it is among the rights itself.
@@ -88,31 +88,31 @@ def rights_of_request(request: Request) -> list[Right]:
         case ListObjects():
             return [_list(request)]
         case ReadPodLog() | FollowPodLog():
-            return [Right(request.namespace, "", "pods/log", "get")]
+            return [PolicyRule(request.namespace, "", "pods/log", "get")]
         case ExecInPod():
             return _session(request.namespace, "exec")
         case AttachToPod():
             return _session(request.namespace, "attach")
         case ReviewAccess() if request.user:
-            return [Right("", "authorization.k8s.io", "subjectaccessreviews", "create")]
+            return [PolicyRule("", "authorization.k8s.io", "subjectaccessreviews", "create")]
         case ReviewAccess():
             part = f"/{request.subresource}" if request.subresource else ""
-            return [Right(request.namespace, request.group, request.resource + part, request.verb)]
+            return [PolicyRule(request.namespace, request.group, request.resource + part, request.verb)]
         case GetPath():
             found = _at(request.path)
             # The name in a path is one that this site has; the next site has another.
-            return [Right(found.namespace, found.group, found.resource, "get")] if found else []
+            return [PolicyRule(found.namespace, found.group, found.resource, "get")] if found else []
     return []
 
 
-def rights_of_touch(touch: Touch) -> list[Right]:
+def rights_of_touch(touch: Touch) -> list[PolicyRule]:
     """What a repair needs that changes objects so, and what taking it back needs."""
     found = _at(touch.path)
     if found is None:
         return []
 
-    def right(verb: str, *, named: bool = True) -> Right:
-        return Right(found.namespace, found.group, found.resource, verb, found.name if named else "")
+    def right(verb: str, *, named: bool = True) -> PolicyRule:
+        return PolicyRule(found.namespace, found.group, found.resource, verb, found.name if named else "")
 
     if touch.how == "restart":
         return [right("list"), right("get"), right("delete")]
@@ -122,28 +122,28 @@ def rights_of_touch(touch: Touch) -> list[Right]:
     return [*changed, *_granting(right, found.resource)] if found.group == RBAC else changed
 
 
-def _granting(right: Any, resource: str) -> list[Right]:
+def _granting(right: Any, resource: str) -> list[PolicyRule]:
     """Nobody may write rights that he has not himself; these verbs are the exception to it."""
     if resource.endswith("bindings"):
         roles_of = ("clusterroles",) if resource.startswith("cluster") else ("roles", "clusterroles")
-        return [Right("", RBAC, one, "bind") for one in roles_of]
+        return [PolicyRule("", RBAC, one, "bind") for one in roles_of]
     return [right("escalate")]
 
 
-def _session(namespace: str, part: str) -> list[Right]:
+def _session(namespace: str, part: str) -> list[PolicyRule]:
     """A WebSocket is opened by a GET, and so authorised; since Kubernetes 1.35 ``create`` is asked for as well."""
-    return [Right(namespace, "", f"pods/{part}", verb) for verb in ("create", "get")]
+    return [PolicyRule(namespace, "", f"pods/{part}", verb) for verb in ("create", "get")]
 
 
-def _list(request: ListObjects) -> Right:
+def _list(request: ListObjects) -> PolicyRule:
     kind = kind_named(request.kind)
     group = kind.api.rpartition("/")[0]
     selector = request.field_selector
     name = selector.removeprefix(_BY_NAME) if selector.startswith(_BY_NAME) and "," not in selector else ""
-    return Right(request.namespace if kind.namespaced else "", group, kind.plural, "list", name)
+    return PolicyRule(request.namespace if kind.namespaced else "", group, kind.plural, "list", name)
 
 
-def _at(path: str) -> Right | None:
+def _at(path: str) -> PolicyRule | None:
     """The resource of an API path, as a right without a verb; ``None`` for discovery and other paths."""
     steps = path.partition("?")[0].strip("/").split("/")
     if steps[0] == "api" and len(steps) > 2:
@@ -157,12 +157,12 @@ def _at(path: str) -> Right | None:
         namespace, steps = steps[1], steps[2:]
     part = f"/{steps[2]}" if len(steps) > 2 else ""
     name = steps[1] if len(steps) > 1 and steps[1] != "*" else ""
-    return Right(namespace, group, steps[0] + part, "", name)
+    return PolicyRule(namespace, group, steps[0] + part, "", name)
 
 
-def roles(needs: Mapping[Right, Iterable[str]]) -> list[Role]:
+def roles(needs: Mapping[PolicyRule, Iterable[str]]) -> list[Role]:
     """The roles that hold these rights and no others; ``needs`` says which codes need each right."""
-    kept: dict[Right, set[str]] = {}
+    kept: dict[PolicyRule, set[str]] = {}
     for right, codes in needs.items():
         wider = [one for one in needs if one != right and one.covers(right)]
         for one in wider or [right]:
@@ -179,7 +179,7 @@ def roles(needs: Mapping[Right, Iterable[str]]) -> list[Role]:
     ]
 
 
-def _rules(needs: Mapping[Right, set[str]]) -> list[tuple[dict[str, list[str]], tuple[str, ...]]]:
+def _rules(needs: Mapping[PolicyRule, set[str]]) -> list[tuple[dict[str, list[str]], tuple[str, ...]]]:
     """Rules, each with as many resources and verbs as go together without allowing more."""
     verbs: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     codes: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -20,7 +20,7 @@ from kedoctor.base.errors import KedoctorError
 from kedoctor.base.text import Text, language_of
 from kedoctor.model.findings import Evidence, Status
 from kedoctor.model.report import Verdict
-from kedoctor.pytest_plugin.site import LookedAt, Wish, look
+from kedoctor.pytest_plugin.site import GateOptions, LookedAt, look
 
 __all__ = ["Gate", "SiteWarning", "site_of"]
 
@@ -82,9 +82,9 @@ def site_of(config: pytest.Config) -> LookedAt:
     return config.stash[_SITE]
 
 
-def _wish(config: pytest.Config) -> Wish:
+def _wish(config: pytest.Config) -> GateOptions:
     base, baseline = config.invocation_params.dir, config.getoption("kedoctor_baseline")
-    return Wish(
+    return GateOptions(
         bundles=tuple(base / path for path in config.getoption("kedoctor_bundle")),
         demo=config.getoption("kedoctor_demo") or "",
         only=tuple(config.getoption("kedoctor_only")),

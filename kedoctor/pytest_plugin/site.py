@@ -11,21 +11,21 @@ from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.judge.fact_evaluation import Context, contexts
 from kedoctor.judge.registry import Scope
 from kedoctor.judge.selection import Selection
-from kedoctor.model.declarations import needed
+from kedoctor.model.declarations import require
 from kedoctor.model.observations import Unavailable
 from kedoctor.model.report import Report, Verdict
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report.baseline import read_baseline
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import LiveOptions, OpenSite, bundled_site, live_site
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import LiveOptions, SiteSession, bundled_site, live_site
 
-__all__ = ["LookedAt", "Wish", "look"]
+__all__ = ["GateOptions", "LookedAt", "look"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GateOptions:
     """What to look at: bundles, a demo site, or (neither) this machine and its cluster.
 
     And which checks and edges, and the baseline of what is accepted.
@@ -42,7 +42,7 @@ class Wish:
 class LookedAt:
     """A site, its report, and the facts behind it; facts are made from what was read for the report."""
 
-    def __init__(self, plugins: Plugins, site: OpenSite, report: Report) -> None:
+    def __init__(self, plugins: Plugins, site: SiteSession, report: Report) -> None:
         self.report = report
         self._plugins = plugins
         self._site, self._hosts = contexts(plugins.registry, site.view)
@@ -60,7 +60,7 @@ class LookedAt:
             FactCrashError: its own code broke.
             LookupError: nobody provides it, or it is a fact of hosts and it is not clear which.
         """
-        return needed(self._made(wanted, self._context(wanted, host)))
+        return require(self._made(wanted, self._context(wanted, host)))
 
     def facts(self, wanted: type[T]) -> dict[str, T | Unavailable]:
         """A fact of every host in view, by the host's name; :class:`Unavailable` where it could not be made."""
@@ -83,7 +83,7 @@ class LookedAt:
         return self._hosts[host]
 
 
-def look(wish: Wish, command: str) -> LookedAt:
+def look(wish: GateOptions, command: str) -> LookedAt:
     """Looks at the site, once.
 
     Raises:
@@ -91,7 +91,7 @@ def look(wish: Wish, command: str) -> LookedAt:
         KeyboardInterrupt: a person ended it.
     """
     plugins = load_plugins()
-    question = Question(
+    question = RunRequest(
         selection=Selection(wish.only, wish.skip),
         nodes=wish.nodes,
         baseline=read_baseline(wish.baseline, plugins.registry) if wish.baseline else None,
@@ -101,13 +101,13 @@ def look(wish: Wish, command: str) -> LookedAt:
     # A mistyped code is told before anything is looked at.
     question.selection.checks(plugins.registry, plugins.symptoms())
     site = _open(plugins, wish)
-    report = consult(plugins, site, question)
+    report = diagnose_site(plugins, site, question)
     if report.run.exit_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     return LookedAt(plugins, site, report)
 
 
-def _open(plugins: Plugins, wish: Wish) -> OpenSite:
+def _open(plugins: Plugins, wish: GateOptions) -> SiteSession:
     if wish.demo and wish.bundles:
         raise UsageError("a demo site and a bundle exclude each other")
     paths: Sequence[Path] = wish.bundles

@@ -6,12 +6,12 @@ and once more for each answer of it that is empty or absent instead, which is ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, HostView, SiteView, contexts
-from kedoctor.judge.registry import FactNode, Need, Parameter, Registry
+from kedoctor.judge.registry import FactNode, Registry, facts_in
 from kedoctor.model.observations import (
     AttachToPod,
     ExecInPod,
@@ -26,7 +26,7 @@ from kedoctor.model.observations import (
     Unavailable,
 )
 
-__all__ = ["Pretence", "facts_in", "questions_of", "what_facts_ask"]
+__all__ = ["Pretence", "questions_of", "what_facts_ask"]
 
 Pretence = Callable[[Request], Any]
 """An answer that a recorded site does not give, or ``None`` to leave the request to the site."""
@@ -94,11 +94,6 @@ def questions_of(
 ) -> set[Request]:
     """What is asked so that these facts, and all that they are made from, can be made."""
     return {request for wanted in _closure(registry, facts) for request in asked.get(wanted, ())}
-
-
-def facts_in(parameters: Sequence[Parameter]) -> list[type]:
-    """The facts that a check, a remedy or another fact asks for by its signature."""
-    return [one.type for one in parameters if one.need in (Need.FACT, Need.EVERY_HOST)]
 
 
 def _closure(registry: Registry, facts: Iterable[type]) -> list[type]:

@@ -10,15 +10,15 @@ from typing import Any
 from kedoctor.base.errors import UndeterminedError
 from kedoctor.gate import namespace, pods
 from kedoctor.judge.fact_evaluation import SiteView
-from kedoctor.judge.registry import RegisteredCheck, Registry
+from kedoctor.judge.registry import RegisteredCheck, Registry, facts_in
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import TEST_PODS, GateRecipe, example
 from kedoctor.model.objects import EXAMPLE, Object
 from kedoctor.model.observations import ListObjects, Request
 from kedoctor.model.traces import Trace, TraceTarget
-from kedoctor.observe.access_rules import Right, rights_of_request, rights_of_touch
+from kedoctor.observe.access_rules import PolicyRule, rights_of_request, rights_of_touch
 from kedoctor.plugins import Plugins
-from kedoctor.rbac.request_discovery import Pretence, facts_in, questions_of, what_facts_ask
+from kedoctor.rbac.request_discovery import Pretence, questions_of, what_facts_ask
 from kedoctor.run.site import bundled_site
 from kedoctor.trace.runner import facts_of_steps
 
@@ -28,7 +28,7 @@ _EVERY_RUN, _GATE, _TRACE = "any", "gate", "trace"
 _TARGETS = (EXAMPLE, f"{EXAMPLE}/{EXAMPLE}")
 """A node and a pod."""
 
-Needs = Iterator[tuple[str, Iterable[Right]]]
+Needs = Iterator[tuple[str, Iterable[PolicyRule]]]
 """Who needs something (the code of a check, or a word), and what."""
 
 
@@ -43,7 +43,7 @@ class Wanted:
 
 def needs(
     plugins: Plugins, selection: Selection, wanted: Wanted = Wanted(), *, bundles: Sequence[Path] = ()
-) -> dict[Right, set[str]]:
+) -> dict[PolicyRule, set[str]]:
     """Every right that the selected checks (and what else is wanted) need, with the codes or words of what needs it.
 
     Raises:
@@ -54,7 +54,7 @@ def needs(
     sites = [*plugins.demos().values(), *([bundles] if bundles else [])]
     if not sites:
         raise UndeterminedError("there is no recorded site to ask", hint="give one with --bundle")
-    found: dict[Right, set[str]] = {}
+    found: dict[PolicyRule, set[str]] = {}
 
     def note(some: Needs) -> None:
         for who, rights in some:
@@ -82,7 +82,7 @@ def _of_looking(
     registry = plugins.registry
     asked = what_facts_ask(registry, view)
 
-    def rights(facts: Iterable[type]) -> Iterator[Right]:
+    def rights(facts: Iterable[type]) -> Iterator[PolicyRule]:
         return _rights(questions_of(registry, facts, asked))
 
     for path in plugins.paths():
@@ -132,5 +132,5 @@ def _with(objects: Sequence[Object]) -> Pretence:
     return pretended
 
 
-def _rights(requests: Iterable[Request]) -> Iterator[Right]:
+def _rights(requests: Iterable[Request]) -> Iterator[PolicyRule]:
     return (right for request in requests for right in rights_of_request(request))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from kedoctor.base.text import Text
-from kedoctor.changes.journal import Manifest
+from kedoctor.changes.journal import JournalManifest
 
 __all__ = ["COOL_DOWN", "TRIES", "too_soon"]
 
@@ -15,7 +15,7 @@ TRIES = 2
 """So often within the cool-down; then a person has to say that it shall be tried again."""
 
 
-def too_soon(history: Sequence[Manifest], code: str, subject: str, now: datetime) -> Text | None:
+def too_soon(history: Sequence[JournalManifest], code: str, subject: str, now: datetime) -> Text | None:
     """Why a repair of this is refused now, or ``None``: it was done (and perhaps taken back) twice just before."""
     times = [
         manifest.started

@@ -16,21 +16,21 @@ from typing import Protocol
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
-from kedoctor.changes.executor import NotTakenBackError, Prepared, carry_out, prepare, take_back
-from kedoctor.changes.journal import Entry, Journal, Manifest, Phase
+from kedoctor.changes.executor import Prepared, RollbackError, execute, prepare, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry, JournalManifest, Phase
 from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, contexts
 from kedoctor.model.actions import Action
-from kedoctor.model.declarations import MissingError, Risk
+from kedoctor.model.declarations import FactUnavailableError, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
 from kedoctor.model.report import Change, Report, Verdict
 from kedoctor.plugins import Plugins
 from kedoctor.repair.cooldown import too_soon
 from kedoctor.repair.verification import Recheck, recheck
-from kedoctor.run.site import OpenSite
+from kedoctor.run.site import SiteSession
 
-__all__ = ["Attempt", "Considered", "Desk", "Repair", "consider", "plan_for"]
+__all__ = ["Attempt", "Considered", "Prompter", "Repair", "consider", "plan_for"]
 
 STEADY = 6.0
 """Seconds for which a restarted part has to be well before a repair is called done."""
@@ -39,7 +39,7 @@ QUIET = 8.0
 """Seconds after which what is not known, and of which nothing new is said, is not waited for any longer."""
 
 
-class Desk(Protocol):
+class Prompter(Protocol):
     """The person (or the options that stand for one) who sees plans and decides."""
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
@@ -70,7 +70,12 @@ class Considered:
 
 
 def consider(
-    plugins: Plugins, site: OpenSite, report: Report, *, allowed: Risk, history: Sequence[Manifest] = ()
+    plugins: Plugins,
+    site: SiteSession,
+    report: Report,
+    *,
+    allowed: Risk,
+    history: Sequence[JournalManifest] = (),
 ) -> Considered:
     """Asks the remedies of all root causes, then those of advice, for plans. Touches nothing.
 
@@ -115,7 +120,7 @@ def _advice(report: Report, plugins: Plugins) -> list[Verdict]:
     ]
 
 
-def _held_back(plan: Plan, allowed: Risk, history: Sequence[Manifest]) -> NoPlan | None:
+def _held_back(plan: Plan, allowed: Risk, history: Sequence[JournalManifest]) -> NoPlan | None:
     if risk_rank(plan.risk) > risk_rank(allowed):
         return NoPlan(
             Text(
@@ -139,7 +144,7 @@ def plan_for(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoP
         if node.verdict:
             arguments[node.verdict] = verdict
         answer: object = node.remedy.plan(**arguments)
-    except MissingError as missing:
+    except FactUnavailableError as missing:
         return NoPlan(
             Text(
                 f"what the repair rests on was not read: {missing.unavailable}",
@@ -179,7 +184,7 @@ class Repair:
 
     journal: Journal
     actors: Actors
-    desk: Desk
+    desk: Prompter
     look: Callable[[], Report]
     command: str
     dry_run: bool = False
@@ -235,7 +240,7 @@ class Repair:
         self, merged: MergedPlan, prepared: Prepared, before: Report, attempt: Attempt, stop: Deferred
     ) -> None:
         try:
-            entry = carry_out(
+            entry = execute(
                 self.journal,
                 self.actors,
                 prepared,
@@ -245,7 +250,7 @@ class Repair:
                 stop=stop,
                 tell=self.desk.tell,
             )
-        except NotTakenBackError:
+        except RollbackError:
             raise
         except ChangeError as error:
             self.desk.say(_refused(merged, error))
@@ -260,7 +265,7 @@ class Repair:
             return
         if stop.received is None:
             self.desk.say(_not_better(found))
-        take_back(entry, self.actors, tell=self.desk.tell)
+        roll_back(entry, self.actors, tell=self.desk.tell)
         if stop.received is not None:
             raise InterruptedChangeError
         attempt.changes += _changes(merged, prepared, entry.id, "taken back")
@@ -296,7 +301,7 @@ def _refused(merged: MergedPlan, error: ChangeError) -> Text:
     )
 
 
-def _repaired(merged: MergedPlan, entry: Entry) -> Text:
+def _repaired(merged: MergedPlan, entry: JournalEntry) -> Text:
     return Text(
         f"{_subjects(merged)}: repaired. `kedoctor rollback {entry.id}` takes it back.",
         zh=f"{_subjects(merged)}：已修复。`kedoctor rollback {entry.id}` 可撤销。",

@@ -22,13 +22,13 @@ from kedoctor.plugins import Plugins
 from kedoctor.report.baseline import Baseline
 from kedoctor.report.diagnosis import diagnose, hop_titles
 from kedoctor.report.symptom_filter import narrowed, relevant
-from kedoctor.run.site import OpenSite
+from kedoctor.run.site import SiteSession
 
-__all__ = ["Question", "consult", "counting", "exit_code"]
+__all__ = ["RunRequest", "counting", "diagnose_site", "exit_code"]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RunRequest:
     """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is."""
 
     selection: Selection = field(default_factory=Selection)
@@ -40,8 +40,8 @@ class Question:
     demo: bool = False
 
 
-def consult(
-    plugins: Plugins, site: OpenSite, question: Question, *, observer: Observer | None = None
+def diagnose_site(
+    plugins: Plugins, site: SiteSession, question: RunRequest, *, observer: Observer | None = None
 ) -> Report:
     """The report of one run.
 
@@ -180,7 +180,7 @@ def _at_hand(context: Context, wanted: type, outcome: Outcome) -> object:
         return None
 
 
-def _site(site: OpenSite, outcome: Outcome, path: DataPath | None) -> Site:
+def _site(site: SiteSession, outcome: Outcome, path: DataPath | None) -> Site:
     about = _fact(outcome, path.about) if path is not None else None
     hosts = tuple(
         HostSeen(view.name, tuple(sorted(view.sides)), view.origin, view.observed) for view in site.view.hosts
@@ -195,7 +195,7 @@ def _site(site: OpenSite, outcome: Outcome, path: DataPath | None) -> Site:
     )
 
 
-def _missing(site: OpenSite) -> Iterator[Missing]:
+def _missing(site: SiteSession) -> Iterator[Missing]:
     # What merely does not exist is no gap in what was seen; a check that cares has judged it.
     for name, memo in site.memos.items():
         for seen in memo.observations():

@@ -18,7 +18,7 @@ from kedoctor.plugins import Plugins
 if TYPE_CHECKING:
     from kedoctor.evidence.replay import ReplaySource
 
-__all__ = ["LiveOptions", "OpenSite", "bundled_site", "live_site"]
+__all__ = ["LiveOptions", "SiteSession", "bundled_site", "live_site"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class LiveOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenSite:
+class SiteSession:
     """A site in view, and the memo of each host by which everything that was read can be told afterwards."""
 
     view: SiteView
     memos: dict[str, MemoSource]
 
 
-def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
+def live_site(plugins: Plugins, options: LiveOptions) -> SiteSession:
     """This machine and the cluster it can reach.
 
     Raises:
@@ -70,10 +70,10 @@ def live_site(plugins: Plugins, options: LiveOptions) -> OpenSite:
     server = cluster.server()
     alone = isinstance(server, Unavailable) and server.reason in (Reason.NOT_CONFIGURED, Reason.ABSENT)
     expected = not (alone and sides == {Side.EDGE})
-    return OpenSite(SiteView((HostView(name, sides, memo),), memo, expected), {name: memo})
+    return SiteSession(SiteView((HostView(name, sides, memo),), memo, expected), {name: memo})
 
 
-def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> OpenSite:
+def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> SiteSession:
     """The site that bundles show together; the first that holds cluster objects answers for the cluster.
 
     Raises:
@@ -98,7 +98,7 @@ def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> OpenSite:
         views.append(HostView(manifest.host, sides, memo, origin=path.name, observed=manifest.created))
         if cluster is None and _knows_cluster(replay):
             cluster = memo
-    return OpenSite(SiteView(tuple(views), cluster or next(iter(memos.values()))), memos)
+    return SiteSession(SiteView(tuple(views), cluster or next(iter(memos.values()))), memos)
 
 
 def _knows_cluster(replay: ReplaySource) -> bool:

@@ -25,12 +25,12 @@ from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model import actions as a
 from kedoctor.model.declarations import RedactionRule, Side
-from kedoctor.model.fake_services import Scene, Stage, StandIn
+from kedoctor.model.fake_services import FakeService, SandboxState, StateChange
 from kedoctor.model.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
 from kedoctor.model.ports import Cluster, Host, Wire
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource
-from kedoctor.run.site import OpenSite
+from kedoctor.run.site import SiteSession
 from kedoctor.sandbox.objects import add_lines, start_server, write
 from kedoctor.sandbox.source import SandboxClock, SandboxHost
 from kedoctor.sandbox.units import UnitRunner
@@ -52,7 +52,7 @@ class Sandbox:
         UsageError: no stand-in fits any host of the site.
     """
 
-    def __init__(self, bundles: Sequence[Path], standins: Iterable[StandIn]) -> None:
+    def __init__(self, bundles: Sequence[Path], standins: Iterable[FakeService]) -> None:
         self._cleanup = ExitStack()
         self._recorded = [ReplaySource(open_bundle(path)) for path in bundles]
         self.acting, self.standin = _place(self._recorded, standins)
@@ -115,14 +115,14 @@ class Sandbox:
         """The sandbox's own journal of changes."""
         return Journal(self.directory / "state" / "journal")
 
-    def site(self) -> OpenSite:
+    def site(self) -> SiteSession:
         """The site as it is now; nothing of what was read before is remembered."""
         memos = {name: MemoSource(host, now=self._clock.now) for name, host in self._hosts.items()}
         views = tuple(
             HostView(name, frozenset(map(Side, host.recorded.manifest.sides)), memos[name], origin="sandbox")
             for name, host in self._hosts.items()
         )
-        return OpenSite(SiteView(views, memos[self._informed]), memos)
+        return SiteSession(SiteView(views, memos[self._informed]), memos)
 
     def files(self) -> dict[str, str]:
         """What every file of every host is, by place: a digest of its bytes, its mode and its owner."""
@@ -164,8 +164,8 @@ class Sandbox:
         """The stand-in starts or stops, and what that changes is seen from now on."""
         self._play(self.standin.play(self._stage(starts=starts)))
 
-    def _stage(self, *, starts: bool) -> Stage:
-        return Stage(
+    def _stage(self, *, starts: bool) -> SandboxState:
+        return SandboxState(
             host=self.acting,
             starts=starts,
             hosts={name: Host(host) for name, host in self._hosts.items()},
@@ -175,7 +175,7 @@ class Sandbox:
             pid=next(self._pids),
         )
 
-    def _play(self, scene: Scene) -> None:
+    def _play(self, scene: StateChange) -> None:
         for name, part in scene.hosts.items():
             self._hosts[name].play(part)
         self._hosts[self._informed].whole.update(scene.whole)
@@ -185,7 +185,7 @@ class Sandbox:
             add_lines(self._server, lines)
 
 
-def _place(recorded: Sequence[ReplaySource], standins: Iterable[StandIn]) -> tuple[str, StandIn]:
+def _place(recorded: Sequence[ReplaySource], standins: Iterable[FakeService]) -> tuple[str, FakeService]:
     for standin in standins:
         for one in recorded:
             unit = one.observe(ReadUnit(standin.unit))

@@ -12,7 +12,7 @@ from typing import Any
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource
 from kedoctor.model import observations as o
-from kedoctor.model.fake_services import HostScene
+from kedoctor.model.fake_services import HostChange
 from kedoctor.model.observations import Reason, Request, Source, Unavailable
 from kedoctor.observe.live.files import FileTree
 
@@ -57,7 +57,7 @@ class SandboxHost:
         self._cluster = cluster
         self._tree = FileTree(root)
         self._lock = threading.Lock()
-        self._scene = HostScene()
+        self._scene = HostChange()
         self.whole: set[tuple[str, str]] = set()
         self._unpacked: dict[str, o.FileMetadata] = {}
         self._unpack()
@@ -67,14 +67,14 @@ class SandboxHost:
         """Its host name."""
         return self.recorded.manifest.host
 
-    def play(self, scene: HostScene) -> None:
+    def play(self, scene: HostChange) -> None:
         """Lets what a stand-in changes be seen from now on."""
         with self._lock:
             now = self._scene
             text = {name: now.journal.get(name, "") + more for name, more in scene.journal.items()}
             for path, data in scene.files.items():
                 self._fill(path, data)
-            self._scene = HostScene(
+            self._scene = HostChange(
                 processes=scene.processes or now.processes,
                 sockets=scene.sockets or now.sockets,
                 units={**now.units, **scene.units},
@@ -182,7 +182,7 @@ class SandboxHost:
         return self._cluster.observe(request)
 
 
-def _played(scene: HostScene, request: Request) -> Any:
+def _played(scene: HostChange, request: Request) -> Any:
     match request:
         case o.ListProcesses():
             return scene.processes

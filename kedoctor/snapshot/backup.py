@@ -23,7 +23,7 @@ from kedoctor.base.input_files import read_given
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import File, FileMetadata, Unavailable
-from kedoctor.model.settings import KeptDocument, Manifest, SettingsDocument
+from kedoctor.model.settings import BackupManifest, KeptDocument, SettingsDocument
 from kedoctor.redaction.redactor import Redactor
 
 __all__ = ["MANIFEST", "new_id", "read_backup", "without_secrets", "write_backup"]
@@ -55,7 +55,7 @@ def without_secrets(
 
 def write_backup(
     directory: Path, documents: Sequence[tuple[SettingsDocument, str]], *, now: datetime, host: str
-) -> Manifest:
+) -> BackupManifest:
     """Writes documents, with texts that hold no secret, into a directory that does not exist yet (mode 0700).
 
     Raises:
@@ -68,7 +68,7 @@ def write_backup(
         KeptDocument(one.name, f"{number:02}-{one.title}", one.values)
         for number, (one, _) in enumerate(documents, 1)
     )
-    manifest = Manifest(id=directory.name, created=now, host=host, tool=__version__, documents=kept)
+    manifest = BackupManifest(id=directory.name, created=now, host=host, tool=__version__, documents=kept)
     beside = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
     try:
         beside.mkdir(mode=0o700, parents=True)
@@ -86,7 +86,7 @@ def write_backup(
     return manifest
 
 
-def read_backup(directory: Path) -> Manifest:
+def read_backup(directory: Path) -> BackupManifest:
     """What a backup holds.
 
     Raises:
@@ -97,7 +97,7 @@ def read_backup(directory: Path) -> Manifest:
         data = read_given(path, _MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise ConfigurationError(f"{path} is too large to be a manifest")
-        return decode(data, Manifest)
+        return decode(data, BackupManifest)
     except OSError as error:
         raise ConfigurationError(
             f"{directory} is no backup: {path.name}: {error.strerror or error}"

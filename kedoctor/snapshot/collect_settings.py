@@ -14,7 +14,7 @@ from kedoctor.model.ports import Host
 from kedoctor.model.settings import SettingsDocument
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
-from kedoctor.run.site import OpenSite
+from kedoctor.run.site import SiteSession
 
 __all__ = ["Settings", "make_every_fact", "settings_of"]
 
@@ -51,7 +51,7 @@ class Settings:
     missing: tuple[str, ...] = ()
 
 
-def settings_of(plugins: Plugins, site: OpenSite) -> Settings:
+def settings_of(plugins: Plugins, site: SiteSession) -> Settings:
     """Every document that can be read on a site in view."""
     registry = plugins.registry
     whole, hosts = contexts(registry, site.view)

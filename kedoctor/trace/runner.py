@@ -17,23 +17,22 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.judge.check_runner import not_known
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, SiteView, contexts
-from kedoctor.judge.registry import Registry
-from kedoctor.model.declarations import MissingError
+from kedoctor.judge.registry import Registry, facts_in
+from kedoctor.model.declarations import FactUnavailableError
 from kedoctor.model.observations import Unavailable
 from kedoctor.model.report import Tool
 from kedoctor.model.traces import (
     HopSeen,
     Spoken,
-    Step,
     StepResult,
     StepState,
     Tested,
     Trace,
     TraceObserver,
     TraceReport,
+    TraceStep,
     TraceTarget,
 )
-from kedoctor.rbac.request_discovery import facts_in
 from kedoctor.redaction.patterns import redact_text
 from kedoctor.redaction.placeholders import Placeholders
 from kedoctor.trace.conclusion import Conclusion
@@ -47,7 +46,7 @@ _GLANCE = 0.2
 class _Planned:
     """A step with what its functions ask for."""
 
-    def __init__(self, declared: Step, registry: Registry) -> None:
+    def __init__(self, declared: TraceStep, registry: Registry) -> None:
         self.step = declared
         self._parameters = registry.parameters(declared.judge)
         self._before = registry.parameters(declared.unless) if declared.unless else ()
@@ -65,7 +64,7 @@ class _Planned:
                 if unseen is not None:
                     return unseen
             return self.step.judge(**context.arguments(self._parameters))
-        except MissingError as missing:
+        except FactUnavailableError as missing:
             return StepResult(state=StepState.UNKNOWN, seen=_whole(missing.unavailable))
         except Exception as error:  # noqa: BLE001  a step of a plugin may break in any way; the trace goes on
             return _crashed(error)
@@ -123,9 +122,9 @@ def run_trace(
     )
 
 
-def _declared(function: Callable[..., Any]) -> Step:
+def _declared(function: Callable[..., Any]) -> TraceStep:
     declared = getattr(function, "__kedoctor_step__", None)
-    if not isinstance(declared, Step):
+    if not isinstance(declared, TraceStep):
         raise TypeError(f"{function!r} is not declared with @step")
     return declared
 

@@ -18,8 +18,8 @@ from kedoctor.base import failpoints
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.nat import ChainActor, RuleActor
 from kedoctor.changes.actors.nat_tables import NatTables
-from kedoctor.changes.executor import Prepared, carry_out, prepare, recover, take_back
-from kedoctor.changes.journal import Entry, Journal, Phase
+from kedoctor.changes.executor import Prepared, execute, prepare, recover, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, EnsureChain, RemoveRule
 from kedoctor.model.observations import Reason, ToolOutput, Unavailable
@@ -78,10 +78,10 @@ class Inside:
         return Actors({EnsureChain: ChainActor(self.tables), RemoveRule: RuleActor(self.tables)})
 
 
-def fix(hands: Actors, journal: Journal, planned: Sequence[Action] | Prepared) -> Entry:
+def fix(hands: Actors, journal: Journal, planned: Sequence[Action] | Prepared) -> JournalEntry:
     prepared = planned if isinstance(planned, Prepared) else prepare(hands, planned)
     with deferred() as stop:
-        return carry_out(journal, hands, prepared, codes=["NAT1"], command="t", stop=stop, tell=silent)
+        return execute(journal, hands, prepared, codes=["NAT1"], command="t", stop=stop, tell=silent)
 
 
 def silent(_: str) -> None:
@@ -138,11 +138,11 @@ class _Driver:
         repaired = self.dump()
         for number in range(1, 99):
             journal = Journal(shutil.copytree(done, self.directory / f"rollback-{number}"))
-            if not _killed_at(number, lambda: take_back(journal.entries()[0], self.hands, tell=silent)):  # noqa: B023
+            if not _killed_at(number, lambda: roll_back(journal.entries()[0], self.hands, tell=silent)):  # noqa: B023
                 return number - 1
             entry = journal.entries()[0]
             if entry.phase is not Phase.UNDONE:
-                take_back(entry, self.hands, tell=silent)
+                roll_back(entry, self.hands, tell=silent)
             assert self.save() == self.before, f"not taken back after a kill at step {number}"
             self.reset(repaired)
         raise AssertionError("the rollback never came to its end")

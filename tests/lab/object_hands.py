@@ -16,8 +16,8 @@ from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.certificates import CertificateActor
 from kedoctor.changes.actors.objects import ObjectActor, ObjectClient
 from kedoctor.changes.actors.pods import PodActor
-from kedoctor.changes.executor import carry_out, prepare, take_back
-from kedoctor.changes.journal import Entry, Journal
+from kedoctor.changes.executor import execute, prepare, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import (
     Action,
@@ -109,14 +109,14 @@ class Site:
             | {IssueCertificates: CertificateActor(client)}
         )
 
-    def fix(self, *actions: Action, hands: Actors | None = None) -> Entry:
+    def fix(self, *actions: Action, hands: Actors | None = None) -> JournalEntry:
         using = hands or self.hands
         prepared = prepare(using, actions)
         with deferred() as stop:
-            return carry_out(self.journal, using, prepared, codes=["K"], command="t", stop=stop, tell=silent)
+            return execute(self.journal, using, prepared, codes=["K"], command="t", stop=stop, tell=silent)
 
-    def back(self, entry: Entry) -> None:
-        take_back(entry, self.hands, tell=silent)
+    def back(self, entry: JournalEntry) -> None:
+        roll_back(entry, self.hands, tell=silent)
 
     def get(self, path: str) -> Object | None:
         found = self.hands.of(SWITCH_ON)._client.get(path)  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from kedoctor.model.report import (
     Verdict,
 )
 from kedoctor.plugins import load_plugins
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
 NASTY = (
@@ -38,7 +38,9 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 def recorded(case: str) -> Report:
     """What a recorded site comes to."""
     site = bundled_site(sorted((FIXTURES / case).glob("*.tgz")))
-    return consult(load_plugins(directory=Path("/nonexistent")), site, Question(command="kedoctor run"))
+    return diagnose_site(
+        load_plugins(directory=Path("/nonexistent")), site, RunRequest(command="kedoctor run")
+    )
 
 
 def verdict(status: Status, code: str = "TOY101", **fields: Any) -> Verdict:

@@ -8,7 +8,7 @@ from pathlib import Path
 from kedoctor.base.errors import ChangeError
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.files import FileActor
-from kedoctor.changes.executor import carry_out, prepare, recover, take_back
+from kedoctor.changes.executor import execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Journal, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
@@ -33,11 +33,11 @@ def main(verb: str, root: str, journal_at: str) -> int:
         if verb == "recover":
             recover(journal, hands, tell=lambda _: None)
         elif verb == "rollback":
-            take_back(journal.entries()[-1], hands, tell=lambda _: None)
+            roll_back(journal.entries()[-1], hands, tell=lambda _: None)
         else:
             with deferred() as stop:
                 prepared = prepare(hands, ACTIONS)
-                carry_out(
+                execute(
                     journal, hands, prepared, codes=["TOY1"], command="toy", stop=stop, tell=lambda _: None
                 ).become(Phase.DONE)
     except ChangeError as error:

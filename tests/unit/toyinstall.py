@@ -16,12 +16,12 @@ from toysite import text
 from kedoctor.api import (
     Finding,
     Host,
-    Occasion,
     Parameter,
     PlaceFile,
     Plan,
     Procedure,
     Risk,
+    RunMode,
     RunProgram,
     Secret,
     Setting,
@@ -33,9 +33,9 @@ from kedoctor.api import (
     fact,
     failed,
     hookimpl,
-    needed,
     passed,
     remedy,
+    require,
     unknown,
 )
 from kedoctor.base import failpoints
@@ -47,14 +47,14 @@ from kedoctor.changes.executor import Prepared
 from kedoctor.changes.journal import Journal
 from kedoctor.changes.signals import deferred
 from kedoctor.install.runner import Install
-from kedoctor.install.steps import Foreseen, Step
+from kedoctor.install.steps import Foreseen, InstallStep
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.actions import Action
 from kedoctor.model.plans import MergedPlan
 from kedoctor.observe.live import LiveSource
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
-from kedoctor.run.site import OpenSite
+from kedoctor.run.site import SiteSession
 
 TOKEN = "top-secret-token"
 PROGRAM = b"""#!/bin/sh
@@ -75,10 +75,10 @@ class Place:
 
 @fact
 def place(host: Host) -> Place:
-    home = needed(host.setting("home")).value
-    entries = needed(host.find(f"{home}/*")).entries
+    home = require(host.setting("home")).value
+    entries = require(host.find(f"{home}/*")).entries
     return Place(
-        home, frozenset(one.path.rpartition("/")[2] for one in entries), needed(host.setting("token"))
+        home, frozenset(one.path.rpartition("/")[2] for one in entries), require(host.setting("token"))
     )
 
 
@@ -94,11 +94,11 @@ def step(code: str, name: str) -> Any:
 
     judge.__name__ = judge.__qualname__ = f"check_{name}"
     judge.__annotations__ = {"where": Place, "return": Finding}
-    title, only = text(f"{name} is there"), (Occasion.INSTALL,)
+    title, only = text(f"{name} is there"), (RunMode.INSTALL,)
     return check(code=code, slug=f"has-{name}", title=title, side=Side.EDGE, occasions=only)(judge)
 
 
-@check(code="TOY900", slug="may", title=text("It may be done"), side=Side.EDGE, occasions=(Occasion.INSTALL,))
+@check(code="TOY900", slug="may", title=text("It may be done"), side=Side.EDGE, occasions=(RunMode.INSTALL,))
 def may(where: Place) -> Finding:
     if "dark" in where.there:
         return unknown(text("It is dark."))
@@ -196,17 +196,17 @@ class Watcher:
 
     def __init__(self, *, consents: bool = True) -> None:
         self.answer, self.lines, self.told, self.said = consents, list[str](), list[str](), list[str]()
-        self.foreseen: Sequence[Foreseen] = ()
+        self.previewed: Sequence[Foreseen] = ()
         self.shown = list[str]()
 
-    def starts(self, step: Step) -> None: ...
+    def starts(self, step: InstallStep) -> None: ...
 
-    def ends(self, step: Step, outcome: Text) -> None:
+    def ends(self, step: InstallStep, outcome: Text) -> None:
         assert outcome.zh
         self.lines.append(f"[{step.number}/{step.total}] {step.node.check.code} {outcome.en}")
 
-    def foretells(self, foreseen: Sequence[Foreseen]) -> None:
-        self.foreseen = foreseen
+    def foretells(self, previewed: Sequence[Foreseen]) -> None:
+        self.previewed = previewed
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
         self.shown.append(plan.plans[0].code)
@@ -243,9 +243,9 @@ def install(home: Path, watcher: Watcher | None = None, **more: Any) -> Install:
     plugins.register("toys", Toys())
     assert not plugins.registry.refusals, plugins.registry.refusals
 
-    def look() -> OpenSite:
+    def look() -> SiteSession:
         memo = MemoSource(LiveSource(settings=given))
-        return OpenSite(SiteView((HostView("here", frozenset({Side.EDGE}), memo),), memo), {"here": memo})
+        return SiteSession(SiteView((HostView("here", frozenset({Side.EDGE}), memo),), memo), {"here": memo})
 
     return Install(
         plugins=plugins,

@@ -17,8 +17,8 @@ from kedoctor.api import (
     check,
     fact,
     failed,
-    needed,
     passed,
+    require,
 )
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.findings import Status
@@ -48,7 +48,7 @@ class Motd:
 
 @fact
 def motd(host: Host) -> Motd:
-    file: File = needed(host.read("/etc/motd"))
+    file: File = require(host.read("/etc/motd"))
     return Motd(file.text())
 
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedoctor.api import File, Host, Reason, Unavailable, Unit, fact, needed
+from kedoctor.api import File, Host, Reason, Unavailable, Unit, fact, require
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
 from kedoctor.yaml.document import YamlDocument, YamlError, load
 
@@ -152,7 +152,7 @@ def kubelet_ca(host: Host, arguments: ApiserverArguments) -> KubeletCa | Unavail
     if path is None:
         what = "the flag kubelet-certificate-authority"
         return Unavailable(Reason.ABSENT, what, "kube-apiserver does not verify kubelets")
-    return KubeletCa(path, needed(host.read(path)).data)
+    return KubeletCa(path, require(host.read(path)).data)
 
 
 def _server_words(argv: Sequence[str]) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ def _documents(host: Host, base: str) -> Iterator[tuple[str, YamlDocument, datet
         else [entry.path for entry in found.entries if entry.kind != "directory"]
     )
     if isinstance(found, Unavailable) and found.reason is not Reason.ABSENT:
-        needed(found)
+        require(found)
     fragments = sorted(
         (path for path in names if path.lower().endswith((".yaml", ".yml"))),
         key=lambda path: PurePosixPath(path).name,
@@ -223,11 +223,11 @@ def _documents(host: Host, base: str) -> Iterator[tuple[str, YamlDocument, datet
         file = host.read(path)
         if isinstance(file, Unavailable) and path == base and file.reason is Reason.ABSENT:
             continue
-        read = needed(file)
+        read = require(file)
         try:
             yield path, load(read.data), read.metadata.modified
         except YamlError as error:
-            needed(Unavailable(Reason.INVALID, path, str(error)))
+            require(Unavailable(Reason.INVALID, path, str(error)))
 
 
 def _merged(documents: Sequence[tuple[str, YamlDocument]]) -> dict[str, list[Setting]]:

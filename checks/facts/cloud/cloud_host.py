@@ -16,7 +16,7 @@ from kedoctor.api import (
     Sockets,
     Unavailable,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.parsers.host_port import is_loopback
 
@@ -63,7 +63,7 @@ class CloudProcesses:
 @fact
 def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
     """Looks for kube-apiserver, K3s, cloudcore and kube-proxy in the process table."""
-    items = needed(host.processes()).items
+    items = require(host.processes()).items
     now = clock.now()
     return CloudProcesses(
         apiserver=next((one for one in items if is_program(one, "kube-apiserver")), None),
@@ -101,7 +101,7 @@ class CloudSockets:
 @fact
 def cloud_sockets(host: Host) -> CloudSockets:
     """All TCP sockets of this host."""
-    return CloudSockets(needed(host.sockets()))
+    return CloudSockets(require(host.sockets()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class HostAddresses:
 @fact
 def host_addresses(host: Host) -> HostAddresses:
     """The addresses of all interfaces."""
-    return HostAddresses(needed(host.addresses()))
+    return HostAddresses(require(host.addresses()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,4 +140,4 @@ class CloudResources:
 @fact
 def cloud_resources(host: Host) -> CloudResources:
     """What this cloud host has."""
-    return CloudResources(needed(host.resources("/var/lib")))
+    return CloudResources(require(host.resources("/var/lib")))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
-from kedoctor.checks.parsers.config.schema import CLOUDCORE, Deviation, effective
+from kedoctor.api import Cluster, Reason, Unavailable, fact, require
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, Violation, effective
 from kedoctor.checks.parsers.kubernetes import ConfigMap, Deployment, ManagedFields, Pod, Service
 from kedoctor.checks.parsers.kubernetes.pod_health import is_live, running_since
 from kedoctor.yaml.document import YamlDocument, YamlError, load
@@ -56,7 +56,7 @@ class CloudcoreConfig:
 
     document: YamlDocument
     values: Mapping[str, Any]
-    deviations: tuple[Deviation, ...] = ()
+    violations: tuple[Violation, ...] = ()
 
     def value(self, path: str) -> Any:
         """The effective value at a dotted path; ``None`` if neither document nor defaults have one."""
@@ -145,7 +145,7 @@ class CloudcoreService:
 @fact
 def cloudcore_document(cluster: Cluster) -> CloudcoreDocument | Unavailable:
     """The document as it stands; that it is broken is a value."""
-    found = needed(cluster.list(ConfigMap, namespace=NAMESPACE, field_selector="metadata.name=cloudcore"))
+    found = require(cluster.list(ConfigMap, namespace=NAMESPACE, field_selector="metadata.name=cloudcore"))
     if not found:
         what = "ConfigMap kubeedge/cloudcore"
         return Unavailable(Reason.ABSENT, what, "there is none; cloudcore may run outside the cluster")
@@ -166,17 +166,17 @@ def cloudcore_config(read: CloudcoreDocument) -> CloudcoreConfig | Unavailable:
     if read.document is None:
         detail = str(read.error) if read.error else f"it has no key {CONFIG_KEY}"
         return Unavailable(Reason.INVALID, "ConfigMap kubeedge/cloudcore", detail)
-    values, deviations = effective(CLOUDCORE, read.document)
-    return CloudcoreConfig(read.document, values, tuple(deviations))
+    values, violations = effective(CLOUDCORE, read.document)
+    return CloudcoreConfig(read.document, values, tuple(violations))
 
 
 @fact
 def cloudcore_workload(cluster: Cluster) -> CloudcoreWorkload:
     """Deployment and pods by the label ``kubeedge=cloudcore`` (facts.md §1.3; there is no ``app`` label)."""
-    deployments = needed(
+    deployments = require(
         cluster.list(Deployment, namespace=NAMESPACE, field_selector="metadata.name=cloudcore")
     )
-    pods = needed(cluster.list(Pod, namespace=NAMESPACE, label_selector=_POD_LABEL))
+    pods = require(cluster.list(Pod, namespace=NAMESPACE, label_selector=_POD_LABEL))
     newest_first = sorted(pods, key=lambda pod: str(pod.metadata.creation_timestamp), reverse=True)
     return CloudcoreWorkload(next(iter(deployments), None), tuple(newest_first))
 
@@ -184,7 +184,7 @@ def cloudcore_workload(cluster: Cluster) -> CloudcoreWorkload:
 @fact
 def cloudcore_service(cluster: Cluster) -> CloudcoreService:
     """The Service in front of cloudcore."""
-    found = needed(cluster.list(Service, namespace=NAMESPACE, field_selector="metadata.name=cloudcore"))
+    found = require(cluster.list(Service, namespace=NAMESPACE, field_selector="metadata.name=cloudcore"))
     return CloudcoreService(next(iter(found), None))
 
 

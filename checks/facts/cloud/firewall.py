@@ -13,7 +13,7 @@ from kedoctor.checks.facts.cloud.nat import BACKENDS, NatRules
 from kedoctor.checks.parsers.host_port import is_loopback
 from kedoctor.checks.parsers.netfilter import OutcomeKind, Packet, walk
 
-__all__ = ["CloudFirewall", "FirewalldZone", "Verdict", "cloud_firewall", "parse_zone"]
+__all__ = ["CloudFirewall", "FilterVerdict", "FirewalldZone", "cloud_firewall", "parse_zone"]
 
 _PORTS = {
     "modules.cloudHub.websocket.port": 10000,
@@ -26,7 +26,7 @@ _KNOWN_TABLES = frozenset({"filter", "nat", "mangle", "raw", "security", "firewa
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FilterVerdict:
     """What the iptables rules do with a new connection to one port: ``closed``, ``open`` or ``depends``; and the rule."""
 
     port: int
@@ -59,7 +59,7 @@ class CloudFirewall:
     ``native`` are tables of native nft that drop something and were not followed.
     """
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[FilterVerdict, ...]
     zone: FirewalldZone | None = None
     native: tuple[str, ...] = ()
 
@@ -101,7 +101,7 @@ def _own_address(addresses: HostAddresses) -> str:
     return next((one.address for one in (*first, *own)), "127.0.0.1")
 
 
-def _walked(rules: NatRules, packet: Packet, port: int) -> Verdict:
+def _walked(rules: NatRules, packet: Packet, port: int) -> FilterVerdict:
     """The strictest of both backends: a connection has to pass both."""
     found = []
     for backend in BACKENDS:
@@ -112,16 +112,20 @@ def _walked(rules: NatRules, packet: Packet, port: int) -> Verdict:
         kinds = {outcome.kind for outcome, _ in path.possible}
         if kinds == {OutcomeKind.DROPPED}:
             rule = path.possible[0][1]
-            return Verdict(port, "closed", backend, rule.text if rule is not None else "the policy of INPUT")
+            return FilterVerdict(
+                port, "closed", backend, rule.text if rule is not None else "the policy of INPUT"
+            )
         if OutcomeKind.DROPPED in kinds or OutcomeKind.UNDECIDED in kinds:
             stops = next(
                 (rule for outcome, rule in path.possible if outcome.kind is OutcomeKind.DROPPED and rule),
                 None,
             )
             found.append(
-                Verdict(port, "depends", backend, stops.text if stops is not None else "the policy of INPUT")
+                FilterVerdict(
+                    port, "depends", backend, stops.text if stops is not None else "the policy of INPUT"
+                )
             )
-    return found[0] if found else Verdict(port, "open")
+    return found[0] if found else FilterVerdict(port, "open")
 
 
 # ------------------------------------------------------------------------------------------------- firewalld

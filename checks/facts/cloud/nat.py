@@ -29,11 +29,11 @@ from kedoctor.checks.parsers.netfilter import (
     Backend,
     DnatRule,
     EffectivePath,
-    Ending,
     Packet,
     Path,
     Ruleset,
     RulesetError,
+    TerminalVerdict,
     dnat_rules,
     effective,
     parse_save,
@@ -101,7 +101,7 @@ class NatRules:
             self.view("nft"), self.view("legacy"), packet, hook=hook, unseen=self.unseen.get(hook, ())
         )
 
-    def mapping(self, ending: Ending) -> DnatRule | None:
+    def mapping(self, ending: TerminalVerdict) -> DnatRule | None:
         """The mapping rule behind an ending, with its owner; ``None`` when no such rule brings it about."""
         return next(
             (one for one in self.dnat if one.rule == ending.rule and one.backend == ending.backend), None

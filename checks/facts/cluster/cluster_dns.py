@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor.api import Cluster, Unavailable, fact, needed
+from kedoctor.api import Cluster, Unavailable, fact, require
 from kedoctor.checks.parsers.kubernetes import DaemonSet, Service
 
 __all__ = ["EDGEMESH_ADDRESS", "ClusterDns", "cluster_dns"]
@@ -27,7 +27,7 @@ class ClusterDns:
 @fact
 def cluster_dns(cluster: Cluster) -> ClusterDns:
     """The Service labelled ``k8s-app=kube-dns`` of kube-system (CoreDNS of kubeadm and of K3s alike)."""
-    services = needed(cluster.list(Service, namespace="kube-system", label_selector="k8s-app=kube-dns"))
+    services = require(cluster.list(Service, namespace="kube-system", label_selector="k8s-app=kube-dns"))
     address = next((one.spec.cluster_ip for one in services if one.spec.cluster_ip), "")
     agents = cluster.list(DaemonSet, namespace="kubeedge", field_selector="metadata.name=edgemesh-agent")
     return ClusterDns(address, None if isinstance(agents, Unavailable) else bool(agents))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Unavailable, fact, needed
+from kedoctor.api import Cluster, Unavailable, fact, require
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Container, DaemonSet, Pod
 from kedoctor.checks.parsers.kubernetes.flags import flags
@@ -82,12 +82,12 @@ class IptablesManager:
 def iptables_manager(cluster: Cluster, time: SiteTime) -> IptablesManager:
     """The manager of namespace ``kubeedge``, whatever its labels (the hand-applied manifest has others)."""
     daemonset = next(
-        (one for one in needed(cluster.list(DaemonSet, namespace="kubeedge")) if _is_manager(one)), None
+        (one for one in require(cluster.list(DaemonSet, namespace="kubeedge")) if _is_manager(one)), None
     )
     if daemonset is None:
         return IptablesManager(None)
     selector = selector_of(daemonset.spec.selector)
-    pods = needed(cluster.list(Pod, namespace="kubeedge", label_selector=selector))
+    pods = require(cluster.list(Pod, namespace="kubeedge", label_selector=selector))
     complaints = {}
     for pod in pods[:_LOGS_READ]:
         log = cluster.pod_log("kubeedge", pod.metadata.name, lines=200)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
+from kedoctor.api import Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import (
@@ -188,7 +188,7 @@ class WorkingDiversion:
 @fact
 def metrics_registration(cluster: Cluster) -> MetricsRegistration:
     """The APIService ``v1beta1.metrics.k8s.io``."""
-    found = needed(cluster.list(APIService, field_selector=f"metadata.name={API_SERVICE}"))
+    found = require(cluster.list(APIService, field_selector=f"metadata.name={API_SERVICE}"))
     return MetricsRegistration(next(iter(found), None))
 
 
@@ -225,10 +225,10 @@ def _deployment(
 def metrics_access(cluster: Cluster, server: MetricsServer) -> MetricsAccess:
     """Roles and bindings are judged by what they allow, because charts name them differently."""
     return MetricsAccess(
-        accounts=needed(cluster.list(ServiceAccount, namespace=server.namespace)),
-        cluster_roles=needed(cluster.list(ClusterRole)),
-        cluster_role_bindings=needed(cluster.list(ClusterRoleBinding)),
-        role_bindings=needed(cluster.list(RoleBinding, namespace="kube-system")),
+        accounts=require(cluster.list(ServiceAccount, namespace=server.namespace)),
+        cluster_roles=require(cluster.list(ClusterRole)),
+        cluster_role_bindings=require(cluster.list(ClusterRoleBinding)),
+        role_bindings=require(cluster.list(RoleBinding, namespace="kube-system")),
     )
 
 
@@ -236,7 +236,7 @@ def metrics_access(cluster: Cluster, server: MetricsServer) -> MetricsAccess:
 def node_samples(cluster: Cluster, time: SiteTime, server: MetricsServer | Unavailable) -> NodeSamples:
     """One list of all samples; unavailable when the metrics API does not answer."""
     resolution = _DEFAULT_RESOLUTION if isinstance(server, Unavailable) else server.resolution
-    samples = needed(cluster.list(NodeMetrics))
+    samples = require(cluster.list(NodeMetrics))
     ends = {sample.metadata.name: sample.timestamp for sample in samples if sample.timestamp is not None}
     return NodeSamples(ends, time.now, 3 * resolution + timedelta(minutes=1))
 
@@ -249,10 +249,10 @@ def pod_samples(cluster: Cluster, samples: NodeSamples, edges: EdgeNodes) -> Pod
         return Unavailable(Reason.TOO_LARGE, "the figures of every pod", detail)
     sampled = {
         (one.metadata.namespace, one.metadata.name): {container.name for container in one.containers or ()}
-        for one in needed(cluster.list(PodMetrics))
+        for one in require(cluster.list(PodMetrics))
     }
     names, missing = frozenset(edges.names), dict[str, tuple[str, ...]]()
-    for pod in needed(cluster.list(Pod)):
+    for pod in require(cluster.list(Pod)):
         start = running_since(pod)
         settled = is_ready(pod) and start is not None and samples.now - start > samples.limit
         if pod.spec.node_name not in names or not settled:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
+from kedoctor.api import Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.parsers.kubernetes import Condition, Endpoints, EndpointSlice, Lease, Node, Taint
 
 __all__ = ["ApiServerHost", "CloudNodes", "EdgeNode", "EdgeNodes", "NodeLeases", "SiteNodes"]
@@ -123,13 +123,13 @@ class CloudNodes:
 @fact
 def site_nodes(cluster: Cluster) -> SiteNodes:
     """All nodes."""
-    return SiteNodes(tuple(sorted(needed(cluster.list(Node)), key=lambda node: node.metadata.name)))
+    return SiteNodes(tuple(sorted(require(cluster.list(Node)), key=lambda node: node.metadata.name)))
 
 
 @fact
 def node_leases(cluster: Cluster) -> NodeLeases:
     """All node leases, in one list."""
-    leases = needed(cluster.list(Lease, namespace="kube-node-lease"))
+    leases = require(cluster.list(Lease, namespace="kube-node-lease"))
     return NodeLeases(
         {lease.metadata.name: lease.spec.renew_time for lease in leases if lease.spec.renew_time is not None}
     )

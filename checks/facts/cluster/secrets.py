@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
+from kedoctor.api import Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.parsers.kubernetes import Secret
 
 __all__ = ["NAMESPACE", "KubeedgeSecrets", "StreamSecret", "kubeedge_secrets"]
@@ -41,7 +41,7 @@ class KubeedgeSecrets:
 @fact
 def kubeedge_secrets(cluster: Cluster) -> KubeedgeSecrets:
     """The Secrets of namespace ``kubeedge``, decoded."""
-    listed = needed(cluster.list(Secret, namespace=NAMESPACE))
+    listed = require(cluster.list(Secret, namespace=NAMESPACE))
     secrets = {secret.metadata.name: secret.data or {} for secret in listed}
     token = _value(secrets, "tokensecret", "tokendata")
     return KubeedgeSecrets(

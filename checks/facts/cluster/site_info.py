@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from kedoctor.api import Clock, Cluster, Reason, Record, RecordError, Unavailable, decode, fact, needed
+from kedoctor.api import Clock, Cluster, Reason, Record, RecordError, Unavailable, decode, fact, require
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.parsers.kubernetes import Deployment, Node
 
@@ -55,7 +55,7 @@ class _Version(Record, frozen=True, rename="camel"):
 @fact
 def server_version(cluster: Cluster) -> ServerVersion | Unavailable:
     """What ``/version`` says."""
-    answer = needed(cluster.get("/version"))
+    answer = require(cluster.get("/version"))
     if answer.status != 200:
         return Unavailable(Reason.ERROR, "the version of the API server", f"HTTP {answer.status}")
     try:
@@ -69,7 +69,7 @@ def site_time(version: ServerVersion | Unavailable, clock: Clock) -> SiteTime:
     """The API server's own time where it can be had."""
     if not isinstance(version, Unavailable) and version.date is not None:
         return SiteTime(version.date, "the API server's clock")
-    return SiteTime(needed(clock.now()).time, "this host's clock")
+    return SiteTime(require(clock.now()).time, "this host's clock")
 
 
 @fact

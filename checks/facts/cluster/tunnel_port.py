@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kedoctor.api import Cluster, Fields, RecordError, decode, fact, needed
+from kedoctor.api import Cluster, Fields, RecordError, decode, fact, require
 from kedoctor.checks.parsers.kubernetes import ConfigMap
 
 __all__ = ["RecordState", "TunnelPortRecord"]
@@ -49,7 +49,7 @@ class _Annotation(Fields, frozen=True):
 @fact
 def tunnel_port_record(cluster: Cluster) -> TunnelPortRecord:
     """The record; that it is missing or broken is a value, only an unreadable API makes it unavailable."""
-    found = needed(cluster.list(ConfigMap, namespace="kubeedge", field_selector="metadata.name=tunnelport"))
+    found = require(cluster.list(ConfigMap, namespace="kubeedge", field_selector="metadata.name=tunnelport"))
     if not found:
         return TunnelPortRecord(RecordState.NO_CONFIG_MAP)
     text = found[0].metadata.annotations.tunnel_port_record

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, needed
+from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
 
@@ -118,7 +118,7 @@ class HostTime:
 @fact
 def host_time(clock: Clock) -> HostTime:
     """The clock of the host that is looked at (of the site: of the host from which the API was read)."""
-    return HostTime(needed(clock.now()).time)
+    return HostTime(require(clock.now()).time)
 
 
 @fact
@@ -130,7 +130,7 @@ def trusted_clock(
     When cloudcore refuses an expired certificate it answers 401 and names its own time; the log line's time is
     that of this host (facts.md §5.5).
     """
-    now = needed(clock.now()).time
+    now = require(clock.now()).time
     if isinstance(served, CloudCa) and served.answer.date is not None:
         return TrustedClock(now, _seconds(now, served.answer.date), served.url)
     quoted = None if isinstance(log, Unavailable) else _quoted(log, now)
@@ -143,7 +143,7 @@ def trusted_clock(
 @fact
 def site_clock(clock: Clock, cluster: Cluster) -> SiteClock | Unavailable:
     """The clock beside the kubeconfig against the ``Date`` header of the API server's ``/version``."""
-    now = needed(clock.now()).time
+    now = require(clock.now()).time
     answer = cluster.get("/version")
     if isinstance(answer, Unavailable) and answer.reason is Reason.NOT_CONFIGURED:
         return answer  # there is no such host here

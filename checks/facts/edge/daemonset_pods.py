@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, needed
+from kedoctor.api import Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.parsers.kubernetes import Pod
 
@@ -33,7 +33,7 @@ def foreign_pods(cluster: Cluster, edges: EdgeNodes) -> ForeignPods | Unavailabl
     if len(edges.items) > _FEW_EDGES:
         return Unavailable(Reason.TOO_LARGE, "the pods of all DaemonSets", f"more than {_FEW_EDGES} edges")
     names, found = frozenset(edges.names), dict[str, tuple[str, ...]]()
-    for pod in needed(cluster.list(Pod, label_selector=_OF_DAEMONSETS)):
+    for pod in require(cluster.list(Pod, label_selector=_OF_DAEMONSETS)):
         node = pod.spec.node_name
         if node in names and _FOREIGN.match(pod.metadata.name):
             found[node] = (*found.get(node, ()), f"{pod.metadata.namespace}/{pod.metadata.name}")

@@ -11,16 +11,16 @@ from typing import Any
 from kedoctor.api import (
     File,
     Host,
+    HostContext,
     Identity,
     Process,
     Processes,
     Reason,
     Unavailable,
     Unit,
-    Vantage,
     fact,
 )
-from kedoctor.checks.parsers.config.schema import EDGECORE, Deviation, effective
+from kedoctor.checks.parsers.config.schema import EDGECORE, Violation, effective
 from kedoctor.checks.parsers.host_port import HostPort, parse_host_port
 from kedoctor.yaml.document import YamlDocument, YamlError, load
 
@@ -140,7 +140,7 @@ class EdgeName:
 
 
 @fact
-def edge_name(vantage: Vantage, host: Host, file: EdgecoreFile) -> EdgeName:
+def edge_name(vantage: HostContext, host: Host, file: EdgecoreFile) -> EdgeName:
     """``hostnameOverride`` as edgecore.yaml has it (even if the file is broken elsewhere), else the host name."""
     if isinstance(file.file, File):
         written = _WRITTEN_NAME.search(file.file.text())
@@ -158,14 +158,14 @@ def edge_name(vantage: Vantage, host: Host, file: EdgecoreFile) -> EdgeName:
 class EdgecoreConfig:
     """What edgecore makes of its file: code defaults, overlaid with what is written (facts.md §2.2).
 
-    ``values`` is the effective tree, ``deviations`` is what in the file does not fit the v1alpha2 schema. Typed
+    ``values`` is the effective tree, ``violations`` is what in the file does not fit the v1alpha2 schema. Typed
     attributes give the default's type even where the file holds something else (KE201 then fails).
     """
 
     path: str
     document: YamlDocument
     values: dict[str, Any]
-    deviations: tuple[Deviation, ...]
+    violations: tuple[Violation, ...]
     node_name: str
 
     def value(self, path: str) -> Any:
@@ -235,5 +235,5 @@ def edgecore_config(file: EdgecoreFile, name: EdgeName) -> EdgecoreConfig | Unav
     if file.document is None:
         detail = str(file.error) if file.error else "it is larger than 1 MiB"
         return Unavailable(Reason.INVALID, file.path, detail)
-    values, deviations = effective(EDGECORE, file.document)
-    return EdgecoreConfig(file.path, file.document, values, tuple(deviations), name.name)
+    values, violations = effective(EDGECORE, file.document)
+    return EdgecoreConfig(file.path, file.document, values, tuple(violations), name.name)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kedoctor.api import Clock, Host, Reason, Unavailable, fact, needed
+from kedoctor.api import Clock, Host, Reason, Unavailable, fact, require
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]
@@ -117,7 +117,7 @@ def _apart(earlier: LogLine, later: LogLine) -> timedelta:
 @fact
 def edgecore_log(host: Host, clock: Clock) -> EdgecoreLog | Unavailable:
     """The journal of ``edgecore``; where there is none, the log file of older installations (facts.md §2.2)."""
-    now = needed(clock.now()).time
+    now = require(clock.now()).time
     journal = host.journal("edgecore.service")
     if not isinstance(journal, Unavailable) and journal.text.strip():
         return read_log(journal.text, now)

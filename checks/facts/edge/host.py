@@ -18,7 +18,7 @@ from kedoctor.api import (
     Unavailable,
     Unit,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 
@@ -163,7 +163,7 @@ class EdgeResources:
 def edge_resources(host: Host) -> EdgeResources:
     """What the machine has, measured where ``/var/lib/kubeedge`` lies."""
     found = host.resources("/var/lib/kubeedge")
-    return EdgeResources(needed(found if isinstance(found, Resources) else host.resources("/")))
+    return EdgeResources(require(found if isinstance(found, Resources) else host.resources("/")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,4 +192,4 @@ class EdgeAddresses:
 @fact
 def edge_addresses(host: Host) -> EdgeAddresses:
     """All addresses of this host."""
-    return EdgeAddresses(needed(host.addresses()))
+    return EdgeAddresses(require(host.addresses()))

@@ -16,7 +16,7 @@ from kedoctor.api import (
     Unavailable,
     canonical,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.cloud.cloud_host import is_program
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
@@ -75,7 +75,7 @@ def image_store(host: Host, config: EdgecoreConfig | Unavailable) -> ImageStore 
         listed_by = " ".join((*command, "-n", _KUBERNETES, "images", "ls", "-q"))
         if isinstance(said, Unavailable) and said.reason is Reason.TOOL_MISSING and runtime == "containerd":
             return _by_crictl(host, address)
-    names = stored_images(needed(said), listed_by)
+    names = stored_images(require(said), listed_by)
     if isinstance(names, Unavailable):
         return names
     return ImageStore(runtime, listed_by, names, dict(_beside(host, runtime, command)))
@@ -110,7 +110,7 @@ def _docker(host: Host) -> ToolOutput | Unavailable:
 
 def _by_crictl(host: Host, address: str) -> ImageStore | Unavailable:
     endpoint = f"unix://{address or _CONTAINERD}"
-    said = needed(
+    said = require(
         host.run("crictl", "--runtime-endpoint", endpoint, "images", "-o", "json", timeout=_SECONDS)
     )
     listed_by = f"crictl --runtime-endpoint {endpoint} images"
@@ -157,8 +157,8 @@ def waiting_images(
     host: Host, cluster: Cluster, config: EdgecoreConfig | Unavailable
 ) -> WaitingImages | Unavailable:
     """One list, of the pods of one node: edgecore's, else the one called like the host."""
-    node = needed(host.identity()).hostname.lower() if isinstance(config, Unavailable) else config.node_name
-    pods = needed(_pods_of(cluster, node))
+    node = require(host.identity()).hostname.lower() if isinstance(config, Unavailable) else config.node_name
+    pods = require(_pods_of(cluster, node))
     waiting = {
         image: f"{pod.metadata.namespace}/{pod.metadata.name}" for pod in pods for image in _waits_for(pod)
     }

@@ -102,7 +102,7 @@ def _read(path: str, file: File) -> EdgecoreConfig | None:
 
 def _complete(config: EdgecoreConfig) -> bool:
     names_a_cloud = config.hub_server is not None and bool(config.line("modules.edgeHub"))
-    return names_a_cloud and not any(deviation.fatal for deviation in config.deviations)
+    return names_a_cloud and not any(deviation.fatal for deviation in config.violations)
 
 
 @dataclass(frozen=True, slots=True)

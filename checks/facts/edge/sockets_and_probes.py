@@ -15,7 +15,7 @@ from kedoctor.api import (
     Unavailable,
     Wire,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.parsers.host_port import HostPort, is_ip, same_host
@@ -66,7 +66,7 @@ class EdgeSockets:
 @fact
 def edge_sockets(host: Host) -> EdgeSockets:
     """All TCP sockets of this host."""
-    return EdgeSockets(needed(host.sockets()))
+    return EdgeSockets(require(host.sockets()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def cloud_ca(wire: Wire, config: EdgecoreConfig) -> CloudCa | Unavailable:
         what = "modules.edgeHub.httpServer"
         return Unavailable(Reason.INVALID, what, "edgecore.yaml names no server for certificates")
     url = f"https://{server}/ca.crt"
-    return CloudCa(url, needed(wire.get(url, timeout=5.0)))
+    return CloudCa(url, require(wire.get(url, timeout=5.0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Finding, Occasion, Risk, Side, Text, check, failed, passed, skipped, warned
+from kedoctor.api import Finding, Risk, RunMode, Side, Text, check, failed, passed, skipped, warned
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.install.cloud.facts_edgemesh import EdgeMesh
 from kedoctor.checks.install.cloud.facts_installed import Distribution, KubernetesHere
@@ -12,7 +12,7 @@ from kedoctor.checks.parsers.kubernetes import Node
 __all__ = ["ENABLE_LB", "cloud_side", "edgemesh", "servicelb"]
 
 ENABLE_LB = "svccontroller.k3s.cattle.io/enablelb"
-_INSTALL = (Occasion.INSTALL,)
+_INSTALL = (RunMode.INSTALL,)
 
 
 def cloud_side(nodes: SiteNodes) -> tuple[Node, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor.api import Cluster, fact, needed
+from kedoctor.api import Cluster, fact, require
 from kedoctor.checks.parsers.kubernetes import DaemonSet
 
 __all__ = ["EdgeMesh"]
@@ -20,5 +20,5 @@ class EdgeMesh:
 @fact
 def edge_mesh(cluster: Cluster) -> EdgeMesh:
     """By the name that its chart gives the DaemonSet."""
-    found = needed(cluster.list(DaemonSet, field_selector="metadata.name=edgemesh-agent"))
+    found = require(cluster.list(DaemonSet, field_selector="metadata.name=edgemesh-agent"))
     return EdgeMesh(bool(found))

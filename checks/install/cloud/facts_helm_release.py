@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kedoctor.api import Cluster, Text, fact, needed
+from kedoctor.api import Cluster, Text, fact, require
 from kedoctor.checks.parsers.kubernetes import Secret
 
 __all__ = ["KeadmRelease", "ReleaseState"]
@@ -49,7 +49,7 @@ class KeadmRelease:
 @fact
 def keadm_release(cluster: Cluster) -> KeadmRelease:
     """By the labels of Helm's Secrets; what is in them is not looked at."""
-    found = needed(cluster.list(Secret, namespace="kubeedge", label_selector=_SELECTOR))
+    found = require(cluster.list(Secret, namespace="kubeedge", label_selector=_SELECTOR))
     if not found:
         return KeadmRelease(ReleaseState.ABSENT)
     newest = max(found, key=lambda one: _number(one.metadata.labels.get("version", "")))

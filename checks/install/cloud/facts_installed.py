@@ -18,7 +18,7 @@ from kedoctor.api import (
     Unit,
     canonical,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.cloud.apiserver_flags import K3S_CONFIG, K3S_UNIT
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, HostAddresses
@@ -200,7 +200,7 @@ def _program(host: Host, path: str, question: tuple[str, ...]) -> InstalledProgr
     found = host.stat(path)
     if isinstance(found, Unavailable) and found.reason is Reason.ABSENT:
         return InstalledProgram(path, present=False)
-    needed(found)
+    require(found)
     answer = host.run(path.rpartition("/")[2], *question)
     if isinstance(answer, Unavailable):
         return InstalledProgram(path, present=True, trouble=answer.detail or answer.reason.value)
@@ -220,7 +220,7 @@ def _fragment(host: Host) -> tuple[dict[str, object] | None, str]:
     file = host.read(K3S_FRAGMENT)
     if isinstance(file, Unavailable):
         if file.reason is not Reason.ABSENT:
-            needed(file)
+            require(file)
         return None, ""
     try:
         data = load(file.data).data
@@ -260,8 +260,8 @@ def stored_here(
     if runtime not in _LISTS:
         return Unavailable(Reason.INVALID, "the images of this host's runtime", runtime)
     tool, words = _LISTS[runtime]
-    said = needed(host.run(tool, *words))
-    return StoredHere(runtime, needed(stored_images(said, f"the images of {runtime}")))
+    said = require(host.run(tool, *words))
+    return StoredHere(runtime, require(stored_images(said, f"the images of {runtime}")))
 
 
 def _runtime(nodes: SiteNodes | Unavailable, addresses: HostAddresses) -> str:
@@ -305,7 +305,7 @@ class K3sArchives:
 @fact
 def k3s_image_archives(host: Host) -> K3sArchives:
     """By names and sizes: they are put there whole or not at all."""
-    found = needed(host.find(f"{K3S_IMAGES}/*"))
+    found = require(host.find(f"{K3S_IMAGES}/*"))
     return K3sArchives({one.path.rpartition("/")[2]: one.size for one in found.entries if one.kind == "file"})
 
 
@@ -320,7 +320,7 @@ class ApiReadiness:
 @fact
 def api_readiness(cluster: Cluster) -> ApiReadiness:
     """``/readyz``, which is ok once all of the API server's own parts are."""
-    answer = needed(cluster.get("/readyz"))
+    answer = require(cluster.get("/readyz"))
     return ApiReadiness(
         answer.status == 200, f"HTTP {answer.status} {answer.body[:200].decode(errors='replace')}"
     )

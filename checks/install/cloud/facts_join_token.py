@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kedoctor.api import Text, Unavailable, Wire, fact, needed
+from kedoctor.api import Text, Unavailable, Wire, fact, require
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.clock import SiteClock
@@ -35,7 +35,7 @@ def served_ca(wire: Wire, request: CloudRequest, addresses: HostAddresses) -> Se
     """Asked under the address that edges dial, where that is this host's own; else on loopback."""
     host = request.advertise_address if addresses.has(request.advertise_address) else "127.0.0.1"
     url = f"https://{host}:10002/ca.crt"
-    answer = needed(wire.get(url, timeout=5.0))
+    answer = require(wire.get(url, timeout=5.0))
     try:
         server = read_certificates(answer.certificate)[0] if answer.certificate else None
     except CertificateError:
@@ -81,13 +81,13 @@ def join_offer(
 ) -> JoinOffer:
     """Four parts, the CA of casecret, the CA that is served, not expired, and a server certificate with the address."""
     address = request.advertise_address
-    text = needed(secrets.token)
+    text = require(secrets.token)
     try:
         token = read_token(text)
     except TokenError as error:
         why = Text(f"it is no join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
         return JoinOffer(address, trouble=why)
-    trouble = _authority(token.ca_sha256, needed(secrets.ca), served) or _server(address, served)
+    trouble = _authority(token.ca_sha256, require(secrets.ca), served) or _server(address, served)
     trouble = trouble or _time(token.expires, clock)
     return JoinOffer(address, token.expires, trouble, token.ca_sha256, "" if trouble else text.strip())
 

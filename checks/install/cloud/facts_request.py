@@ -14,7 +14,7 @@ from kedoctor.api import (
     OfflineBundle,
     Setting,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.offline.judge import likely_release
@@ -56,9 +56,9 @@ def cloud_request(host: Host) -> CloudRequest:
     name = host.setting("node_name")
     kubeconfig = host.setting("kubeconfig")
     return CloudRequest(
-        bundle=needed(host.setting("bundle")).value,
-        advertise_address=needed(host.setting("advertise_address")).value.strip(),
-        node_name=name.value if isinstance(name, Setting) else needed(host.identity()).hostname.lower(),
+        bundle=require(host.setting("bundle")).value,
+        advertise_address=require(host.setting("advertise_address")).value.strip(),
+        node_name=name.value if isinstance(name, Setting) else require(host.identity()).hostname.lower(),
         node_named=isinstance(name, Setting),
         kubeconfig=kubeconfig.value if isinstance(kubeconfig, Setting) else "",
     )
@@ -101,8 +101,8 @@ class CloudBundle:
 @fact
 def cloud_bundle(host: Host, request: CloudRequest) -> CloudBundle:
     """The bundle by names, headers and manifests, which takes a moment; its checksums are compared once (KE952)."""
-    machine = needed(host.identity()).machine
-    bundle = needed(host.offline_bundle(request.bundle, sums=False))
+    machine = require(host.identity()).machine
+    bundle = require(host.offline_bundle(request.bundle, sums=False))
     return CloudBundle(bundle, _ARCHITECTURES.get(machine, ""), likely_release(bundle))
 
 
@@ -116,7 +116,7 @@ class VerifiedBundle:
 @fact
 def verified_bundle(host: Host, request: CloudRequest) -> VerifiedBundle:
     """Every byte of it is read."""
-    return VerifiedBundle(needed(host.offline_bundle(request.bundle)))
+    return VerifiedBundle(require(host.offline_bundle(request.bundle)))
 
 
 # ---------------------------------------------------------------------------------------------- the host
@@ -147,9 +147,9 @@ def host_fitness(host: Host, clock: Clock, addresses: HostAddresses) -> HostFitn
         if one.interface == interface and ":" not in one.address
     ]
     return HostFitness(
-        uid=needed(host.identity()).uid,
+        uid=require(host.identity()).uid,
         systemd=isinstance(host.stat("/run/systemd/system"), FileMetadata),
-        now=needed(clock.now()).time,
+        now=require(clock.now()).time,
         default_interface=interface,
         default_address=on_it[0] if interface and on_it else "",
     )

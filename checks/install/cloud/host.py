@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from kedoctor.api import (
     Evidence,
     Finding,
-    Occasion,
+    RunMode,
     Side,
     Text,
     Unavailable,
@@ -30,7 +30,7 @@ __all__ = ["install_host", "install_ports"]
 _BEGINNING = datetime(2025, 10, 1, tzinfo=UTC)
 """A clock before this is wrong: KubeEdge v1.22 was not there yet."""
 
-_INSTALL = (Occasion.INSTALL,)
+_INSTALL = (RunMode.INSTALL,)
 
 
 @check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Evidence, Finding, Occasion, Side, Text, check, failed, passed
+from kedoctor.api import Evidence, Finding, RunMode, Side, Text, check, failed, passed
 from kedoctor.checks.install.cloud.facts_join_token import JoinOffer
 
 __all__ = ["join_command"]
@@ -13,7 +13,7 @@ __all__ = ["join_command"]
     slug="join-command",
     title=Text("An edge can join with the token of now", zh="边缘可用当前令牌加入"),
     side=Side.CLOUD,
-    occasions=(Occasion.INSTALL,),
+    occasions=(RunMode.INSTALL,),
     explained_by=("KE105", "KE408", "KE409", "KE501"),
     references=("facts.md §4.1", "facts.md §4.3", "kubeprepare.md B28", "kubeprepare.md B37"),
 )

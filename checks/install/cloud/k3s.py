@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from kedoctor.api import (
     Evidence,
     Finding,
-    Occasion,
     Risk,
+    RunMode,
     Side,
     Text,
     Unavailable,
@@ -52,7 +52,7 @@ __all__ = [
     "wanted_fragment",
 ]
 
-_INSTALL = (Occasion.INSTALL,)
+_INSTALL = (RunMode.INSTALL,)
 UNIT_PATH = "/etc/systemd/system/k3s.service"
 
 

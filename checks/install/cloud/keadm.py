@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from kedoctor.api import (
     Evidence,
     Finding,
-    Occasion,
     Risk,
+    RunMode,
     Side,
     Text,
     Unavailable,
@@ -32,7 +32,7 @@ from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, trouble
 
 __all__ = ["cloud_images", "cloudcore_release", "keadm_program", "lacking_images"]
 
-_INSTALL = (Occasion.INSTALL,)
+_INSTALL = (RunMode.INSTALL,)
 _RELEASE = "release/kubeedge/cloudcore"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from kedoctor.api import (
     Finding,
-    Occasion,
+    RunMode,
     Side,
     Text,
     check,
@@ -27,7 +27,7 @@ from kedoctor.checks.parsers.kubernetes.names import is_node_name
 
 __all__ = ["install_bundle", "install_request"]
 
-_INSTALL = (Occasion.INSTALL,)
+_INSTALL = (RunMode.INSTALL,)
 
 
 # ------------------------------------------------------------------------------------------ what was asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor.api import Evidence, Finding, Occasion, Side, Text, Unavailable, check, failed, passed, warned
+from kedoctor.api import Evidence, Finding, RunMode, Side, Text, Unavailable, check, failed, passed, warned
 from kedoctor.checks.install.edge.facts_request import SIDE, InstallBundle
 from kedoctor.checks.install.edge.facts_runtime import (
     PROGRAMS,
@@ -27,7 +27,7 @@ _LATER = ("mosquitto", "test")
     slug="install-edge-bundle",
     title=Text("The offline bundle holds what this edge needs", zh="离线包含有本边缘所需的内容"),
     side=Side.EDGE,
-    occasions=(Occasion.INSTALL,),
+    occasions=(RunMode.INSTALL,),
     deadline=300.0,
     references=("requirements.md X16", "requirements.md R033", "kubeprepare.md 1.2", "kubeprepare.md 3.5"),
 )

@@ -8,8 +8,8 @@ from datetime import UTC
 from kedoctor.api import (
     Evidence,
     Finding,
-    Occasion,
     Reason,
+    RunMode,
     Side,
     Text,
     Unavailable,
@@ -33,7 +33,7 @@ _ROLES = {
     "https": Text("certificates", zh="证书服务"),
     "tunnel": Text("the tunnel of logs and exec", zh="logs/exec 隧道"),
 }
-_ONLY = (Occasion.INSTALL,)
+_ONLY = (RunMode.INSTALL,)
 
 
 _PROBLEMS_ZH = {"wrong format": "格式不正确", "empty": "内容为空", "redacted": "已脱敏"}

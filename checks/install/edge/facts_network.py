@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_interface
 
-from kedoctor.api import File, Host, InterfaceAddress, Reason, Unavailable, fact, needed
+from kedoctor.api import File, Host, InterfaceAddress, Reason, Unavailable, fact, require
 from kedoctor.checks.install.edge.facts_request import EdgeTarget
 from kedoctor.checks.parsers.pod_cidr import network_for, parse_network
 
@@ -58,7 +58,7 @@ def pod_range(host: Host, target: EdgeTarget) -> PodRange:
 
 
 def _interfaces(host: Host) -> Iterator[TakenNetwork]:
-    for one in needed(host.addresses()).items:
+    for one in require(host.addresses()).items:
         network = _network(one)
         if network is not None and one.interface != _OURS and not network.is_loopback:
             yield TakenNetwork(network, f"{one.interface}'s")
@@ -76,7 +76,7 @@ def _routes(host: Host) -> Iterator[TakenNetwork]:
     table = host.read("/proc/net/route")
     if not isinstance(table, File):
         if table.reason is not Reason.ABSENT:
-            needed(table)
+            require(table)
         return
     for line in table.text().splitlines()[1:]:
         words = line.split()
@@ -88,9 +88,9 @@ def _routes(host: Host) -> Iterator[TakenNetwork]:
 
 def _cluster(host: Host) -> Iterator[TakenNetwork]:
     for name, whose in ((CLUSTER_CIDR, "the cluster's pods"), (SERVICE_CIDR, "the cluster's Services")):
-        setting = needed(host.setting(name))
+        setting = require(host.setting(name))
         read = parse_network(setting.value)
         if isinstance(read, str):
-            needed(Unavailable(Reason.INVALID, f"--{name} {setting.value}", read))
+            require(Unavailable(Reason.INVALID, f"--{name} {setting.value}", read))
         else:
             yield TakenNetwork(read, f"{whose} (--{name})")

@@ -20,7 +20,7 @@ from kedoctor.api import (
     Unavailable,
     Wire,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreFile
 from kedoctor.checks.facts.edge.sockets_and_probes import PortProbe
@@ -85,19 +85,19 @@ class EdgeTarget:
 @fact
 def edge_target(host: Host) -> EdgeTarget:
     """From ``--node``, ``--cloud HOST[:10000]`` and the ports of the other two servers."""
-    node, cloud = needed(host.setting(NODE)).value, needed(host.setting(CLOUD)).value
+    node, cloud = require(host.setting(NODE)).value, require(host.setting(CLOUD)).value
     hub = parse_host_port(cloud, _HUB_PORT)
     ports = [_port(host, name) for name in (CERT_PORT, TUNNEL_PORT)]
     if hub is None or not hub.host or not 0 < hub.port < 65536 or "/" in cloud.partition("://")[2]:
-        needed(Unavailable(Reason.INVALID, f"--cloud {cloud}", "it names no host and port"))
+        require(Unavailable(Reason.INVALID, f"--cloud {cloud}", "it names no host and port"))
     assert hub is not None  # noqa: S101  for the type checker
     return EdgeTarget(node, hub, *(HostPort(hub.host, port) for port in ports))
 
 
 def _port(host: Host, name: str) -> int:
-    text = needed(host.setting(name)).value
+    text = require(host.setting(name)).value
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        needed(Unavailable(Reason.INVALID, f"--{name} {text}", "a port is a number from 1 to 65535"))
+        require(Unavailable(Reason.INVALID, f"--{name} {text}", "a port is a number from 1 to 65535"))
     return int(text)
 
 
@@ -113,7 +113,7 @@ class OfferedToken:
 def offered_token(host: Host) -> OfferedToken:
     """Only what a token tells without a key; its text stays where it is."""
     try:
-        return OfferedToken(read_token(needed(host.setting(TOKEN)).value))
+        return OfferedToken(read_token(require(host.setting(TOKEN)).value))
     except TokenError as error:
         return OfferedToken(None, error.reason)
 
@@ -152,7 +152,7 @@ def cloud_answers(wire: Wire, clock: Clock, target: EdgeTarget) -> CloudAnswers:
         (one.tcp for one in probes if one.role == "https" and isinstance(one.tcp, Unavailable)), None
     )
     answers: list[HttpAnswer | Unavailable] = [closed, closed] if closed else _got(wire, urls)
-    now = needed(clock.now()).time
+    now = require(clock.now()).time
     return CloudAnswers(tuple(probes), urls[0], answers[0], urls[1], answers[-1], now)
 
 
@@ -199,8 +199,8 @@ class InstallBundle:
 @fact
 def install_bundle(host: Host) -> InstallBundle:
     """Every byte of it is read, once an install; its scripts are never run (kubeprepare.md 1)."""
-    bundle = needed(host.offline_bundle(needed(host.setting(BUNDLE)).value, sums=True))
-    identity: Identity = needed(host.identity())
+    bundle = require(host.offline_bundle(require(host.setting(BUNDLE)).value, sums=True))
+    identity: Identity = require(host.identity())
     return InstallBundle(bundle, architecture_of(identity.machine), likely_release(bundle))
 
 
@@ -234,12 +234,12 @@ def joined(host: Host, target: EdgeTarget, file: EdgecoreFile) -> Joined:
     """Looks at the directory, the configuration and the certificate."""
     found = host.find(f"{HOME}/*")
     if isinstance(found, Unavailable) and found.reason is not Reason.ABSENT:
-        needed(found)
+        require(found)
     certificate = host.stat(CERTIFICATE_PATH)
     if isinstance(certificate, Unavailable) and certificate.reason is not Reason.ABSENT:
-        needed(certificate)
+        require(certificate)
     if isinstance(file.file, Unavailable) and file.file.reason is not Reason.ABSENT:
-        needed(file.file)
+        require(file.file)
     entries = found.entries if isinstance(found, Files) else ()
     names = tuple(one.path.rpartition("/")[2] for one in entries)
     return Joined(names, file, certificate, _stranger(file, target), _free(host))

@@ -18,7 +18,7 @@ from kedoctor.api import (
     Unit,
     canonical,
     fact,
-    needed,
+    require,
 )
 from kedoctor.checks.facts.edge.container_runtime import CniNetwork, cni_networks
 from kedoctor.checks.facts.edge.edgecore import EdgecoreUnit
@@ -73,7 +73,7 @@ def host_programs(host: Host) -> HostPrograms:
                 found[name] = f"{place}/{name}"
                 break
             if seen.reason is not Reason.ABSENT:
-                needed(seen)
+                require(seen)
     return HostPrograms(found)
 
 
@@ -108,15 +108,15 @@ def runtime_file(host: Host, unit: EdgecoreUnit) -> RuntimeFile:
     file = host.read(path)
     if not isinstance(file, File):
         if file.reason is not Reason.ABSENT:
-            needed(file)
+            require(file)
         return RuntimeFile(path, exists=False)
     try:
         tree = tomllib.loads(file.data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         tree = {}
-        needed(Unavailable(Reason.INVALID, path, str(error)))
+        require(Unavailable(Reason.INVALID, path, str(error)))
     if tree.get("imports"):
-        needed(Unavailable(Reason.INVALID, path, "it imports other files, which were not followed"))
+        require(Unavailable(Reason.INVALID, path, "it imports other files, which were not followed"))
     setting = containerd_driver(path, file.data)
     disabled = tree.get("disabled_plugins")
     network = {**_table(_cri(tree), "cni"), **_table(_plugin(tree, "io.containerd.cri.v1.runtime"), "cni")}
@@ -128,7 +128,7 @@ def runtime_file(host: Host, unit: EdgecoreUnit) -> RuntimeFile:
         tree=tree,
         cri_disabled=isinstance(disabled, list) and bool(_CRI_NAMES & set(map(str, disabled))),
         sandbox=_sandbox(tree),
-        driver=needed(setting).driver,
+        driver=require(setting).driver,
         network_directory=str(network.get("conf_dir") or "/etc/cni/net.d"),
         plugin_directory=str(
             (bins if isinstance(bins, list) and bins else [network.get("bin_dir")])[0] or "/opt/cni/bin"
@@ -210,13 +210,13 @@ class RuntimeStore:
 def runtime_store(host: Host, file: RuntimeFile) -> RuntimeStore:
     """Asked of containerd itself."""
     if isinstance(host.stat(file.address), Unavailable):
-        needed(
+        require(
             Unavailable(Reason.ABSENT, "the images of containerd", f"there is no socket {file.address} yet")
         )
-    said = needed(
+    said = require(
         host.run("ctr", "--address", file.address, "-n", "k8s.io", "images", "ls", "-q", timeout=15.0)
     )
-    return RuntimeStore(needed(stored_images(said, "ctr -n k8s.io images ls")))
+    return RuntimeStore(require(stored_images(said, "ctr -n k8s.io images ls")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def pod_networks(host: Host, file: RuntimeFile) -> PodNetworks:
     found = [host.find(f"{place}/*") for place in (file.network_directory, file.plugin_directory)]
     for answer in found:
         if isinstance(answer, Unavailable) and answer.reason is not Reason.ABSENT:
-            needed(answer)
+            require(answer)
     configured, programs = (one.entries if isinstance(one, Files) else () for one in found)
     paths = sorted(one.path for one in configured if one.path.endswith((".conf", ".conflist", ".json")))
     return PodNetworks(

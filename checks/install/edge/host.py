@@ -9,7 +9,7 @@ from kedoctor.api import (
     Finding,
     Host,
     Identity,
-    Occasion,
+    RunMode,
     Side,
     Text,
     Unavailable,
@@ -17,8 +17,8 @@ from kedoctor.api import (
     check,
     fact,
     failed,
-    needed,
     passed,
+    require,
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreUnit
 from kedoctor.checks.install.edge.facts_request import HOME, EdgeTarget, Joined, architecture_of
@@ -52,7 +52,7 @@ def host_basics(host: Host) -> HostBasics:
     active = [
         one.name for one in units if isinstance(one, Unit) and one.active_state in ("active", "activating")
     ]
-    return HostBasics(needed(host.identity()), tuple(missing), next(iter(active), ""))
+    return HostBasics(require(host.identity()), tuple(missing), next(iter(active), ""))
 
 
 @check(
@@ -60,7 +60,7 @@ def host_basics(host: Host) -> HostBasics:
     slug="install-host",
     title=Text("This host can be made an edge", zh="本机可安装为边缘"),
     side=Side.EDGE,
-    occasions=(Occasion.INSTALL,),
+    occasions=(RunMode.INSTALL,),
     references=("facts.md §6.1", "kubeprepare.md 1.5", "kubeprepare.md B26"),
 )
 def install_host(basics: HostBasics) -> Finding:
@@ -121,7 +121,7 @@ def _unfit(why: Text, actual: str, hint: Text, *commands: str) -> Finding:
     slug="install-no-overwrite",
     title=Text("Nothing that is installed here is overwritten", zh="不会覆盖本机已有的安装"),
     side=Side.EDGE,
-    occasions=(Occasion.INSTALL,),
+    occasions=(RunMode.INSTALL,),
     references=("facts.md §6.1", "kubeprepare.md 1.5", "kubeprepare.md B21"),
 )
 def nothing_overwritten(

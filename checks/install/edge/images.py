@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Finding, Occasion, Risk, Side, Text, check, failed, passed
+from kedoctor.api import Finding, Risk, RunMode, Side, Text, check, failed, passed
 from kedoctor.checks.install.edge.facts_request import InstallBundle
 from kedoctor.checks.install.edge.facts_runtime import RuntimeFile, RuntimeStore
 
@@ -30,7 +30,7 @@ def missing_images(
         zh="边缘镜像已导入 containerd（k8s.io 命名空间）",
     ),
     side=Side.EDGE,
-    occasions=(Occasion.INSTALL,),
+    occasions=(RunMode.INSTALL,),
     deadline=300.0,
     remedy=Text(
         "Import them from the bundle with ctr, the sandbox image first.",

@@ -8,8 +8,8 @@ from kedoctor.api import (
     Evidence,
     Finding,
     Host,
-    Occasion,
     Risk,
+    RunMode,
     Side,
     Text,
     ToolOutput,
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 KEADM = "/usr/local/bin/keadm"
-_ONLY = (Occasion.INSTALL,)
+_ONLY = (RunMode.INSTALL,)
 _STREAM = "modules.edgeStream"
 _KUBELET = "modules.edged.tailoredKubeletConfig"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Evidence, Finding, Occasion, Risk, Side, Text, Unavailable, check, failed, passed
+from kedoctor.api import Evidence, Finding, Risk, RunMode, Side, Text, Unavailable, check, failed, passed
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.install.edge.facts_network import PodRange
 from kedoctor.checks.install.edge.facts_request import EdgeTarget
@@ -11,7 +11,7 @@ from kedoctor.checks.parsers.pod_cidr import network_for
 
 __all__ = ["pod_network", "pod_range"]
 
-_ONLY = (Occasion.INSTALL,)
+_ONLY = (RunMode.INSTALL,)
 _CHOOSE = Text(
     "Name a free range with --pod-cidr, a /24 that no other edge has.",
     zh="请用 --pod-cidr 指定空闲网段，例如其他边缘未使用的 /24。",

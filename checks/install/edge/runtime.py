@@ -5,8 +5,8 @@ from __future__ import annotations
 from kedoctor.api import (
     Evidence,
     Finding,
-    Occasion,
     Risk,
+    RunMode,
     Side,
     Text,
     Unavailable,
@@ -26,7 +26,7 @@ from kedoctor.checks.install.edge.facts_runtime import (
 
 __all__ = ["runtime_answers", "runtime_configured", "runtime_programs"]
 
-_ONLY = (Occasion.INSTALL,)
+_ONLY = (RunMode.INSTALL,)
 
 
 @check(

@@ -17,10 +17,10 @@ from typing import Any
 from kedoctor.api import Text, decode_yaml
 from kedoctor.checks.parsers.config import schema_violations
 from kedoctor.checks.parsers.config.go_types import NO_DEFAULT, FieldType, has_form
-from kedoctor.checks.parsers.config.schema_violations import Deviation
+from kedoctor.checks.parsers.config.schema_violations import Violation
 from kedoctor.yaml.document import YamlDocument
 
-__all__ = ["CLOUDCORE", "EDGECORE", "Deviation", "Schema", "effective"]
+__all__ = ["CLOUDCORE", "EDGECORE", "Schema", "Violation", "effective"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Schema:
         """Whether the program reads a key at this path, whatever its case."""
         return self._find(_parts(path)) is not None
 
-    def inspect(self, tree: Mapping[str, Any], document: YamlDocument | None = None) -> tuple[Deviation, ...]:
+    def inspect(self, tree: Mapping[str, Any], document: YamlDocument | None = None) -> tuple[Violation, ...]:
         """How a written tree deviates from the schema, in the order of the file; ``document`` gives the places."""
         found = list(self._walk(self._root, tree, ()))
         wrong = {deviation.path for deviation in found}
@@ -105,7 +105,7 @@ class Schema:
             node = node.children.get(part.lower()) if isinstance(node, _Section) else None
         return node
 
-    def _walk(self, section: _Section, tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Deviation]:
+    def _walk(self, section: _Section, tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Violation]:
         seen: dict[str, str] = {}
         for name, value in tree.items():
             here = (*path, name)
@@ -122,7 +122,7 @@ class Schema:
                 for below, item, wanted in known.type.faults(value):
                     yield schema_violations.wrong_type(self.program, (*here, *below), item, wanted)
 
-    def _walk_section(self, section: _Section, value: Any, path: tuple[str, ...]) -> Iterator[Deviation]:
+    def _walk_section(self, section: _Section, value: Any, path: tuple[str, ...]) -> Iterator[Violation]:
         if isinstance(value, dict):
             yield from self._walk(section, value, path)
         elif value is not None:
@@ -139,7 +139,7 @@ class Schema:
         found = [(part, self._find(path[: end + 1])) for end, part in enumerate(path)]
         return tuple(node.name if node else part for part, node in found)
 
-    def _unknown(self, section: _Section, path: tuple[str, ...]) -> Deviation:
+    def _unknown(self, section: _Section, path: tuple[str, ...]) -> Violation:
         advice = self._advice.get(".".join(path).lower())
         if isinstance(advice, Text):
             return schema_violations.gone(path, advice)
@@ -155,7 +155,7 @@ class Schema:
             else schema_violations.unknown_key(path)
         )
 
-    def _broken_rules(self, tree: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Deviation]:
+    def _broken_rules(self, tree: Mapping[str, Any], values: Mapping[str, Any]) -> Iterator[Violation]:
         for rule in self._data["rules"]:
             if "when" in rule and _at(values, _parts(rule["when"])) is not True:
                 continue
@@ -174,7 +174,7 @@ EDGECORE = Schema("edgecore-v1alpha2")
 CLOUDCORE = Schema("cloudcore-v1alpha1")
 
 
-def effective(schema: Schema, document: YamlDocument) -> tuple[dict[str, Any], tuple[Deviation, ...]]:
+def effective(schema: Schema, document: YamlDocument) -> tuple[dict[str, Any], tuple[Violation, ...]]:
     """The tree a program works with, and how its file deviates from what it reads."""
     return schema.values(document.data), schema.inspect(document.data, document)
 

@@ -13,8 +13,8 @@ from kedoctor.checks.parsers.config.go_types import describe
 from kedoctor.yaml.document import Position
 
 __all__ = [
-    "Deviation",
     "KeyPath",
+    "Violation",
     "bad_value",
     "dotted",
     "gone",
@@ -35,7 +35,7 @@ _LONGEST = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Violation:
     """One thing in a file that the program does not read as it is written.
 
     ``text`` is a clause without a full stop that names the key; ``fatal`` says that the program does not start.
@@ -69,40 +69,40 @@ def dotted(path: KeyPath) -> str:
     return ".".join(map(str, path))
 
 
-def unknown_key(path: KeyPath) -> Deviation:
+def unknown_key(path: KeyPath) -> Violation:
     """A key that resembles nothing."""
     where = dotted(path)
     text = Text(f"{where} is not read: there is no such key", zh=f"{where} 不会被读取：没有这个键")
-    return Deviation("unknown-key", path, text, fatal=False)
+    return Violation("unknown-key", path, text, fatal=False)
 
 
-def misspelt(path: KeyPath, meant: str) -> Deviation:
+def misspelt(path: KeyPath, meant: str) -> Violation:
     """A key that is nearly one of its section."""
     where = dotted(path)
     text = Text(
         f"{where} is not read (did you mean {meant}?)", zh=f"{where} 不会被读取（是否想写 {meant}？）"
     )
-    return Deviation("unknown-key", path, text, fatal=False, did_you_mean=meant)
+    return Violation("unknown-key", path, text, fatal=False, did_you_mean=meant)
 
 
-def misplaced(path: KeyPath, places: Sequence[str]) -> Deviation:
+def misplaced(path: KeyPath, places: Sequence[str]) -> Violation:
     """A key that is known, but elsewhere or under another name."""
     where = dotted(path)
     text = Text(
         f"{where} is not read: it belongs at {' or '.join(places)}",
         zh=f"{where} 不会被读取：应写在 {' 或 '.join(places)}",
     )
-    return Deviation("unknown-key", path, text, fatal=False, belongs_at=tuple(places))
+    return Violation("unknown-key", path, text, fatal=False, belongs_at=tuple(places))
 
 
-def gone(path: KeyPath, why: Text) -> Deviation:
+def gone(path: KeyPath, why: Text) -> Violation:
     """A key of an older version or of another program that has no successor."""
     where = dotted(path)
     text = Text(f"{where} is not read: {why.en}", zh=f"{where} 不会被读取：{why.zh}")
-    return Deviation("unknown-key", path, text, fatal=False)
+    return Violation("unknown-key", path, text, fatal=False)
 
 
-def twice(path: KeyPath, other: str) -> Deviation:
+def twice(path: KeyPath, other: str) -> Violation:
     """A key that is written a second time in other case."""
     where = dotted(path)
     counts = max(str(path[-1]), other)
@@ -110,10 +110,10 @@ def twice(path: KeyPath, other: str) -> Deviation:
         f"{where} and {other} are the same key, and {counts} counts",
         zh=f"{where} 与 {other} 是同一个键，以 {counts} 为准",
     )
-    return Deviation("duplicate-key", path, text, fatal=False, did_you_mean=counts)
+    return Violation("duplicate-key", path, text, fatal=False, did_you_mean=counts)
 
 
-def wrong_type(program: str, path: KeyPath, value: Any, type_name: str) -> Deviation:
+def wrong_type(program: str, path: KeyPath, value: Any, type_name: str) -> Violation:
     """A value that cannot be decoded, so that the program exits at start."""
     where, wanted, kind = dotted(path), describe(type_name), _kind_of(value)
     shown = "" if value is None or isinstance(value, dict | list) else " " + _shown(path, value)
@@ -121,10 +121,10 @@ def wrong_type(program: str, path: KeyPath, value: Any, type_name: str) -> Devia
         f"{where} is {kind.en}{shown}, but {program} needs {wanted.en}",
         zh=f"{where} 是{kind.zh}{shown}，而 {program} 需要 {wanted.zh}",
     )
-    return Deviation("wrong-type", path, text, fatal=True, expected=wanted, actual=kind.en + shown)
+    return Violation("wrong-type", path, text, fatal=True, expected=wanted, actual=kind.en + shown)
 
 
-def null_section(program: str, path: KeyPath, *, panics: bool) -> Deviation:
+def null_section(program: str, path: KeyPath, *, panics: bool) -> Violation:
     """A section that is there but empty, which makes a nil pointer of it."""
     where = dotted(path)
     wanted = Text("keys below it, or no such section", zh="其下有键，或去掉该段")
@@ -138,20 +138,20 @@ def null_section(program: str, path: KeyPath, *, panics: bool) -> Deviation:
             f"{where} is an empty section, so {program} loses its defaults and may crash; fill or remove it",
             zh=f"{where} 是空段，{program} 会丢失其默认值并可能崩溃；请补全或删除该段",
         )
-    return Deviation("null-section", path, text, fatal=panics, expected=wanted, actual="null")
+    return Violation("null-section", path, text, fatal=panics, expected=wanted, actual="null")
 
 
-def bad_value(program: str, path: KeyPath, value: Any, wanted: Text) -> Deviation:
+def bad_value(program: str, path: KeyPath, value: Any, wanted: Text) -> Violation:
     """A value of the right type that validation refuses, so that the program exits at start."""
     where, actual = dotted(path), _shown(path, value)
     text = Text(
         f"{where} is {actual}, but {program} only starts with {wanted.en}",
         zh=f"{where} 为 {actual}，而 {program} 启动时要求 {wanted.zh}",
     )
-    return Deviation("bad-value", path, text, fatal=True, expected=wanted, actual=actual)
+    return Violation("bad-value", path, text, fatal=True, expected=wanted, actual=actual)
 
 
-def not_exactly_one(program: str, first: str, second: str, *, both: bool) -> Deviation:
+def not_exactly_one(program: str, first: str, second: str, *, both: bool) -> Violation:
     """Two switches of which exactly one must be on."""
     wanted = Text("exactly one of the two on", zh="二者恰有一个开启")
     text = Text(
@@ -159,7 +159,7 @@ def not_exactly_one(program: str, first: str, second: str, *, both: bool) -> Dev
         zh=f"{first} 与 {second} 均为 {'true' if both else 'false'}，而 {program} 启动时要求二者恰有一个开启",
     )
     actual = "both true" if both else "both false"
-    return Deviation("bad-value", tuple(second.split(".")), text, fatal=True, expected=wanted, actual=actual)
+    return Violation("bad-value", tuple(second.split(".")), text, fatal=True, expected=wanted, actual=actual)
 
 
 def _shown(path: KeyPath, value: Any) -> str:

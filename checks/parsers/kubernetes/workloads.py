@@ -12,6 +12,7 @@ __all__ = [
     "ConfigMapVolume",
     "Container",
     "ContainerPort",
+    "ContainerResources",
     "ContainerState",
     "ContainerStatus",
     "DaemonSet",
@@ -26,7 +27,6 @@ __all__ = [
     "PodSpec",
     "PodStatus",
     "PodTemplate",
-    "Resources",
     "RollingUpdate",
     "Running",
     "SecretVolume",
@@ -48,7 +48,7 @@ class ContainerPort(Fields, frozen=True):
     host_port: int = 0
 
 
-class Resources(Fields, frozen=True):
+class ContainerResources(Fields, frozen=True):
     """Requests and limits, as quantities."""
 
     requests: dict[str, str] | None = None
@@ -72,7 +72,7 @@ class Container(Fields, frozen=True):
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
     ports: tuple[ContainerPort, ...] | None = None
-    resources: Resources = Resources()
+    resources: ContainerResources = ContainerResources()
     volume_mounts: tuple[VolumeMount, ...] | None = None
 
 

@@ -39,11 +39,11 @@ from kedoctor.checks.parsers.netfilter.parse import RulesetError, parse_save
 from kedoctor.checks.parsers.netfilter.ruleset import Backend, Rule, Ruleset
 from kedoctor.checks.parsers.netfilter.traverse import (
     UNDECIDED,
-    Doubt,
     DoubtKind,
     Outcome,
     OutcomeKind,
     Path,
+    Uncertainty,
     unchanged,
     walk,
 )
@@ -52,10 +52,8 @@ __all__ = [
     "Answer",
     "Backend",
     "DnatRule",
-    "Doubt",
     "DoubtKind",
     "EffectivePath",
-    "Ending",
     "Outcome",
     "OutcomeKind",
     "Packet",
@@ -64,6 +62,8 @@ __all__ = [
     "Rule",
     "Ruleset",
     "RulesetError",
+    "TerminalVerdict",
+    "Uncertainty",
     "combine",
     "dnat_rules",
     "duplicates",
@@ -77,7 +77,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class TerminalVerdict:
     """One way it can end: the outcome, and the rule of the backend that brings it about.
 
     Rule and backend are None when no rule does, that is when the connection is left as it is, or when it is not known.
@@ -98,8 +98,8 @@ class EffectivePath:
 
     hook: str
     packet: Packet
-    endings: tuple[Ending, ...]
-    doubts: tuple[Doubt, ...]
+    endings: tuple[TerminalVerdict, ...]
+    doubts: tuple[Uncertainty, ...]
     nft: Path | None
     legacy: Path | None
 
@@ -119,7 +119,7 @@ class EffectivePath:
         return self.possible[0] if self.certain else UNDECIDED
 
     @property
-    def decided_by(self) -> Ending | None:
+    def decided_by(self) -> TerminalVerdict | None:
         """The rule and backend behind a certain outcome; with equal rules in both, the first listed."""
         return self.endings[0] if self.certain else None
 
@@ -151,8 +151,8 @@ def effective(
             endings, more = _before_nat(view, hook, packet, endings)
             doubts += more
     if unseen or None in paths:
-        endings.append(Ending(UNDECIDED))
-        doubts += [Doubt(DoubtKind.UNSEEN, name) for name in unseen]
+        endings.append(TerminalVerdict(UNDECIDED))
+        doubts += [Uncertainty(DoubtKind.UNSEEN, name) for name in unseen]
     return _settled(replace(joined, endings=_once(endings), doubts=_once(doubts)))
 
 
@@ -175,13 +175,13 @@ def combine(
     endings = [ending for one, other in orders for ending in _in_order(ways[one], ways[other])]
     doubts = [doubt for path in (nft, legacy) if path is not None for doubt in path.doubts]
     if nft is None or legacy is None:
-        endings.append(Ending(UNDECIDED))
+        endings.append(TerminalVerdict(UNDECIDED))
     if nft is None:
-        doubts.append(Doubt(DoubtKind.VIEW, "nft", "nft"))
+        doubts.append(Uncertainty(DoubtKind.VIEW, "nft", "nft"))
     if legacy is None:
-        doubts.append(Doubt(DoubtKind.VIEW, "legacy", "legacy"))
+        doubts.append(Uncertainty(DoubtKind.VIEW, "legacy", "legacy"))
     if first is None and all(any(end.outcome.is_mapping for end in way) for way in ways.values()):
-        doubts.append(Doubt(DoubtKind.ORDER, "nft, legacy"))
+        doubts.append(Uncertainty(DoubtKind.ORDER, "nft, legacy"))
     return _settled(EffectivePath(hook, packet, _once(endings), _once(doubts), nft, legacy))
 
 
@@ -194,17 +194,18 @@ def _settled(path: EffectivePath) -> EffectivePath:
     return replace(path, doubts=()) if path.certain else path
 
 
-def _endings(path: Path | None) -> tuple[Ending, ...]:
+def _endings(path: Path | None) -> tuple[TerminalVerdict, ...]:
     if path is None:
-        return (Ending(UNDECIDED),)
+        return (TerminalVerdict(UNDECIDED),)
     return tuple(
-        Ending(outcome, path.backend if rule is not None else None, rule) for outcome, rule in path.possible
+        TerminalVerdict(outcome, path.backend if rule is not None else None, rule)
+        for outcome, rule in path.possible
     )
 
 
-def _in_order(one: Iterable[Ending], other: Iterable[Ending]) -> list[Ending]:
+def _in_order(one: Iterable[TerminalVerdict], other: Iterable[TerminalVerdict]) -> list[TerminalVerdict]:
     """All results when ``one`` acts first: what it neither maps nor drops is left to the other."""
-    results: list[Ending] = []
+    results: list[TerminalVerdict] = []
     for ending in one:
         if ending.outcome.kind is OutcomeKind.UNCHANGED:
             results += other
@@ -216,10 +217,10 @@ def _in_order(one: Iterable[Ending], other: Iterable[Ending]) -> list[Ending]:
 
 
 def _before_nat(
-    view: Ruleset, hook: str, packet: Packet, endings: list[Ending]
-) -> tuple[list[Ending], list[Doubt]]:
+    view: Ruleset, hook: str, packet: Packet, endings: list[TerminalVerdict]
+) -> tuple[list[TerminalVerdict], list[Uncertainty]]:
     """The endings after what raw and mangle of this view may do to the connection before NAT sees it."""
-    doubts: list[Doubt] = []
+    doubts: list[Uncertainty] = []
     for table in ("raw", "mangle"):
         path = walk(view, hook, packet, table=table)
         endings, more = _untracked(path, packet, endings)
@@ -230,13 +231,15 @@ def _before_nat(
     return endings, doubts
 
 
-def _untracked(path: Path, packet: Packet, endings: list[Ending]) -> tuple[list[Ending], list[Doubt]]:
+def _untracked(
+    path: Path, packet: Packet, endings: list[TerminalVerdict]
+) -> tuple[list[TerminalVerdict], list[Uncertainty]]:
     """The endings when a rule on this path takes the connection out of tracking, surely or perhaps."""
     steps = [step for step in path.steps if step.rule.target and is_untracked(step.rule.target)]
     if not steps:
         return endings, []
     step = max(steps, key=lambda step: step.sure)
-    ending = Ending(unchanged(packet), path.backend, step.rule)
+    ending = TerminalVerdict(unchanged(packet), path.backend, step.rule)
     if step.sure:
         return [ending], []
-    return [*endings, ending], [Doubt(DoubtKind.MATCH, step.rule.text, path.backend, step.rule)]
+    return [*endings, ending], [Uncertainty(DoubtKind.MATCH, step.rule.text, path.backend, step.rule)]

@@ -74,7 +74,7 @@ class DoubtKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Uncertainty:
     """One reason for not being certain, with the rule where there is one.
 
     ``detail`` is technical: the conditions, the table, the backend or the hook in question.
@@ -87,7 +87,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RuleStep:
     """A rule on the way that matched or may have matched. ``depth`` 0 is the hook's own chain.
 
     ``sure``: it is certainly reached and certainly matches. ``answer`` is about its own conditions only.
@@ -112,9 +112,9 @@ class Path:
     table: str
     hook: str
     packet: Packet
-    steps: tuple[Step, ...]
+    steps: tuple[RuleStep, ...]
     possible: tuple[tuple[Outcome, Rule | None], ...]
-    doubts: tuple[Doubt, ...]
+    doubts: tuple[Uncertainty, ...]
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -195,7 +195,7 @@ def walk(ruleset: Ruleset, hook: str, packet: Packet, *, table: str = "nat") -> 
         ends.possible[policy, None] = None
     if table in ruleset.unreadable:
         ends.possible[UNDECIDED, None] = None
-        walker.doubts.append(Doubt(DoubtKind.TABLE, table, ruleset.backend))
+        walker.doubts.append(Uncertainty(DoubtKind.TABLE, table, ruleset.backend))
     path = Path(ruleset.backend, table, hook, packet, tuple(walker.steps), tuple(ends.possible), ())
     if path.certain:
         return path
@@ -215,8 +215,8 @@ class _Walker:
         self._known: dict[str, _Ends] = {}
         self._open: set[str] = set()
         self._sure = True
-        self.steps: list[Step] = []
-        self.doubts: list[Doubt] = []
+        self.steps: list[RuleStep] = []
+        self.doubts: list[Uncertainty] = []
 
     def chain(self, chain: Chain, depth: int) -> _Ends:
         """All ends of a chain for this packet."""
@@ -227,7 +227,7 @@ class _Walker:
         if chain.name in self._open or depth > MAX_DEPTH:
             # No kernel accepts this, so what the text describes is not what the kernel has.
             self._sure = False
-            self.doubts.append(Doubt(DoubtKind.LOOP, chain.name, self._ruleset.backend))
+            self.doubts.append(Uncertainty(DoubtKind.LOOP, chain.name, self._ruleset.backend))
             return _Ends({(UNDECIDED, None): None}, falls=True)
         self._open.add(chain.name)
         ends = _Ends()
@@ -243,7 +243,7 @@ class _Walker:
         if answer is Answer.NO:
             return True
         sure = self._sure and answer is Answer.YES
-        self.steps.append(Step(rule, depth, answer, sure))
+        self.steps.append(RuleStep(rule, depth, answer, sure))
         if rule.target is None or rule.target.name in _CONTINUES:
             return True
         if answer is Answer.YES:
@@ -304,4 +304,4 @@ class _Walker:
 
     def _doubt(self, kind: DoubtKind, rule: Rule, doubtful: tuple[Option, ...] = ()) -> None:
         detail = " ".join(str(option) for option in doubtful) or rule.text
-        self.doubts.append(Doubt(kind, detail, self._ruleset.backend, rule))
+        self.doubts.append(Uncertainty(kind, detail, self._ruleset.backend, rule))

@@ -16,7 +16,7 @@ from typing import Any
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.objects import MANAGER, ObjectClient
 from kedoctor.model.actions import Action, IssueCertificates
 from kedoctor.pki.certificates import Certificate, CertificateError, make_ca, read_certificates, sign_server
@@ -43,7 +43,7 @@ class CertificateActor:
         issue = _issue(action)
         return _state(issue, self._client.get(issue.object))
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """Dates and names of the old and the new certificates; a server that would refuse says so now."""
         issue = _issue(action)
         if not before.exists:
@@ -58,7 +58,7 @@ class CertificateActor:
         old = _described(issue, _values(issue, before))
         names = ", ".join((*issue.dns_names, *issue.ip_addresses)) or "no names"
         new = f"{issue.common_name}, for {names}, valid for {issue.days} days from now, by a new CA {_ca_name(issue)}"
-        return Foresight(changes=True, diff=f"{issue.object}\n- {old}\n+ {new}")
+        return Preview(changes=True, diff=f"{issue.object}\n- {old}\n+ {new}")
 
     def do(self, action: Action, before: State) -> State:
         """Makes the certificates and puts them into the Secret; other keys and the labels stay."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from kedoctor.base.atomic_files import leave_directories, make_directories, rename, sync_directory
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import replace
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.os_errors import not_done
 from kedoctor.model.actions import Action, ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
 from kedoctor.model.declarations import RedactionRule
@@ -88,7 +88,7 @@ class FileActor:
         except OSError as error:
             raise not_done(_path(action), error) from error
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """The diff, and the fingerprint of the new state."""
         after = self._wanted(action, before)
         changes = after.fingerprint != before.fingerprint
@@ -98,7 +98,7 @@ class FileActor:
             diff = f"- {action.path} ({len(before.data)} bytes)"
         else:
             diff = self._shown(before, after, _path(action))
-        return Foresight(changes=changes, diff=diff if changes else "", fingerprint=after.fingerprint)
+        return Preview(changes=changes, diff=diff if changes else "", fingerprint=after.fingerprint)
 
     def do(self, action: Action, before: State) -> State:
         """Puts the wanted state in place."""

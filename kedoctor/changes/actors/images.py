@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode, replace
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.model.actions import Action, ImportImage
 from kedoctor.model.observations import ToolOutput, Unavailable
 from kedoctor.offline.image_archive import ArchiveError, ImageArchive, canonical, read_archive
@@ -54,16 +54,16 @@ class ImageActor:
             data=encode(names),
         )
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """What will be imported; an archive that is truncated or holds something else is refused."""
         wanted = _import(action)
         if before.exists:
-            return Foresight(changes=False, diff="", fingerprint="present")
+            return Preview(changes=False, diff="", fingerprint="present")
         archive = _whole(wanted)
         names = "\n".join(f"+ {name}" for name in archive.references)
         size = Path(wanted.archive).stat().st_size
         diff = f"{wanted.runtime}: from {wanted.archive} ({size} bytes)\n{names}"
-        return Foresight(changes=True, diff=diff, fingerprint="present")
+        return Preview(changes=True, diff=diff, fingerprint="present")
 
     def do(self, action: Action, before: State) -> State:
         """Imports the archive; what a failed import left is removed again."""

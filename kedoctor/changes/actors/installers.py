@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.model.actions import Action, RunProgram, Secret
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Processes, Setting, ToolOutput, Unavailable
@@ -57,7 +57,7 @@ class ProgramActor:
         told = " ".join(there) or _NOTHING
         return State(target=action.target, exists=bool(there), fingerprint=told if program.leaves else _BLIND)
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """The command line, and where its secrets are put meanwhile; what it leaves cannot be foreseen."""
         del before
         program = _program(action)
@@ -67,7 +67,7 @@ class ProgramActor:
         for secret in program.secrets:
             where = secret.path or f"its environment as {secret.variable}"
             lines.append(f"  {secret.setting} in {where} while it runs (not shown)")
-        return Foresight(changes=True, diff="\n".join(lines))
+        return Preview(changes=True, diff="\n".join(lines))
 
     def do(self, action: Action, before: State) -> State:
         """Runs it to its end; a non-zero exit code is a refusal."""

@@ -12,7 +12,7 @@ from collections import Counter
 from difflib import unified_diff
 
 from kedoctor.base.records import Record, decode, encode
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.nat_rules import (
     BUILT_IN,
     Chains,
@@ -53,17 +53,17 @@ class RuleActor:
         removal = _removal(action)
         return _rule_state(removal, self._tables.read(removal.backend))
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """The rule that will be gone; its way out and back in is rehearsed with the kernel's tools."""
         removal = _removal(action)
         if not before.exists:
-            return Foresight(changes=False, diff="", fingerprint="absent")
+            return Preview(changes=False, diff="", fingerprint="absent")
         chains = self._tables.read(removal.backend)
         out = _removing(removal, _rule_state(removal, chains))
         back = NatEdit("insert", out.chain, out.rule, int(before.attributes["position"]))
         self._tables.rehearse(removal.backend, chains, [out, back])
         where = f"{removal.backend} nat, chain {out.chain}, place {before.attributes['position']}"
-        return Foresight(changes=True, diff=f"{where}\n- {removal.rule}", fingerprint="absent")
+        return Preview(changes=True, diff=f"{where}\n- {removal.rule}", fingerprint="absent")
 
     def do(self, action: Action, before: State) -> State:
         """Removes it, and makes sure that it is the one that went."""
@@ -170,7 +170,7 @@ class ChainActor:
         wanted = _wanted(action)
         return _chain_state(wanted, self._tables.read(wanted.backend))
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """The rules that will be there; the way there and back is rehearsed with the kernel's tools."""
         wanted = _wanted(action)
         chains = self._tables.read(wanted.backend)
@@ -178,11 +178,11 @@ class ChainActor:
         after = applied(chains, edits)
         fingerprint = _chain_state(wanted, after).fingerprint
         if not edits:
-            return Foresight(changes=False, diff="", fingerprint=fingerprint)
+            return Preview(changes=False, diff="", fingerprint=fingerprint)
         self._tables.rehearse(wanted.backend, chains, [*edits, *_back(wanted, after, before)])
         name = f"{wanted.backend} nat"
         old, new = _shown(wanted, chains), _shown(wanted, after)
-        return Foresight(
+        return Preview(
             changes=True,
             diff="\n".join(unified_diff(old, new, name, name, lineterm="", n=0)),
             fingerprint=fingerprint,
@@ -195,11 +195,11 @@ class ChainActor:
         if _chain_state(wanted, chains).fingerprint != before.fingerprint:
             raise _changed(wanted)
         edits = _there(wanted, chains)
-        foreseen = _chain_state(wanted, applied(chains, edits))
+        previewed = _chain_state(wanted, applied(chains, edits))
         self._tables.apply(wanted.backend, chains, edits)
         now = self._tables.read(wanted.backend)
         after = _chain_state(wanted, now)
-        if after.fingerprint != foreseen.fingerprint:
+        if after.fingerprint != previewed.fingerprint:
             self._tables.apply(wanted.backend, now, _back(wanted, now, before))
             made = "; ".join(now.get(wanted.chain, ()))
             raise RefusedError(

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.files import edited
 from kedoctor.changes.actors.merge_patch import canonical, merge_diff, pick, pointed
 from kedoctor.model.actions import (
@@ -111,15 +111,15 @@ class ObjectActor:
         """The object's content, and the fingerprint of the part that the action concerns."""
         return self._state(action, self._client.get(_path(action)))
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """What the API server says it would make of it."""
         if isinstance(action, DeleteObject):
             gone = self._state(action, None)
-            return Foresight(changes=before.exists, diff=f"- {action.object}", fingerprint=gone.fingerprint)
+            return Preview(changes=before.exists, diff=f"- {action.object}", fingerprint=gone.fingerprint)
         result = self._send(action, _content(before), dry=True)
         after = self._state(action, result)
         changes = after.fingerprint != before.fingerprint
-        return Foresight(
+        return Preview(
             changes=changes,
             diff=_diff(action, before, after) if changes else "",
             fingerprint=after.fingerprint,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import encode
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.model.actions import Action, RestartPods
 
@@ -31,10 +31,10 @@ class PodActor:
         names = [_name(pod) for pod in self._pods(_restart(action))]
         return State(target=action.target, exists=True, fingerprint="restart", data=encode(names))
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """A restart: what it leaves cannot be predicted."""
         del action, before
-        return Foresight(changes=True, diff="", fingerprint="")
+        return Preview(changes=True, diff="", fingerprint="")
 
     def do(self, action: Action, before: State) -> State:
         """Deletes the pods and waits for ready successors."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kedoctor.base.atomic_files import leave_directories, make_directories, rename, sync_directory
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import ConflictError, Foresight, RefusedError, State
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.os_errors import not_done
 from kedoctor.model.actions import Action, MoveAside, PlaceFile
 
@@ -50,12 +50,12 @@ class PlaceActor:
             attributes={"sha256": digest, "size": str(facts.st_size)},
         )
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """Where it comes from, and what it replaces."""
         wanted = _placing(action)
         fingerprint = _print(wanted.sha256, wanted.mode)
         if before.fingerprint == fingerprint:
-            return Foresight(changes=False, diff="", fingerprint=fingerprint)
+            return Preview(changes=False, diff="", fingerprint=fingerprint)
         try:
             size = Path(wanted.source).stat().st_size
         except OSError as error:
@@ -66,7 +66,7 @@ class PlaceActor:
             lines.insert(
                 0, f"- {wanted.path} ({old['size']} bytes, sha256 {old['sha256'][:12]}…), kept beside it"
             )
-        return Foresight(changes=True, diff="\n".join(lines), fingerprint=fingerprint)
+        return Preview(changes=True, diff="\n".join(lines), fingerprint=fingerprint)
 
     def do(self, action: Action, before: State) -> State:
         """Copies, compares, keeps the old file and renames."""
@@ -135,12 +135,12 @@ class MoveActor:
         fingerprint = _THERE if there else _ASIDE if aside else _ABSENT
         return State(target=action.target, exists=there, fingerprint=fingerprint)
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """The renaming."""
         move = _moving(action)
         changes = before.fingerprint == _THERE
         diff = f"{move.path} -> {move.to}" if changes else ""
-        return Foresight(changes=changes, diff=diff, fingerprint=_ASIDE if changes else before.fingerprint)
+        return Preview(changes=changes, diff=diff, fingerprint=_ASIDE if changes else before.fingerprint)
 
     def do(self, action: Action, before: State) -> State:
         """Renames it in one step."""

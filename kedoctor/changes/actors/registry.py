@@ -12,9 +12,9 @@ from kedoctor.changes.actors.nat import ChainActor, RuleActor
 from kedoctor.changes.actors.nat_tables import NatTables
 from kedoctor.changes.actors.programs_in_place import MoveActor, PlaceActor
 from kedoctor.changes.actors.units import UnitActor
+from kedoctor.model import actions as a
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Setting, ToolOutput, Unavailable
-from kedoctor.model import actions as a
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.cluster import LiveCluster
 

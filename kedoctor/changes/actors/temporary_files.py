@@ -10,20 +10,20 @@ from pathlib import Path
 from kedoctor.base.atomic_files import sync_directory
 from kedoctor.base.failpoints import reach
 from kedoctor.changes.actor import RefusedError
-from kedoctor.model.actions import Loan
+from kedoctor.model.actions import TemporaryFile
 from kedoctor.observe.live.files import FileTree
 
-__all__ = ["Lender"]
+__all__ = ["TemporaryFiles"]
 
 
-class Lender:
+class TemporaryFiles:
     """Puts files in place under a root and takes them away again, whatever happens in between."""
 
     def __init__(self, root: str = "/") -> None:
         self._tree = FileTree(root)
 
     @contextmanager
-    def lent(self, loan: Loan | None) -> Iterator[None]:
+    def lent(self, loan: TemporaryFile | None) -> Iterator[None]:
         """The file is there while the block runs.
 
         Raises:
@@ -38,7 +38,7 @@ class Lender:
         finally:
             self.take_away(loan)
 
-    def _put(self, loan: Loan) -> None:
+    def _put(self, loan: TemporaryFile) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             reach()
@@ -51,11 +51,11 @@ class Lender:
         except OSError as error:
             raise RefusedError(f"{loan.path} could not be written: {error.strerror}") from error
 
-    def served(self, loan: Loan) -> bool:
+    def served(self, loan: TemporaryFile) -> bool:
         """Whether what the file was lent for has happened."""
         return self._place(loan.until).exists()
 
-    def take_away(self, loan: Loan) -> None:
+    def take_away(self, loan: TemporaryFile) -> None:
         """Removes the file if it is the lent one, or as much of it as was written.
 
         Raises:

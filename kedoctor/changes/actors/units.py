@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import Foresight, RefusedError, State
-from kedoctor.changes.actors.temporary_files import Lender
+from kedoctor.changes.actor import Preview, RefusedError, State
+from kedoctor.changes.actors.temporary_files import TemporaryFiles
 from kedoctor.model.actions import Action, ControlUnit, RestartUnit
 from kedoctor.model.observations import ToolOutput, Unavailable
 
@@ -55,7 +55,7 @@ class UnitActor:
     def __init__(self, run: Runner, *, calm: float = 4.0, root: str = "/") -> None:
         self._run = run
         self._calm = calm
-        self._lender = Lender(root)
+        self._lender = TemporaryFiles(root)
 
     def look(self, action: Action) -> State:
         """The unit's state; for a restart also its last words, because it may not have them afterwards."""
@@ -77,16 +77,16 @@ class UnitActor:
             target=action.target, exists=True, fingerprint=_condition(control.verb, shown), attributes=shown
         )
 
-    def foresee(self, action: Action, before: State) -> Foresight:
+    def preview(self, action: Action, before: State) -> Preview:
         """The transition of the unit."""
         if isinstance(action, RestartUnit):
-            return Foresight(changes=True, diff="", fingerprint="")
+            return Preview(changes=True, diff="", fingerprint="")
         control = _control(action)
         if control.verb == "daemon-reload":
-            return Foresight(changes=True, diff="", fingerprint="reload")
+            return Preview(changes=True, diff="", fingerprint="reload")
         wanted = _WANTED[control.verb]
         changes = before.fingerprint != wanted
-        return Foresight(
+        return Preview(
             changes=changes, diff=f"{before.fingerprint} -> {wanted}" if changes else "", fingerprint=wanted
         )
 

@@ -113,8 +113,8 @@ class TestCertificates:
 
     def test_the_diff_tells_dates_and_names(self, site: Site) -> None:
         site.fix(self.ISSUE)
-        (foreseen,) = prepare(site.hands, [self.ISSUE]).foresight
-        _, old, new = foreseen.diff.splitlines()
+        (previewed,) = prepare(site.hands, [self.ISSUE]).foresight
+        _, old, new = previewed.diff.splitlines()
         names = "cloudcore.kubeedge, cloudcore.kubeedge.svc, 10.99.0.1"
         assert old.startswith(f"- cloudcore, for {names}, valid {datetime.now(UTC):%Y-%m-%d} to 20")
         assert new == f"+ cloudcore, for {names}, valid for 365 days from now, by a new CA cloudcore-ca"

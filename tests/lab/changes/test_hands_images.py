@@ -16,8 +16,8 @@ from own_containerd import obstacle, own_containerd
 
 from kedoctor.changes.actor import Actors, ConflictError, RefusedError
 from kedoctor.changes.actors.images import ImageActor
-from kedoctor.changes.executor import carry_out, prepare, take_back
-from kedoctor.changes.journal import Entry, Journal
+from kedoctor.changes.executor import execute, prepare, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import ImportImage
 from kedoctor.observe.live import subprocesses
@@ -58,15 +58,15 @@ class Host:
     def action(self, reference: str = "kubeedge/test:v1", archive: Path | None = None) -> ImportImage:
         return ImportImage(str(archive or self.archive), reference, "containerd")
 
-    def fix(self, action: ImportImage) -> Entry:
+    def fix(self, action: ImportImage) -> JournalEntry:
         prepared = prepare(self.hands, [action])
         with deferred() as stop:
-            return carry_out(
+            return execute(
                 self.journal, self.hands, prepared, codes=["I"], command="t", stop=stop, tell=lambda _: None
             )
 
-    def back(self, entry: Entry) -> None:
-        take_back(entry, self.hands, tell=lambda _: None)
+    def back(self, entry: JournalEntry) -> None:
+        roll_back(entry, self.hands, tell=lambda _: None)
 
     def ctr(self, *words: str) -> str:
         argv = ["ctr", "--address", self.address, "-n", "k8s.io", "images", *words]
@@ -85,8 +85,8 @@ def host(containerd: str, tmp_path: Path) -> Iterator[Host]:
 
 
 def test_an_import_and_its_undoing(host: Host) -> None:
-    (foreseen,) = prepare(host.hands, [host.action()]).foresight
-    assert "+ docker.io/kubeedge/test:v1" in foreseen.diff
+    (previewed,) = prepare(host.hands, [host.action()]).foresight
+    assert "+ docker.io/kubeedge/test:v1" in previewed.diff
     assert host.images() == []
     entry = host.fix(host.action())
     assert host.images() == NAMES
@@ -120,7 +120,7 @@ def test_an_archive_that_is_cut_after_it_was_shown(host: Host) -> None:
     prepared = prepare(host.hands, [host.action()])
     host.archive.write_bytes(docker_archive()[:3000])
     with deferred() as stop, pytest.raises(RefusedError, match="was not imported"):
-        carry_out(host.journal, host.hands, prepared, codes=[], command="", stop=stop, tell=lambda _: None)
+        execute(host.journal, host.hands, prepared, codes=[], command="", stop=stop, tell=lambda _: None)
     assert host.images() == []
 
 
@@ -149,7 +149,7 @@ def test_an_image_that_somebody_imported_meanwhile(host: Host) -> None:
     prepared = prepare(host.hands, [host.action()])
     host.ctr("import", str(host.archive))
     with deferred() as stop, pytest.raises(ConflictError):
-        carry_out(host.journal, host.hands, prepared, codes=[], command="", stop=stop, tell=lambda _: None)
+        execute(host.journal, host.hands, prepared, codes=[], command="", stop=stop, tell=lambda _: None)
     assert host.images() == NAMES
 
 

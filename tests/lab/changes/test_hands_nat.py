@@ -17,8 +17,8 @@ from netns import BACKENDS, Backend, NetworkNamespace, missing
 
 from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.actors.nat_persistence import UNIT, persistence
-from kedoctor.changes.executor import prepare, take_back
-from kedoctor.changes.journal import Entry, Journal, Phase
+from kedoctor.changes.executor import prepare, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.model.actions import RemoveRule, WriteFile
 
 _MISSING = missing() or missing("nft", "iptables-nft-restore", "iptables-legacy-restore", "mount")
@@ -92,13 +92,13 @@ class Cloud:
     def nat(self, *arguments: str) -> None:
         self.inside.printed(f"iptables-{self.backend}", "-t", "nat", *arguments)
 
-    def fix(self, *actions: object) -> Entry:
+    def fix(self, *actions: object) -> JournalEntry:
         entry = fix(self.hands, self.journal, actions)  # type: ignore[arg-type]
         entry.become(Phase.DONE)
         return entry
 
-    def back(self, entry: Entry) -> None:
-        take_back(entry, self.hands, tell=silent)
+    def back(self, entry: JournalEntry) -> None:
+        roll_back(entry, self.hands, tell=silent)
 
     def met(self) -> str:
         """The port of the listener that a connection to the edge's kubelet port meets."""

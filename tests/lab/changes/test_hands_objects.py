@@ -31,7 +31,7 @@ from object_hands import (
 
 from kedoctor.base.errors import ChangeError
 from kedoctor.changes.actor import ConflictError, RefusedError
-from kedoctor.changes.executor import carry_out, prepare
+from kedoctor.changes.executor import execute, prepare
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import ApplyObject, DeleteObject, EditObjectYaml, PatchObject, YamlChange
@@ -191,7 +191,7 @@ class TestRefusals:
         prepared = prepare(quick, [SWITCH_ON, TOLERATE])
         gone.times = None
         with deferred() as stop, pytest.raises(ChangeError):
-            carry_out(site.journal, quick, prepared, codes=[], command="", stop=stop, tell=silent)
+            execute(site.journal, quick, prepared, codes=[], command="", stop=stop, tell=silent)
         (entry,) = site.journal.entries()
         assert entry.phase in (Phase.ATTENTION, Phase.UNDONE)
         site.server.faults.clear()
@@ -224,8 +224,8 @@ class TestWholeObjects:
 
     def test_deleting_and_making_anew(self, site: Site) -> None:
         before, uid = site.content(SECRET), (site.get(SECRET) or {})["metadata"]["uid"]
-        (foreseen,) = prepare(site.hands, [DeleteObject(SECRET)]).foresight
-        assert foreseen.diff == f"- {SECRET}"
+        (previewed,) = prepare(site.hands, [DeleteObject(SECRET)]).foresight
+        assert previewed.diff == f"- {SECRET}"
         entry = site.fix(DeleteObject(SECRET))
         assert site.get(SECRET) is None
         assert prepare(site.hands, [DeleteObject(SECRET)]).actions == ()
@@ -257,7 +257,7 @@ class TestWholeObjects:
 
     def test_a_secret_s_values_are_not_shown(self, site: Site) -> None:
         patch = PatchObject(SECRET, "merge", {"data": {"stream.key": b64("very private")}})
-        (foreseen,) = prepare(site.hands, [patch]).foresight
-        assert "stream.key" in foreseen.diff
-        assert b64("very private") not in foreseen.diff
-        assert b64("old stream.key") not in foreseen.diff
+        (previewed,) = prepare(site.hands, [patch]).foresight
+        assert "stream.key" in previewed.diff
+        assert b64("very private") not in previewed.diff
+        assert b64("old stream.key") not in previewed.diff

@@ -14,8 +14,8 @@ from kedoctor.changes.actor import Actors, RefusedError
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.actors.nat_persistence import UNIT, persistence
 from kedoctor.changes.actors.units import UnitActor
-from kedoctor.changes.executor import carry_out, prepare, take_back
-from kedoctor.changes.journal import Entry, Journal, Phase
+from kedoctor.changes.executor import execute, prepare, roll_back
+from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, ControlUnit, EnsureChain, RestartUnit, WriteFile
 from kedoctor.model.declarations import Risk
@@ -68,14 +68,14 @@ class Host:
         ran = self.machine.run(*argv, check=False, timeout=timeout)
         return ToolOutput(tuple(argv), ran.returncode, ran.stdout, ran.stderr)
 
-    def fix(self, *actions: Action) -> Entry:
+    def fix(self, *actions: Action) -> JournalEntry:
         with deferred() as stop:
             prepared = prepare(self.hands, actions)
-            return carry_out(
+            return execute(
                 self.journal, self.hands, prepared, codes=["U"], command="t", stop=stop, tell=_silent
             )
 
-    def configure(self, content: bytes) -> Entry:
+    def configure(self, content: bytes) -> JournalEntry:
         """A changed configuration and its restart, bracketed as every plan is."""
         plan = Plan(
             code="U",
@@ -88,8 +88,8 @@ class Host:
         )
         return self.fix(*merge([plan]).actions)
 
-    def back(self, entry: Entry) -> None:
-        take_back(entry, self.hands, tell=_silent)
+    def back(self, entry: JournalEntry) -> None:
+        roll_back(entry, self.hands, tell=_silent)
 
     def shown(self, name: str, unit: str = "app.service") -> str:
         return self.machine.run("systemctl", "show", unit, f"--property={name}", "--value").stdout.strip()

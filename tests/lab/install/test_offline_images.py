@@ -12,10 +12,10 @@ from host_unchanged import host_unchanged
 from offline_bundles import edge_files, images, write
 from own_containerd import obstacle, own_containerd
 
-from kedoctor.api import Finding, Host, Reason, Status, Unavailable, Vantage
+from kedoctor.api import Finding, Host, HostContext, Reason, Status, Unavailable
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.images import ImageActor
-from kedoctor.changes.executor import carry_out, prepare, take_back
+from kedoctor.changes.executor import execute, prepare, roll_back
 from kedoctor.changes.journal import Journal
 from kedoctor.changes.signals import deferred
 from kedoctor.checks.facts.edge.container_runtime import SandboxImages
@@ -43,7 +43,7 @@ pytestmark = [
     pytest.mark.skipif(bool(obstacle()), reason=obstacle() or "can start containerd"),
 ]
 
-EDGE = Vantage("edge1", frozenset({"edge"}))
+EDGE = HostContext("edge1", frozenset({"edge"}))
 NOTHING = Unavailable(Reason.NOT_CONFIGURED, "the Kubernetes API")
 
 
@@ -136,7 +136,7 @@ def test_from_a_bundle_into_the_namespace_that_pods_read(edge: Edge) -> None:
     assert len(actions) == 4
     prepared = prepare(edge.hands, actions)
     with deferred() as stop:
-        entry = carry_out(
+        entry = execute(
             edge.journal, edge.hands, prepared, codes=["KE932"], command="t", stop=stop, tell=lambda _: None
         )
     listed = edge.ctr("-n", "k8s.io", "images", "ls", "-q")
@@ -150,7 +150,7 @@ def test_from_a_bundle_into_the_namespace_that_pods_read(edge: Edge) -> None:
     (green,) = edge.judged()
     assert green.status is Status.PASS
     assert prepare(edge.hands, actions).actions == ()
-    take_back(entry, edge.hands, tell=lambda _: None)
+    roll_back(entry, edge.hands, tell=lambda _: None)
     assert edge.ctr("-n", "k8s.io", "images", "ls", "-q") == []
 
 

@@ -12,7 +12,7 @@ import pytest
 from kedoctor.base.errors import UsageError
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import RefusedError
-from kedoctor.cli.prompts import TerminalDesk
+from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.actions import (
     EditYaml,
     EnsureChain,
@@ -22,7 +22,7 @@ from kedoctor.model.actions import (
     YamlChange,
 )
 from kedoctor.model.declarations import Risk
-from kedoctor.model.fake_services import Scene, StandIn
+from kedoctor.model.fake_services import FakeService, StateChange
 from kedoctor.model.findings import Status
 from kedoctor.model.observations import (
     ApiAnswer,
@@ -43,7 +43,7 @@ from kedoctor.model.report import Report
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.repair.repair import Repair
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 from kedoctor.sandbox.site import Sandbox
 from kedoctor.sandbox.units import UnitRunner
@@ -67,7 +67,7 @@ def sandbox(plugins: Plugins) -> Iterator[Sandbox]:
 
 
 def look(plugins: Plugins, sandbox: Sandbox) -> Report:
-    return consult(plugins, sandbox.site(), Question())
+    return diagnose_site(plugins, sandbox.site(), RunRequest())
 
 
 def states(report: Report) -> dict[tuple[str, str], Status]:
@@ -75,7 +75,7 @@ def states(report: Report) -> dict[tuple[str, str], Status]:
 
 
 def test_it_is_judged_as_its_bundles_are(plugins: Plugins, sandbox: Sandbox) -> None:
-    bundled = consult(plugins, bundled_site(plugins.demos()["edgestream-off"]), Question())
+    bundled = diagnose_site(plugins, bundled_site(plugins.demos()["edgestream-off"]), RunRequest())
     here = look(plugins, sandbox)
     assert [cause.code for cause in here.causes] == [cause.code for cause in bundled.causes] == ["KE202"]
     was, now = states(bundled), states(here)
@@ -138,7 +138,7 @@ def test_objects_are_changed_over_https_and_put_back(sandbox: Sandbox) -> None:
     action = PatchObject(path, "merge", {"metadata": {"annotations": {"tunnelportrecord.kubeedge.io": "{}"}}})
     actor = sandbox.actors().of(action)
     before = actor.look(action)
-    assert actor.foresee(action, before).changes
+    assert actor.preview(action, before).changes
     after = actor.do(action, before)
     cluster = LiveCluster(str(sandbox.kubeconfig))
     answer = cluster.observe(GetPath(path))
@@ -175,7 +175,7 @@ def test_a_repair_that_does_not_help_is_taken_back(plugins: Plugins, sandbox: Sa
     repair = Repair(
         journal=sandbox.journal,
         actors=sandbox.actors(),
-        desk=TerminalDesk("en", yes=True),
+        desk=TerminalPrompter("en", yes=True),
         look=lambda: look(plugins, sandbox),
         command="test",
         poll=0.1,
@@ -225,11 +225,11 @@ def test_a_site_that_nothing_can_stand_in_for_is_refused(plugins: Plugins) -> No
 
 
 def test_failing_to_open_leaves_nothing(plugins: Plugins) -> None:
-    def broken(stage: object) -> Scene:
+    def broken(stage: object) -> StateChange:
         raise RuntimeError(str(stage))
 
     edgecore = plugins.standins()[0]
-    failing = StandIn(edgecore.unit, edgecore.told, edgecore.play, broken)
+    failing = FakeService(edgecore.unit, edgecore.told, edgecore.play, broken)
     box = Sandbox(plugins.demos()["edgestream-off"], [failing])
     with pytest.raises(RuntimeError), box:
         pass

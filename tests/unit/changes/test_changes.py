@@ -16,8 +16,8 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors, ConflictError, RefusedError
 from kedoctor.changes.actors.installers import ProgramActor
-from kedoctor.changes.executor import StandsError, carry_out, prepare, recover, take_back
-from kedoctor.changes.journal import Entry, Event, Journal, JournalError, Manifest, Phase
+from kedoctor.changes.executor import IrreversibleError, execute, prepare, recover, roll_back
+from kedoctor.changes.journal import Event, Journal, JournalEntry, JournalError, JournalManifest, Phase
 from kedoctor.changes.lock import LockedError, hold
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import EditYaml, RestartUnit, RunProgram, WriteFile, YamlChange
@@ -63,15 +63,13 @@ def _child(verb: str, root: Path, journal: Path, failpoint: str = "") -> subproc
     return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def _fixed(tmp_path: Path) -> tuple[Path, Entry]:
+def _fixed(tmp_path: Path) -> tuple[Path, JournalEntry]:
     root = _site(tmp_path)
     hands = toyhands.actors(str(root))
     journal = Journal(tmp_path / "journal")
     with deferred() as stop:
         prepared = prepare(hands, toyhands.ACTIONS)
-        entry = carry_out(
-            journal, hands, prepared, codes=["TOY1"], command="t", stop=stop, tell=lambda _: None
-        )
+        entry = execute(journal, hands, prepared, codes=["TOY1"], command="t", stop=stop, tell=lambda _: None)
     entry.become(Phase.DONE)
     return root, entry
 
@@ -84,7 +82,7 @@ def test_does_what_the_dry_run_showed_and_rolls_back_to_the_byte(tmp_path: Path)
     assert (root / "etc/app.yaml").is_symlink()
     assert (root / "etc/new.conf").stat().st_mode & 0o777 == 0o640
     assert not (root / "etc/gone.conf").exists()
-    take_back(entry, toyhands.actors(str(root)), tell=lambda _: None)
+    roll_back(entry, toyhands.actors(str(root)), tell=lambda _: None)
     assert _shape(root) == before
     assert entry.phase is Phase.UNDONE
 
@@ -156,7 +154,7 @@ def test_somebody_elses_edit_is_a_conflict_and_both_are_kept(tmp_path: Path) -> 
     (root / "etc/over.conf").write_bytes(b"mine\n")
     others = {name: what for name, what in _shape(root).items() if name != "etc/over.conf"}
     with pytest.raises(ConflictError) as caught:
-        take_back(entry, toyhands.actors(str(root)), tell=lambda _: None)
+        roll_back(entry, toyhands.actors(str(root)), tell=lambda _: None)
     assert (root / "etc/over.conf").read_bytes() == b"mine\n"
     assert {name: what for name, what in _shape(root).items() if name != "etc/over.conf"} == others
     assert entry.phase is Phase.ATTENTION
@@ -171,7 +169,7 @@ def test_an_edit_while_the_repair_was_shown_stops_it(tmp_path: Path) -> None:
     (root / "etc/over.conf").write_bytes(b"mine\n")
     before = _shape(root)
     with deferred() as stop, pytest.raises(ConflictError):
-        carry_out(
+        execute(
             Journal(tmp_path / "j"), hands, prepared, codes=[], command="", stop=stop, tell=lambda _: None
         )
     assert _shape(root) == before
@@ -185,8 +183,8 @@ def test_a_clock_that_steps_back_does_not_turn_the_order_of_changes_round(tmp_pa
         ("c", moment.replace(year=1970)),
     ):
         journal.begin(
-            Manifest(
-                id=name, started=started, command="", codes=(), actions=(), foreseen=(), before=(), diffs=()
+            JournalManifest(
+                id=name, started=started, command="", codes=(), actions=(), previewed=(), before=(), diffs=()
             )
         )
     assert [entry.id for entry in journal.entries()] == ["b", "a", "c"]
@@ -199,13 +197,13 @@ def test_what_an_interrupted_program_set_going_is_looked_at_when_it_matters(tmp_
     for shows_later in (False, True):
         prepared = prepare(actors, [program])
         entry = journal.begin(
-            Manifest(
+            JournalManifest(
                 id=f"run-{shows_later}",
                 started=datetime.now(UTC),
                 command="",
                 codes=(),
                 actions=(program,),
-                foreseen=("",),
+                previewed=("",),
                 before=prepared.before,
                 diffs=("",),
             )
@@ -214,12 +212,12 @@ def test_what_an_interrupted_program_set_going_is_looked_at_when_it_matters(tmp_
         (recovered,) = recover(journal, actors, tell=lambda _: None)
         assert recovered.phase is Phase.DONE
         if not shows_later:
-            take_back(recovered, actors, tell=lambda _: None)
+            roll_back(recovered, actors, tell=lambda _: None)
             assert recovered.phase is Phase.UNDONE
             continue
         left.write_text("it is there now", encoding="utf-8")
-        with pytest.raises(StandsError):
-            take_back(recovered, actors, tell=lambda _: None)
+        with pytest.raises(IrreversibleError):
+            roll_back(recovered, actors, tell=lambda _: None)
 
 
 def test_a_damaged_journal_is_named_and_does_not_hide_the_others(tmp_path: Path) -> None:

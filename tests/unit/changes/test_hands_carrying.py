@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kedoctor.changes.actor import Actors, ConflictError, Foresight, State
+from kedoctor.changes.actor import Actors, ConflictError, Preview, State
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.actors.merge_patch import canonical, merge_diff, merged, pick, pointed
-from kedoctor.changes.executor import carry_out, prepare, recover, take_back
+from kedoctor.changes.executor import execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Event, Journal, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, RestartUnit, WriteFile
@@ -24,8 +24,8 @@ class Restarter:
     def look(self, action: Action) -> State:
         return State(target=action.target, exists=True, fingerprint="restart")
 
-    def foresee(self, action: Action, before: State) -> Foresight:
-        return Foresight(changes=True, diff="")
+    def preview(self, action: Action, before: State) -> Preview:
+        return Preview(changes=True, diff="")
 
     def do(self, action: Action, before: State) -> State:
         assert isinstance(action, RestartUnit)
@@ -60,7 +60,7 @@ def test_a_restart_whose_undoing_was_begun_is_undone_once_more(tmp_path: Path) -
     journal = Journal(tmp_path)
     prepared = prepare(hands, [RestartUnit("a.service", "undo"), RestartUnit("a.service")])
     with deferred() as stop:
-        entry = carry_out(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
+        entry = execute(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
     entry.note(Event.UNDO, 1)
     entry.note(Event.UNDONE, 1)
     entry.note(Event.UNDO, 0)  # and killed before anything came of it
@@ -81,7 +81,7 @@ def test_whoever_was_first_keeps_the_file_and_the_rest_is_taken_back(tmp_path: P
 
     journal = Journal(tmp_path / "journal")
     with deferred() as stop, pytest.raises(ConflictError, match="changed by somebody else"):
-        carry_out(journal, Hands({}), prepared, codes=[], command="", stop=stop, tell=silent)
+        execute(journal, Hands({}), prepared, codes=[], command="", stop=stop, tell=silent)
     assert {path.name: path.read_bytes() for path in root.iterdir()} == {"two": b"theirs\n"}
     assert journal.entries()[0].phase is Phase.UNDONE
 
@@ -94,9 +94,9 @@ def test_what_is_as_it_was_needs_no_undoing(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     with deferred() as stop:
         prepared = prepare(hands, [WriteFile("/etc/one", b"1\n"), WriteFile("/etc/two", b"2\n")])
-        entry = carry_out(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
+        entry = execute(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
     (root / "etc" / "one").unlink()
-    take_back(entry, hands, tell=silent)
+    roll_back(entry, hands, tell=silent)
     assert list((root / "etc").iterdir()) == []
 
 
@@ -134,6 +134,6 @@ def test_what_was_never_changed_is_not_restarted_on_the_way_back(tmp_path: Path)
     prepared = prepare(hands, plan)
     journal = Journal(tmp_path / "journal")
     with deferred() as stop, pytest.raises(ConflictError):
-        carry_out(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
+        execute(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
     assert restarter.restarts == []
     assert journal.entries()[0].phase is Phase.UNDONE

@@ -135,7 +135,7 @@ def test_docker(tmp_path: Path) -> None:
     before = actor.look(action)
     assert not before.exists
     after = actor.do(action, before)
-    assert after.fingerprint == actor.foresee(action, before).fingerprint
+    assert after.fingerprint == actor.preview(action, before).fingerprint
     docker.images.remove("other:v2")  # it was there twice, as it cannot be in a real store
     actor.undo(action, before, after)
     assert docker.images == ["other:v2"]

@@ -30,7 +30,7 @@ def action(tmp_path: Path, source: Path, digest: str = "") -> PlaceFile:
 def test_a_new_file_and_its_directories_come_and_go(tmp_path: Path, source: Path) -> None:
     hand, wanted = PlaceActor(), action(tmp_path, source)
     before = hand.look(wanted)
-    ahead = hand.foresee(wanted, before)
+    ahead = hand.preview(wanted, before)
     assert ahead.changes
     assert f"({len(NEW)} bytes, mode 0755)" in ahead.diff
     after = hand.do(wanted, before)
@@ -38,7 +38,7 @@ def test_a_new_file_and_its_directories_come_and_go(tmp_path: Path, source: Path
     assert (place.read_bytes(), place.stat().st_mode & 0o7777) == (NEW, 0o755)
     assert after.fingerprint == ahead.fingerprint
     assert after.data == b""  # nothing of it goes into the journal
-    assert not hand.foresee(wanted, after).changes
+    assert not hand.preview(wanted, after).changes
     hand.undo(wanted, before, after)
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
@@ -50,7 +50,7 @@ def test_the_old_file_is_kept_and_put_back(tmp_path: Path, source: Path) -> None
     place.write_bytes(b"old")
     place.chmod(0o700)
     inode, before = place.stat().st_ino, hand.look(wanted)
-    assert "kept beside it" in hand.foresee(wanted, before).diff
+    assert "kept beside it" in hand.preview(wanted, before).diff
     after = hand.do(wanted, before)
     assert place.read_bytes() == NEW
     hand.undo(wanted, before, after)
@@ -114,7 +114,7 @@ def test_a_directory_moves_aside_and_back(tmp_path: Path) -> None:
     after = hand.do(wanted, before)
     assert (aside / "deep/file").read_bytes() == b"1"
     assert not home.exists()
-    assert not hand.foresee(wanted, after).changes
+    assert not hand.preview(wanted, after).changes
     hand.undo(wanted, before, after)
     assert (home / "deep/file").read_bytes() == b"1"
     aside.mkdir()

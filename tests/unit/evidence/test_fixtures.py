@@ -19,7 +19,7 @@ from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.judge.fact_evaluation import HostView, SiteView, contexts
 from kedoctor.judge.registry import Registry, Scope
 from kedoctor.model import observations as o
-from kedoctor.model.declarations import Occasion, Side
+from kedoctor.model.declarations import RunMode, Side
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.ports import Cluster, Host
 from kedoctor.model.report import Report
@@ -27,8 +27,8 @@ from kedoctor.observe.memo import MemoSource
 from kedoctor.pki import certificates
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.redaction.redactor import is_certificates
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite, bundled_site
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession, bundled_site
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CASES = sorted({path.parent.name for path in FIXTURES.glob("*/*.tgz")})
@@ -76,7 +76,7 @@ def test_a_fixture_is_whole_small_and_complete(path: Path) -> None:
 def _asked_in_a_run(registry: Registry) -> list[type]:
     """The facts behind the checks of a run and their remedies; those of installs are never asked of a recorded site."""
     found: set[type] = set()
-    usual = [node for node in registry.checks.values() if Occasion.RUN in node.check.occasions]
+    usual = [node for node in registry.checks.values() if RunMode.RUN in node.check.occasions]
     remedies = [registry.remedies[node.check.code] for node in usual if node.check.code in registry.remedies]
     waiting = [one.type for node in (*usual, *remedies) for one in node.parameters]
     while waiting:
@@ -233,8 +233,10 @@ def test_a_bundle_is_judged_as_the_site_itself(case: str, plugins: Plugins) -> N
     views = tuple(
         HostView(host, frozenset(Side(side) for side in sides), memos[host]) for host, sides in hosts.items()
     )
-    itself = consult(plugins, OpenSite(SiteView(views, memos["cloud"]), memos), Question())
-    bundles = consult(plugins, bundled_site([FIXTURES / case / f"{host}.tgz" for host in hosts]), Question())
+    itself = diagnose_site(plugins, SiteSession(SiteView(views, memos["cloud"]), memos), RunRequest())
+    bundles = diagnose_site(
+        plugins, bundled_site([FIXTURES / case / f"{host}.tgz" for host in hosts]), RunRequest()
+    )
     assert verdicts(bundles) == verdicts(itself)
 
 

@@ -21,8 +21,8 @@ from kedoctor.model.observations import File, LogText, Reason, Request, ToolOutp
 from kedoctor.model.report import Report
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 CASES = ["healthy", "b-edgestream-disabled", "f1-edge-cert-expired", "i1-dnat-to-clusterip-real-kube-proxy"]
@@ -58,7 +58,7 @@ def _look(case: str, distort: Any) -> Report:
         views.append(
             HostView(replay.manifest.host, frozenset(Side(side) for side in replay.manifest.sides), memo)
         )
-    return consult(_plugins(), OpenSite(SiteView(tuple(views), memos["cloud"]), memos), Question())
+    return diagnose_site(_plugins(), SiteSession(SiteView(tuple(views), memos["cloud"]), memos), RunRequest())
 
 
 def _crashes(report: Report) -> list[str]:

@@ -11,11 +11,11 @@ import toyinstall
 from toyinstall import TOKEN, Watcher, prepare_home, run, state
 
 from kedoctor.base.errors import ExitCode, UsageError
-from kedoctor.changes.executor import StandsError, standing_on, take_back
+from kedoctor.changes.executor import IrreversibleError, blocking_step, roll_back
 from kedoctor.changes.journal import Journal, Phase
 from kedoctor.evidence.recording import AllowList
 from kedoctor.judge.selection import Selection
-from kedoctor.model.declarations import Occasion
+from kedoctor.model.declarations import RunMode
 from kedoctor.model.observations import ReadSetting, Reason, Setting, Unavailable
 from kedoctor.observe.live import LiveSource
 from kedoctor.plugins import Plugins
@@ -71,7 +71,7 @@ def test_a_dry_run_and_a_no_change_nothing(home: Path) -> None:
     before, dry, no = state(home), Watcher(), Watcher(consents=False)
     assert run(home, dry, dry_run=True).complete
     assert [line.split(" ", 2)[2] for line in dry.lines] == ["right", *["would be done"] * 4]
-    shown = {one.step.node.check.code: one.prepared for one in dry.foreseen}
+    shown = {one.step.node.check.code: one.prepared for one in dry.previewed}
     assert "+ " in shown["TOY902"].foresight[0].diff
     assert run(home, no).code is ExitCode.FAILED
     assert state(home) == before
@@ -113,22 +113,22 @@ def test_going_back_stops_where_a_program_took_over(home: Path) -> None:
     assert run(home).complete
     journal, hands = Journal(home / "journal"), toyinstall.hands(toyinstall.settings(home))
     first, tool, joined, last = journal.entries()
-    found = standing_on(first, journal.entries(), hands)
+    found = blocking_step(first, journal.entries(), hands)
     assert found is not None
     assert found[0].id == joined.id
-    take_back(last, hands, tell=lambda _: None)
+    roll_back(last, hands, tell=lambda _: None)
     assert not (home / "last").exists()
-    with pytest.raises(StandsError, match="has taken over") as caught:
-        take_back(joined, hands, tell=lambda _: None)
+    with pytest.raises(IrreversibleError, match="has taken over") as caught:
+        roll_back(joined, hands, tell=lambda _: None)
     assert caught.value.hint == "run the tool backwards"
     assert joined.phase is Phase.DONE
     assert not (home / "after").exists()  # what came after it was taken back
     for name in ("registered", "joined"):  # a person undoes it by hand
         (home / name).unlink()
-    take_back(journal.entry(joined.id), hands, tell=lambda _: None)
+    roll_back(journal.entry(joined.id), hands, tell=lambda _: None)
     for entry in (tool, first):
-        assert standing_on(entry, journal.entries(), hands) is None
-        take_back(entry, hands, tell=lambda _: None)
+        assert blocking_step(entry, journal.entries(), hands) is None
+        roll_back(entry, hands, tell=lambda _: None)
     assert set(state(home)) == {"bundle/tool"}
 
 
@@ -164,6 +164,6 @@ def test_a_plain_run_leaves_out_what_is_only_a_step_of_an_install() -> None:
     codes = lambda selection: [one.check.code for one in selection.checks(plugins.registry, {})]  # noqa: E731
     assert codes(Selection()) == []
     assert codes(Selection(only=("TOY901", "may"))) == ["TOY900", "TOY901"]
-    assert len(codes(Selection(occasion=Occasion.INSTALL))) == 5
+    assert len(codes(Selection(occasion=RunMode.INSTALL))) == 5
     with pytest.raises(UsageError):
         codes(Selection(only=("TOY9xx",)))

@@ -22,8 +22,8 @@ from kedoctor.api import (
     check,
     fact,
     failed,
-    needed,
     passed,
+    require,
     unknown,
 )
 from kedoctor.checks.parsers.kubernetes import Node
@@ -207,7 +207,7 @@ def test_what_is_said_of_very_many_edges_is_folded() -> None:
 def test_where_no_cluster_can_be_asked_a_check_of_the_site_tells_what_hosts_alone_show() -> None:
     @fact
     def listed(cluster: Cluster) -> Listed:
-        return needed(cluster.list(Node))  # type: ignore[return-value]
+        return require(cluster.list(Node))  # type: ignore[return-value]
 
     @_site("TOY301")
     def both(greetings: EveryHost[Motd], names: Listed | Unavailable) -> Iterable[Finding]:

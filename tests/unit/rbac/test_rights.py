@@ -14,9 +14,10 @@ from toysite import FakeSource
 
 from kedoctor.checks.parsers.kubernetes import ConfigMap, Node, Pod
 from kedoctor.judge.fact_evaluation import HostView, SiteView
+from kedoctor.judge.registry import facts_in
 from kedoctor.judge.selection import Selection
 from kedoctor.model.actions import ApplyObject, DeleteObject, PatchObject, RestartPods, WriteFile
-from kedoctor.model.declarations import Occasion
+from kedoctor.model.declarations import RunMode
 from kedoctor.model.objects import EXAMPLE
 from kedoctor.model.observations import (
     AttachToPod,
@@ -29,11 +30,11 @@ from kedoctor.model.observations import (
     ReviewAccess,
 )
 from kedoctor.model.plans import Touch
-from kedoctor.observe.access_rules import Right, rights_of_request, rights_of_touch, roles
+from kedoctor.observe.access_rules import PolicyRule, rights_of_request, rights_of_touch, roles
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.rbac.request_discovery import facts_in, questions_of, what_facts_ask
+from kedoctor.rbac.request_discovery import questions_of, what_facts_ask
 from kedoctor.rbac.required_rules import Wanted, needs
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 from kedoctor.sandbox.apiserver.rbac import read_rule
 from kedoctor.sandbox.apiserver.request import Attributes
@@ -50,7 +51,7 @@ def _plugins() -> Plugins:
 
 
 @cache
-def _needs(*, repair: bool = False) -> dict[Right, set[str]]:
+def _needs(*, repair: bool = False) -> dict[PolicyRule, set[str]]:
     return needs(_plugins(), Selection(), Wanted(repair=repair))
 
 
@@ -60,23 +61,23 @@ def _needs(*, repair: bool = False) -> dict[Right, set[str]]:
 @pytest.mark.parametrize(
     ("request_", "right"),
     [
-        (ListObjects("Node"), Right("", "", "nodes", "list")),
-        (ListObjects("Pod", "kubeedge", "a=b"), Right("kubeedge", "", "pods", "list")),
-        (ListObjects("ConfigMap", "x", "", "metadata.name=y"), Right("x", "", "configmaps", "list", "y")),
-        (ListObjects("ConfigMap", "x", "", "metadata.name=y,a=b"), Right("x", "", "configmaps", "list")),
-        (ListObjects("Deployment", "x"), Right("x", "apps", "deployments", "list")),
-        (ListObjects("Node", "ignored"), Right("", "", "nodes", "list")),
-        (ReadPodLog("ns", "pod"), Right("ns", "", "pods/log", "get")),
-        (FollowPodLog("ns", "pod"), Right("ns", "", "pods/log", "get")),
-        (GetPath("/api/v1/nodes/cloud"), Right("", "", "nodes", "get")),
-        (GetPath("/api/v1/nodes/e/proxy/stats?x=1"), Right("", "", "nodes/proxy", "get")),
-        (GetPath("/api/v1/namespaces/n/pods/p/log"), Right("n", "", "pods/log", "get")),
-        (GetPath("/apis/metrics.k8s.io/v1beta1/nodes/e"), Right("", "metrics.k8s.io", "nodes", "get")),
-        (ReviewAccess("create", "pods", subresource="exec"), Right("", "", "pods/exec", "create")),
-        (ReviewAccess("get", "nodes", user="u"), Right("", "authorization.k8s.io", "subjectaccessreviews", "create")),
+        (ListObjects("Node"), PolicyRule("", "", "nodes", "list")),
+        (ListObjects("Pod", "kubeedge", "a=b"), PolicyRule("kubeedge", "", "pods", "list")),
+        (ListObjects("ConfigMap", "x", "", "metadata.name=y"), PolicyRule("x", "", "configmaps", "list", "y")),
+        (ListObjects("ConfigMap", "x", "", "metadata.name=y,a=b"), PolicyRule("x", "", "configmaps", "list")),
+        (ListObjects("Deployment", "x"), PolicyRule("x", "apps", "deployments", "list")),
+        (ListObjects("Node", "ignored"), PolicyRule("", "", "nodes", "list")),
+        (ReadPodLog("ns", "pod"), PolicyRule("ns", "", "pods/log", "get")),
+        (FollowPodLog("ns", "pod"), PolicyRule("ns", "", "pods/log", "get")),
+        (GetPath("/api/v1/nodes/cloud"), PolicyRule("", "", "nodes", "get")),
+        (GetPath("/api/v1/nodes/e/proxy/stats?x=1"), PolicyRule("", "", "nodes/proxy", "get")),
+        (GetPath("/api/v1/namespaces/n/pods/p/log"), PolicyRule("n", "", "pods/log", "get")),
+        (GetPath("/apis/metrics.k8s.io/v1beta1/nodes/e"), PolicyRule("", "metrics.k8s.io", "nodes", "get")),
+        (ReviewAccess("create", "pods", subresource="exec"), PolicyRule("", "", "pods/exec", "create")),
+        (ReviewAccess("get", "nodes", user="u"), PolicyRule("", "authorization.k8s.io", "subjectaccessreviews", "create")),
     ],
 )  # fmt: skip
-def test_a_question_needs_one_right(request_: Request, right: Right) -> None:
+def test_a_question_needs_one_right(request_: Request, right: PolicyRule) -> None:
     assert rights_of_request(request_) == [right]
 
 
@@ -85,7 +86,7 @@ def test_a_question_needs_one_right(request_: Request, right: Right) -> None:
     [(ExecInPod("ns", "pod", ("echo",)), "pods/exec"), (AttachToPod("ns", "pod"), "pods/attach")],
 )
 def test_a_session_needs_what_opens_it_in_every_version(request_: Request, resource: str) -> None:
-    assert rights_of_request(request_) == [Right("ns", "", resource, verb) for verb in ("create", "get")]
+    assert rights_of_request(request_) == [PolicyRule("ns", "", resource, verb) for verb in ("create", "get")]
 
 
 @pytest.mark.parametrize("path", ["/version", "/apis/apps/v1", "/api/v1", "/readyz"])
@@ -109,7 +110,7 @@ def test_who_writes_rights_needs_leave_for_it() -> None:
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     assert ("escalate", "r") in _verbs(Touch("patch", f"{rbac}/clusterroles/r"))
     bound = rights_of_touch(Touch("replace", f"{rbac}/clusterrolebindings/b"))
-    assert Right("", "rbac.authorization.k8s.io", "clusterroles", "bind") in bound
+    assert PolicyRule("", "rbac.authorization.k8s.io", "clusterroles", "bind") in bound
 
 
 def _verbs(touch: Touch) -> set[tuple[str, str]]:
@@ -133,12 +134,12 @@ def test_a_touch_covers_the_actions_it_is_declared_for() -> None:
 
 def test_a_wider_right_makes_a_narrower_one_needless() -> None:
     found = roles({
-        Right("", "", "pods", "list"): {"A1"},
-        Right("n", "", "pods", "list"): {"A2"},
-        Right("n", "", "configmaps", "list", "x"): {"A3"},
-        Right("n", "", "configmaps", "list", "y"): {"A4"},
-        Right("n", "", "secrets", "list", "x"): {"A5"},
-        Right("n", "", "secrets", "list"): {"A6"},
+        PolicyRule("", "", "pods", "list"): {"A1"},
+        PolicyRule("n", "", "pods", "list"): {"A2"},
+        PolicyRule("n", "", "configmaps", "list", "x"): {"A3"},
+        PolicyRule("n", "", "configmaps", "list", "y"): {"A4"},
+        PolicyRule("n", "", "secrets", "list", "x"): {"A5"},
+        PolicyRule("n", "", "secrets", "list"): {"A6"},
     })  # fmt: skip
     assert [(one.namespace, one.rules) for one in found] == [
         ("", (({"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}, ("A1", "A2")),)),
@@ -155,7 +156,7 @@ def test_a_wider_right_makes_a_narrower_one_needless() -> None:
     ]  # fmt: skip
 
 
-def _allowed(right: Right, *, repair: bool = False) -> bool:
+def _allowed(right: PolicyRule, *, repair: bool = False) -> bool:
     wanted_resource, _, part = right.resource.partition("/")
     wanted = Attributes(right.verb, right.group, wanted_resource, part, right.namespace, right.name)
     return any(
@@ -168,7 +169,7 @@ def _allowed(right: Right, *, repair: bool = False) -> bool:
 @pytest.mark.parametrize("site", SITES)
 def test_the_roles_suffice_for_everything_that_is_asked_on_a_recorded_site(site: str) -> None:
     opened = bundled_site(sorted((FIXTURES / site).glob("*.tgz")))
-    consult(_plugins(), opened, Question())
+    diagnose_site(_plugins(), opened, RunRequest())
     asked = {seen.request for memo in opened.memos.values() for seen in memo.observations()}
     needed = {right for request in asked for right in rights_of_request(request)}
     assert needed
@@ -184,7 +185,10 @@ def test_a_grouped_rule_allows_nothing_that_is_not_needed() -> None:
                 for resource in rule["resources"]:
                     for verb in rule["verbs"]:
                         for name in rule.get("resourceNames", [""]):
-                            assert Right(role.namespace, rule["apiGroups"][0], resource, verb, name) in known
+                            assert (
+                                PolicyRule(role.namespace, rule["apiGroups"][0], resource, verb, name)
+                                in known
+                            )
 
 
 def test_looking_alone_changes_nothing() -> None:
@@ -200,7 +204,7 @@ def test_looking_alone_changes_nothing() -> None:
 def test_what_repairs_change_may_be_changed() -> None:
     registry = _plugins().registry
     for code, node in registry.remedies.items():
-        if Occasion.RUN not in registry.checks[code].check.occasions:
+        if RunMode.RUN not in registry.checks[code].check.occasions:
             continue  # who installs is the cluster's administrator
         for touch in node.remedy.touches:
             assert touch.how in ("patch", "replace", "restart")
@@ -243,9 +247,9 @@ def test_a_gate_whose_checks_are_left_out_makes_nothing() -> None:
 def test_a_trace_of_anything_changes_nothing() -> None:
     more = set(needs(_plugins(), Selection(only=("KE202",)), Wanted(trace=True)))
     for resource in ("pods/exec", "pods/attach"):
-        assert {Right("", "", resource, verb) for verb in ("create", "get")} <= more
-    metrics = {Right("", "metrics.k8s.io", resource, "get") for resource in ("nodes", "pods")}
-    assert {Right("", "", "pods/log", "get"), Right("", "", "nodes/proxy", "get"), *metrics} <= more
+        assert {PolicyRule("", "", resource, verb) for verb in ("create", "get")} <= more
+    metrics = {PolicyRule("", "metrics.k8s.io", resource, "get") for resource in ("nodes", "pods")}
+    assert {PolicyRule("", "", "pods/log", "get"), PolicyRule("", "", "nodes/proxy", "get"), *metrics} <= more
     assert {one.resource for one in more if one.verb not in ("get", "list")} == {"pods/exec", "pods/attach"}
 
 

@@ -17,11 +17,11 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors, RefusedError
 from kedoctor.changes.actors.files import FileActor
-from kedoctor.changes.actors.temporary_files import Lender
+from kedoctor.changes.actors.temporary_files import TemporaryFiles
 from kedoctor.changes.executor import Prepared
-from kedoctor.changes.journal import Journal, Manifest, Phase
-from kedoctor.cli.prompts import TerminalDesk
-from kedoctor.model.actions import Action, EditYaml, Loan, RemoveFile, WriteFile, YamlChange
+from kedoctor.changes.journal import Journal, JournalManifest, Phase
+from kedoctor.cli.prompts import TerminalPrompter
+from kedoctor.model.actions import Action, EditYaml, RemoveFile, TemporaryFile, WriteFile, YamlChange
 from kedoctor.model.declarations import RedactionRule, Risk
 from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.observations import File, FileMetadata, ReadFile
@@ -31,8 +31,8 @@ from kedoctor.plugins import Plugins
 from kedoctor.repair.cooldown import too_soon
 from kedoctor.repair.repair import Repair, consider
 from kedoctor.repair.verification import recheck
-from kedoctor.run.diagnose import Question, consult
-from kedoctor.run.site import OpenSite
+from kedoctor.run.diagnose import RunRequest, diagnose_site
+from kedoctor.run.site import SiteSession
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
@@ -88,8 +88,10 @@ def considered(words: str, **more: Any) -> tuple[list[str], list[str]]:
     plugins.register("toys", Toys())
     metadata = FileMetadata("/etc/motd", "file", 0o644, 0, 0, 1, NOW)
     source = FakeSource({ReadFile("/etc/motd"): File(metadata, words.encode())})
-    site = OpenSite(one_edge(source), {})
-    found = consider(plugins, site, consult(plugins, site, Question()), **{"allowed": Risk.SAFE, **more})
+    site = SiteSession(one_edge(source), {})
+    found = consider(
+        plugins, site, diagnose_site(plugins, site, RunRequest()), **{"allowed": Risk.SAFE, **more}
+    )
     return [one.code for one in found.plans], [f"{one.code} {why.en}" for one, why in found.left]
 
 
@@ -99,16 +101,16 @@ def test_causes_are_planned_for_first_then_advice_that_has_a_remedy() -> None:
     assert considered("never") == (["TOY102"], ["TOY101 it shall be rude"])
 
 
-def manifest(minutes_ago: float, *pairs: tuple[str, str]) -> Manifest:
+def manifest(minutes_ago: float, *pairs: tuple[str, str]) -> JournalManifest:
     codes, subjects = tuple(code for code, _ in pairs), tuple(subject for _, subject in pairs)
-    return Manifest(
+    return JournalManifest(
         id="x",
         started=datetime.now(UTC) - timedelta(minutes=minutes_ago),
         command="",
         codes=codes,
         subjects=subjects,
         actions=(),
-        foreseen=(),
+        previewed=(),
         before=(),
         diffs=(),
     )
@@ -142,7 +144,7 @@ def verdict(code: str, status: Status = Status.FAIL, node: str = "edge1", **more
 
 def report(*verdicts: Verdict, causes: Sequence[str] = ()) -> Report:
     plugins = Plugins()
-    empty = consult(plugins, OpenSite(one_edge(), {}), Question())
+    empty = diagnose_site(plugins, SiteSession(one_edge(), {}), RunRequest())
     found = tuple(
         Cause(
             code=code, slug="", status=Status.FAIL, title="", summary="", subjects=(), nodes=(), count=1,
@@ -313,7 +315,7 @@ def test_diffs_show_no_secrets_but_that_one_changed(tmp_path: Path) -> None:
         YamlChange("set", "plain", 2),
     )
     action = EditYaml("/app.yaml", changes)
-    diff = hand.foresee(action, hand.look(action)).diff
+    diff = hand.preview(action, hand.look(action)).diff
     assert "+plain: 2" in diff
     assert sum(line.startswith("-") for line in diff.splitlines()) == 4
     assert not any(word in diff for word in (secret[70:], fresh, "another1"))
@@ -324,7 +326,7 @@ def test_nobody_listening_does_not_disturb_a_change() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    desk = TerminalDesk("en", yes=True)
+    desk = TerminalPrompter("en", yes=True)
     with redirect_stderr(Closed()):
         desk.tell(RemoveFile("/etc/gone"))
         desk.say(text("done"))
@@ -332,8 +334,8 @@ def test_nobody_listening_does_not_disturb_a_change() -> None:
 
 
 def test_a_lent_file_is_there_only_while_it_is_needed(tmp_path: Path) -> None:
-    loan, place = Loan("/token", b"one-time", "/certificate"), tmp_path / "token"
-    lender = Lender(str(tmp_path))
+    loan, place = TemporaryFile("/token", b"one-time", "/certificate"), tmp_path / "token"
+    lender = TemporaryFiles(str(tmp_path))
     with lender.lent(loan):
         assert (place.read_bytes(), place.stat().st_mode & 0o777) == (b"one-time", 0o600)
         assert not lender.served(loan)

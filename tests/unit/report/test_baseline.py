@@ -22,7 +22,7 @@ from kedoctor.model.report import AcceptedEntry, EntryState, Fix, Report, Transl
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report.baseline import Baseline, accepting, read_baseline, written
 from kedoctor.report.diagnosis import diagnose
-from kedoctor.run.diagnose import Question, consult, exit_code
+from kedoctor.run.diagnose import RunRequest, diagnose_site, exit_code
 from kedoctor.run.site import bundled_site
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -45,7 +45,9 @@ def _baseline(*entries: AcceptedEntry) -> Baseline:
 
 def _report(*entries: AcceptedEntry, site: str = BROKEN, **question: Any) -> Report:
     bundles = sorted((FIXTURES / site).glob("*.tgz"))
-    return consult(_plugins(), bundled_site(bundles), Question(baseline=_baseline(*entries), **question))
+    return diagnose_site(
+        _plugins(), bundled_site(bundles), RunRequest(baseline=_baseline(*entries), **question)
+    )
 
 
 def _states(report: Report) -> list[tuple[str, int]]:

@@ -20,7 +20,7 @@ from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.report import Fix, Report, Translation, Verdict
 from kedoctor.model.settings import Difference, SettingsDocument
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 from kedoctor.snapshot.backup import read_backup, without_secrets, write_backup
 from kedoctor.snapshot.compare import Comparison, compare, compare_settings, exit_code
@@ -45,7 +45,7 @@ def _plugins() -> Plugins:
 
 @cache
 def _report(site: str) -> Report:
-    return consult(_plugins(), bundled_site(sorted((FIXTURES / site).glob("*.tgz"))), Question())
+    return diagnose_site(_plugins(), bundled_site(sorted((FIXTURES / site).glob("*.tgz"))), RunRequest())
 
 
 # ------------------------------------------------------------------------------------------ verdicts

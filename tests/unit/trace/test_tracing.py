@@ -29,7 +29,7 @@ from kedoctor.api import (
     check,
     fact,
     failed,
-    needed,
+    require,
     step,
 )
 from kedoctor.base.errors import UsageError
@@ -264,7 +264,7 @@ def test_the_registry_of_the_site_stays_as_it_was() -> None:
 
     @fact
     def other(cluster: Cluster) -> Motd:
-        return Motd(str(needed(cluster.get("/"))))
+        return Motd(str(require(cluster.get("/"))))
 
     extended = registry.extended([other], values=(TraceTarget("look", "toy"),))
     assert registry.facts[Motd].make is motd

@@ -30,12 +30,12 @@ from kedoctor.api import (
     ChangeMode,
     EditYaml,
     HttpAnswer,
-    Loan,
     NoPlan,
     Reason,
     RemoveFile,
     RestartUnit,
     Risk,
+    TemporaryFile,
     Unavailable,
 )
 from kedoctor.checks.certificates import fix_edge
@@ -166,7 +166,9 @@ def test_an_expired_pair_makes_room_for_one_obtained_with_a_token_lent_to_edgeco
         RemoveFile(KEY),
     )
     assert [(one.path, one.value) for one in plan.actions[0].changes] == [("modules.edgeHub.token", "")]
-    assert plan.restarts == (RestartUnit(UNIT_NAME, loan=Loan(BOOTSTRAP_PATH, GOOD.encode(), CERTIFICATE)),)
+    assert plan.restarts == (
+        RestartUnit(UNIT_NAME, loan=TemporaryFile(BOOTSTRAP_PATH, GOOD.encode(), CERTIFICATE)),
+    )
     for text in (plan.title, plan.prediction):
         assert GOOD not in text.en + text.zh
 

@@ -34,7 +34,7 @@ from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments, Kube
 from kedoctor.checks.facts.cloud.cloud_host import CloudSockets, HostAddresses
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets
 from kedoctor.checks.facts.cloud.diversions import diversions
-from kedoctor.checks.facts.cloud.firewall import CloudFirewall, FirewalldZone, Verdict, parse_zone
+from kedoctor.checks.facts.cloud.firewall import CloudFirewall, FilterVerdict, FirewalldZone, parse_zone
 from kedoctor.checks.facts.cloud.firewall import cloud_firewall as make_firewall
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cloud.saved_rules import SavedRules, saved_rules
@@ -204,11 +204,11 @@ public (active)
 def test_a_zone_of_firewalld() -> None:
     zone = parse_zone(ZONE)
     assert zone == FirewalldZone("public", "default", ("eth0",), ((10000, 10000), (10002, 10003)), rich=False)
-    found = CloudFirewall((Verdict(10000, "open"), Verdict(10004, "open")), zone)
+    found = CloudFirewall((FilterVerdict(10000, "open"), FilterVerdict(10004, "open")), zone)
     assert firewall(found) == {"port 10000": Status.PASS, "port 10004": Status.FAIL}
     assert firewall(found, "10.99.0.2")["port 10004"] is Status.PASS
     rich = parse_zone(ZONE + '\trule family="ipv4" accept\n')
-    assert firewall(CloudFirewall((Verdict(10004, "open"),), rich)) == {"port 10004": Status.UNKNOWN}
+    assert firewall(CloudFirewall((FilterVerdict(10004, "open"),), rich)) == {"port 10004": Status.UNKNOWN}
     assert parse_zone("") is None
 
 

@@ -42,8 +42,8 @@ RUNNING = CloudProcesses(
 
 def config(text: str = "modules:\n  cloudStream:\n    enable: true\n") -> CloudcoreConfig:
     document = load(text)
-    values, deviations = effective(CLOUDCORE, document)
-    return CloudcoreConfig(document, values, tuple(deviations))
+    values, violations = effective(CLOUDCORE, document)
+    return CloudcoreConfig(document, values, tuple(violations))
 
 
 def workload(

@@ -13,10 +13,10 @@ from remedied import planned, verdict_of
 from siteworld import NOW, both_languages, cluster, edge, edges, made
 
 from kedoctor.api import (
+    BackupManifest,
     EveryHost,
+    FactUnavailableError,
     Finding,
-    Manifest,
-    MissingError,
     NoPlan,
     Reason,
     Status,
@@ -71,7 +71,7 @@ def _backup(*found: SiteSettings | HostSettings, days: float = 1) -> ConfigBacku
     )
     moment = NOW - timedelta(days=days)
     return ConfigBackups(
-        (Manifest(id=f"backup-{days}", created=moment, host="h", tool="0", documents=documents),)
+        (BackupManifest(id=f"backup-{days}", created=moment, host="h", tool="0", documents=documents),)
     )
 
 
@@ -166,7 +166,7 @@ def _remedied(host: HostSettings) -> list[WriteFile]:
 def test_the_remedy_writes_what_the_check_then_finds() -> None:
     text, manifest = _remedied(_host())
     assert text.content == YAML.encode()
-    kept = ConfigBackups((decode(manifest.content, Manifest),))
+    kept = ConfigBackups((decode(manifest.content, BackupManifest),))
     assert [one.status for one in _judged(host=_host(), kept=kept, versions=("", NEW))] == [
         Status.WARN,
         Status.PASS,
@@ -288,5 +288,5 @@ def test_a_host_that_is_no_edge_has_no_settings(reason: Reason) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_not_said_to_be_absent() -> None:
-    with pytest.raises(MissingError):
+    with pytest.raises(FactUnavailableError):
         host_settings(EdgecoreFile("/x", Unavailable(Reason.PERMISSION, "file /x")), EdgeName("edge1"))

@@ -14,6 +14,7 @@ from kedoctor.api import (
     ControlUnit,
     EnsureChain,
     EveryHost,
+    HostContext,
     PatchObject,
     Reason,
     RemoveRule,
@@ -22,7 +23,6 @@ from kedoctor.api import (
     Risk,
     Status,
     Unavailable,
-    Vantage,
     WriteFile,
 )
 from kedoctor.base.records import replace
@@ -289,7 +289,7 @@ def _nothing_there(manager: IptablesManager, *nodes: Node) -> Any:
     wrong = verdict_of(rule_check, answer, host="cloud")
     plan = dnat_rule(
         wrong,
-        Vantage("cloud", frozenset({"cloud"})),
+        HostContext("cloud", frozenset({"cloud"})),
         **known,
         targets=samples.targets(),
         manager=manager,

@@ -22,7 +22,7 @@ from edge_samples import (
     unit,
 )
 
-from kedoctor.api import Addresses, Finding, Reason, Resources, Status, Unavailable, Unit, Vantage
+from kedoctor.api import Addresses, Finding, HostContext, Reason, Resources, Status, Unavailable, Unit
 from kedoctor.checks.edgecore.cgroup_driver import cgroup_driver
 from kedoctor.checks.edgecore.kubelet_on_edge import kubelet_on_edge
 from kedoctor.checks.edgecore.node_ip import node_ip
@@ -158,7 +158,7 @@ def test_what_last_lines_mean(line: str, code: str) -> None:
 
 def kubelet(state: EdgecoreUnit, enabled: str = "", sides: tuple[str, ...] = ("edge",)) -> Finding:
     found = KubeletUnit(Unit("kubelet.service", "loaded", "inactive", "dead", enabled))
-    finding = kubelet_on_edge(state, found, NAME, Vantage("edge1", frozenset(sides)))
+    finding = kubelet_on_edge(state, found, NAME, HostContext("edge1", frozenset(sides)))
     bilingual(finding)
     return finding
 

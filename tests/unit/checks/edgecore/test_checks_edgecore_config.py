@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from edge_samples import NAME, YAML, bilingual, config, file, later, unit
 
-from kedoctor.api import Finding, Host, Reason, Status, Unavailable, Vantage
+from kedoctor.api import Finding, Host, HostContext, Reason, Status, Unavailable
 from kedoctor.checks.edgecore.config import edgecore_config, misplaced_keys
 from kedoctor.checks.facts.edge import edgecore as facts
 from kedoctor.checks.facts.edge.edgecore import CONFIG_PATH, EdgecoreFile
@@ -105,5 +105,5 @@ def test_the_name_is_found_in_a_broken_file() -> None:
             return Unavailable(Reason.NOT_RECORDED, "x")
 
     broken = file(YAML + "\tx: [\n")
-    assert facts.edge_name(Vantage("host", frozenset()), Host(Nobody()), broken).name == "edge1"
-    assert facts.edge_name(Vantage("host", frozenset()), Host(Nobody()), file("a: b\n")).name == "host"
+    assert facts.edge_name(HostContext("host", frozenset()), Host(Nobody()), broken).name == "edge1"
+    assert facts.edge_name(HostContext("host", frozenset()), Host(Nobody()), file("a: b\n")).name == "host"

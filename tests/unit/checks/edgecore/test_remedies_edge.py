@@ -165,7 +165,7 @@ def test_keys_of_the_kubelet_move_to_where_they_are_read() -> None:
     assert "networkPluginName" not in text
     assert config(text).value("modules.edged.tailoredKubeletConfig.clusterDNS") == ["169.254.96.16"]
     assert config(text).text("modules.edged.tailoredKubeletConfig.containerLogMaxSize") == "20Mi"
-    assert config(text).deviations == ()
+    assert config(text).violations == ()
 
 
 def test_a_misspelt_key_is_renamed_where_the_right_one_is_not_written() -> None:

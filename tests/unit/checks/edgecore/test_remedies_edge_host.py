@@ -27,6 +27,7 @@ from kedoctor.api import (
     ControlUnit,
     EditYaml,
     EveryHost,
+    HostContext,
     HttpAnswer,
     Plan,
     Reason,
@@ -34,7 +35,6 @@ from kedoctor.api import (
     Risk,
     Unavailable,
     Unit,
-    Vantage,
 )
 from kedoctor.changes.actors.files import edited
 from kedoctor.checks.edgecore import cgroup_driver as judged_cgroup
@@ -251,7 +251,7 @@ def test_a_unit_that_cannot_be_started_is_told(state: str, words: str) -> None:
 
 
 def kubelet(state: Any, known: Unit, sides: str = "edge") -> Any:
-    vantage = Vantage("edge1", frozenset(sides.split()))
+    vantage = HostContext("edge1", frozenset(sides.split()))
     found = KubeletUnit(known)
     wrong = verdict_of(ke705, ke705(state, found, NAME, vantage))
     return wrong, fix_kubelet_on_edge.kubelet_on_edge(wrong, state, found, vantage)

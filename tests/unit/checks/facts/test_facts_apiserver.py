@@ -9,10 +9,10 @@ import pytest
 from cloud_samples import MISSING, NOW, Answers, file
 
 from kedoctor.api import (
+    FactUnavailableError,
     FileMetadata,
     Files,
     Host,
-    MissingError,
     Process,
     Processes,
     Reason,
@@ -215,7 +215,7 @@ def test_arguments_that_k3s_did_not_hide_count_before_the_unit() -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_leaves_all_unknown(answer: Any, reason: Reason) -> None:
-    with pytest.raises(MissingError) as missing:
+    with pytest.raises(FactUnavailableError) as missing:
         k3s({CONFIG: answer})
     assert missing.value.unavailable.reason is reason
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from edge_samples import NOW, STARTED, YAML, Pki, config, later, metadata, said, unit
 
-from kedoctor.api import Clock, Cluster, File, Host, MissingError, Reason, Unavailable, Wire
+from kedoctor.api import Clock, Cluster, FactUnavailableError, File, Host, Reason, Unavailable, Wire
 from kedoctor.base.records import decode
 from kedoctor.checks.facts.cluster.secrets import StreamSecret, kubeedge_secrets
 from kedoctor.checks.facts.edge.certificates import edge_certificates
@@ -109,7 +109,7 @@ def test_wrong_types_do_not_break_the_facts() -> None:
     found = config("modules:\n  edgeStream: [1]\n  edgeHub:\n    websocket: 7\n")
     assert isinstance(found, EdgecoreConfig)
     assert found.hub_server is None
-    assert any(deviation.fatal for deviation in found.deviations)
+    assert any(deviation.fatal for deviation in found.violations)
 
 
 # ------------------------------------------------------------------------------------------------ log
@@ -164,7 +164,7 @@ def times(date: datetime | None, now: datetime = NOW, log: str = "") -> Any:
     wire = Wire(World((o.GetHttp(url, timeout=5.0), o.HttpAnswer(200, b"", date)))) if date else Wire(World())
     try:
         served: Any = cloud_ca(wire, config())
-    except MissingError as missing:
+    except FactUnavailableError as missing:
         served = missing.unavailable
     return trusted_clock(clock, served, read_log(log, now))
 
@@ -277,7 +277,7 @@ def test_secrets_each_on_its_own() -> None:
     assert isinstance(broken.ca, Unavailable)
     assert isinstance(broken.token, Unavailable)
     assert isinstance(broken.stream, Unavailable)
-    with pytest.raises(MissingError):
+    with pytest.raises(FactUnavailableError):
         kubeedge_secrets(Cluster(World()))
 
 
@@ -338,7 +338,7 @@ def test_probes_of_what_is_dialled() -> None:
     assert isinstance(edged_health(wire).answer, Unavailable)
     nowhere = cloud_ca(wire, config(YAML.replace("    httpServer: https://10.99.0.1:10002\n", "")))
     assert isinstance(nowhere, Unavailable)
-    with pytest.raises(MissingError):
+    with pytest.raises(FactUnavailableError):
         edge_sockets(Host(World()))
 
 

@@ -81,7 +81,7 @@ from kedoctor.checks.parsers.host_port import HostPort
 from kedoctor.checks.parsers.join_token import JoinToken
 from kedoctor.checks.parsers.pod_cidr import network_for, parse_network
 from kedoctor.checks.parsers.release_contents import newest
-from kedoctor.model.declarations import MissingError, Occasion
+from kedoctor.model.declarations import FactUnavailableError, RunMode
 from kedoctor.model.observations import ReadSetting
 from kedoctor.model.ports import Host
 from kedoctor.plugins import load_plugins
@@ -170,7 +170,7 @@ def test_every_code_of_the_procedure_is_a_check_and_preflights_come_first() -> N
     assert len(ours) == 18
     assert set(ours) <= set(EDGE.preflight) | set(EDGE.steps)
     for code in ours:
-        assert checks[code].check.occasions == (Occasion.INSTALL,)
+        assert checks[code].check.occasions == (RunMode.INSTALL,)
         assert code not in EDGE.preflight or code not in load_plugins().registry.remedies
 
 
@@ -183,9 +183,9 @@ def test_addresses_are_parsed_and_not_guessed_by_patterns() -> None:
     assert target(cloud="wss://cloud.example:10000").hub == HostPort("cloud.example", 10000)
     assert target(**{"tunnel-port": "30004"}).tunnel.port == 30004
     for wrong in ("", "10.0.0.1:99999", "10.0.0.1:", ":10000"):
-        with pytest.raises(MissingError):
+        with pytest.raises(FactUnavailableError):
             target(cloud=wrong)
-    with pytest.raises(MissingError):
+    with pytest.raises(FactUnavailableError):
         target(**{"cert-port": "none"})
 
 

@@ -33,7 +33,7 @@ from kedoctor.checks.plans.manual import cloud_resources, duplicate_internal_ip,
 from kedoctor.model.plans import merge
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.repair.repair import consider
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 from kedoctor.yaml.document import load
 
@@ -150,7 +150,7 @@ def plugins() -> Plugins:
 @pytest.mark.parametrize("case", RECORDED)
 def test_what_is_planned_for_a_recorded_site(plugins: Plugins, case: str) -> None:
     site = bundled_site(tuple(sorted((FIXTURES / case).glob("*.tgz"))), side="auto")
-    report = consult(plugins, site, Question())
+    report = diagnose_site(plugins, site, RunRequest())
     found = consider(plugins, site, report, allowed=Risk.RESTARTS_APISERVER)
     of_site = [plan for plan in found.plans if plan.code[2] != "2" and plan.subject != "edge1"]
     kinds = [
@@ -164,7 +164,9 @@ def test_what_is_planned_for_a_recorded_site(plugins: Plugins, case: str) -> Non
 
 def test_nothing_beyond_what_is_allowed_is_planned(plugins: Plugins) -> None:
     site = bundled_site(tuple(sorted((FIXTURES / "c-cloudstream-disabled").glob("*.tgz"))), side="auto")
-    found = consider(plugins, site, consult(plugins, site, Question()), allowed=Risk.RESTARTS_EDGECORE)
+    found = consider(
+        plugins, site, diagnose_site(plugins, site, RunRequest()), allowed=Risk.RESTARTS_EDGECORE
+    )
     assert [(verdict.code, str(reason)) for verdict, reason in found.left] == [
         ("KE101", "this repair needs --allow restarts-cloudcore, which was not given")
     ]

@@ -11,7 +11,7 @@ from edge_samples import NOT_RECORDED, YAML, bilingual, config, metadata
 from offline_bundles import edge_files, image, images, write
 from remedied import planned, told, verdict_of
 
-from kedoctor.api import Finding, Host, ImportImage, OfflineBundle, Reason, Status, Unavailable, Vantage
+from kedoctor.api import Finding, Host, HostContext, ImportImage, OfflineBundle, Reason, Status, Unavailable
 from kedoctor.base.records import decode
 from kedoctor.checks.facts.cluster.images import ImageArchives
 from kedoctor.checks.facts.edge.container_runtime import SandboxImages
@@ -25,8 +25,8 @@ from kedoctor.model import observations as o
 from kedoctor.model.ports import Cluster
 from kedoctor.offline.reading import read_offline_bundle
 
-EDGE = Vantage("edge1", frozenset({"edge"}))
-FRESH = Vantage("new", frozenset())
+EDGE = HostContext("edge1", frozenset({"edge"}))
+FRESH = HostContext("new", frozenset())
 ABSENT = Unavailable(Reason.ABSENT, "it")
 NONE_GIVEN = Unavailable(Reason.NOT_GIVEN, "an offline bundle", "none was named")
 MANDATORY = (

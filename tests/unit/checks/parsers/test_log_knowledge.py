@@ -17,7 +17,7 @@ from kedoctor.checks.data_path import PATH
 from kedoctor.checks.parsers.logs.log_digest import HEAD, Digest
 from kedoctor.checks.parsers.logs.message_table import knowledge
 from kedoctor.checks.parsers.logs.prefilter import common_parts, fixed_words
-from kedoctor.model.declarations import Occasion
+from kedoctor.model.declarations import RunMode
 from kedoctor.plugins import load_plugins
 
 ROOT = Path(__file__).parents[4]
@@ -49,7 +49,7 @@ def test_the_table_agrees_with_the_checks_that_are_built() -> None:
     table = knowledge()
     for code, node in load_plugins(directory=Path("/nonexistent")).registry.checks.items():
         if (
-            node.plugin == "checks" and Occasion.RUN in node.check.occasions
+            node.plugin == "checks" and RunMode.RUN in node.check.occasions
         ):  # no log tells of an install's steps
             info = table.codes[code]
             declared = (node.check.slug, node.check.side.value, node.check.hop or info.hop)

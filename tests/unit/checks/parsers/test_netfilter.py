@@ -5,10 +5,10 @@ from kedoctor.checks.parsers.netfilter import (
     Backend,
     DnatRule,
     DoubtKind,
-    Ending,
     Outcome,
     OutcomeKind,
     Packet,
+    TerminalVerdict,
     combine,
     dnat_rules,
     duplicates,
@@ -132,11 +132,11 @@ class TestEffective:
         path = effective(nat("OUTPUT -p tcp -j ACCEPT"), legacy, EDGE)
         assert path.outcome == dnat("10.99.0.1", 10003)
         rule = legacy.tables["nat"].chains["OUTPUT"].rules[0]
-        assert path.decided_by == Ending(path.outcome, "legacy", rule)
+        assert path.decided_by == TerminalVerdict(path.outcome, "legacy", rule)
 
     def test_no_backend_maps(self) -> None:
         path = effective(NFT_EMPTY, LEGACY_EMPTY, EDGE)
-        assert path.decided_by == Ending(UNCHANGED)
+        assert path.decided_by == TerminalVerdict(UNCHANGED)
 
     def test_both_map_differently(self) -> None:
         views = nat(f"OUTPUT {TO_CLOUD}"), nat(f"OUTPUT {TO_OTHER}", backend="legacy")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kedoctor.checks.parsers.config.go_types import FieldType
-from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, Deviation, Schema, effective
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, Schema, Violation, effective
 from kedoctor.yaml.document import load
 
 CONFIGURATION = Path(__file__).parents[3] / "fixtures" / "configuration"
@@ -37,12 +37,12 @@ def written(path: str, value: str) -> str:
     )
 
 
-def inspect(schema: Schema, text: str) -> tuple[Deviation, ...]:
+def inspect(schema: Schema, text: str) -> tuple[Violation, ...]:
     document = load(text)
     return schema.inspect(document.data, document)
 
 
-def only(schema: Schema, text: str) -> Deviation:
+def only(schema: Schema, text: str) -> Violation:
     (deviation,) = inspect(schema, text)
     return deviation
 
@@ -50,8 +50,8 @@ def only(schema: Schema, text: str) -> Deviation:
 @pytest.mark.parametrize(("schema", "name"), [(EDGECORE, "edgecore"), (CLOUDCORE, "cloudcore")])
 def test_the_file_of_a_healthy_site_deviates_in_nothing(schema: Schema, name: str) -> None:
     document = load((CONFIGURATION / f"{name}-healthy.yaml").read_bytes())
-    values, deviations = effective(schema, document)
-    assert deviations == ()
+    values, violations = effective(schema, document)
+    assert violations == ()
     assert schema.program == name
 
     def contained(part: dict[str, Any], whole: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from kedoctor.base.records import replace
 from kedoctor.checks.sandbox.fake_edgecore import EDGECORE, klog
 from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.model import observations as o
-from kedoctor.model.fake_services import Scene, Stage
+from kedoctor.model.fake_services import SandboxState, StateChange
 from kedoctor.model.ports import Cluster, Host, Wire
 
 DATA = Path(__file__).parents[4] / "checks" / "sandbox" / "recordings"
@@ -43,13 +43,13 @@ class Edited:
         return answer
 
 
-def stage(*edits: tuple[str, str], starts: bool = True) -> Stage:
+def stage(*edits: tuple[str, str], starts: bool = True) -> SandboxState:
     recorded = {
         name: ReplaySource(open_bundle(DATA / f"demo-edgestream-off-{name}.tgz"))
         for name in ("cloud", "edge1")
     }
     sources = {name: Edited(one, *(edits if name == "edge1" else ())) for name, one in recorded.items()}
-    return Stage(
+    return SandboxState(
         host="edge1",
         starts=starts,
         hosts={name: Host(one) for name, one in sources.items()},
@@ -60,7 +60,7 @@ def stage(*edits: tuple[str, str], starts: bool = True) -> Stage:
     )
 
 
-def tunnels(scene: Scene, host: str) -> list[tuple[str, str]]:
+def tunnels(scene: StateChange, host: str) -> list[tuple[str, str]]:
     part = scene.hosts.get(host)
     items = part.sockets.items if part is not None and part.sockets is not None else ()
     return [
@@ -162,5 +162,5 @@ def test_a_tunnel_that_goes_leaves_a_dead_session() -> None:
     assert "get Tunnel session [edge1] reader error" in after.logs[0].text
 
 
-def replace_stage(there: Stage, *, starts: bool) -> Stage:
-    return Stage(there.host, starts, there.hosts, there.wires, there.cluster, there.now, there.pid + 1)
+def replace_stage(there: SandboxState, *, starts: bool) -> SandboxState:
+    return SandboxState(there.host, starts, there.hosts, there.wires, there.cluster, there.now, there.pid + 1)

@@ -8,7 +8,7 @@ import pytest
 
 from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -44,7 +44,7 @@ def plugins() -> Plugins:
 
 
 def look(plugins: Plugins, path: Path) -> Report:
-    return consult(plugins, bundled_site([path]), Question())
+    return diagnose_site(plugins, bundled_site([path]), RunRequest())
 
 
 @pytest.mark.parametrize("path", EDGES, ids=lambda path: path.parent.name)

@@ -13,7 +13,7 @@ import pytest
 from kedoctor.model.findings import Status
 from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -71,7 +71,7 @@ def _plugins() -> Plugins:
 
 @cache
 def _report(case: str) -> Report:
-    return consult(_plugins(), bundled_site(sorted((FIXTURES / case).glob("*.tgz"))), Question())
+    return diagnose_site(_plugins(), bundled_site(sorted((FIXTURES / case).glob("*.tgz"))), RunRequest())
 
 
 @pytest.mark.parametrize("case", CAUSES)

@@ -16,7 +16,7 @@ from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.report import Fix, Report, Translation, Verdict
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report.symptom_filter import narrowed, relevant
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -43,8 +43,8 @@ def _plugins() -> Plugins:
 @cache
 def _report(site: str, symptom: str = "") -> Report:
     selection = Selection(symptoms=(symptom,) if symptom else ())
-    return consult(
-        _plugins(), bundled_site(sorted((FIXTURES / site).glob("*.tgz"))), Question(selection=selection)
+    return diagnose_site(
+        _plugins(), bundled_site(sorted((FIXTURES / site).glob("*.tgz"))), RunRequest(selection=selection)
     )
 
 

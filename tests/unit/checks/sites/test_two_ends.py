@@ -32,7 +32,7 @@ from kedoctor.model.observations import Request, Source
 from kedoctor.model.ports import Host
 from kedoctor.model.report import Report, Verdict
 from kedoctor.observe.memo import MemoSource
-from kedoctor.run.diagnose import Question, consult
+from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
 
@@ -101,7 +101,7 @@ def _bundle(path: Path, name: str, source: Source, side: Side) -> Path:
 
 
 def joined(*paths: Path) -> Report:
-    return consult(plugins(), bundled_site(list(paths)), Question())
+    return diagnose_site(plugins(), bundled_site(list(paths)), RunRequest())
 
 
 def of(report: Report, code: str, node: str = "") -> list[Verdict]:

@@ -12,11 +12,11 @@ from siteworld import FakeCluster, made
 
 from kedoctor.api import (
     Cluster,
+    HostContext,
     HttpAnswer,
     Reason,
     TraceTarget,
     Unavailable,
-    Vantage,
     Wire,
 )
 from kedoctor.checks.facts.cloud.diversion_probes import (
@@ -51,7 +51,7 @@ from kedoctor.model.observations import Connection, GetHttp, ListObjects, OpenTc
 
 EDGE_LABEL = {"node-role.kubernetes.io/edge": ""}
 KUBEEDGE = "v1.31.12-kubeedge-v1.22.0"
-HERE, LAPTOP = Vantage("edge1", frozenset({"edge"})), Vantage("laptop", frozenset())
+HERE, LAPTOP = HostContext("edge1", frozenset({"edge"})), HostContext("laptop", frozenset())
 
 
 def node(name: str, version: str = KUBEEDGE, labels: Mapping[str, str] = EDGE_LABEL) -> Node:
@@ -94,7 +94,7 @@ def target(name: str, namespace: str = "", **more: Any) -> TraceTarget:
 
 
 def resolved(
-    name: str, namespace: str = "", own: str = "", vantage: Vantage = LAPTOP
+    name: str, namespace: str = "", own: str = "", vantage: HostContext = LAPTOP
 ) -> Traced | Unavailable:
     wanted = target(name, namespace)
     objects = traced_objects(Cluster(FakeCluster(*WORLD, kinds=[Lease])), wanted)

@@ -23,13 +23,13 @@ from cloud_samples import (
 
 from kedoctor.api import (
     EveryHost,
+    HostContext,
     Reason,
     StepResult,
     StepState,
     TlsPeer,
     TraceTarget,
     Unavailable,
-    Vantage,
 )
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments, Setting
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
@@ -94,7 +94,7 @@ def test_each_trace_ends_with_its_request() -> None:
 
 
 def test_a_hop_that_is_seen_elsewhere_says_where() -> None:
-    laptop, cloud = Vantage("laptop", frozenset()), Vantage("cloud", frozenset({"cloud"}))
+    laptop, cloud = HostContext("laptop", frozenset()), HostContext("cloud", frozenset({"cloud"}))
     assert off_cloud(cloud, LOGS) is None
     assert off_apiserver(APISERVER, LOGS) is None
     assert off_edge(Traced("edge1", "edge1", here=True), LOGS) is None

@@ -17,7 +17,7 @@ from edge_samples import (
     sockets,
 )
 
-from kedoctor.api import Addresses, Connection, Finding, Reason, Status, Unavailable, Vantage
+from kedoctor.api import Addresses, Connection, Finding, HostContext, Reason, Status, Unavailable
 from kedoctor.checks.facts.edge.host import EdgeAddresses
 from kedoctor.checks.facts.edge.routing import EdgeNames, StreamReach
 from kedoctor.checks.parsers.host_port import HostPort
@@ -25,12 +25,12 @@ from kedoctor.checks.tunnel.foreign_listeners import edge_exposure, foreign_list
 from kedoctor.checks.tunnel.host_routing import host_routing, stream_exposed
 from kedoctor.model.observations import InterfaceAddress
 
-EDGE = Vantage("edge1", frozenset({"edge"}))
-BOTH = Vantage("edge1", frozenset({"edge", "cloud"}))
+EDGE = HostContext("edge1", frozenset({"edge"}))
+BOTH = HostContext("edge1", frozenset({"edge", "cloud"}))
 MOSQUITTO = "LISTEN 0.0.0.0:1883 0.0.0.0:0 mosquitto"
 
 
-def listeners(*lines: str, vantage: Vantage = EDGE) -> Finding:
+def listeners(*lines: str, vantage: HostContext = EDGE) -> Finding:
     finding = foreign_listeners(sockets(*lines), NAME, vantage, config())
     bilingual(finding)
     return finding
