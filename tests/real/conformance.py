@@ -15,7 +15,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["BEHAVIOURS", "ADMIN", "Api", "Behaviour", "Ns", "WEAK", "behaviour", "observe", "said", "tokens_of"]
+__all__ = [
+    "ADMIN",
+    "BEHAVIOURS",
+    "WEAK",
+    "Api",
+    "Behaviour",
+    "Ns",
+    "behaviour",
+    "observe",
+    "said",
+    "tokens_of",
+]
 
 Object = dict[str, Any]
 ADMIN, WEAK = "the-administrator", "may-not-much"
@@ -26,7 +37,11 @@ APPLY = "application/apply-patch+yaml"
 _UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 # How v1.31, which ours follows, writes what v1.34 writes otherwise; neither says anything else by it.
-_NEWER = (('"creationTimestamp": null, ', ""), ("map[string]string{", "{"), ("Invalid value: 0x0:", "Invalid value: 0:"))
+_NEWER = (
+    ('"creationTimestamp": null, ', ""),
+    ("map[string]string{", "{"),
+    ("Invalid value: 0x0:", "Invalid value: 0:"),
+)
 _ID = re.compile(r"\b[0-9a-f]{62,64}\b")
 
 
@@ -185,8 +200,15 @@ def said(answer: Answer) -> str:
         return str(answer.status)
     details = body.get("details") or {}
     known = {key: details[key] for key in ("name", "group", "kind", "retryAfterSeconds") if key in details}
-    words = [str(answer.status), body.get("reason", ""), body.get("message", ""), json.dumps(known) if known else ""]
-    words += sorted({f"[{one.get('reason', '')} {one.get('field', '')}]" for one in details.get("causes", ())})
+    words = [
+        str(answer.status),
+        body.get("reason", ""),
+        body.get("message", ""),
+        json.dumps(known) if known else "",
+    ]
+    words += sorted(
+        {f"[{one.get('reason', '')} {one.get('field', '')}]" for one in details.get("causes", ())}
+    )
     return " ".join(word for word in words if word)
 
 
@@ -212,4 +234,8 @@ def managers(answer: Answer) -> str:
 
 def data(answer: Answer) -> str:
     """The data of a ConfigMap."""
-    return json.dumps(answer.json.get("data", {}), sort_keys=True) if answer.status in (200, 201) else said(answer)
+    return (
+        json.dumps(answer.json.get("data", {}), sort_keys=True)
+        if answer.status in (200, 201)
+        else said(answer)
+    )

@@ -100,7 +100,15 @@ def versions(ns: Ns) -> Iterator[str]:
 @behaviour("list", "label selectors")
 def label_selectors(ns: Ns) -> Iterator[str]:
     five(ns)
-    for selector in ("app=odd", "app%3D%3Deven", "app!%3Dodd,app", "app+in+(odd,x)", "app+notin+(odd),app", "n3", "!n3,app"):
+    for selector in (
+        "app=odd",
+        "app%3D%3Deven",
+        "app!%3Dodd,app",
+        "app+in+(odd,x)",
+        "app+notin+(odd),app",
+        "n3",
+        "!n3,app",
+    ):
         yield f"{selector}: {mine(ns.get(f'{ns.cms}?labelSelector={selector}'))}"
     yield said(ns.get(f"{ns.cms}?labelSelector=a%3D%3D%3Db"))
     yield said(ns.get(f"{ns.cms}?labelSelector=app+in+odd"))
@@ -140,7 +148,9 @@ def compression(ns: Ns) -> Iterator[str]:
 
 def mine_of(body: dict[str, object]) -> str:
     items: list[dict[str, dict[str, str]]] = body["items"]  # type: ignore[assignment]
-    return ", ".join(one["metadata"]["name"] for one in items if one["metadata"]["name"] != "kube-root-ca.crt")
+    return ", ".join(
+        one["metadata"]["name"] for one in items if one["metadata"]["name"] != "kube-root-ca.crt"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ watches
@@ -232,7 +242,11 @@ def watch_list(ns: Ns) -> Iterator[str]:
     ns.cm("one", {"app": "x"})
     query = "watch=true&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     answer = ns.get(f"{ns.cms}?{query}&labelSelector=app")
-    yield said(answer) if answer.status != 200 else told([json.loads(line) for line in answer.body.splitlines()])
+    yield (
+        said(answer)
+        if answer.status != 200
+        else told([json.loads(line) for line in answer.body.splitlines()])
+    )
 
 
 # ------------------------------------------------------------------------------------------ forms of answers
@@ -248,9 +262,12 @@ def rows(ns: Ns, path: str, **how: str) -> Iterator[str]:
         f"{one['name']}({one['type']},{one['format']},{one['priority']})" for one in body["columnDefinitions"]
     )
     for row in body["rows"]:
-        cells = [cell if index else cell for index, cell in enumerate(row["cells"])]
+        cells = row["cells"]
         if cells[0] != "kube-root-ca.crt":
-            aged = ["AGE" if str(cell).endswith(("s", "m")) and str(cell)[:1].isdigit() else cell for cell in cells]
+            aged = [
+                "AGE" if str(cell).endswith(("s", "m")) and str(cell)[:1].isdigit() else cell
+                for cell in cells
+            ]
             yield f"{aged} object={row.get('object', {}).get('kind')}"
 
 
@@ -265,7 +282,11 @@ def table_config_maps(ns: Ns) -> Iterator[str]:
 @behaviour("forms", "Table of Secrets, Services and DaemonSets")
 def table_others(ns: Ns) -> Iterator[str]:
     ns.ask("POST", ns.path("secrets"), {"metadata": {"name": "s"}, "stringData": {"a": "b"}})
-    ns.ask("POST", ns.path("services"), {"metadata": {"name": "v"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}})
+    ns.ask(
+        "POST",
+        ns.path("services"),
+        {"metadata": {"name": "v"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}},
+    )
     yield from rows(ns, ns.path("secrets"))
     yield from rows(ns, ns.path("services"))
     yield from rows(ns, ns.path("daemonsets", "apps/v1"))
@@ -326,5 +347,3 @@ def resources(ns: Ns) -> Iterator[str]:
     yield said(ns.get("/apis/nobody.example/v1"))
     yield said(ns.get("/apis/apps/v1beta9"))
     yield said(ns.get("/api/v1/things"))
-
-

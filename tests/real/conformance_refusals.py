@@ -36,7 +36,9 @@ def access(ns: Ns) -> Iterator[str]:
 
 @behaviour("access", "what a role allows, and nothing beside it")
 def role(ns: Ns) -> Iterator[str]:
-    rules = [{"verbs": ["get", "list"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"]}]
+    rules = [
+        {"verbs": ["get", "list"], "apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["mine"]}
+    ]
     ns.ask("POST", ns.path("roles", RBAC), {"metadata": {"name": "r"}, "rules": rules})
     subject = {"kind": "User", "name": "weak", "apiGroup": "rbac.authorization.k8s.io"}
     ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"}
@@ -49,7 +51,9 @@ def role(ns: Ns) -> Iterator[str]:
     yield said(ns.patch(f"{ns.cms}/mine", {}, token=WEAK))
 
 
-@behaviour("access", "questions about rights: SelfSubjectAccessReview, SubjectAccessReview, SelfSubjectReview")
+@behaviour(
+    "access", "questions about rights: SelfSubjectAccessReview, SubjectAccessReview, SelfSubjectReview"
+)
 def reviews(ns: Ns) -> Iterator[str]:
     about = {"resourceAttributes": {"verb": "list", "resource": "pods", "namespace": ns.name}}
     for token in ("the-administrator", WEAK):
@@ -58,7 +62,11 @@ def reviews(ns: Ns) -> Iterator[str]:
         yield f"{answer.status} {answer.json['status'].get('allowed')}"
         answer = ns.ask("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, token=token)
         yield f"{answer.status} {answer.json['status']['userInfo']['username'] if answer.status == 201 else ''}"
-    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": about | {"user": "weak"}}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": about | {"user": "weak"},
+    }
     answer = ns.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
     yield f"{answer.status} {answer.json['status'].get('allowed')}"
     yield said(ns.ask("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body, token=WEAK))
@@ -117,7 +125,9 @@ def valid_pods(ns: Ns) -> Iterator[str]:
     good = {"name": "main", "image": "x"}
     for containers in ([], [{"name": "main"}], [good, good], [good | {"name": "Bad"}]):
         yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": containers}})
-    yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [good], "restartPolicy": "Maybe"}})
+    yield refused(
+        ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [good], "restartPolicy": "Maybe"}}
+    )
 
 
 @behaviour("valid", "Deployments and Services")
@@ -153,7 +163,9 @@ def pod_security(ns: Ns) -> Iterator[str]:
     ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
     main: dict[str, Any] = {"name": "main", "image": "x"}
     yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [main]}})
-    yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [main], "hostNetwork": True}})
+    yield refused(
+        ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [main], "hostNetwork": True}}
+    )
     tight = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}
     main["securityContext"] = tight | {"seccompProfile": {"type": "RuntimeDefault"}}
     yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [main]}})

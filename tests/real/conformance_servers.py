@@ -44,10 +44,19 @@ class RealServer:
     def overload(self) -> None:
         """A priority level without a single seat for the weak user."""
         limited = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "limitResponse": {"type": "Reject"}}
-        level = {"metadata": {"name": "none"}, "spec": {"type": "Limited", "limited": limited | {"borrowingLimitPercent": 0}}}
+        level = {
+            "metadata": {"name": "none"},
+            "spec": {"type": "Limited", "limited": limited | {"borrowingLimitPercent": 0}},
+        }
         self.ask("POST", f"{_FLOW}/prioritylevelconfigurations", level)
         user = {"kind": "User", "user": {"name": "weak"}}
-        everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
+        everything = {
+            "verbs": ["*"],
+            "apiGroups": ["*"],
+            "resources": ["*"],
+            "namespaces": ["*"],
+            "clusterScope": True,
+        }
         urls = {"verbs": ["*"], "nonResourceURLs": ["*"]}
         rule = {"subjects": [user], "resourceRules": [everything], "nonResourceRules": [urls]}
         spec = {"priorityLevelConfiguration": {"name": "none"}, "matchingPrecedence": 1, "rules": [rule]}
@@ -84,7 +93,9 @@ class OurServer:
         **headers: str,
     ) -> Answer:
         """One request over a connection of its own."""
-        sent = {"Accept": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
+        sent = {"Accept": "application/json"} | {
+            key.replace("_", "-"): value for key, value in headers.items()
+        }
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if body is not None:
@@ -132,7 +143,10 @@ def _yaml(text: bytes) -> Any:
 
 def node(name: str) -> Object:
     """A node that is there."""
-    status = {"addresses": [{"type": "InternalIP", "address": "10.99.0.2"}], "nodeInfo": {"kubeletVersion": "v1.34.2"}}
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "10.99.0.2"}],
+        "nodeInfo": {"kubeletVersion": "v1.34.2"},
+    }
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status}
 
 

@@ -64,7 +64,9 @@ class Channels:
             opcode, payload = self.frame()
             if opcode == 8:
                 code = struct.unpack(">H", payload[:2])[0]
-                channels = {key: value.decode(errors="replace") for key, value in sorted(found.items()) if value}
+                channels = {
+                    key: value.decode(errors="replace") for key, value in sorted(found.items()) if value
+                }
                 return f"{channels} closed {code}"
             if opcode in (1, 2):
                 found[payload[0]] = found.get(payload[0], b"") + payload[1:]
@@ -80,8 +82,16 @@ class Channels:
 def speaking(ns: Ns) -> str:
     """The path of a pod that runs and has written two lines."""
     ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
-    main = {"name": "main", "image": "busybox:1.36", "command": ["sh", "-c", SCRIPT], "imagePullPolicy": "Never"}
-    body = {"metadata": {"name": "web"}, "spec": {"nodeName": NODE, "containers": [main], "terminationGracePeriodSeconds": 0}}
+    main = {
+        "name": "main",
+        "image": "busybox:1.36",
+        "command": ["sh", "-c", SCRIPT],
+        "imagePullPolicy": "Never",
+    }
+    body = {
+        "metadata": {"name": "web"},
+        "spec": {"nodeName": NODE, "containers": [main], "terminationGracePeriodSeconds": 0},
+    }
     made = ns.ask("POST", ns.path("pods"), body)
     assert made.status == 201, made.body
     path = ns.path("pods", name="web")
@@ -102,7 +112,14 @@ def ran(ns: Ns, path: str, *command: str, more: str = "", **how: Any) -> str:
 @behaviour("streams", "logs: all, the last, a part, with times", streams=True)
 def logs(ns: Ns) -> Iterator[str]:
     path = f"{speaking(ns)}/log"
-    for query in ("", "?tailLines=1", "?tailLines=0", "?limitBytes=5", "?container=main", "?timestamps=true&tailLines=1"):
+    for query in (
+        "",
+        "?tailLines=1",
+        "?tailLines=0",
+        "?limitBytes=5",
+        "?container=main",
+        "?timestamps=true&tailLines=1",
+    ):
         answer = ns.get(path + query)
         yield f"{query} {answer.status} {answer.header('Content-Type')} {answer.body.decode()!r}"
     for query in ("?container=none", "?previous=true", "?tailLines=-1", "?tailLines=x"):
@@ -164,7 +181,12 @@ def attach(ns: Ns) -> Iterator[str]:
 
 @behaviour("streams", "pages of a node through the API server", streams=True)
 def node_pages(ns: Ns) -> Iterator[str]:
-    for path in (f"{NODE}/proxy/stats/summary", f"{NODE}/proxy/healthz", f"{NODE}/proxy/nothing", "none/proxy/healthz"):
+    for path in (
+        f"{NODE}/proxy/stats/summary",
+        f"{NODE}/proxy/healthz",
+        f"{NODE}/proxy/nothing",
+        "none/proxy/healthz",
+    ):
         answer = ns.get(f"/api/v1/nodes/{path}")
         text = answer.body.decode()
         shown = sorted(json.loads(text)) if text.startswith("{") and answer.status == 200 else said(answer)

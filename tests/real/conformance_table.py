@@ -11,7 +11,9 @@ __all__ = ["DOCUMENT", "in_document", "row", "table", "write"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "testing.md"
 _BEGIN, _END = "<!-- conformance: begin -->\n", "<!-- conformance: end -->"
-_HEAD = "| area | behaviour | real: the first of what is compared | sentences | ours |\n|---|---|---|---|---|\n"
+_HEAD = (
+    "| area | behaviour | real: the first of what is compared | sentences | ours |\n|---|---|---|---|---|\n"
+)
 _WIDTH = 110
 
 
@@ -19,7 +21,9 @@ def row(one: Behaviour, real: list[str], ours: list[str]) -> str:
     """One line of the table."""
     shown = real[0] if real else ""
     shown = shown if len(shown) <= _WIDTH else shown[: _WIDTH - 1] + "…"
-    differing = sum(left != right for left, right in zip(real, ours, strict=False)) + abs(len(real) - len(ours))
+    differing = sum(left != right for left, right in zip(real, ours, strict=False)) + abs(
+        len(real) - len(ours)
+    )
     verdict = f"{differing} differ: {one.differs}" if differing else "the same"
     cells = (one.area, one.name, f"`{_cell(shown)}`", str(len(real)), verdict)
     return f"| {' | '.join(cells)} |\n"

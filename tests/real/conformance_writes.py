@@ -13,8 +13,14 @@ LABELS = {"app": "web"}
 
 
 def deployment(name: str = "web", **spec: Any) -> Object:
-    template = {"metadata": {"labels": LABELS}, "spec": {"containers": [{"name": "main", "image": "busybox:1.36"}]}}
-    return {"metadata": {"name": name}, "spec": {"replicas": 0, "selector": {"matchLabels": LABELS}, "template": template} | spec}
+    template = {
+        "metadata": {"labels": LABELS},
+        "spec": {"containers": [{"name": "main", "image": "busybox:1.36"}]},
+    }
+    return {
+        "metadata": {"name": name},
+        "spec": {"replicas": 0, "selector": {"matchLabels": LABELS}, "template": template} | spec,
+    }
 
 
 def made(ns: Ns, **spec: Any) -> str:
@@ -40,7 +46,14 @@ def create_names(ns: Ns) -> Iterator[str]:
 def create_fills(ns: Ns) -> Iterator[str]:
     meta = ns.cm("one", a="1").json["metadata"]
     yield ", ".join(sorted(meta))
-    body = {"metadata": {"name": "two", "uid": "mine", "creationTimestamp": "2001-01-01T00:00:00Z", "generation": 7}}
+    body = {
+        "metadata": {
+            "name": "two",
+            "uid": "mine",
+            "creationTimestamp": "2001-01-01T00:00:00Z",
+            "generation": 7,
+        }
+    }
     meta = ns.ask("POST", ns.cms, body).json["metadata"]
     yield f"uid kept: {meta['uid'] == 'mine'}, time kept: {meta['creationTimestamp'][:4] == '2001'}, generation: {meta.get('generation')}"
     yield said(ns.ask("POST", ns.cms, {"metadata": {"name": "three", "resourceVersion": "1"}}))
@@ -69,7 +82,9 @@ def unknown_fields(ns: Ns) -> Iterator[str]:
         body = {"metadata": {"name": how.lower()}, "data": {}, "extra": 1}
         answer = ns.ask("POST", f"{ns.cms}?fieldValidation={how}", body)
         yield f"{how}: {said(answer)} Warning: {answer.header('Warning')}"
-    answer = ns.ask("POST", f"{ns.path('deployments', 'apps/v1')}?fieldValidation=Strict", deployment(replica=1))
+    answer = ns.ask(
+        "POST", f"{ns.path('deployments', 'apps/v1')}?fieldValidation=Strict", deployment(replica=1)
+    )
     yield said(answer)
 
 
@@ -158,8 +173,12 @@ def strategic(ns: Ns) -> Iterator[str]:
         told = [f"{one['name']} {one.get('image')} {one.get('env', [])}" for one in after["containers"]]
         return f"{told} {after.get('tolerations', [])}"
 
-    yield change(containers=[{"name": "main", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}])
-    yield change(containers=[{"name": "main", "env": [{"name": "B", "value": "3"}, {"name": "A", "$patch": "delete"}]}])
+    yield change(
+        containers=[{"name": "main", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}]
+    )
+    yield change(
+        containers=[{"name": "main", "env": [{"name": "B", "value": "3"}, {"name": "A", "$patch": "delete"}]}]
+    )
     yield change(containers=[{"name": "side", "image": "busybox:1.36"}], tolerations=[{"operator": "Exists"}])
     yield change(tolerations=[{"key": "x", "operator": "Exists"}])
     yield change(containers=[{"name": "side", "$patch": "delete"}])
@@ -211,7 +230,11 @@ def apply_refused(ns: Ns) -> Iterator[str]:
     path = f"{ns.cms}/mine"
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
     yield said(ns.patch(path, body, APPLY))
-    yield said(ns.patch(f"{path}?fieldManager=ann", body | {"metadata": {"name": "mine", "managedFields": [{}]}}, APPLY))
+    yield said(
+        ns.patch(
+            f"{path}?fieldManager=ann", body | {"metadata": {"name": "mine", "managedFields": [{}]}}, APPLY
+        )
+    )
     yield said(ns.patch(f"{path}?fieldManager=ann", {"metadata": {"name": "mine"}}, APPLY))
     yield said(ns.patch(f"{path}?fieldManager=ann", body | {"kind": "Secret"}, APPLY))
     yield said(ns.patch(f"{path}?fieldManager=ann", body | {"extra": 1}, APPLY))
@@ -227,10 +250,14 @@ def apply_containers(ns: Ns) -> Iterator[str]:
     body["spec"] = {"template": {"spec": {"containers": [container, {"name": "side", "image": "x"}]}}}
     yield said(ns.apply(path, body))
     forced = ns.apply(path, body, more="&force=true")
-    yield str([f"{one['name']} {one['image']}" for one in forced.json["spec"]["template"]["spec"]["containers"]])
+    yield str(
+        [f"{one['name']} {one['image']}" for one in forced.json["spec"]["template"]["spec"]["containers"]]
+    )
     body["spec"] = {"template": {"spec": {"containers": [container]}}}
     after = ns.apply(path, body)
-    yield str([f"{one['name']} {one['image']}" for one in after.json["spec"]["template"]["spec"]["containers"]])
+    yield str(
+        [f"{one['name']} {one['image']}" for one in after.json["spec"]["template"]["spec"]["containers"]]
+    )
 
 
 # ------------------------------------------------------------------------------------ dry run and subresources
@@ -259,7 +286,9 @@ def status(ns: Ns) -> Iterator[str]:
 
     both = {"spec": {"revisionHistoryLimit": 3}, "status": {"collisionCount": 7}}
     yield told(ns.patch(path, both))
-    yield told(ns.patch(f"{path}/status", {"spec": {"revisionHistoryLimit": 4}, "status": {"collisionCount": 7}}))
+    yield told(
+        ns.patch(f"{path}/status", {"spec": {"revisionHistoryLimit": 4}, "status": {"collisionCount": 7}})
+    )
     yield told(ns.patch(path, {"metadata": {"labels": {"x": "y"}}}))
     yield said(ns.get(f"{ns.cms}/one/status"))
     yield said(ns.get(f"{path}/nothing"))
@@ -271,7 +300,9 @@ def scale(ns: Ns) -> Iterator[str]:
 
     def told(answer: Any) -> str:
         obj = answer.json
-        return f"{obj['kind']} {obj['apiVersion']} spec={obj['spec']} selector={obj['status'].get('selector')}"
+        return (
+            f"{obj['kind']} {obj['apiVersion']} spec={obj['spec']} selector={obj['status'].get('selector')}"
+        )
 
     yield told(ns.get(f"{path}/scale"))
     yield told(ns.patch(f"{path}/scale", {"spec": {"replicas": 2}}))
@@ -342,7 +373,9 @@ def delete_namespace(ns: Ns) -> Iterator[str]:
 
 def shape(obj: Object) -> str:
     """Spec and status as stored, without addresses that are handed out."""
-    shown = json.loads(json.dumps({"spec": obj.get("spec"), "status": obj.get("status"), "type": obj.get("type")}))
+    shown = json.loads(
+        json.dumps({"spec": obj.get("spec"), "status": obj.get("status"), "type": obj.get("type")})
+    )
     for key in ("clusterIP", "clusterIPs"):
         if key in (shown["spec"] or {}):
             shown["spec"][key] = "GIVEN"
@@ -362,10 +395,16 @@ def defaults(ns: Ns) -> Iterator[str]:
     daemons = deployment()
     daemons["spec"].pop("replicas")
     yield shape(ns.ask("POST", ns.path("daemonsets", "apps/v1") + "?dryRun=All", daemons).json)
-    yield shape(ns.ask("POST", ns.path("secrets"), {"metadata": {"name": "s"}, "stringData": {"a": "b"}}).json)
+    yield shape(
+        ns.ask("POST", ns.path("secrets"), {"metadata": {"name": "s"}, "stringData": {"a": "b"}}).json
+    )
 
 
-@behaviour("defaults", "of a Pod, as admission completes it", differs="ours adds no volume with a token, since no container of ours reads one")
+@behaviour(
+    "defaults",
+    "of a Pod, as admission completes it",
+    differs="ours adds no volume with a token, since no container of ours reads one",
+)
 def pod_defaults(ns: Ns) -> Iterator[str]:
     ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
     body = {"metadata": {"name": "p"}, "spec": deployment()["spec"]["template"]["spec"]}

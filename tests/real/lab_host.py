@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,7 +62,10 @@ def obstacle() -> str:
     if lacking:
         return f"needs {', '.join(lacking)}"
     tried = subprocess.run(
-        ["unshare", "--net", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True, check=False
+        ["unshare", "--net", "--mount", "--pid", "--fork", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return f"cannot make namespaces: {tried.stderr.strip()}" if tried.returncode else ""
 
@@ -89,10 +92,8 @@ def remove_cgroups(name: str, seconds: float = 10.0) -> None:
     while left := cgroups(name):
         for top in left:
             for folder, _, _ in os.walk(top, topdown=False):
-                try:
+                with suppress(OSError):  # a process in it is still ending
                     Path(folder).rmdir()
-                except OSError:
-                    pass  # a process in it is still ending
         if time.monotonic() > deadline:
             return
         time.sleep(0.05)
@@ -101,7 +102,9 @@ def remove_cgroups(name: str, seconds: float = 10.0) -> None:
 class Daemon:
     """A program that runs on a host until it is stopped."""
 
-    def __init__(self, host: Host, name: str, argv: Sequence[str | Path], log: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self, host: Host, name: str, argv: Sequence[str | Path], log: Path, env: dict[str, str]
+    ) -> None:
         self.name = name
         self.log = log
         self._host = host
@@ -113,7 +116,11 @@ class Daemon:
         """Starts it; what it prints is appended to its log."""
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                self._host.entering(self._argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._env
+                self._host.entering(self._argv),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=self._env,
             )
         return self
 

@@ -7,15 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 import real_control_plane
 import real_node
 from lab_host import Host, until
 from real_control_plane import Cluster, control_plane
 
-__all__ = ["OPTIONAL", "cluster", "obstacle"]
+__all__ = ["cluster", "marks", "obstacle"]
 
-# Where there is no Go these tests are skipped even where lab tests must run (tests/conftest.py).
-OPTIONAL = "" if shutil.which("go") else "optional: "
+
+def marks(obstacle: str, *, seconds: int) -> list[pytest.MarkDecorator]:
+    """The marks of a test with real parts: skipped with the reason where they are not, also in CI if there is no Go."""
+    optional = "" if shutil.which("go") else "optional: "
+    skip = pytest.mark.skipif(bool(obstacle), reason=f"{optional}{obstacle}")
+    return [pytest.mark.lab, pytest.mark.timeout(seconds), skip]
 
 
 def obstacle() -> str:

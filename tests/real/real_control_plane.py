@@ -26,13 +26,31 @@ import real_parts
 import trustme
 from lab_host import Daemon, Host, until
 
-__all__ = ["ADMIN_TOKEN", "CLOUD", "PORT", "WEAK_TOKEN", "Answer", "Cluster", "Object", "control_plane", "obstacle"]
+__all__ = [
+    "ADMIN_TOKEN",
+    "CLOUD",
+    "PORT",
+    "WEAK_TOKEN",
+    "Answer",
+    "Cluster",
+    "Object",
+    "control_plane",
+    "obstacle",
+]
 
 Object = dict[str, Any]
 CLOUD, PORT = "10.99.0.1", 6443
 SERVICE = "10.96.0.1"
 ADMIN_TOKEN, WEAK_TOKEN = "the-administrator", "may-not-much"  # tokens of a cluster that lives for some tests
-NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost", "127.0.0.1", CLOUD, SERVICE)
+NAMES = (
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "localhost",
+    "127.0.0.1",
+    CLOUD,
+    SERVICE,
+)
 
 
 def obstacle() -> str:
@@ -83,7 +101,9 @@ class Papers:
 
     def pair(self, name: str, user: str, group: str | None = None) -> None:
         """A client certificate and its key."""
-        self._write(name, self.ca.issue_cert(f"{name}.lab.invalid", common_name=user, organization_name=group))
+        self._write(
+            name, self.ca.issue_cert(f"{name}.lab.invalid", common_name=user, organization_name=group)
+        )
 
     def serve(self, name: str, *names: str) -> None:
         """A certificate for a server at these names and addresses."""
@@ -265,7 +285,9 @@ class Cluster:
         **headers: str,
     ) -> Answer:
         """One request over a connection of its own. Header names are given with underscores."""
-        sent = {"Accept": "application/json"} | {key.replace("_", "-"): value for key, value in headers.items()}
+        sent = {"Accept": "application/json"} | {
+            key.replace("_", "-"): value for key, value in headers.items()
+        }
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
         if body is not None:
@@ -314,7 +336,9 @@ class Cluster:
         self.cloud.daemons["kube-apiserver"].start()
         self.wait_ready()
 
-    def kubectl(self, *words: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def kubectl(
+        self, *words: str, check: bool = True, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
         """kubectl as the administrator, on the cloud host."""
         config = self.papers.path("admin.kubeconfig")
         argv = (real_parts.binary("kubectl"), f"--kubeconfig={config}", *words)

@@ -14,7 +14,7 @@ from typing import Any
 
 import real_parts
 from lab_host import Host, until
-from real_control_plane import CLOUD, SERVICE, Cluster
+from real_control_plane import CLOUD, Cluster
 
 __all__ = ["BUSYBOX", "METRICS_SERVER", "SHELL", "give_image", "image", "join", "obstacle"]
 
@@ -22,7 +22,22 @@ BUSYBOX = "docker.io/library/busybox:1.36"
 PAUSE = "registry.k8s.io/pause:3.10"
 METRICS_SERVER = "docker.io/rancher/mirrored-metrics-server:v0.8.0"
 _CNI = Path("/usr/lib/cni")
-_SHELL = ("sh", "echo", "sleep", "cat", "ls", "tail", "true", "false", "date", "seq", "head", "env", "grep", "hostname")
+_SHELL = (
+    "sh",
+    "echo",
+    "sleep",
+    "cat",
+    "ls",
+    "tail",
+    "true",
+    "false",
+    "date",
+    "seq",
+    "head",
+    "env",
+    "grep",
+    "hostname",
+)
 SHELL = {f"bin/{name}": "busybox" for name in _SHELL}
 _CONTAINERD = """
 version = 2

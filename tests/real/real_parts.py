@@ -144,7 +144,13 @@ def build(one: PartSet) -> float:
     try:
         for package in one.packages:
             argv = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
-            argv += ["-ldflags", " ".join(("-s", "-w", *one.linker)), "-o", str(making / _name(package)), package]
+            argv += [
+                "-ldflags",
+                " ".join(("-s", "-w", *one.linker)),
+                "-o",
+                str(making / _name(package)),
+                package,
+            ]
             subprocess.run(argv, cwd=one.folder, env=environment, check=True)
         seconds = time.monotonic() - started
         go = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -18,9 +18,7 @@ from conformance_servers import RealServer, our_server
 
 from kedoctor.sandbox.apiserver import paging, patch, watch, writes
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
-if _reason := real_cluster.obstacle():
-    pytest.skip(f"{real_cluster.OPTIONAL}{_reason}", allow_module_level=True)
+pytestmark = real_cluster.marks(real_cluster.obstacle(), seconds=300)
 
 # Importing them fills the suite.
 _AREAS = (conformance_reads, conformance_writes, conformance_refusals, conformance_streams)
@@ -78,7 +76,9 @@ def ignore_continue(patching: pytest.MonkeyPatch) -> None:
 
 
 def ignore_versions(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(writes.errors, "conflict", lambda *_, **__: writes.errors.bad_request("any version will do"))
+    patching.setattr(
+        writes.errors, "conflict", lambda *_, **__: writes.errors.bad_request("any version will do")
+    )
 
 
 def null_stays(patching: pytest.MonkeyPatch) -> None:

@@ -31,15 +31,27 @@ from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.changes.executor import prepare
 from kedoctor.changes.journal import Journal, Phase
-from kedoctor.model.actions import ApplyObject, DeleteObject, EditObjectYaml, IssueCertificates, PatchObject, YamlChange
+from kedoctor.model.actions import (
+    ApplyObject,
+    DeleteObject,
+    EditObjectYaml,
+    IssueCertificates,
+    PatchObject,
+    YamlChange,
+)
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
-if _reason := real_control_plane.obstacle():
-    pytest.skip(f"{real_cluster.OPTIONAL}{_reason}", allow_module_level=True)
+pytestmark = real_cluster.marks(real_control_plane.obstacle(), seconds=300)
 
 KUBEEDGE = "/api/v1/namespaces/kubeedge"
 ISSUE = IssueCertificates(
-    SECRET, "streamCA.crt", "stream.crt", "stream.key", "cloudcore", ("cloudcore.kubeedge",), ("10.99.0.1",), 365
+    SECRET,
+    "streamCA.crt",
+    "stream.crt",
+    "stream.key",
+    "cloudcore",
+    ("cloudcore.kubeedge",),
+    ("10.99.0.1",),
+    365,
 )
 
 
@@ -104,7 +116,10 @@ CHANGED: Object = named("ConfigMap", "cloudcore", data={"other": "ours", "new": 
 ACTIONS = {
     "a key of a document": (SWITCH_ON, CM),
     "a merge patch": (PatchObject(CM, "merge", {"data": {"other": "ours", "new": "1"}}), CM),
-    "a JSON patch": (PatchObject(CM, "json", [{"op": "replace", "path": "/data/other", "value": "ours"}]), CM),
+    "a JSON patch": (
+        PatchObject(CM, "json", [{"op": "replace", "path": "/data/other", "value": "ours"}]),
+        CM,
+    ),
     "a strategic patch": (TOLERATE, DS),
     "an apply over what is there": (ApplyObject(CM, CHANGED), CM),
     "an apply that makes": (ApplyObject(ACCOUNT, MADE), ACCOUNT),
@@ -137,7 +152,9 @@ def test_others_keep_what_is_theirs_in_the_managed_fields(site: RealSite) -> Non
     entry = site.fix(SWITCH_ON)
     assert site.managers(CM)["somebody"] == "Update"
     site.back(entry)
-    owned = next(one for one in (site.get(CM) or {})["metadata"]["managedFields"] if one["manager"] == "somebody")
+    owned = next(
+        one for one in (site.get(CM) or {})["metadata"]["managedFields"] if one["manager"] == "somebody"
+    )
     assert set(owned["fieldsV1"]["f:data"]) - {"."} == {"f:theirs"}
 
 
@@ -155,7 +172,9 @@ def test_a_controller_that_writes_elsewhere_in_between(
     assert site.content(CM)["data"] == {"cloudcore.yaml": TEXT, "other": "x", "theirs": "1"}
 
 
-def test_a_controller_that_writes_our_part_in_between(site: RealSite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_controller_that_writes_our_part_in_between(
+    site: RealSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before_ours(monkeypatch, "PATCH", site.somebody(CM, {"data": {"other": "theirs"}}))
     with pytest.raises(ConflictError):
         site.fix(PatchObject(CM, "merge", {"data": {"other": "ours"}}))
@@ -196,4 +215,3 @@ def test_several_in_one_plan_go_back_together(site: RealSite) -> None:
     assert site.content(DS)["spec"]["template"]["spec"]["tolerations"] == [TOLERATION]
     site.back(entry)
     assert [site.content(path) for path in (CM, DS, SECRET)] == before
-

@@ -17,9 +17,7 @@ import pytest
 import real_cluster
 from real_control_plane import Cluster, Object
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
-if _reason := real_cluster.obstacle():
-    pytest.skip(f"{real_cluster.OPTIONAL}{_reason}", allow_module_level=True)
+pytestmark = real_cluster.marks(real_cluster.obstacle(), seconds=600)
 
 ACCOUNT = "system:serviceaccount:ops:weak"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -98,23 +96,28 @@ def weak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weak]:
         for name in ("ops", "kubeedge"):
             cluster.create("/api/v1/namespaces", {"metadata": {"name": name}})
         cluster.create("/api/v1/namespaces/ops/serviceaccounts", {"metadata": {"name": "weak"}})
-        cluster.eventually(lambda: cluster.ask("GET", "/api/v1/namespaces/default/serviceaccounts/default").status == 200)
+        cluster.eventually(
+            lambda: cluster.ask("GET", "/api/v1/namespaces/default/serviceaccounts/default").status == 200
+        )
         cluster.create("/api/v1/namespaces/default/pods", POD)
         web = "/api/v1/namespaces/default/pods/web"
         cluster.eventually(lambda: cluster.get(web)["status"]["phase"] == "Running", 60)
         yield Weak(cluster, audit)
 
 
+STREAMS = ("--only", "KE901", "--only", "KE902", "--only", "KE903")
 RUNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "everything": ((), ("run",)),
     "a symptom": (("--symptom", "top"), ("run", "--symptom", "top")),
     "a part": (("--only", "KE3xx"), ("run", "--only", "KE3xx")),
     "repairs": (("--fix",), ("run", "--fix", "--yes")),
-    "a gate": (("--gate", "--only", "KE901", "--only", "KE902", "--only", "KE903"),)
-    + (("gate", "--only", "KE901", "--only", "KE902", "--only", "KE903", "--wait", "30s"),),
+    "a gate": (("--gate", *STREAMS), ("gate", *STREAMS, "--wait", "30s")),
     "a trace of logs": (("--trace", "--only", "KE202"), ("trace", "logs", "default/web", "--timeout", "5s")),
     "a trace of exec": (("--trace", "--only", "KE202"), ("trace", "exec", "default/web", "--timeout", "5s")),
-    "a trace of attach": (("--trace", "--only", "KE202"), ("trace", "attach", "default/web", "--timeout", "5s")),
+    "a trace of attach": (
+        ("--trace", "--only", "KE202"),
+        ("trace", "attach", "default/web", "--timeout", "5s"),
+    ),
     "a trace of top": (("--trace", "--only", "KE202"), ("trace", "top", "default/web", "--timeout", "5s")),
 }
 

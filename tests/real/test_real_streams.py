@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,7 @@ import real_cluster
 from lab_host import until
 from real_control_plane import Cluster
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
-if _reason := real_cluster.obstacle():
-    pytest.skip(f"{real_cluster.OPTIONAL}{_reason}", allow_module_level=True)
+pytestmark = real_cluster.marks(real_cluster.obstacle(), seconds=300)
 
 STREAMS = ("KE901", "KE902", "KE903")
 ONLY = [word for code in STREAMS for word in ("--only", code)]
@@ -92,14 +92,17 @@ def test_a_kubelet_that_is_stopped_stops_the_gate(cluster: Cluster) -> None:
 
 def test_a_gate_that_is_interrupted_cleans_up(cluster: Cluster) -> None:
     config = cluster.papers.path("admin.kubeconfig")
-    argv = ["python3", "-m", "kedoctor", "gate", *ONLY, "--wait", "200s", "--kubeconfig", str(config)]
-    argv[0] = __import__("sys").executable
+    argv = [sys.executable, "-m", "kedoctor", "gate", *ONLY, "--wait", "200s", "--kubeconfig", str(config)]
     process = subprocess.Popen(
-        cluster.cloud.entering(argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cluster.home
+        cluster.cloud.entering(argv),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cluster.home,
     )
     until(lambda: left(cluster), 60)
     (inside,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    __import__("os").kill(int(inside), signal.SIGINT)
+    os.kill(int(inside), signal.SIGINT)
     out, err = process.communicate(timeout=90)
     assert "Traceback" not in err, out + err
     until(lambda: not left(cluster), 60, lambda: str(left(cluster)))

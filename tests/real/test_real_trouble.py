@@ -19,9 +19,7 @@ import real_cluster
 import real_control_plane
 from real_control_plane import Cluster
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
-if _reason := real_control_plane.obstacle():
-    pytest.skip(f"{real_cluster.OPTIONAL}{_reason}", allow_module_level=True)
+pytestmark = real_cluster.marks(real_control_plane.obstacle(), seconds=300)
 
 RUN = ("run", "--lang", "en", "--format", "json")
 REGISTRATION = {
@@ -72,7 +70,9 @@ def test_the_api_server_is_gone(cluster: Cluster) -> None:
     with without(cluster, "kube-apiserver"):
         report = said(cluster.kedoctor(*RUN, "--only", "KE6xx", "--only", "KE7xx"))
     assert "refused" in words(report)
-    assert not [one for one in report["verdicts"] if one["status"] == "pass" and one["code"] in ("KE601", "KE602")]
+    assert not [
+        one for one in report["verdicts"] if one["status"] == "pass" and one["code"] in ("KE601", "KE602")
+    ]
 
 
 @pytest.mark.parametrize("after", [0.3, 0.8, 1.5])
