@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,8 +72,11 @@ class Api(Protocol):
     def forget_history(self) -> None:
         """Lets the server's store forget old versions."""
 
-    def overload(self) -> None:
-        """Makes the server refuse requests of the weak user because it has too much to do."""
+    def overloaded(self) -> AbstractContextManager[None]:
+        """While the block runs, the server has too much to do for requests of the weak user."""
+
+    def ready_for_pods(self, namespace: str) -> None:
+        """Waits until pods can be made in a namespace."""
 
     def run_pod(self, namespace: str, pod: str, lines: list[str]) -> None:
         """Sees to it that a pod that was made runs and writes these lines."""

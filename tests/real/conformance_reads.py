@@ -268,7 +268,7 @@ def rows(ns: Ns, path: str, **how: str) -> Iterator[str]:
                 "AGE" if str(cell).endswith(("s", "m")) and str(cell)[:1].isdigit() else cell
                 for cell in cells
             ]
-            yield f"{aged} object={row.get('object', {}).get('kind')}"
+            yield f"{aged} object={(row.get('object') or {}).get('kind')}"
 
 
 @behaviour("forms", "Table of ConfigMaps, and without objects")

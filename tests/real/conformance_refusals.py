@@ -121,7 +121,7 @@ def valid_maps(ns: Ns) -> Iterator[str]:
 
 @behaviour("valid", "Pods")
 def valid_pods(ns: Ns) -> Iterator[str]:
-    ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
+    ns.api.ready_for_pods(ns.name)
     good = {"name": "main", "image": "x"}
     for containers in ([], [{"name": "main"}], [good, good], [good | {"name": "Bad"}]):
         yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": containers}})
@@ -146,7 +146,7 @@ def valid_others(ns: Ns) -> Iterator[str]:
 
 @behaviour("admission", "what is missing: a service account, a priority class; what is ending: the namespace")
 def admission(ns: Ns) -> Iterator[str]:
-    ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
+    ns.api.ready_for_pods(ns.name)
     spec = {"containers": [{"name": "main", "image": "x"}]}
     yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": spec | {"serviceAccountName": "none"}})
     yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": spec | {"priorityClassName": "none"}})
@@ -160,7 +160,7 @@ def admission(ns: Ns) -> Iterator[str]:
 def pod_security(ns: Ns) -> Iterator[str]:
     labels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
     ns.patch(f"/api/v1/namespaces/{ns.name}", labels)
-    ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
+    ns.api.ready_for_pods(ns.name)
     main: dict[str, Any] = {"name": "main", "image": "x"}
     yield refused(ns, "pods", {"metadata": {"name": "p"}, "spec": {"containers": [main]}})
     yield refused(
@@ -173,7 +173,8 @@ def pod_security(ns: Ns) -> Iterator[str]:
 
 @behaviour("overload", "429, with Retry-After")
 def overload(ns: Ns) -> Iterator[str]:
-    ns.api.overload()
-    ns.eventually(lambda: ns.get("/version", token=WEAK).status == 429)
-    answer = ns.get(ns.cms, token=WEAK)
+    with ns.api.overloaded():
+        answers = [ns.get(ns.cms, token=WEAK)]
+        ns.eventually(lambda: answers.append(ns.get(ns.cms, token=WEAK)) or answers[-1].status == 429)
+    answer = answers[-1]
     yield f"{said(answer)} {answer.header('Content-Type')} Retry-After: {answer.header('Retry-After')}"

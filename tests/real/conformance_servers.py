@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,14 +42,16 @@ class RealServer:
         """etcd forgets all versions but the newest, and the API server's caches are new."""
         self.cluster.forget_history()
 
-    def overload(self) -> None:
+    @contextlib.contextmanager
+    def overloaded(self) -> Iterator[None]:
         """A priority level without a single seat for the weak user."""
         limited = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "limitResponse": {"type": "Reject"}}
         level = {
             "metadata": {"name": "none"},
             "spec": {"type": "Limited", "limited": limited | {"borrowingLimitPercent": 0}},
         }
-        self.ask("POST", f"{_FLOW}/prioritylevelconfigurations", level)
+        made = self.ask("POST", f"{_FLOW}/prioritylevelconfigurations", level)
+        assert made.status == 201, made.body
         user = {"kind": "User", "user": {"name": "weak"}}
         everything = {
             "verbs": ["*"],
@@ -59,8 +62,39 @@ class RealServer:
         }
         urls = {"verbs": ["*"], "nonResourceURLs": ["*"]}
         rule = {"subjects": [user], "resourceRules": [everything], "nonResourceRules": [urls]}
-        spec = {"priorityLevelConfiguration": {"name": "none"}, "matchingPrecedence": 1, "rules": [rule]}
-        self.ask("POST", f"{_FLOW}/flowschemas", {"metadata": {"name": "none"}, "spec": spec})
+        spec = {"priorityLevelConfiguration": {"name": "none"}, "matchingPrecedence": 2, "rules": [rule]}
+        made = self.ask("POST", f"{_FLOW}/flowschemas", {"metadata": {"name": "none"}, "spec": spec})
+        assert made.status == 201, made.body
+        stop = threading.Event()
+        slow = threading.Thread(target=self._wait_for_what_never_comes, args=(stop,))
+        slow.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            slow.join()
+            self.ask("DELETE", f"{_FLOW}/flowschemas/none")
+            self.ask("DELETE", f"{_FLOW}/prioritylevelconfigurations/none")
+
+    def _wait_for_what_never_comes(self, stop: threading.Event) -> None:
+        """One request of the weak user is always under way: a version that is not there is waited for some seconds.
+
+        A level without seats still serves one request at a time.
+        """
+        group = "rbac.authorization.k8s.io"
+        ref = {"apiGroup": group, "kind": "ClusterRole", "name": "view"}
+        subject = {"kind": "User", "name": "weak", "apiGroup": group}
+        body = {"metadata": {"name": "weak-views"}, "roleRef": ref, "subjects": [subject]}
+        bindings = f"/apis/{group}/v1/clusterrolebindings"
+        self.ask("POST", bindings, body)
+        while not stop.is_set():
+            self.ask("GET", "/api/v1/namespaces/default/configmaps?resourceVersion=999999999", token=WEAK)
+        self.ask("DELETE", f"{bindings}/weak-views")
+
+    def ready_for_pods(self, namespace: str) -> None:
+        """A controller makes the service account."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
+        self.cluster.eventually(lambda: self.ask("GET", path).status == 200)
 
     def run_pod(self, namespace: str, pod: str, lines: list[str]) -> None:
         """The kubelet does it."""
@@ -114,9 +148,18 @@ class OurServer:
         self.server.store.compact()
         self.server.store.forget_events()
 
-    def overload(self) -> None:
+    @contextlib.contextmanager
+    def overloaded(self) -> Iterator[None]:
         """Refuses the weak user as a busy server does."""
-        self.server.faults.add(lambda request: request.user.name == "weak", status=429, retry_after=1)
+        bearer = f"Bearer {WEAK}"
+        self.server.faults.add(
+            lambda request: request.headers.get("Authorization", "") == bearer, status=429, retry_after=1
+        )
+        yield
+        self.server.faults.clear()
+
+    def ready_for_pods(self, namespace: str) -> None:
+        """It always is: the account `default` counts as made."""
 
     def run_pod(self, namespace: str, pod: str, lines: list[str]) -> None:
         """Plays the kubelet: the pod runs and has written these lines."""

@@ -41,6 +41,7 @@ class Channels:
         while line := self._reader.readline().decode().strip():
             name, _, value = line.partition(": ")
             self.headers[name.lower()] = value
+        self.body = b""
         if self.status != 101:
             self.body = self._reader.read(int(self.headers.get("content-length", "0")))
 
@@ -81,7 +82,7 @@ class Channels:
 
 def speaking(ns: Ns) -> str:
     """The path of a pod that runs and has written two lines."""
-    ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
+    ns.api.ready_for_pods(ns.name)
     main = {
         "name": "main",
         "image": "busybox:1.36",
@@ -129,7 +130,7 @@ def logs(ns: Ns) -> Iterator[str]:
 
 @behaviour("streams", "a container that does not start, and a pod without a node", streams=True)
 def logs_not_started(ns: Ns) -> Iterator[str]:
-    ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
+    ns.api.ready_for_pods(ns.name)
     main = {"name": "main", "image": "not-there:1", "imagePullPolicy": "Never"}
     pending = {"metadata": {"name": "waits"}, "spec": {"nodeSelector": {"no": "where"}, "containers": [main]}}
     ns.ask("POST", ns.path("pods"), pending)
@@ -158,10 +159,10 @@ def execute_refused(ns: Ns) -> Iterator[str]:
     for protocols in (f"{V5}, {V4}", V4, "nonsense"):
         with Channels(ns.api, f"{path}/exec?command=true&stdout=1", protocols=protocols) as channels:
             chosen = channels.headers.get("sec-websocket-protocol")
-            yield f"{protocols}: {channels.status} {chosen}"
+            yield f"{protocols}: {channels.status} {chosen} {channels.body!r}"
     for query in ("command=true", "stdout=1", "command=true&stdout=1&container=none"):
         with Channels(ns.api, f"{path}/exec?{query}") as channels:
-            yield f"{query}: {channels.status} {json.loads(channels.body).get('message') if channels.status != 101 else ''}"
+            yield f"{query}: {channels.status} {channels.all() if channels.status == 101 else channels.body.decode()}"
     yield said(ns.get(f"{path}/exec?command=true&stdout=1"))
     yield ran(ns, path, "true", token=WEAK)
 
@@ -170,11 +171,14 @@ def execute_refused(ns: Ns) -> Iterator[str]:
 def attach(ns: Ns) -> Iterator[str]:
     path = speaking(ns)
     with Channels(ns.api, f"{path}/attach?stdout=1") as channels:
+        assert channels.frame() == (2, b"\x01"), (
+            "first an empty message, which says that the connection stands"
+        )
         ns.api.say_more(ns.name, "web", "tick")
         text = b""
         while b"tick" not in text:
             opcode, payload = channels.frame()
-            assert (opcode, payload[:1]) in ((2, b"\x01"), (1, b"\x01")), (opcode, payload)
+            assert (opcode, payload[:1]) == (2, b"\x01"), (opcode, payload)
             text += payload[1:]
         yield f"{channels.status} {channels.headers.get('sec-websocket-protocol')} one: {b'one' in text}"
 

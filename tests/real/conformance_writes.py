@@ -406,7 +406,7 @@ def defaults(ns: Ns) -> Iterator[str]:
     differs="ours adds no volume with a token, since no container of ours reads one",
 )
 def pod_defaults(ns: Ns) -> Iterator[str]:
-    ns.eventually(lambda: ns.get(ns.path("serviceaccounts", name="default")).status == 200)
+    ns.api.ready_for_pods(ns.name)
     body = {"metadata": {"name": "p"}, "spec": deployment()["spec"]["template"]["spec"]}
     yield shape(ns.ask("POST", ns.path("pods") + "?dryRun=All", body).json)
     body["spec"]["automountServiceAccountToken"] = False

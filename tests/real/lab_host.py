@@ -138,6 +138,12 @@ class Daemon:
         self._process.wait(seconds)
         self._process = None
 
+    def reap(self) -> None:
+        """Waits for what was killed together with its host."""
+        if self._process is not None:
+            self._process.wait(30)
+            self._process = None
+
     def said(self, lines: int = 15) -> str:
         """The end of its log."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
@@ -189,6 +195,8 @@ class Host:
         self._keeper.wait(30)
         self._keeper.stdout.close()
         self._keeper = None
+        for daemon in self.daemons.values():
+            daemon.reap()
 
     @property
     def pid(self) -> int:

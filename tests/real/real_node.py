@@ -141,7 +141,7 @@ def _start_kubelet(cluster: Cluster, host: Host, address: str) -> None:
     place.write_text(json.dumps(config), encoding="utf-8")
     host.daemon(
         "kubelet",
-        real_parts.binary("kubelet"),
+        real_parts.binary("kubelet" if host is cluster.cloud else real_parts.EDGE_KUBELET),
         f"--config={place}",
         f"--kubeconfig={user}",
         f"--hostname-override={host.name}",

@@ -18,8 +18,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SETS", "Missing", "PartSet", "binary", "missing"]
+__all__ = ["CACHE", "EDGE_KUBELET", "SETS", "Missing", "PartSet", "binary", "missing"]
 
+EDGE_KUBELET = "kubelet-of-an-edge"
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("KEDOCTOR_LAB_CACHE", "/var/cache/kedoctor-lab")) / "real"
 _TOOLS = re.compile(r"^tool\s*\((.*?)^\)|^tool\s+(\S+)$", re.MULTILINE | re.DOTALL)
@@ -31,11 +32,15 @@ class Missing(Exception):  # noqa: N818  it is a reason to skip, not a fault
 
 @dataclass(frozen=True, slots=True)
 class PartSet:
-    """Programs that one Go module builds together; ``flags`` go to the linker, with the three parts of the version."""
+    """Programs that one Go module builds together; ``flags`` go to the linker, with the three parts of the version.
+
+    ``variants`` are programs more: a name, the import path, and a flag of its own.
+    """
 
     name: str
     module: str
     flags: tuple[str, ...] = ()
+    variants: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -63,12 +68,26 @@ class PartSet:
     @property
     def linker(self) -> tuple[str, ...]:
         """What the linker is told."""
-        return tuple(flag.format(*self.version.removeprefix("v").split(".")) for flag in self.flags)
+        return tuple(map(self._filled, self.flags))
+
+    @property
+    def programs(self) -> list[tuple[str, str, str]]:
+        """What is built: a name, the import path, and a flag of its own."""
+        plain = [(_name(package), package, "") for package in self.packages]
+        return plain + [(name, package, self._filled(flag)) for name, package, flag in self.variants]
+
+    def _filled(self, flag: str) -> str:
+        return flag.format(*self.version.removeprefix("v").split("."))
 
     @property
     def place(self) -> Path:
         """Where its binaries lie once built."""
-        text = self._text("go.mod") + self._text("go.sum") + " ".join(self.linker)
+        text = (
+            self._text("go.mod")
+            + self._text("go.sum")
+            + " ".join(self.linker)
+            + (str(self.variants) if self.variants else "")
+        )
         return CACHE / f"{self.name}-{self.version}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
@@ -92,6 +111,14 @@ SETS = (
             f"{_COMPONENT}.gitMajor={{0}}",
             f"{_COMPONENT}.gitMinor={{1}}",
             f"{_COMPONENT}.gitTreeState=clean",
+        ),
+        # What edgecore says of itself in the Node; by that kedoctor knows an edge.
+        (
+            (
+                EDGE_KUBELET,
+                "k8s.io/kubernetes/cmd/kubelet",
+                f"{_COMPONENT}.gitVersion=v{{0}}.{{1}}.{{2}}-kubeedge-v1.22.2",
+            ),
         ),
     ),
     PartSet(
@@ -126,7 +153,7 @@ def binary(name: str) -> Path:
         Missing: It is not in the cache.
     """
     for one in SETS:
-        if name in map(_name, one.packages):
+        if name in {program for program, _, _ in one.programs}:
             if one.stamp.is_file():
                 return one.place / name
             raise Missing(missing())
@@ -142,15 +169,9 @@ def build(one: PartSet) -> float:
     making.mkdir(parents=True)
     environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
     try:
-        for package in one.packages:
+        for name, package, flag in one.programs:
             argv = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false"]
-            argv += [
-                "-ldflags",
-                " ".join(("-s", "-w", *one.linker)),
-                "-o",
-                str(making / _name(package)),
-                package,
-            ]
+            argv += ["-ldflags", " ".join(("-s", "-w", *one.linker, flag)), "-o", str(making / name), package]
             subprocess.run(argv, cwd=one.folder, env=environment, check=True)
         seconds = time.monotonic() - started
         go = subprocess.run(["go", "version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -222,7 +222,7 @@ def _service_cells(obj: Object) -> list[Any]:
 
 def _config_map_cells(obj: Object) -> list[Any]:
     count = len(obj.get("data") or ()) + len(obj.get("binaryData") or ())
-    return [obj["metadata"]["name"], str(count), age(obj["metadata"].get("creationTimestamp"))]
+    return [obj["metadata"]["name"], count, age(obj["metadata"].get("creationTimestamp"))]
 
 
 _CELLS: dict[tuple[str, str], Callable[[Object], list[Any]]] = {
