@@ -129,6 +129,8 @@ def _start_kubelet(cluster: Cluster, host: Host, address: str) -> None:
         "resolvConf": "",
         "clusterDNS": ["10.96.0.10"],
         "registerNode": True,
+        # An edge's requests go to the port that cloudcore chose; here the kubelet listens there itself.
+        "port": 10250 if host is cluster.cloud else 10351,
         "nodeStatusUpdateFrequency": "4s",
         "nodeStatusReportFrequency": "20s",
         "syncFrequency": "5s",

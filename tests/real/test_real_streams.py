@@ -124,7 +124,9 @@ def state(found: dict[str, Any], hop: str) -> str:
 def test_a_trace_ends_with_the_real_request(cluster: Cluster, what: str) -> None:
     code, found = traced(cluster, what, "default/web")
     assert state(found, what) == "ok", found
-    assert code == 0, found["summary"]
+    # There is no cloudcore, so the trace may say that it will not last; that it works it must say.
+    assert code in (0, 1)
+    assert f"kubectl {what} default/web works" in found["summary"]
 
 
 @pytest.mark.parametrize("what", ["logs", "exec", "attach"])
