@@ -22,6 +22,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # With several workers the files that take longest come first, so that all end at about the same time.
 LONGEST = (
+    "test_real_rbac",
+    "test_real_metrics",
+    "test_conformance",
     "test_fix_edge",
     "test_install_edge",
     "test_install_cloud",
