@@ -242,11 +242,12 @@ def watch_list(ns: Ns) -> Iterator[str]:
     ns.cm("one", {"app": "x"})
     query = "watch=true&timeoutSeconds=2&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     answer = ns.get(f"{ns.cms}?{query}&labelSelector=app")
-    yield (
-        said(answer)
-        if answer.status != 200
-        else told([json.loads(line) for line in answer.body.splitlines()])
-    )
+    if answer.status != 200:
+        yield said(answer)
+        return
+    events = [json.loads(line) for line in answer.body.splitlines()]
+    ends = next(number for number, event in enumerate(events) if event["type"] == "BOOKMARK")
+    yield told(events[: ends + 1])
 
 
 # ------------------------------------------------------------------------------------------ forms of answers

@@ -7,6 +7,7 @@ import json
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ class Channels:
     """A bare WebSocket client; leaving its context hangs up."""
 
     def __init__(self, api: Api, path: str, *, protocols: str = V5, token: str = ADMIN) -> None:
+        self._closed = False
         self._socket = api.open()
         self._reader = self._socket.makefile("rb")
         lines = [
@@ -58,12 +60,19 @@ class Channels:
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self._socket.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + masked)
 
+    def goodbye(self, payload: bytes = struct.pack(">H", 1000)) -> None:
+        """Closes as a client should, once."""
+        if self.status == 101 and not self._closed:
+            self._closed = True
+            self.send(payload, opcode=8)
+
     def all(self) -> str:
         """Everything until the server closes, by channel."""
         found: dict[int, bytes] = {}
         while True:
             opcode, payload = self.frame()
             if opcode == 8:
+                self.goodbye(payload)
                 code = struct.unpack(">H", payload[:2])[0]
                 channels = {
                     key: value.decode(errors="replace") for key, value in sorted(found.items()) if value
@@ -76,6 +85,8 @@ class Channels:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self.goodbye()
         self._reader.close()
         self._socket.close()
 
