@@ -5,7 +5,7 @@ VENV   ?= .venv
 WORKERS ?= 2
 BIN     = $(VENV)/bin
 
-.PHONY: demo test lint unit setup clean
+.PHONY: demo test lint unit real setup clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kedoctor demo
@@ -15,6 +15,11 @@ test: $(VENV)/.ready lint
 
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/unit
+
+# Kubernetes, etcd and metrics-server from their sources, into KEDOCTOR_LAB_CACHE (default /var/cache/kedoctor-lab).
+# `make test` never builds them: without, the tests with real parts are skipped and say so (docs/testing.md).
+real:
+	$(PYTHON) tests/real/real_parts.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
