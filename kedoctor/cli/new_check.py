@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.errors import OutputError, UsageError
 from kedoctor.cli.skeleton import files_of
 
@@ -49,7 +50,7 @@ def command(*, code: str, slug: str, output: Path) -> None:
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            replace_file(path, text.encode(), mode=0o644)
         except OSError as error:
             raise OutputError(f"{path} could not be written: {error.strerror}") from error
         click.echo(str(path))

@@ -11,10 +11,9 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pluggy
-
 from kedoctor.base.code_places import at
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.hookspecs import PluginManager
 from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.model.explanations import Explanation
@@ -65,7 +64,7 @@ def told(error: BaseException) -> str:
     return str(error) if isinstance(error, BrokenCodeError) else f"{type(error).__name__}: {error}{at(error)}"
 
 
-def guard_hooks(manager: pluggy.PluginManager, name: str, plugin: object, refuse: Refuse) -> None:
+def guard_hooks(manager: PluginManager, name: str, plugin: object, refuse: Refuse) -> None:
     """Puts a guard around every hook of a registered plugin; ``refuse`` gets plugin, hook and reason."""
     for caller in manager.get_hookcallers(plugin) or ():
         for implementation in caller.get_hookimpls():
