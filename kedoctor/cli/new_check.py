@@ -50,7 +50,7 @@ def command(*, code: str, slug: str, output: Path) -> None:
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, text.encode(), mode=0o644)
+            replace_file(path, text.encode(), mode=0o644, alone=False)
         except OSError as error:
             raise OutputError(f"{path} could not be written: {error.strerror}") from error
         click.echo(str(path))
