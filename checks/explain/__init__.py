@@ -94,7 +94,9 @@ class _Place:
     place: int
     guessed: bool = False
 
-    def match(self, message: Message | None, parts: ErrorText, found: re.Match[str] | None, text: str) -> Match:
+    def match(
+        self, message: Message | None, parts: ErrorText, found: re.Match[str] | None, text: str
+    ) -> Match:
         """What the line tells by a message of the table (or by its error alone)."""
         return Match(
             message,

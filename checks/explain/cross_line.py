@@ -35,7 +35,8 @@ _RULE_PORT = re.compile(
 _UNUSED = re.compile(r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", re.MULTILINE)
 # An empty 500 and a missing session are cloudcore's own answers: something diverted the request to it.
 _REACHED = re.compile(
-    r"\(InternalError\): Internal error occurred:? *\"?$|can ?not find \S+ session|\] has closed", re.MULTILINE
+    r"\(InternalError\): Internal error occurred:? *\"?$|can ?not find \S+ session|\] has closed",
+    re.MULTILINE,
 )
 _ASKED = re.compile(r"(?:dial tcp \S+?|https://[^\s/:]+):(?P<port>10(?:250|3[5-9]\d|4\d\d))\b")
 _NODE_PORT = re.compile(

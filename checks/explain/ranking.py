@@ -16,7 +16,7 @@ from kedoctor.api import Certainty, Text
 from kedoctor.checks.explain.cross_line import Hint
 from kedoctor.checks.explain.parse import ErrorText
 from kedoctor.checks.parsers.logs.log_digest import Sample
-from kedoctor.checks.parsers.logs.message_table import Knowledge, Leg, Message
+from kedoctor.checks.parsers.logs.message_table import Knowledge, Message
 
 __all__ = ["Candidate", "Match", "Pointer", "pointers_of", "points", "ranked", "settled"]
 
@@ -58,8 +58,8 @@ class Match:
 
     @property
     def decides(self) -> bool:
-        """Whether the text points at something or settles it, as a line does whose end is there."""
-        if self.message and (self.message.codes or self.tells in _SILENT):
+        """Whether the text states a cause or an error, as a line does whose end is there."""
+        if self.message and (self.tells in _SILENT or (self.message.codes and self.tells == "cause")):
             return True
         return self.parts.error is not None
 
@@ -140,7 +140,8 @@ def _worked_later(one: Match, works: Mapping[str, list[Match]]) -> bool:
         return False
     names = {one.leg_name, "kubelet"} if one.leg_name == "scrape" else {one.leg_name}
     return any(
-        (good.place > one.place or good.tells == "works") and (not good.node or not one.node or good.node == one.node)
+        (good.place > one.place or good.tells == "works")
+        and (not good.node or not one.node or good.node == one.node)
         for name in names
         for good in works.get(name, ())
     )
@@ -154,7 +155,9 @@ def points(told: Iterable[Match], lines: int) -> list[Pointer]:
             continue
         codes, states = _codes(one)
         weight = WEIGHTS["cause" if states else one.tells] * _freshness(one, lines)
-        certain = states and len(codes) == 1 and not one.guessed and not (one.message and one.message.of_people)
+        certain = (
+            states and len(codes) == 1 and not one.guessed and not (one.message and one.message.of_people)
+        )
         for rank, code in enumerate(codes[: len(_RANKS)]):
             found.append(Pointer(code, weight * _RANKS[rank], certain, one))
     return found

@@ -199,7 +199,17 @@ def _notes(parts: ErrorText) -> list[Note]:
 
 def _statements(told: Sequence[Match]) -> tuple[Statement, ...]:
     """What was recognised, what matters first, each meaning once."""
-    order = {"cause": 0, "sign": 1, "follows": 2, "start": 2, "context": 3, "works": 1, "aside": 3, "ok": 4, "benign": 5}
+    order = {
+        "cause": 0,
+        "sign": 1,
+        "follows": 2,
+        "start": 2,
+        "context": 3,
+        "works": 1,
+        "aside": 3,
+        "ok": 4,
+        "benign": 5,
+    }
     by_meaning: dict[tuple[object, bool], list[Match]] = defaultdict(list)
     for one in told:
         by_meaning[(one.message.meaning if one.message else _meaning(one), one.over)].append(one)

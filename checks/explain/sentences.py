@@ -18,7 +18,7 @@ from kedoctor.checks.explain.cross_line import Hint
 __all__ = ["Words", "leads", "words"]
 
 _PAIR, _ALONE = 60.0, 34.0  # a symptom with its circumstance says more than the symptom alone
-_BESIDE = 24.0  # where the text itself names a cause, a circumstance only adds to it
+_BESIDE = 40.0  # where the text itself names a cause, a circumstance only adds to it
 _LONGEST = 4000  # a person's sentence is short
 
 

@@ -7,6 +7,7 @@ linear in the length of the line, and a plain line of a log costs two look-ups.
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Iterable, Iterator
 
@@ -17,8 +18,10 @@ _SPACES = dict.fromkeys(
     (0x09, 0x0B, 0x0C, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000, 0x2400, 0x2420), " "
 )
 _NOTHING = dict.fromkeys(
-    (*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F, 0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010))
-    + (*range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10), 0xFEFF),
+    (
+        *(*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F, 0xAD, 0x61C, 0x180E, 0xFEFF),
+        *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10)),
+    ),
     "",
 )
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
@@ -26,8 +29,16 @@ _SIGNS = {
     **dict.fromkeys(map(ord, "“”„‟«»″＂"), '"'),
     **dict.fromkeys(map(ord, "‘’‚‛′＇"), "'"),
     **dict.fromkeys(map(ord, "‐‑‒–—―−"), "-"),
-    **{ord("…"): "...", ord("【"): "[", ord("】"): "]", ord("「"): '"', ord("」"): '"', ord("、"): ", "},
-    **{ord("，"): ", ", ord("；"): "; ", ord("："): ":", ord("␛"): "\x1b"},
+    ord("…"): "...",
+    ord("【"): "[",
+    ord("】"): "]",
+    ord("「"): '"',
+    ord("」"): '"',
+    ord("、"): ", ",
+    ord("，"): ", ",
+    ord("；"): "; ",
+    ord("："): ":",
+    ord("␛"): "\x1b",
 }
 _TABLE = {**_SPACES, **_WIDE, **_SIGNS, **_NOTHING}
 _BREAKS = re.compile(r"\r\n?|\n|\x85|\u2028|\u2029")
@@ -43,7 +54,9 @@ _COLON = re.compile(r"：(?=[^\s\d/:：]|$)")
 
 _MARKS = re.compile(r"&[#\w]|<[/A-Za-z]")
 _INLINE = "a|abbr|b|big|code|del|em|font|i|ins|kbd|mark|s|samp|small|span|strong|sub|sup|tt|u|var"
-_BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul|details|summary"
+_BLOCK = (
+    "blockquote|br|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul|details|summary"
+)
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]{{0,300}})?/?>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]{{0,300}})?/?>", re.IGNORECASE)
 
@@ -54,6 +67,8 @@ _RECORD = (
     r"|(?:[A-Z][a-z]{2}|\d{1,2}月) +\d{1,2} \d\d:\d\d:\d\d |time=\"|level=|Error(?: from server)?: |error: |Warning: )"
 )
 _BROKEN = re.compile(rf"(?:\\r)?\\n(?:\\t)?(?=\s{{0,4}}{_RECORD})")
+_ANY_BREAK = re.compile(r"(?:\\r)?\\n")
+_STRUCTURED = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|=\"|^\{")
 _QUOTED = re.compile(r"^(?:> ?)+(?=\S)|^```\w*$|^~~~\w*$")
 _ODD = re.compile(r"[^\x20-\x7e]|\\[xu0\\ner3]|\^\[|&[#\w]|<[/A-Za-z]|^>|^```|\[0?m|\*\*")
 
@@ -66,6 +81,8 @@ def plain(lines: Iterable[str]) -> Iterator[str]:
 
 def plain_line(line: str) -> list[str]:
     """One pasted line as the lines that it stands for."""
+    if line.startswith('{"log":') and (log := _log_of(line)) is not None:
+        line = log
     if not _ODD.search(line):
         return [line]
     line = _without_control(line)
@@ -73,9 +90,19 @@ def plain_line(line: str) -> list[str]:
         line = _without_markup(line)
     line = _BREAKS.sub("\n", line)
     if "\\n" in line:
-        line = _BROKEN.sub("\n", line)
+        line = (_BROKEN if _STRUCTURED.search(line) else _ANY_BREAK).sub("\n", line)
     found = [_signs(_QUOTED.sub("", one)) for one in line.split("\n")]
     return [one for one in found if one.strip()] or [""]
+
+
+def _log_of(line: str) -> str | None:
+    """What a line of Docker's json-file driver holds."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    log = entry.get("log") if isinstance(entry, dict) else None
+    return log.rstrip("\n") if isinstance(log, str) else None
 
 
 def _signs(line: str) -> str:

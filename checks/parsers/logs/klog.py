@@ -174,7 +174,9 @@ def _from_fields(entry: dict[str, Any], raw: str) -> _Content | None:
     severity = _LEVELS.get(level, "E" if wrong and not level else "I")
     time = _iso(entry.get("time", entry.get("ts", entry.get("@timestamp")))) or _seconds(entry.get("ts"))
     told = ("msg", "level", "ts", "time", "v", "caller", "logger", "stacktrace")
-    pairs = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in entry.items() if key not in told]
+    pairs = [
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in entry.items() if key not in told
+    ]
     source = re.sub(r".*/|[\s\]]", "", str(entry.get("caller", "")))
     source = source if re.fullmatch(r"[\w.-]+:\d+", source) else "log:0"
     clock = (time or datetime(2000, 1, 1, tzinfo=UTC)).strftime("%m%d %H:%M:%S.%f")
@@ -186,7 +188,9 @@ def _from_journal(match: re.Match[str], raw: str, reference: datetime) -> _Conte
     if match["time"]:
         time = _iso(match["time"])
     else:
-        time = _dated(reference, _month(match["month"]), int(match["day"]), match["clock"], match["fraction"] or "0")
+        time = _dated(
+            reference, _month(match["month"]), int(match["day"]), match["clock"], match["fraction"] or "0"
+        )
     return _Content(match["rest"], raw, time, _number(match["pid"]), match["unit"])
 
 
@@ -303,7 +307,7 @@ def _seconds(stamp: object) -> datetime | None:
     if isinstance(stamp, bool) or not isinstance(stamp, int | float):
         return None
     try:
-        return datetime.fromtimestamp(stamp / 1000 if stamp > 1e11 else stamp, tz=UTC)  # noqa: PLR2004
+        return datetime.fromtimestamp(stamp / 1000 if stamp > 1e11 else stamp, tz=UTC)
     except (OverflowError, ValueError, OSError):
         return None
 

@@ -229,8 +229,10 @@ class Knowledge:
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:
-        texts = [one.text for one in self.messages if not one.of_people] + [one.pattern.pattern for one in self.errors]
-        return frozenset(word for text in texts for word in re.findall(r"[a-z][a-z0-9-]{2,}", text.lower()))
+        texts = [one.text for one in self.messages if not one.of_people] + [
+            one.pattern.pattern for one in self.errors
+        ]
+        return frozenset(word for text in texts for word in re.findall(r"[a-z][a-z0-9-]+", text.lower()))
 
     def is_word(self, word: str) -> bool:
         """Whether a word (in lower case) occurs in the texts that programs print."""

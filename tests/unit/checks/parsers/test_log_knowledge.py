@@ -67,7 +67,10 @@ def test_the_table_names_only_what_exists_in_both_languages() -> None:
     for message in table.messages:
         assert message.tells in tells, message.pattern.pattern
         assert (
-            message.codes or message.leg or message.tells in {"benign", "ok", "works", "aside"} or "lookup" in message.words[0]
+            message.codes
+            or message.leg
+            or message.tells in {"benign", "ok", "works", "aside"}
+            or "lookup" in message.words[0]
         )
         assert not message.meaning.en.startswith("{"), "a sentence begins with a word of its own"
         assert re.search("[\u4e00-\u9fff]", message.meaning.zh), message.meaning.en

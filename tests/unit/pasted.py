@@ -18,7 +18,9 @@ def _every(text: str, change: Callable[[str], str]) -> str:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return _every(text, lambda line: "\n".join(line[at : at + width] for at in range(0, max(1, len(line)), width)))
+    return _every(
+        text, lambda line: "\n".join(line[at : at + width] for at in range(0, max(1, len(line)), width))
+    )
 
 
 def _by_words(text: str) -> str:
@@ -35,7 +37,9 @@ def _coloured(text: str, start: str, end: str) -> str:
 
 
 def _full_width(text: str) -> str:
-    return text.replace(", ", "，").replace(": ", "：").replace("(", "（").replace(")", "）").replace(";", "；")
+    return (
+        text.replace(", ", "，").replace(": ", "：").replace("(", "（").replace(")", "）").replace(";", "；")
+    )
 
 
 def _prefixed(text: str, prefix: str) -> str:
@@ -44,7 +48,8 @@ def _prefixed(text: str, prefix: str) -> str:
 
 def _docker(text: str) -> str:
     return _every(
-        text, lambda line: json.dumps({"log": line + "\n", "stream": "stderr", "time": "2026-11-30T10:00:00.1Z"})
+        text,
+        lambda line: json.dumps({"log": line + "\n", "stream": "stderr", "time": "2026-11-30T10:00:00.1Z"}),
     )
 
 
@@ -58,15 +63,19 @@ VARIANTS: dict[str, Callable[[str], str]] = {
     "wrapped at 100": lambda text: _wrapped(text, 100),
     "wrapped by words": _by_words,
     "cut at 120": lambda text: _every(text, lambda line: line[:120]),
-    "cut at 160 by a pager": lambda text: _every(text, lambda line: line if len(line) <= 160 else line[:159] + ">"),
+    "cut at 160 by a pager": lambda text: _every(
+        text, lambda line: line if len(line) <= 160 else line[:159] + ">"
+    ),
     "ellipsis at 150": lambda text: _every(text, lambda line: line if len(line) <= 150 else line[:149] + "…"),
     "full-width punctuation": _full_width,
     "coloured": lambda text: _coloured(text, "\x1b[01;31m\x1b[K", "\x1b[m\x1b[K"),
     "colours as text": lambda text: _coloured(text, r"\\x1b[31m", r"\\x1b[0m"),
     "colours as ^[": lambda text: _coloured(text, "^[[0;31m", "^[[0m"),
     "breaks as text": _escape_breaks,
-    "HTML entities": lambda text: html.escape(text),
-    "HTML tags": lambda text: _every(text, lambda line: f'<p class="log"><span>{html.escape(line)}</span></p>'),
+    "HTML entities": html.escape,
+    "HTML tags": lambda text: _every(
+        text, lambda line: f'<p class="log"><span>{html.escape(line)}</span></p>'
+    ),
     "typographic quotes": lambda text: re.sub(r'"([^"\n]*)"', "“\\1”", text).replace("'", "’"),
     "docker JSON": _docker,
     "CRI": lambda text: _prefixed(text, "2026-11-30T10:00:00.123456789Z stderr F "),
