@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 import pluggy
 
 from kedoctor import hookspecs
+from kedoctor.base.directories import changeable_by_others
+from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.judge.plugin_answers import guard_hooks, is_ours, told
 from kedoctor.judge.registry import Refusal, Registry
 from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
 from kedoctor.model.explanations import Explanation
@@ -32,6 +36,8 @@ __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
 PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
 GROUP = "kedoctor"
+IMPORT_SECONDS = 10.0
+"""How long the import of a plugin may take."""
 
 
 class Plugins:
@@ -79,6 +85,8 @@ class Plugins:
         except Exception as error:  # noqa: BLE001  a plugin may break in any way
             self._drop(name, plugin, error)
             return
+        if not is_ours(plugin):
+            guard_hooks(self._manager, name, plugin, self.refuse)
         self._registered.append((name, plugin))
 
     def _declare(self, registry: Registry, name: str, plugin: object) -> None:
@@ -186,11 +194,9 @@ def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
     plugins = Plugins()
     for entry in sorted(entry_points(group=GROUP), key=_ours_first):
         try:
-            module = entry.load()
-        except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
-            plugins.refuse(
-                entry.name, "everything", f"it cannot be imported: {type(error).__name__}: {error}"
-            )
+            module = entry.load() if _is_ours(entry) else call_bounded(entry.load, IMPORT_SECONDS)
+        except (Exception, BrokenCodeError) as error:  # noqa: BLE001  importing foreign code may fail in any way
+            plugins.refuse(entry.name, "everything", f"it cannot be imported: {told(error)}")
             continue
         plugins.register(entry.name, module)
     for path in _drop_ins(plugins, directory):
@@ -199,30 +205,38 @@ def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
 
 
 def _ours_first(entry: EntryPoint) -> tuple[bool, str]:
-    return not entry.value.startswith("kedoctor."), entry.name
+    return not _is_ours(entry), entry.name
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.value.startswith("kedoctor.")
 
 
 def _drop_ins(plugins: Plugins, directory: Path) -> list[Path]:
     try:
         paths = sorted(directory.glob("*.py"))
-        unsafe = next((reason for path in (directory, *paths) if (reason := _unsafe(path))), "")
     except OSError:
         return []
-    if paths and unsafe:
-        plugins.refuse(str(directory), "everything", unsafe)
-        return []
+    for path in paths:
+        why = _unsafe(path)
+        if why:
+            plugins.refuse(str(directory), "everything", why)
+            return []
     return paths
 
 
 def _unsafe(path: Path) -> str:
-    """Why a path must not be executed by a tool that often runs as root."""
-    if not path.exists():
-        return ""
-    facts = path.stat()
-    if facts.st_uid not in (0, os.geteuid()) or (os.geteuid() == 0 and facts.st_uid != 0):
-        return f"{path} is not owned by root"
-    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"{path} can be written by others than its owner"
+    """Why a path must not be executed by a tool that often runs as root; the directories on its way count too."""
+    try:
+        for one in (path, *path.resolve(strict=True).parents, *path.absolute().parents):
+            facts = one.lstat()
+            if stat.S_ISLNK(facts.st_mode):
+                facts = one.stat()
+            why = changeable_by_others(facts, inner=one in (path, path.parent))
+            if why or (os.geteuid() != 0 and facts.st_mode & stat.S_IWGRP and one in (path, path.parent)):
+                return f"{one} {why or 'can be written by others than its owner'}"
+    except OSError as error:
+        return f"{path} cannot be looked at: {error.strerror}"
     return ""
 
 
@@ -235,9 +249,9 @@ def _load_file(plugins: Plugins, path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
-        del sys.modules[name]
-        plugins.refuse(str(path), "everything", f"it cannot be imported: {type(error).__name__}: {error}")
+        call_bounded(partial(spec.loader.exec_module, module), IMPORT_SECONDS)
+    except BrokenCodeError as error:
+        sys.modules.pop(name, None)
+        plugins.refuse(str(path), "everything", f"it cannot be imported: {error}")
         return
     plugins.register(str(path), module)

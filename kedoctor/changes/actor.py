@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.records import Record, field
 from kedoctor.model.actions import Action
 
-__all__ = ["Actor", "Actors", "ConflictError", "Preview", "RefusedError", "State"]
+__all__ = ["Actor", "Actors", "ConflictError", "Preview", "RefusedError", "ReservingActor", "State"]
 
 
 class State(Record, frozen=True, kw_only=True):
@@ -80,6 +80,18 @@ class Actor(Protocol):
 
     def tidy(self, action: Action) -> None:
         """Removes what a killed process may have left beside the target (a half-written temporary file)."""
+
+
+@runtime_checkable
+class ReservingActor(Protocol):
+    """An actor whose ``undo`` writes to a disk that may be full by then."""
+
+    def reserve(self, action: Action, before: State) -> Callable[[], None]:
+        """Keeps the space that ``undo`` needs until the function it gives is called.
+
+        Raises:
+            RefusedError: there is not that much.
+        """
 
 
 class Actors:

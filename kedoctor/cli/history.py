@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from kedoctor.base.text import Text
+from kedoctor.base.text import Text, plain
 from kedoctor.cli import options
+from kedoctor.cli.fix import journal_directory
 from kedoctor.model.report import Report
 from kedoctor.report import run_store
 from kedoctor.reports import wording
@@ -24,10 +25,12 @@ def command() -> None:
     reports = run_store.runs()
     if not reports:
         click.echo(_NONE.in_language(language))
+    for note in [*run_store.notes(), *map(str, journal_directory().broken())]:
+        click.echo(plain(note), err=True)
     for report in reports:
         run = report.run
         found = _found(report, language)
-        click.echo(f"{run.id}  {run.started:%Y-%m-%d %H:%M} UTC  exit {run.exit_code}  {found}")
+        click.echo(f"{plain(run.id)}  {run.started:%Y-%m-%d %H:%M} UTC  exit {run.exit_code}  {found}")
 
 
 def _found(report: Report, language: str) -> str:

@@ -93,6 +93,9 @@ def test_the_network_template() -> None:
     network = json.loads(conflist("10.244.7.0/24"))
     assert [one["type"] for one in network["plugins"]] == ["bridge", "portmap"]
     assert network["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.244.7.0/24"}]]
+    assert (
+        "isDefaultGateway" not in network["plugins"][0]
+    )  # or the default route is added twice, and no pod starts
     assert network["plugins"][0]["hairpinMode"] is True  # or a pod does not reach its own Service
 
 
@@ -145,7 +148,7 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     root = whole(tmp_path / "edge")
-    half = root / "wheels/.a.whl.77.kedoctor"
+    half = root / "wheels/.kedoctor-0123456789ab-77"
     half.parent.mkdir()
     half.write_bytes(b"half")
     assert kedoctor("bundle", "make", root).return_value == 0
