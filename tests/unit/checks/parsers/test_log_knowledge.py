@@ -74,7 +74,7 @@ def test_the_table_names_only_what_exists_in_both_languages() -> None:
         )
         assert not message.meaning.en.startswith("{"), "a sentence begins with a word of its own"
         assert re.search("[\u4e00-\u9fff]", message.meaning.zh), message.meaning.en
-    kinds = {error.kind for error in table.errors}
+    kinds = {error.kind for error in table.errors} | {"unknown"}  # a line whose end says nothing
     for leg in table.legs.values():
         assert set(leg.codes) <= kinds, leg.name
 
