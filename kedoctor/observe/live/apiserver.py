@@ -255,9 +255,7 @@ class ApiServer:
             if self._parts.scheme == "https":
                 context = self._tls()  # after the connection: a plugin is not run for a server that is down
                 raw.settimeout(max(deadline - time.monotonic(), 0.001))
-                name = self.found.cluster.get("tls-server-name") or host
-                if "\0" in name:
-                    raise ValueError  # noqa: TRY301  as the library does for all other names that are none
+                name = _host_name(self.found.cluster.get("tls-server-name") or host)
                 raw = context.wrap_socket(raw, server_hostname=name)
         except BaseException:
             raw.close()
@@ -332,6 +330,17 @@ class _Connection:
             cut,
             broke,
         )
+
+
+def _host_name(name: str) -> str:
+    """The name, if TLS can carry it; the library would leave a connection open that it cannot name.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if name.startswith(".") or "\0" in name or not name.encode("idna"):
+        raise ValueError(name)
+    return name
 
 
 def _close_all(idle: list[_Connection]) -> None:

@@ -46,7 +46,7 @@ def _trust(context: ssl.SSLContext, authority: bytes) -> None:
         return
     try:
         context.load_verify_locations(cadata=authority.decode("ascii", errors="replace"))
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # the last for what is no ASCII
         raise ApiFailure(Reason.INVALID, "the certificate-authority holds no certificate") from None
 
 
