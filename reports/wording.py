@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from kedoctor import patterns
 from kedoctor.api import Evidence, Status, Text, repair_command
 from kedoctor.model.report import Cause, Change, EntryState, Report, Verdict
 
@@ -46,7 +45,7 @@ STATUSES = {
     Status.CRASHED: Text("check broke", zh="检查出错"),
 }
 
-_NOT_HELD = re.compile(r"it was not recorded|the bundle .+ does not hold it")
+_NOT_HELD = patterns.compiled(r"it was not recorded|the bundle .+ does not hold it")
 """What bundles answer to what they do not hold; the sentence of the verdict says so already."""
 
 _MANY = {

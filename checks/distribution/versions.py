@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from kedoctor import patterns
 from kedoctor.api import (
     EveryHost,
     Evidence,
@@ -38,7 +38,7 @@ _DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62369, CVE-2026-62370"
 
 def parsed(text: str) -> Version | None:
     """``(1, 22, 0)`` out of ``v1.22.0``; ``None`` for anything that is no release."""
-    found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text)
+    found = patterns.compiled(r"v?(\d+)\.(\d+)\.(\d+)").fullmatch(text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
@@ -120,7 +120,7 @@ def _differs(name: str, version: str, tag: str) -> Finding:
 
 
 def _outside(cloud: Version, kubernetes: str) -> Finding | None:
-    found = re.match(r"v?1\.(\d+)", kubernetes)
+    found = patterns.compiled(r"v?1\.(\d+)").match(kubernetes)
     limits = _TABLE.get(cloud[:2])
     if found is None or limits is None or limits[0] <= int(found[1]) <= limits[1]:
         return None

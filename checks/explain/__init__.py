@@ -6,11 +6,11 @@ apart (``error_text.py``), and what all of them point at is weighed (``suspicion
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from kedoctor import patterns
 from kedoctor.api import Explanation
 from kedoctor.checks.explain.cross_line import EMPTY, Hint, correlated
 from kedoctor.checks.explain.parse import take_apart
@@ -26,12 +26,12 @@ PASTE = HEAD
 """Up to so many lines a text is a paste: people's own words count, and its lines are read together."""
 
 _REFERENCE = datetime(2000, 12, 31, 23, 59, 59, tzinfo=UTC)  # klog has no year; only differences are used
-_SEVERE = re.compile(r"[EF]\d{4} \d\d:\d\d:\d\d\.")
-_CLAUSES = re.compile(
+_SEVERE = patterns.compiled(r"[EF]\d{4} \d\d:\d\d:\d\d\.")
+_CLAUSES = patterns.compiled(
     r"(?<=[\"”'])(?:[;,]\s+|\s+and\s+)(?=[\"“A-Za-z])|;\s+|(?<=[a-z)\]])\.\s+(?=[A-Z])|(?<=[。；])"
 )
 
-Found = Sequence[tuple[Message, re.Match[str]]]
+Found = Sequence[tuple[Message, patterns.Match[str]]]
 
 
 def explain(lines: Iterable[str]) -> Explanation:
@@ -132,11 +132,11 @@ def _parsed(text: str) -> LogLine:
     return replace(line, message=line.message.replace('\\"', '"').replace("\\n", " "))
 
 
-def _named(match: re.Match[str]) -> dict[str, str]:
+def _named(match: patterns.Match[str]) -> dict[str, str]:
     return {name: value for name, value in match.groupdict().items() if value}
 
 
-def _node(message: Message, match: re.Match[str], text: str) -> str:
+def _node(message: Message, match: patterns.Match[str], text: str) -> str:
     if message.node and (named := message.node.search(text)):
         return named["node"]
     return match.groupdict().get("node") or ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.api import Text
 from kedoctor.yaml.document import load
 
@@ -29,7 +29,7 @@ ARCHITECTURES = ("amd64", "arm64")
 
 SIDES = ("cloud", "edge")
 
-_RELEASE = re.compile(r"v?(\d+\.\d+)(\.\d+)?")
+_RELEASE = patterns.compiled(r"v?(\d+\.\d+)(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 import sys
 import textwrap
@@ -12,6 +11,7 @@ from itertools import groupby
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import encode_pretty, replace
 from kedoctor.base.text import Text
@@ -27,7 +27,7 @@ __all__ = ["command"]
 
 _WIDTH = 100
 _STATEMENTS = 6
-_ONE_WORD = re.compile(r"[A-Za-z0-9][\w-]*")
+_ONE_WORD = patterns.compiled(r"[A-Za-z0-9][\w-]*")
 
 _CAUSES = Text("What can be behind it, likeliest first:", zh="可能的原因，可能性由高到低：")
 _NO_CAUSES = Text("Nothing in this text points at a cause.", zh="该文本没有指向任何原因。")

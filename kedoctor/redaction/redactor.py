@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.base.records import Record, RecordError, decode, encode, encode_pretty, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Reason, Unavailable
@@ -26,12 +26,12 @@ __all__ = ["Redacted", "Redactor", "is_certificates"]
 
 KeyPath = tuple[str, ...]
 
-_PEM_CERTIFICATES = re.compile(
+_PEM_CERTIFICATES = patterns.compiled(
     rb"(?:\s*-----BEGIN (?:TRUSTED )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END (?:TRUSTED )?CERTIFICATE-----)+\s*"
 )
-_PEM_BODY = re.compile(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
-_YAML_NAME = re.compile(r"(?:\.ya?ml[\w.~-]*|\.conf|config|\.kubeconfig)\Z", re.IGNORECASE)
-_OPTION = re.compile(r"--?[\w-]+\Z")
+_PEM_BODY = patterns.compiled(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
+_YAML_NAME = patterns.compiled(r"(?:\.ya?ml[\w.~-]*|\.conf|config|\.kubeconfig)\Z", patterns.IGNORECASE)
+_OPTION = patterns.compiled(r"--?[\w-]+\Z")
 _PAIRS = (("name", "value"), ("key", "value"))
 
 

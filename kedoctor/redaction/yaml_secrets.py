@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from kedoctor import patterns
 from kedoctor.redaction.patterns import is_harmless, is_secret_key, kind_of
 from kedoctor.redaction.placeholders import Placeholders, private_key_kind
 from kedoctor.yaml.document import YamlDocument, YamlError, load
@@ -16,14 +16,14 @@ KeyPath = tuple[str, ...]
 
 MAX_TEXT = 1 << 18
 _LONG_ENOUGH = 4  # shorter values may be part of any word
-_LINE = re.compile(
+_LINE = patterns.compiled(
     r"(?P<lead>[ \t]*(?:-[ \t]+)*(?:export[ \t]+|(?:Environment|ENV)[= ]\"?)?[\"']?)(?P<key>[\w.-]+)"
     r"(?P<sep>[\"']?[ \t]*[:=]>?[ \t]*)(?P<value>.*)"
 )
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
-_QUOTED = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:[^']|'')*')[ \t]*(?:#.*)?\Z")
-_STARTS_KEY = re.compile(r"[ \t]*(?:-(?:[ \t]|\Z)|[\"']?[\w.-]+[\"']?[ \t]*:(?:[ \t]|\Z)|#|\Z)")
+_LINES = patterns.compiled(r"[^\n]*\n|[^\n]+")
+_BLOCK = patterns.compiled(r"[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
+_QUOTED = patterns.compiled(r"(\"(?:\\.|[^\"\\])*\"|'(?:[^']|'')*')[ \t]*(?:#.*)?\Z")
+_STARTS_KEY = patterns.compiled(r"[ \t]*(?:-(?:[ \t]|\Z)|[\"']?[\w.-]+[\"']?[ \t]*:(?:[ \t]|\Z)|#|\Z)")
 
 
 class UnsafeError(ValueError):
@@ -149,7 +149,7 @@ def redact_lines(text: str, keys: Sequence[str], marks: Placeholders) -> str:
     return "".join(out)
 
 
-def _value_ends(lines: list[str], at: int, match: re.Match[str], *, certain: bool) -> int:
+def _value_ends(lines: list[str], at: int, match: patterns.Match[str], *, certain: bool) -> int:
     """The number of the line behind the value."""
     value = match["value"].strip()
     indent = len(lines[at]) - len(lines[at].lstrip())
@@ -183,11 +183,13 @@ def _without_comment(value: str) -> str:
 
 def _is_closed(value: str) -> bool:
     quote = value[0]
-    inner = re.sub(r"\\.", "", value[1:]) if quote == '"' else value[1:].replace("''", "")
+    inner = patterns.compiled(r"\\.").sub("", value[1:]) if quote == '"' else value[1:].replace("''", "")
     return quote in inner
 
 
-def _redacted_line(lines: list[str], match: re.Match[str], marks: Placeholders, *, certain: bool) -> str:
+def _redacted_line(
+    lines: list[str], match: patterns.Match[str], marks: Placeholders, *, certain: bool
+) -> str:
     key, value = match["key"], _without_comment(match["value"].strip())
     several = len(lines) > 1
     if not several and (not value or (is_harmless(key, value) and not (certain and value.isdigit()))):

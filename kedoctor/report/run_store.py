@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from kedoctor import patterns
 from kedoctor.base.errors import UsageError
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.report import Report
@@ -22,7 +22,7 @@ __all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
 KEPT = 50
 ENVIRONMENT = "KEDOCTOR_STATE_DIR"
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
 _MAX_BYTES = 256 << 20
 
 

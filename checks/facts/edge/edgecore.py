@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.api import (
     File,
     Host,
@@ -40,7 +40,7 @@ __all__ = [
 CONFIG_PATH = "/etc/kubeedge/config/edgecore.yaml"
 UNIT_NAME = "edgecore.service"
 
-_WRITTEN_NAME = re.compile(r"^\s+hostnameOverride:\s*[\"']?([\w.-]+)", re.MULTILINE)
+_WRITTEN_NAME = patterns.compiled(r"^\s+hostnameOverride:\s*[\"']?([\w.-]+)", patterns.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
+
+from kedoctor import patterns
 
 from .errors import ApiError, bad_request
 from .resources import Resource
 
 Test = Callable[[dict[str, Any]], bool]
-_SET = re.compile(r"(?P<key>[^\s,!=()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
-_KEY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?")
+_SET = patterns.compiled(r"(?P<key>[^\s,!=()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
+_KEY = patterns.compiled(r"[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?")
 _POD_FIELDS = {
     "spec.nodeName",
     "spec.restartPolicy",
@@ -48,7 +49,7 @@ _FIELDS: dict[tuple[str, str], set[str]] = {
 
 def split_requirements(text: str) -> list[str]:
     """The comma-separated requirements of a selector; commas within parentheses do not count."""
-    parts = re.split(r",(?![^(]*\))", text)
+    parts = patterns.compiled(r",(?![^(]*\))").split(text)
     return [part.strip() for part in parts if part.strip()]
 
 
@@ -79,7 +80,7 @@ def label_selector(text: str) -> list[Test]:
     """
     parts = split_requirements(text)
     for part in parts:
-        key = re.split(r"\s|=|!=", part.lstrip("!").strip())[0].rstrip("!")
+        key = patterns.compiled(r"\s|=|!=").split(part.lstrip("!").strip())[0].rstrip("!")
         if not _KEY.fullmatch(key):
             raise bad_request(f"unable to parse requirement: found '{part[:1]}', expected: identifier")
     return [_label_test(part) for part in parts]

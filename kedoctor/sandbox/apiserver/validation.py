@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from kedoctor import patterns
 
 from .errors import (
     Cause,
@@ -42,7 +43,7 @@ def _name(resource: Resource, name: str) -> list[Cause]:
         wrong = "/" in name or "%" in name
         return [invalid_value("metadata.name", name, "may not contain '/'")] if wrong else []
     pattern, why = (_LABEL, _BAD_LABEL) if resource.kind in _LABEL_NAMES else (_SUBDOMAIN, _BAD_SUBDOMAIN)
-    return [] if re.fullmatch(pattern, name) else [invalid_value("metadata.name", name, why)]
+    return [] if patterns.compiled(pattern).fullmatch(name) else [invalid_value("metadata.name", name, why)]
 
 
 def _pod_spec(spec: object, path: str) -> list[Cause]:
@@ -100,7 +101,7 @@ def _workload(obj: Object) -> list[Cause]:
 
 def _config_map(obj: Object) -> list[Cause]:
     why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-    keys = [key for key in obj.get("data") or {} if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)]
+    keys = [key for key in obj.get("data") or {} if not patterns.compiled(r"[-._a-zA-Z0-9]+").fullmatch(key)]
     return [invalid_value(f"data[{key}]", key, why) for key in keys]
 
 
