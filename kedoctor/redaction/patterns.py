@@ -12,33 +12,9 @@ from collections.abc import Callable
 
 from kedoctor import patterns
 from kedoctor.redaction.placeholders import JWT, PLACEHOLDER, Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.secret_names import PASSWORD_WORDS, SECRET_WORDS, is_harmless, is_secret_key, kind_of
 
-__all__ = ["is_harmless", "is_secret_key", "is_suspicious", "kind_of", "redact_base64", "redact_text"]
-
-PASSWORD_WORDS = r"passw(?:or)?d|passphrase|passwd"  # noqa: S105  names, not values
-SECRET_WORDS = rf"{PASSWORD_WORDS}|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|key-data"
-
-# A key that only speaks about a secret: where it is, how long it lives, how many there are.
-_ABOUT = patterns.compiled(
-    r"(?:hash|files?|path|dir|directory|duration|expir\w*|ttl|lifetime|seconds|type|names?|namespace|count|limit"
-    r"|workers|events?|mounts?|volumes?|refs?|provider|refresh\w*|reviews?|requests?|audiences?|ids?|urls?|uri"
-    r"|endpoints?|algorithm|manager|controller|auth|webhook\w*|hook\w*|version|required|enabled?|keyref)$",
-    patterns.IGNORECASE,
-)
-_PASSWORD = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
-# configMapAndSecretChangeDetectionStrategy is no secret: in names of that style the word stands at the end.
-_QUALIFIED = r"(?:[-_.]?(?:s|data|value|keys?|string|text|old|new|previous|current|backup|b64|base64|\d+))*"
-_SECRET_KEY = patterns.compiled(rf"(?:{SECRET_WORDS}){_QUALIFIED}\Z", patterns.IGNORECASE)
-_ENVIRONMENT_KEY = patterns.compiled(rf"[A-Z0-9_]*(?:{SECRET_WORDS.upper()})[A-Z0-9_]*")
-_PLACEHOLDER = patterns.compiled(PLACEHOLDER)
-_AUTH = patterns.compiled(r"_?auth(?:orization)?", patterns.IGNORECASE)
-_HARMLESS = patterns.compiled(
-    r"(?:true|false|yes|no|null|none|nil|<nil>|~|\{\}|\[\]|\"\"|''|\\\"\\\"|-|\*+|\d{1,6}|(?:unix://)?/[\w./@:-]*)?[,;]?",
-    patterns.IGNORECASE,
-)
-_EMPTY = patterns.compiled(
-    r"(?:null|none|nil|<nil>|~|\"\"|''|\\\"\\\"|\{\}|\[\]|\*+)?[,;]?", patterns.IGNORECASE
-)
+__all__ = ["is_suspicious", "redact_base64", "redact_text"]
 
 # Every shape below contains one of these, so that most text is done with after a few fast searches.
 _WORDS = (
@@ -56,33 +32,6 @@ def is_suspicious(text: str) -> bool:
     """Whether a text is worth a closer look; one that is not comes out of the net unchanged."""
     lowered = text.lower()
     return any(word in lowered for word in _WORDS) or any(rare.search(lowered) for rare in _RARE)
-
-
-def is_secret_key(key: str) -> bool:
-    """Whether a key of that name holds a secret (``token``, ``mqttPassword``), not something about one (``tokenFile``)."""
-    key = _PLACEHOLDER.sub("", key) if "[redacted " in key else key
-    if _AUTH.fullmatch(key):
-        return True
-    if _ABOUT.search(key) is not None:
-        return False
-    found = _PASSWORD.search(key) or _SECRET_KEY.search(key) or _ENVIRONMENT_KEY.fullmatch(key)
-    return found is not None
-
-
-def is_harmless(key: str, value: str) -> bool:
-    """Whether a value is empty, redacted already, or (passwords aside) a number, a truth value or a path."""
-    text = value.strip()
-    pattern = _EMPTY if _PASSWORD.search(key) else _HARMLESS
-    return pattern.fullmatch(text) is not None or is_placeholder(text.strip("\"'\\,;"))
-
-
-def kind_of(key: str) -> str:
-    """What to call the value of a secret key."""
-    lowered = key.lower()
-    for word, kind in (("pass", "password"), ("token", "token"), ("secret", "secret")):
-        if word in lowered:
-            return kind
-    return "credential"
 
 
 def redact_text(text: str, marks: Placeholders) -> str:
@@ -307,7 +256,7 @@ def _assignment(match: patterns.Match[str], marks: Placeholders) -> str:
     prefix = patterns.compiled(r"[\w.-]*\Z").search(before)
     lead = prefix[0] if prefix else ""
     # "…/serviceaccount/token: no such file" speaks of a path.
-    sure = _PASSWORD.search(lead + key) is not None
+    sure = _SURE.search(lead + key) is not None
     of_path = (
         not sure and match["sep"].strip() == ":" and _PATH_BEFORE.search(before + match["word"]) is not None
     )
@@ -321,6 +270,7 @@ def _assignment(match: patterns.Match[str], marks: Placeholders) -> str:
     return key + match["sep"] + quote + marks.of_value(kind_of(lead + key), bare) + closing
 
 
+_SURE = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
 _PATH_BEFORE = patterns.compiled(r"(?:/[\w.-]+){2,}\Z")
 
 

@@ -19,7 +19,8 @@ from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import Redaction
 from kedoctor.redaction import yaml_secrets
-from kedoctor.redaction.patterns import is_harmless, is_secret_key, is_suspicious, kind_of, redact_text
+from kedoctor.redaction.patterns import is_suspicious, redact_text
+from kedoctor.redaction.secret_names import is_harmless, is_secret_key, kind_of
 from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]

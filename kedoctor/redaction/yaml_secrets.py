@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kedoctor import patterns
-from kedoctor.redaction.patterns import is_harmless, is_secret_key, kind_of
+from kedoctor.redaction.secret_names import is_harmless, is_secret_key, kind_of
 from kedoctor.redaction.placeholders import Placeholders, private_key_kind
 from kedoctor.yaml.document import YamlDocument, YamlError, load
 from kedoctor.yaml.nodes import Node

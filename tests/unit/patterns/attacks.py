@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-SIZES = (40, 400, 4_000, 10_000, 100_000)
-MAX_PUMPS = 60
-TOO_LONG = {40: 0.05, 400: 0.1, 4_000: 0.15, 10_000: 0.4, 100_000: 10.0}
+SIZES = (12, 16, 20, 28, 40, 400, 4_000, 10_000, 100_000)
+MAX_PUMPS = 40
+TOO_LONG = {12: 0.01, 16: 0.01, 20: 0.02, 28: 0.02, 40: 0.05, 400: 0.1, 4_000: 0.15, 10_000: 0.4, 100_000: 10.0}
 _SIGNS = "a0 eA.-_/:\"'\\=@![({<\t\nZ9x"
 _CATEGORIES = {
     C.CATEGORY_DIGIT: "0",
