@@ -93,6 +93,10 @@ class _Task:
         return None
 
 
+def _as_it_is(verdict: Verdict) -> Verdict:
+    return verdict
+
+
 def run_checks(
     registry: Registry,
     site: SiteView,
@@ -101,17 +105,19 @@ def run_checks(
     observer: Observer | None = None,
     deadline: float = RUN_DEADLINE,
     revise: Callable[[Verdict], Verdict] | None = None,
+    clean: Callable[[Verdict], Verdict] = _as_it_is,
 ) -> Outcome:
     """Runs ``checks`` on everything in view; comes back after ``deadline`` seconds at the latest.
 
-    ``revise`` has the last word about each verdict (a baseline).
+    ``revise`` has the last word about each verdict (a baseline). ``clean`` makes its texts safe to show; nobody sees a verdict
+    before.
     A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
     """
     whole, hosts = contexts(registry, site)
     tasks, verdicts = _plan(site, checks, whole, hosts)
-    verdicts.extend(check_runner.refused(refusal) for refusal in registry.refusals)
+    verdicts.extend(clean(check_runner.refused(refusal)) for refusal in registry.refusals)
     said = revise if site.cluster_expected else _of_hosts_alone(revise)
-    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said)
+    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said, clean)
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [check_runner.not_run(task.node.check, task.context.name)])
@@ -176,9 +182,11 @@ class _Run:
         observer: Observer,
         deadline: float,
         revise: Callable[[Verdict], Verdict] | None,
+        clean: Callable[[Verdict], Verdict],
     ) -> None:
         self._waiting = list(tasks)
         self._revise = revise
+        self._clean = clean
         self._running: list[_Task] = []
         self._observer = observer
         self._deadline = deadline
@@ -212,7 +220,8 @@ class _Run:
 
     def _labour(self) -> None:
         while (task := self._work.get()) is not None:
-            self._done.put((task, check_runner.judge(task.node, task.context, self._revise)))
+            found = check_runner.judge(task.node, task.context, self._revise)
+            self._done.put((task, [self._clean(one) for one in found]))
 
     def _dispatch(self) -> None:
         progress = True

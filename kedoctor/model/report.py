@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedoctor.base.records import Record, field, schema
 from kedoctor.model.findings import Certainty, Evidence, Status
@@ -32,6 +32,7 @@ __all__ = [
     "Redaction",
     "Report",
     "Run",
+    "SafeReport",
     "Site",
     "Tool",
     "Translation",
@@ -289,6 +290,15 @@ class Report(Record, frozen=True, kw_only=True):
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     baseline: BaselineSeen | None = None
+
+
+if TYPE_CHECKING:
+
+    class SafeReport(Report, frozen=True, kw_only=True):
+        """A report that has passed the redactor: the only kind that is kept, and that only the redactor makes."""
+
+else:
+    SafeReport = Report
 
 
 def report_schema() -> dict[str, Any]:

@@ -271,7 +271,7 @@ def _assignment(match: patterns.Match[str], marks: Placeholders) -> str:
 
 
 _SURE = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
-_PATH_BEFORE = patterns.compiled(r"(?:/[\w.-]+){2,}\Z")
+_PATH_BEFORE = patterns.compiled(r"/[\w.-]{1,64}/[\w.-]{1,64}\Z")
 
 
 def _unquoted(value: str) -> str:

@@ -8,7 +8,7 @@ from kedoctor.redaction.placeholders import PLACEHOLDER, is_placeholder
 __all__ = ["PASSWORD_WORDS", "SECRET_WORDS", "is_harmless", "is_secret_key", "kind_of"]
 
 PASSWORD_WORDS = r"passw(?:or)?d|passphrase|passwd|passcode|pwd|requirepass|密码|口令"  # noqa: S105  names, not values
-_PASS = r"(?<![a-z])pass|(?<=db)pass|(?<=mqtt)pass|(?<=user)pass"
+_PASS = r"(?<![a-z])pass|(?<=db)pass|(?<=mqtt)pass|(?<=user)pass"  # noqa: S105  as above
 SECRET_WORDS = (
     rf"{PASSWORD_WORDS}|{_PASS}|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|creds"
     r"|key-data|join[_-]?key|shared[_-]?key|pre[_-]?shared[_-]?key|signing[_-]?key|encryption[_-]?key|master[_-]?key"

@@ -15,7 +15,7 @@ from pathlib import Path
 from kedoctor import patterns
 from kedoctor.base.errors import UsageError
 from kedoctor.base.records import RecordError, decode, encode_pretty
-from kedoctor.model.report import Report
+from kedoctor.model.report import Report, SafeReport
 
 __all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
 
@@ -37,7 +37,7 @@ def directory() -> Path:
     return Path("/var/lib/kedoctor") if os.geteuid() == 0 else platformdirs.user_state_path("kedoctor")
 
 
-def save(report: Report) -> Path | str:
+def save(report: SafeReport) -> Path | str:
     """Keeps a report: the path it has now, or a sentence that says why it could not be kept."""
     folder = directory() / "runs"
     target = folder / f"{_UNSAFE.sub('_', report.run.id)}.json"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import re._constants as C
+import re._constants as C  # noqa: N812  as re itself does
 import re._parser as parser
 import time
 from collections.abc import Iterator
@@ -11,7 +11,17 @@ from typing import Any
 
 SIZES = (12, 16, 20, 28, 40, 400, 4_000, 10_000, 100_000)
 MAX_PUMPS = 40
-TOO_LONG = {12: 0.01, 16: 0.01, 20: 0.02, 28: 0.02, 40: 0.05, 400: 0.1, 4_000: 0.15, 10_000: 0.4, 100_000: 10.0}
+TOO_LONG = {
+    12: 0.01,
+    16: 0.01,
+    20: 0.02,
+    28: 0.02,
+    40: 0.05,
+    400: 0.1,
+    4_000: 0.15,
+    10_000: 0.4,
+    100_000: 10.0,
+}
 _SIGNS = "a0 eA.-_/:\"'\\=@![({<\t\nZ9x"
 _CATEGORIES = {
     C.CATEGORY_DIGIT: "0",
@@ -33,7 +43,11 @@ def attacks(pattern: re.Pattern[Any]) -> list[tuple[str, str, str]]:
     for head, pump in heads:
         for last in ("", "\0!"):
             found[head, pump, last] = None
-    for pump in [*pumps, *(whole[:cut] for cut in (len(whole) - 1, len(whole) // 2, len(whole))), *"a0 \"\\=\n"]:
+    for pump in [
+        *pumps,
+        *(whole[:cut] for cut in (len(whole) - 1, len(whole) // 2, len(whole))),
+        *'a0 "\\=\n',
+    ]:
         found["", pump, "\0!"] = None
     for text in _prefixes(tree):  # a beginning that comes again and again, and never its end
         found["", text, ""] = None
@@ -153,15 +167,16 @@ def grown(row: tuple[str, str, str], size: int) -> str:
     return head + pump * max(1, (size - len(head) - len(last)) // len(pump)) + last
 
 
-def seconds(pattern: re.Pattern[Any], text: str, *, best_of: int = 1) -> float:
-    """CPU seconds for everything that is done with patterns: every match in a text, and a match of its beginning."""
+def seconds(pattern: re.Pattern[Any], methods: frozenset[str], text: str, *, best_of: int = 1) -> float:
+    """CPU seconds for what is done with the pattern: every match in a text, or a match of its beginning or all of it."""
     subject: Any = text.encode("utf-8", "replace") if isinstance(pattern.pattern, bytes) else text
     times = []
     for _ in range(best_of):
         begun = time.thread_time()
-        for _ in pattern.finditer(subject):
-            pass
-        pattern.match(subject)
-        pattern.fullmatch(subject)
+        for method in methods:
+            found = getattr(pattern, method)(subject)
+            if method == "finditer":
+                for _match in found:
+                    pass
         times.append(time.thread_time() - begun)
     return min(times)
