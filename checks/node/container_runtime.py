@@ -139,7 +139,7 @@ def _dead(node: str, socket: CriSocket, why: Text, actual: str) -> Finding:
     explained_by=("KE706",),
     remedy=Text("Install the CNI plugins and a network configuration.", zh="安装 CNI 插件和网络配置。"),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §5.5", "facts.md §10 (45)", "kubeprepare.md"),
+    references=("facts.md §5.5", "facts.md §10 (45)", "kubeprepare.md §3.3"),
 )
 def cni(
     config: EdgecoreConfig,

@@ -39,7 +39,7 @@ _JOINING = timedelta(seconds=60)
     hop="link",
     explained_by=NOT_READY,
     proves=("ready",),
-    references=("facts.md §2.2", "facts.md §7", "testbed.md j", "testbed.md g1"),
+    references=("facts.md §2.2", "facts.md §7", "testbed.md case j", "testbed.md case g1"),
 )
 def node_ready(
     edges: EdgeNodes, time: SiteTime | Unavailable, samples: NodeSamples | Unavailable

@@ -1,4 +1,4 @@
-"""The network that the pods of an edge get where there is none yet: a bridge and host ports (kubeprepare.md 1.5)."""
+"""The network that the pods of an edge get where there is none yet: a bridge and host ports (kubeprepare.md §1.5)."""
 
 from __future__ import annotations
 

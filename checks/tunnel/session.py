@@ -68,7 +68,7 @@ _RESTART = Text(
         "facts.md §3.8",
         "facts.md §10 (3, 4, 6, 7)",
         "facts.md §10.1",
-        "testbed.md h",
+        "testbed.md case h",
     ),
 )
 def tunnel_session(servers: StreamServers, probes: TunnelProbes) -> Iterator[Finding]:

@@ -237,7 +237,7 @@ _FORBIDDEN = (
             rb"LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,24}(?:UFJJVkFURSBLRVkt|BSSVZBVEUgS0VZL|QUklWQVRFIEtFWS)"
         ),
     ),
-    ("a token", patterns.compiled(rb"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}")),
+    ("a token", patterns.compiled(rb"eyJ[A-Za-z0-9_-]{6,512}\.[A-Za-z0-9_-]{4,}")),
     ("a cluster token", patterns.compiled(rb"K10[0-9a-f]{16,64}::")),
 )
 

@@ -49,7 +49,7 @@ def redact_text(text: str, marks: Placeholders) -> str:
 
 _BEGIN = patterns.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
 _END = patterns.compiled(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
-_LINE_END = patterns.compiled(r"(\r?\n|(?:\\+r)?\\+n)")
+_LINE_END = patterns.compiled(r"(\r?\n|(?:\\{1,8}r)?\\{1,8}n)")
 _BASE64_WORD = patterns.compiled(r"[A-Za-z0-9+/]+={0,2}")
 _PEM_HEADERS = ("Proc-Type:", "DEK-Info:")
 _KEY_LINE = 16
@@ -130,7 +130,7 @@ def _without_tails(text: str, marks: Placeholders) -> str:
 # ---------------------------------------------------------------------------------------------- base64
 
 _BASE64_RUN = patterns.compiled(rf"{PLACEHOLDER}|[A-Za-z0-9+/_-]{{40,}}={{0,2}}")
-_MORE_BASE64 = patterns.compiled(r"(?:\\+n|\s)+(?:[A-Za-z0-9+/_-]{20,}={0,2}|[A-Za-z0-9+/_-]+={1,2})")
+_MORE_BASE64 = patterns.compiled(r"(?:\\{1,8}n|\s)++(?:[A-Za-z0-9+/_-]{20,}={0,2}|[A-Za-z0-9+/_-]+={1,2})")
 _MAX_DEPTH = 3
 
 
@@ -157,7 +157,7 @@ def redact_base64(text: str, marks: Placeholders, depth: int = 0) -> str:
 
 
 def _placeholder_of_run(kind: str, run: str, marks: Placeholders) -> str:
-    data = _decoded(patterns.compiled(r"(?:\\+n|\s)+").sub("", run))
+    data = _decoded(patterns.compiled(r"(?:\\{1,8}n|\s)++").sub("", run))
     return marks.of_private_key(data) if "private key" in kind and data else marks.of(kind, run)
 
 
@@ -202,7 +202,8 @@ def _shape(pattern: str, flags: patterns.RegexFlag = patterns.NOFLAG) -> pattern
 
 
 def _jwt(match: patterns.Match[str], marks: Placeholders) -> str:
-    return marks.of_jwt(match["jwt"])
+    # A run without a dot is base64 of something; it is taken as a whole so that nothing in it is looked at again.
+    return marks.of_jwt(match["jwt"]) if "." in match["jwt"] else match[0]
 
 
 def _token(match: patterns.Match[str], marks: Placeholders) -> str:

@@ -42,7 +42,7 @@ PLACEHOLDER = (
 )
 """A regular expression for every placeholder, so that what is redacted is never redacted again."""
 
-JWT = r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4}"
+JWT = r"eyJ[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){0,4}+"
 
 _WHOLE = patterns.compiled(rf"(?:(?i:bearer|basic|digest)[ \t]+)?(?:[0-9a-f]{{64}}\.)?{PLACEHOLDER}")
 _PINNED_JWT = patterns.compiled(r"(?P<pin>[0-9a-f]{64}\.)?(?P<jwt>eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2})")

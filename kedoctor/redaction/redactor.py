@@ -32,7 +32,7 @@ _PEM_CERTIFICATES = patterns.compiled(
     rb"(?:\s*-----BEGIN (?:TRUSTED )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END (?:TRUSTED )?CERTIFICATE-----)+\s*"
 )
 _PEM_BODY = patterns.compiled(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
-_YAML_NAME = patterns.compiled(r"(?:\.ya?ml[\w.~-]*|\.conf|config|\.kubeconfig)\Z", patterns.IGNORECASE)
+_YAML_NAME = patterns.compiled(r"(?:\.ya?ml[\w.~-]{0,40}|\.conf|config|\.kubeconfig)\Z", patterns.IGNORECASE)
 _OPTION = patterns.compiled(r"--?[\w-]+\Z")
 _PAIRS = (("name", "value"), ("key", "value"))
 # {"secret": {"secretName": …}} and the like speak of where a secret is.

@@ -1,4 +1,4 @@
-"""The network of an edge's pods: its range before it is made, then its plugins and configuration (kubeprepare.md 3.3)."""
+"""The network of an edge's pods: its range before it is made, then its plugins and configuration (kubeprepare.md §3.3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHOOSE = Text(
     title=Text("The pods' addresses are nobody else's", zh="Pod 网段不与其他网络冲突"),
     side=Side.EDGE,
     occasions=_ONLY,
-    references=("kubeprepare.md 3.3", "kubeprepare.md B41"),
+    references=("kubeprepare.md §3.3", "kubeprepare.md B41"),
 )
 def pod_range(
     target: EdgeTarget, chosen: PodRange, present: PodNetworks, edges: EdgeNodes | Unavailable
@@ -101,7 +101,7 @@ def _refused(target: EdgeTarget, why: Text, actual: str) -> Finding:
         zh="放置离线包中的 CNI 插件并写入网桥网络配置。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §10 (45)", "kubeprepare.md 1.5", "kubeprepare.md 3.3"),
+    references=("facts.md §10 (45)", "kubeprepare.md §1.5", "kubeprepare.md §3.3"),
 )
 def pod_network(present: PodNetworks) -> Finding:
     """A configuration that can be read, and a program for every plugin it names; one that is there is kept."""

@@ -24,9 +24,11 @@ _INTEGERS = {
     "uint8": (0, 255),
     "uint32": (0, 2**32 - 1),
 }
-_DURATION = patterns.compiled(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", patterns.ASCII)
+_DURATION = patterns.compiled(
+    r"[-+]?(?:0|(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))++)", patterns.ASCII
+)
 _QUANTITY = patterns.compiled(
-    r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+|[KMGTPE]i|[numkMGTPE])?", patterns.ASCII
+    r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d+|[KMGTPE]i|[numkMGTPE])?", patterns.ASCII
 )
 
 _WORDS = {
