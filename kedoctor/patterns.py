@@ -9,10 +9,9 @@ possessive repeats (``*+``).
 
 from __future__ import annotations
 
+import re
 from re import Match, Pattern, RegexFlag, error, escape
 from typing import AnyStr
-
-from kedoctor import patterns
 
 __all__ = [
     "ASCII",
@@ -51,7 +50,7 @@ def compiled(pattern: AnyStr, flags: RegexFlag = NOFLAG) -> Pattern[AnyStr]:
     if found is None:
         if len(_KNOWN) >= _MOST:
             _KNOWN.clear()
-        found = _KNOWN[pattern, int(flags)] = patterns.compiled(pattern, flags)
+        found = _KNOWN[pattern, int(flags)] = re.compile(pattern, flags)
     return found  # type: ignore[return-value]
 
 
