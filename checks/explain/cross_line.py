@@ -33,7 +33,8 @@ _RULE_PORT = patterns.compiled(
     r"(?:dpt:|--dport[ =]?|\brules?\b[^.;\n]{0,30}?\bdport |\brules? (?:only )?for )(?P<port>10[2-4]\d\d)\b"
 )
 _UNUSED = patterns.compiled(
-    r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", patterns.MULTILINE
+    r"\b0 pkts|\b0 packets|counter\w{0,9} (?:is |stays |at ){0,3}0\b|^[ \t]*0[ \t]+0[ \t]+DNAT",
+    patterns.MULTILINE,
 )
 _ASKED = patterns.compiled(r"(?:dial tcp \S+?|https://[^\s/:]+):(?P<port>10(?:250|3[5-9]\d|4\d\d))\b")
 _NODE_PORT = patterns.compiled(

@@ -40,7 +40,7 @@ __all__ = [
 CONFIG_PATH = "/etc/kubeedge/config/edgecore.yaml"
 UNIT_NAME = "edgecore.service"
 
-_WRITTEN_NAME = patterns.compiled(r"^\s+hostnameOverride:\s*[\"']?([\w.-]+)", patterns.MULTILINE)
+_WRITTEN_NAME = patterns.compiled(r"^[ \t]+hostnameOverride:[ \t]*[\"']?([\w.-]+)", patterns.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Message:
     @cached_property
     def pattern(self) -> patterns.Pattern[str]:
         """What the text looks like."""
-        return patterns.compiled(self.text, patterns.IGNORECASE)
+        return patterns.compiled(patterns.bounded(self.text), patterns.IGNORECASE)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ class Message:
     @cached_property
     def node(self) -> patterns.Pattern[str] | None:
         """What finds the edge's name where ``pattern`` does not."""
-        return patterns.compiled(self.names, patterns.IGNORECASE) if self.names else None
+        return patterns.compiled(patterns.bounded(self.names), patterns.IGNORECASE) if self.names else None
 
     def place(self, text: str, match: patterns.Match[str]) -> str:
         """The name or address of the edge that the text is about, or nothing."""
@@ -167,7 +167,7 @@ class Knowledge:
         return [
             ErrorKind(
                 one["kind"],
-                patterns.compiled(one["pattern"], patterns.IGNORECASE),
+                patterns.compiled(patterns.bounded(one["pattern"]), patterns.IGNORECASE),
                 fixed_words(one["pattern"]),
                 one.get("tls", ""),
                 one.get("status"),
@@ -220,7 +220,7 @@ class Knowledge:
     def _speakers(self) -> list[tuple[str, patterns.Pattern[str], str]]:
         kinds = ("source", "unit", "begins")
         return [
-            (kind, patterns.compiled(one[kind], patterns.IGNORECASE), one["name"])
+            (kind, patterns.compiled(patterns.bounded(one[kind]), patterns.IGNORECASE), one["name"])
             for one in self._data["programs"]
             for kind in kinds
             if kind in one
