@@ -88,7 +88,13 @@ def test_the_layers_name_every_room_of_the_engine() -> None:
 
 
 def test_reports_see_the_document_only() -> None:
-    allowed = ("kedoctor.api", "kedoctor.model.report", "kedoctor.base.records", "kedoctor.reports")
+    allowed = (
+        "kedoctor.api",
+        "kedoctor.patterns",
+        "kedoctor.model.report",
+        "kedoctor.base.records",
+        "kedoctor.reports",
+    )
     for module, path in _modules():
         if module.startswith("kedoctor.reports"):
             for name in _imports(path):
@@ -99,6 +105,7 @@ def test_checks_do_no_io() -> None:
     allowed = (
         "kedoctor.api",
         "kedoctor.checks",
+        "kedoctor.patterns",
         "kedoctor.pki.certificates",
         "kedoctor.yaml.document",
         "kedoctor.pki.hostnames",
@@ -116,6 +123,11 @@ def test_checks_do_no_io() -> None:
         text = path.read_text(encoding="utf-8")
         if module not in DATA_READERS:
             assert not re.search(r"(?<!\w)open\(", text), f"{module} opens something"
+
+
+def test_patterns_are_compiled_in_one_module() -> None:
+    users = {module for module, path in _modules() if "re" in set(_imports(path))}
+    assert users == {"kedoctor.patterns"}
 
 
 def test_each_library_is_imported_from_its_home() -> None:
