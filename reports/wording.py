@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from kedoctor import patterns
 from kedoctor.api import STATUSES, Evidence, Status, Text, repair_command
 from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict, hidden
 
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 
-_NOT_HELD = re.compile(r"it was not recorded|the bundle .+ does not hold it")
+_NOT_HELD = patterns.compiled(r"it was not recorded|the bundle .+ does not hold it")
 """What bundles answer to what they do not hold; the sentence of the verdict says so already."""
 
 _MANY = {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from kedoctor import patterns
 from kedoctor.api import (
     Evidence,
     Finding,
@@ -26,7 +25,7 @@ from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 __all__ = ["cloudcore_rbac"]
 
 _SUBJECT = "clusterrole/cloudcore"
-_FORBIDDEN = re.compile(r'is forbidden: User "([^"]+)" cannot (\w+) resource "([^"]+)"')
+_FORBIDDEN = patterns.compiled(r'is forbidden: User "([^"]+)" cannot (\w+) resource "([^"]+)"')
 
 
 @check(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from kedoctor import patterns
 from kedoctor.api import (
     BackupManifest,
     EveryHost,
@@ -25,7 +24,7 @@ from kedoctor.checks.facts.edge.clock import HostTime
 
 __all__ = ["config_backup"]
 
-_TOKEN = re.compile(r"^\s*token:\s*[\"']?[^\"'\s#]", re.MULTILINE)
+_TOKEN = patterns.compiled(r"^\s*token:\s*[\"']?[^\"'\s#]", patterns.MULTILINE)
 
 
 @remedy("KE941")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from kedoctor import patterns
 from kedoctor.api import (
     EveryHost,
     Evidence,
@@ -33,7 +33,7 @@ __all__ = ["duplicate_internal_ip", "kubelet_port", "recorded_port"]
 
 EDGED_PORT = 10350
 KUBELET_PORT = 10250
-_WRITING = re.compile(r"KubeletEndpoint Port(?:, node: | of Node ')([\w.-]+)")
+_WRITING = patterns.compiled(r"KubeletEndpoint Port(?:, node: | of Node ')([\w.-]+)")
 
 _RESTART = Text(
     "Make the tunnel of this edge work, then restart edgecore there: each tunnel that connects writes the port again.",

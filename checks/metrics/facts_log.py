@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from kedoctor import patterns
 from kedoctor.api import Cluster, Reason, Unavailable, fact, require
 from kedoctor.checks.facts.cluster.metrics import MetricsServer
 from kedoctor.checks.facts.cluster.site_info import SiteTime
@@ -16,7 +16,7 @@ from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["MetricsAddons", "MetricsLog"]
 
-_OLD = re.compile(
+_OLD = patterns.compiled(
     r"unable to fully scrape metrics from node (\S+?): (?:unable to fetch metrics from node \S+: )?(.*)"
 )
 _NEW = "Failed to scrape node"

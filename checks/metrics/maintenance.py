@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from kedoctor import patterns
 from kedoctor.api import (
     EveryHost,
     Evidence,
@@ -316,5 +316,5 @@ def metrics_version(server: MetricsServer, about: AboutSite, working: WorkingDiv
 
 def minor_of(version: str) -> tuple[int, int] | None:
     """``(1, 31)`` out of ``v1.31.14+k3s1``; ``None`` when it names no version."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
+    found = patterns.compiled(r"v?(\d+)\.(\d+)").match(version)
     return (int(found[1]), int(found[2])) if found else None

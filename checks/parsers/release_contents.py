@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from string import Template
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.api import NeededImage, NeededProgram, Text, VersionSet
 from kedoctor.api.yaml import load
 
@@ -25,7 +25,7 @@ ARCHITECTURES = ("amd64", "arm64")
 
 SIDES = ("cloud", "edge")
 
-_RELEASE = re.compile(r"v?(\d+\.\d+)(\.\d+)?")
+_RELEASE = patterns.compiled(r"v?(\d+\.\d+)(\.\d+)?")
 
 
 def newest() -> VersionSet:

@@ -16,7 +16,7 @@ from kedoctor.cli.run_options import asked
 from kedoctor.cli.watching import observer
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import ALLOWED, Risk
-from kedoctor.model.report import Report
+from kedoctor.model.report import SafeReport
 from kedoctor.plugins import Plugins
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
@@ -117,14 +117,14 @@ def _wait(
     where: dict[str, Any],
     question: RunRequest,
     *,
-    report: Report,
+    report: SafeReport,
     seconds: float,
     language: str,
-) -> Report:
+) -> SafeReport:
     from kedoctor.cli.progress_line import waiting_line  # noqa: PLC0415  most runs do not wait
     from kedoctor.run.wait import wait_until_right  # noqa: PLC0415  as above
 
-    def look() -> Report:
+    def look() -> SafeReport:
         seen = diagnose_site(plugins, options.open_site(plugins, **where), question)
         return replace(seen, changes=report.changes)
 

@@ -239,22 +239,28 @@ class RedactionRule(Record, frozen=True):
 
     ``applies_to`` is a glob over evidence names (``host:/etc/kubeedge/config/edgecore.yaml``,
     ``Secret/kubeedge/*``). ``keys`` are paths of mapping keys (``modules.edgeHub.token``; ``*`` stands for one
-    key); without keys the whole item is a secret and only its kind, size and fingerprint are kept.
+    key); without keys the whole item is a secret and only its kind and fingerprint are kept. ``known`` are the paths
+    of all keys that the document may have, in lower case: under any other there may be anything, so its value is a
+    secret too. ``document`` is the path of the key whose text is that document, where the item is an object.
     """
 
     applies_to: str
     keys: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRules:
     """What may be collected, and what in it is secret.
 
-    ``files`` are absolute globs, ``units`` names of systemd units, ``tools`` names of read-only programs. What
+    ``files`` are absolute globs, ``units`` names of systemd units, ``tools`` names of read-only programs.
+    ``programs`` are globs of process names whose arguments are needed; of all others only the name is kept. What
     is not listed by any plugin is never read into a bundle.
     """
 
     files: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
     redactions: tuple[RedactionRule, ...] = field(default=())

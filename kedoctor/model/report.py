@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedoctor.base.records import Record, field, schema
 from kedoctor.model.findings import Certainty, Evidence, Status
@@ -33,6 +33,7 @@ __all__ = [
     "Redaction",
     "Report",
     "Run",
+    "SafeReport",
     "Site",
     "Tool",
     "Translation",
@@ -317,6 +318,15 @@ def site_state(report: Report) -> str:
 def hidden(report: Report) -> list[Verdict]:
     """What matters and was not found out."""
     return [one for one in report.verdicts if one.status in _HIDING and one.capabilities]
+
+
+if TYPE_CHECKING:
+
+    class SafeReport(Report, frozen=True, kw_only=True):
+        """A report that has passed the redactor: the only kind that is kept, and that only the redactor makes."""
+
+else:
+    SafeReport = Report
 
 
 def report_schema() -> dict[str, Any]:

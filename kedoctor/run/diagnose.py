@@ -19,8 +19,19 @@ from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import DataPath, Side
 from kedoctor.model.findings import Status
 from kedoctor.model.observations import Reason, Unavailable
-from kedoctor.model.report import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site, Tool, Verdict
+from kedoctor.model.report import (
+    SCHEMA_VERSION,
+    HostSeen,
+    Missing,
+    Report,
+    Run,
+    SafeReport,
+    Site,
+    Tool,
+    Verdict,
+)
 from kedoctor.plugins import Plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.report.baseline import Baseline
 from kedoctor.report.diagnosis import diagnose, hop_titles
 from kedoctor.report.symptom_filter import narrowed, relevant
@@ -45,14 +56,15 @@ class RunRequest:
 @quiet_stdout()
 def diagnose_site(
     plugins: Plugins, site: SiteSession, question: RunRequest, *, observer: Observer | None = None
-) -> Report:
-    """The report of one run.
+) -> SafeReport:
+    """The report of one run, without secrets.
 
     Raises:
         UsageError: the selection names a check that does not exist.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     symptoms = plugins.symptoms()
+    redactor = DocumentRedactor([rule for one in plugins.evidence() for rule in one.redactions])
     checks = question.selection.checks(plugins.registry, symptoms)
     outcome = run_checks(
         plugins.registry,
@@ -61,6 +73,7 @@ def diagnose_site(
         observer=observer,
         deadline=question.deadline,
         revise=question.baseline.accept if question.baseline else None,
+        clean=redactor.verdict,
     )
     asked = question.selection.asked(symptoms)
     path = narrowed(next(iter(plugins.paths()), None), asked)
@@ -95,7 +108,7 @@ def diagnose_site(
         baseline=question.baseline.seen(outcome.verdicts) if question.baseline else None,
     )
     code = ExitCode.INTERRUPTED if outcome.interrupted else exit_code(report, question.fail_on)
-    return replace(report, run=replace(run, exit_code=int(code)))
+    return redactor.report(replace(report, run=replace(run, exit_code=int(code))))
 
 
 def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from kedoctor import patterns
 from kedoctor.api import Cluster, LogText, Unavailable, fact
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.site_info import SiteTime
@@ -17,9 +17,9 @@ from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 __all__ = ["LINES", "CloudcoreLog", "PodLog", "arrivals", "zoned"]
 
 LINES = 5000
-_AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
-_MODULE = re.compile(r"Module cloudStream (registered successfully|is disabled)")
-_SERVER = re.compile(r"Prepare to start (stream|tunnel) server")
+_AGENT = patterns.compiled(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
+_MODULE = patterns.compiled(r"Module cloudStream (registered successfully|is disabled)")
+_SERVER = patterns.compiled(r"Prepare to start (stream|tunnel) server")
 _START = "Version: v"
 _QUARTER = timedelta(minutes=15)
 

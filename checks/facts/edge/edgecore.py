@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.api import (
     File,
     Host,
@@ -43,7 +43,7 @@ UNIT_NAME = "edgecore.service"
 ROTATE_KEY = "modules.edgeHub.rotateCertificates"
 """Whether edgecore renews its certificate before it ends."""
 
-_WRITTEN_NAME = re.compile(r"^\s+hostnameOverride:\s*[\"']?([\w.-]+)", re.MULTILINE)
+_WRITTEN_NAME = patterns.compiled(r"^[ \t]+hostnameOverride:[ \t]*[\"']?([\w.-]+)", patterns.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kedoctor import patterns
 from kedoctor.api import Clock, Host, Reason, Unavailable, fact, require
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
@@ -14,12 +14,12 @@ __all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]
 
 _OLD_FILE = "/var/log/kubeedge/edgecore.log"
 _TUNNEL_START = "Start a new tunnel stream connection"
-_TUNNEL_ERROR = re.compile(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
-_HUB_ERROR = re.compile(r"^dial websocket error|^Init websocket connection failed")
+_TUNNEL_ERROR = patterns.compiled(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
+_HUB_ERROR = patterns.compiled(r"^dial websocket error|^Init websocket connection failed")
 _NO_PORT = "Failed to listen and serve"  # edged exits after this line (facts.md §3.6)
 _DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
 _HUB_GOOD = "Websocket connect to cloud access successful"
-_TOKEN = re.compile(r"(token )\S+( credentials)")
+_TOKEN = patterns.compiled(r"(token )\S+( credentials)")
 
 
 def quoted(line: LogLine) -> str:
@@ -98,7 +98,7 @@ class EdgecoreLog:
         return tuple(self._failures(("ws.go", "websocket.go"), _HUB_ERROR, good=_HUB_GOOD))
 
     def _failures(
-        self, sources: tuple[str, ...], wrong: re.Pattern[str], *, good: str | None
+        self, sources: tuple[str, ...], wrong: patterns.Pattern[str], *, good: str | None
     ) -> Iterator[LogLine]:
         """Equal failures in a row up to the end of the log, as far as no success and no long silence is between."""
         found: list[LogLine] = []
