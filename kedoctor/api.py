@@ -129,6 +129,7 @@ from kedoctor.model.settings import (
     flattened,
 )
 from kedoctor.model.traces import StepResult, StepState, Trace, TraceTarget, step
+from kedoctor.model.transitions import Transition
 
 __all__ = [
     "EXAMPLE",
@@ -247,6 +248,7 @@ __all__ = [
     "Touch",
     "Trace",
     "TraceTarget",
+    "Transition",
     "Unavailable",
     "Unit",
     "Verdict",

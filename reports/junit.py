@@ -86,7 +86,7 @@ def _kind(verdict: Verdict, fail_on: str) -> str:
             return "failure"
         case Status.WARN:
             return "failure" if fail_on == "warn" else ""
-        case Status.CRASHED:
+        case Status.CRASHED | Status.SETTLING:
             return "error"
         case Status.UNKNOWN:
             return "error" if verdict.capabilities or fail_on == "unknown" else "skipped"

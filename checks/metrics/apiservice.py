@@ -15,6 +15,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    replace,
     skipped,
     unknown,
     warned,
@@ -29,6 +30,7 @@ from kedoctor.checks.facts.cluster.metrics import (
     PodSamples,
 )
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
+from kedoctor.checks.facts.cluster.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.parsers.durations import span
 from kedoctor.checks.parsers.kubernetes.pod_health import condition, running_since
 
@@ -120,6 +122,8 @@ def metrics_per_edge(
     server: MetricsServer | Unavailable,
     log: CloudcoreLog | Unavailable,
     pods: PodSamples | Unavailable,
+    *,
+    proved: ProvedEdges = NOT_TRIED,
 ) -> Iterator[Finding]:
     """Each edge by name and by the age of its sample; ``kubectl top`` exits 0 for those it shows as <unknown>."""
     tunnels = {} if isinstance(log, Unavailable) else log.tunnels
@@ -129,6 +133,8 @@ def metrics_per_edge(
             time for time in (_started(server), tunnels.get(node.name), node.created) if time is not None
         ]
         found = _sample(node, samples, max(since, default=None))
+        if found.status is Status.PASS:  # figures outlive the path they came by
+            found = replace(found, proves=("top",) if node.name in proved.names else ())
         yield (
             _pods(node, without[node.name]) if found.status is Status.PASS and node.name in without else found
         )

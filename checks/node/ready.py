@@ -9,11 +9,13 @@ from kedoctor.api import (
     Evidence,
     Finding,
     Side,
+    Status,
     Text,
     Unavailable,
     check,
     failed,
     passed,
+    replace,
     unknown,
     warned,
 )
@@ -21,6 +23,7 @@ from kedoctor.checks.causality import NOT_READY
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.metrics import NodeSamples
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
+from kedoctor.checks.facts.cluster.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.durations import ago
 
@@ -42,7 +45,10 @@ _JOINING = timedelta(seconds=60)
     references=("facts.md §2.2", "facts.md §7", "testbed.md j", "testbed.md g1"),
 )
 def node_ready(
-    edges: EdgeNodes, time: SiteTime | Unavailable, samples: NodeSamples | Unavailable
+    edges: EdgeNodes,
+    time: SiteTime | Unavailable,
+    samples: NodeSamples | Unavailable,
+    proved: ProvedEdges = NOT_TRIED,
 ) -> Iterator[Finding]:
     """The Ready condition of every edge node; a cordoned node that is away is absent as planned."""
     if not edges.items:
@@ -59,7 +65,12 @@ def node_ready(
     now = None if isinstance(time, Unavailable) else time.now
     for node in edges.items:
         seen = not isinstance(samples, Unavailable) and samples.fresh(node.name)
-        yield _judge(node, now, tunnel_seen=seen)
+        # For 40 s after its edgecore has stopped a Node is still Ready: only what answers now is there now.
+        answers = node.name in proved.names
+        found = _judge(node, now, tunnel_seen=seen and (answers or node.name not in proved.asked))
+        yield (
+            found if found.status is not Status.PASS else replace(found, proves=("ready",) if answers else ())
+        )
 
 
 def _judge(node: EdgeNode, now: datetime | None, *, tunnel_seen: bool) -> Finding:

@@ -94,7 +94,7 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts that say the same of more edges than anybody reads become one that lists them."""
     alike: dict[tuple[object, ...], list[Verdict]] = {}
     for one in verdicts:
-        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root)
+        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root, one.proves)
         key = said if one.node else id(one)
         alike.setdefault((key,), []).append(one)
     folded: list[Verdict] = []
@@ -166,6 +166,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
         root=finding.root,
         took_ms=took_ms,
+        proves=finding.proves,
         zh=Translation(
             title=check.title.zh,
             summary=finding.summary.zh,

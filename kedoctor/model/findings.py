@@ -11,7 +11,7 @@ __all__ = ["Certainty", "Evidence", "Finding", "Status", "failed", "passed", "sk
 
 
 class Status(StrEnum):
-    """The states of a verdict; ``blocked``, ``accepted`` and ``crashed`` are given by the engine only."""
+    """The states of a verdict; ``blocked``, ``accepted``, ``crashed`` and ``settling`` are given by the engine only."""
 
     PASS = "pass"  # noqa: S105  a verdict, not a password
     WARN = "warn"
@@ -21,6 +21,7 @@ class Status(StrEnum):
     SKIP = "skip"
     ACCEPTED = "accepted"
     CRASHED = "crashed"
+    SETTLING = "settling"
 
 
 class Certainty(StrEnum):
@@ -44,7 +45,8 @@ class Finding(Record, frozen=True, kw_only=True):
     ``subject`` names the thing judged (``edge1``, ``configmap/kubeedge/cloudcore``; empty: the host it was
     judged on). ``node`` is the edge node that is concerned, empty when it concerns every one of them. ``breaks``
     and ``hop`` replace the check's own when they are not ``None``. ``commands`` are what a person types next. ``root``
-    says that nothing else can be why: it is wrong by itself, whatever else fails.
+    says that nothing else can be why: it is wrong by itself, whatever else fails. ``proves`` are the capabilities
+    that this one proves to work; ``None``: those that the check declares.
     """
 
     status: Status
@@ -60,13 +62,21 @@ class Finding(Record, frozen=True, kw_only=True):
     hop: str | None = None
     certainty: Certainty = Certainty.PROVED
     root: bool = False
+    proves: tuple[str, ...] | None = None
 
 
 def passed(
-    summary: Text, *, subject: str = "", node: str = "", evidence: tuple[Evidence, ...] = ()
+    summary: Text,
+    *,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    proves: tuple[str, ...] | None = None,
 ) -> Finding:
     """It was looked at and is right."""
-    return Finding(status=Status.PASS, summary=summary, subject=subject, node=node, evidence=evidence)
+    return Finding(
+        status=Status.PASS, summary=summary, subject=subject, node=node, evidence=evidence, proves=proves
+    )
 
 
 def skipped(summary: Text, *, subject: str = "", node: str = "") -> Finding:

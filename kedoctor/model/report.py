@@ -32,6 +32,7 @@ __all__ = [
     "Redaction",
     "Report",
     "Run",
+    "Settling",
     "Site",
     "Tool",
     "Translation",
@@ -39,7 +40,7 @@ __all__ = [
     "report_schema",
 ]
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 class Tool(Record, frozen=True):
@@ -123,7 +124,8 @@ class Capability(Record, frozen=True):
     """One column of the matrix for one edge.
 
     ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken``, ``accepted`` (broken, and the
-    baseline accepts it) or ``unknown``; ``hop`` is the first broken one and ``cause`` the code of what broke it.
+    baseline accepts it), ``settling`` (something has just started, and it is too early to say) or ``unknown``; ``hop``
+    is the first broken one and ``cause`` the code of what broke it.
     """
 
     name: str
@@ -179,6 +181,21 @@ class Acceptance(Record, frozen=True, kw_only=True):
     by: str = ""
 
 
+class Settling(Record, frozen=True, kw_only=True):
+    """Why it is too early to judge: what has happened, and what is awaited from ``since`` until ``until``.
+
+    ``status`` is what the check says now; once the time is over it counts.
+    """
+
+    event: str
+    awaited: str
+    since: datetime
+    until: datetime
+    status: Status
+    event_zh: str = ""
+    awaited_zh: str = ""
+
+
 class EntryState(StrEnum):
     """What became of an entry of the baseline.
 
@@ -215,7 +232,8 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
     verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
-    nothing else can be why.
+    nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
+    a right verdict proves to work; ``null``: those that its check declares.
     """
 
     code: str
@@ -240,6 +258,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     root: bool = False
     took_ms: int = 0
     accepted: Acceptance | None = None
+    settling: Settling | None = None
+    proves: tuple[str, ...] | None = None
     zh: Translation
 
 

@@ -12,7 +12,7 @@ from kedoctor.model.report import Report, Verdict
 __all__ = ["Recheck", "recheck"]
 
 _GOOD = (Status.PASS, Status.SKIP, Status.ACCEPTED)
-_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
+_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED, Status.SETTLING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from kedoctor.model.declarations import Check, DataPath
 from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.report import Acceptance, Capability, Cause, Cell, HopTitle, Verdict
 
-__all__ = ["Diagnosis", "diagnose", "hop_titles"]
+__all__ = ["Diagnosis", "diagnose", "explained_by", "hop_titles"]
 
 
 @dataclass(slots=True)
@@ -47,6 +47,21 @@ def diagnose(
     told = [_told(verdict, explained.get(id(verdict), ()), explained) for verdict in verdicts]
     causes = _causes([one for one in wrong if not _accepted(one, explained)], explained, checks, rank)
     return Diagnosis(told, causes, _matrix(told, causes, path, edges, proves=_proofs(checks)))
+
+
+def explained_by(
+    firm: Sequence[Verdict], others: Sequence[Verdict], checks: Mapping[str, Check]
+) -> frozenset[int]:
+    """The ids of those among ``others`` that are settling and follow from a failure among ``firm``."""
+    known = _by_code(firm)
+    found = set()
+    for verdict in others:
+        if verdict.settling is None or verdict.settling.status is not Status.FAIL:
+            continue
+        was = replace(verdict, status=Status.FAIL)
+        if any(_judged(one) is Status.FAIL for one in _explainers(was, known, checks)):
+            found.add(id(verdict))
+    return frozenset(found)
 
 
 def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
@@ -258,14 +273,19 @@ def _capability(
     if accepted:
         first = min(accepted, key=lambda one: (bool(one.explained_by), _distance(one.hop, hops)))
         return Capability(name, "accepted", first.hop), first
-    if any(
-        found.status is Status.PASS and name in proves.get(found.code, ()) and _places(found)
-        for found in verdicts
-    ):
+    if any(found.status is Status.PASS and _proves(found, name, proves) for found in verdicts):
         return Capability(name, "works"), None
+    if any(found.status is Status.SETTLING for found in about):
+        return Capability(name, "settling"), None
     if any(found.status in (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED) for found in about):
         return Capability(name, "unknown"), None
     return Capability(name, "clear"), None
+
+
+def _proves(verdict: Verdict, name: str, declared: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a right verdict shows that a capability works on its edges."""
+    mine = declared.get(verdict.code, frozenset()) if verdict.proves is None else verdict.proves
+    return name in mine and bool(_places(verdict))
 
 
 def _distance(hop: str, hops: Sequence[str]) -> int:

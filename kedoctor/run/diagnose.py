@@ -18,9 +18,11 @@ from kedoctor.model.declarations import DataPath, Side
 from kedoctor.model.findings import Status
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site, Tool, Verdict
+from kedoctor.model.transitions import Transition
 from kedoctor.plugins import Plugins
 from kedoctor.report.baseline import Baseline
 from kedoctor.report.diagnosis import diagnose, hop_titles
+from kedoctor.report.settling import settled, transitions_of
 from kedoctor.report.symptom_filter import narrowed, relevant
 from kedoctor.run.site import SiteSession
 
@@ -29,7 +31,10 @@ __all__ = ["RunRequest", "counting", "diagnose_site", "exit_code"]
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is."""
+    """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is.
+
+    ``recent`` is what the caller knows to have just begun, such as a repair of its own.
+    """
 
     selection: Selection = field(default_factory=Selection)
     nodes: tuple[str, ...] = ()
@@ -38,6 +43,7 @@ class RunRequest:
     deadline: float = RUN_DEADLINE
     command: str = ""
     demo: bool = False
+    recent: tuple[Transition, ...] = ()
 
 
 def diagnose_site(
@@ -61,10 +67,14 @@ def diagnose_site(
     )
     asked = question.selection.asked(symptoms)
     path = narrowed(next(iter(plugins.paths()), None), asked)
-    placed = _with_fixes(_placed(outcome, path), plugins)
+    declared = {code: node.check for code, node in plugins.registry.checks.items()}
+    events = transitions_of(
+        outcome, plugins.registry, plugins.transitions(), cluster=site.view.cluster_expected
+    )
+    events += question.recent
+    placed = _with_fixes(settled(_placed(outcome, path), events, declared), plugins)
     verdicts = [one for one in placed if _concerns(one, question.nodes)]
     edges = _edges(outcome, verdicts, path, question.nodes)
-    declared = {code: node.check for code, node in plugins.registry.checks.items()}
     diagnosis = diagnose(verdicts, declared, path, edges)
     if asked:
         verdicts = relevant(diagnosis.verdicts, asked, path, declared)
@@ -98,14 +108,14 @@ def diagnose_site(
 def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
     """What the report means to a shell.
 
-    Failures come first; then what could not be found out although a capability depends on it (with ``fail_on``
-    ``unknown``: anything unknown); then warnings, if ``fail_on`` is ``warn``.
+    Failures come first; then what is still settling and what could not be found out although a capability depends on it
+    (with ``fail_on`` ``unknown``: anything unknown); then warnings, if ``fail_on`` is ``warn``.
     """
     states = {verdict.status for verdict in report.verdicts}
     if Status.FAIL in states:
         return ExitCode.FAILED
     if (
-        Status.CRASHED in states
+        states & {Status.CRASHED, Status.SETTLING}
         or not report.run.complete
         or any(_matters(one, fail_on) for one in report.verdicts)
     ):
@@ -117,7 +127,7 @@ def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
 
 def counting(report: Report, fail_on: str = "fail") -> list[Verdict]:
     """The verdicts that make the exit code non-zero."""
-    wrong = {Status.FAIL, Status.CRASHED} | ({Status.WARN} if fail_on == "warn" else set())
+    wrong = {Status.FAIL, Status.CRASHED, Status.SETTLING} | ({Status.WARN} if fail_on == "warn" else set())
     return [one for one in report.verdicts if one.status in wrong or _matters(one, fail_on)]
 
 

@@ -11,7 +11,7 @@ from kedoctor.api import Cluster, LogText, Unavailable, fact
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Pod
-from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, running_since
+from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, keeps_dying, running_since
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["LINES", "CloudcoreLog", "PodLog", "zoned"]
@@ -88,7 +88,9 @@ def _read(pod: str, lines: Sequence[LogLine], last_words: str) -> PodLog:
 
 
 def _last_words(cluster: Cluster, pod: Pod, lines: Sequence[LogLine], now: datetime) -> str:
-    if is_ready(pod) or not any(status.restart_count for status in pod.status.container_statuses or ()):
+    if (is_ready(pod) and not keeps_dying(pod, now)) or not any(
+        status.restart_count for status in pod.status.container_statuses or ()
+    ):
         return ""
     previous = cluster.pod_log(NAMESPACE, pod.metadata.name, lines=200, previous=True)
     before = () if isinstance(previous, Unavailable) else tuple(parse_lines(previous.text, now))
