@@ -68,8 +68,10 @@ _PATH = (
 """What cloudcore's start leaves open: its ports, its tunnel port and what follows it, the edges' links and sessions."""
 
 _FIGURES = ("KE601", "KE602", "KE605", "KE606", "KE607")
-_EDGE = ("KE112", "KE301", "KE502", "KE503", "KE505", "KE508", "KE511", "KE512", "KE702", "KE711")
-_BOOTING = (*_EDGE, "KE501", "KE701", "KE706", "KE707")
+_EDGE = ("KE112", "KE301", "KE502", "KE503", "KE508", "KE511", "KE512", "KE702", "KE711")
+"""What edgecore's start leaves open; the ports of the cloud do not depend on it."""
+
+_BOOTING = (*_EDGE, "KE501", "KE505", "KE701", "KE706", "KE707")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +283,7 @@ def _lost(name: str, log: EdgecoreLog, now: datetime) -> Iterator[Transition]:
         f"edgecore of {name} lost the cloud {age.en} ago", zh=f"{name} 的 edgecore 在 {age.zh}前与云端断开"
     )
     awaited = Text("a new link, as after a restart of cloudcore", zh="重新连接（如 cloudcore 重启之后）")
-    codes = tuple(code for code in _EDGE if code != "KE502")
+    codes = ("KE505", *(code for code in _EDGE if code != "KE502"))
     yield from _one(event, awaited, since, _DIAL, now=now, codes=codes, nodes=(name,))
 
 

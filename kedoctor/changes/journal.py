@@ -19,6 +19,7 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -65,6 +66,9 @@ AnyAction = (
 """Every kind of action, so that a journal can be read back."""
 
 
+_BY_HAND = "taken-back-by-hand"
+
+
 class JournalError(ChangeError):
     """The journal cannot be written or read; the message names the file."""
 
@@ -101,6 +105,7 @@ class JournalManifest(Record, frozen=True, kw_only=True):
     diffs: tuple[str, ...]
     subjects: tuple[str, ...] = ()  # what each of the codes was about
     number: int = 0
+    run: str = ""  # entries of one `run --fix` are taken back together
 
 
 class JournalStep(Record, frozen=True):
@@ -152,6 +157,16 @@ class JournalEntry:
             raise JournalError(
                 f"the journal {self.directory} could not be written: {error.strerror}"
             ) from error
+
+    @property
+    def taken_back_by_hand(self) -> bool:
+        """Whether a person has taken it back, and not kedoctor itself."""
+        return (self.directory / _BY_HAND).exists()
+
+    def note_by_hand(self) -> None:
+        """Keeps that a person has taken it back; a note that cannot be written costs nothing but the memory of it."""
+        with suppress(OSError):
+            (self.directory / _BY_HAND).touch(mode=0o600)
 
     def become(self, phase: Phase) -> None:
         """Gives the entry its new phase in one step.

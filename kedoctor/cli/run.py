@@ -15,6 +15,7 @@ from kedoctor.cli.configuration import given
 from kedoctor.cli.run_options import asked
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import ALLOWED, Risk
+from kedoctor.model.plans import risk_rank
 from kedoctor.model.report import Report
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
@@ -44,9 +45,10 @@ __all__ = ["command"]
 @click.option(
     "--allow",
     type=click.Choice([risk.value for risk in Risk]),
-    default=ALLOWED.value,
+    default=(ALLOWED.value,),
     show_default=True,
-    help="With --fix: the most that a repair may disturb.",
+    multiple=True,
+    help="With --fix: the most that a repair may disturb; of several the most counts.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.also_options
@@ -66,7 +68,7 @@ def command(
     dry_run: bool,
     yes: bool,
     again: bool,
-    allow: str,
+    allow: tuple[str, ...],
     verbose: bool,
     junit: Path | None,
     sarif: Path | None,
@@ -97,7 +99,7 @@ def command(
         # What changes things is imported only where something may be changed.
         from kedoctor.cli import fix  # noqa: PLC0415  as above
 
-        wish = fix.FixOptions(Risk(allow), yes, dry_run, again)
+        wish = fix.FixOptions(max((Risk(one) for one in allow), key=risk_rank), yes, dry_run, again)
         report, code = fix.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )

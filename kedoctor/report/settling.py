@@ -70,7 +70,7 @@ def _told(verdict: Verdict, transitions: Sequence[Transition]) -> Iterator[Verdi
     if verdict.status not in _OPEN or verdict.root:
         yield verdict
         return
-    if verdict.status is not Status.FAIL and not verdict.hop:
+    if verdict.status is not Status.FAIL and not _about_something(verdict):
         yield verdict
         return
     rest = verdict
@@ -88,6 +88,11 @@ def _told(verdict: Verdict, transitions: Sequence[Transition]) -> Iterator[Verdi
             yield _settling(replace(rest, nodes=covered), event)
             rest = replace(rest, nodes=tuple(one for one in rest.nodes if one not in event.nodes))
     yield rest
+
+
+def _about_something(verdict: Verdict) -> bool:
+    """Whether a check judged a thing on the path; what was not read at all does not come by waiting."""
+    return bool(verdict.hop) and verdict.subject not in ("site", verdict.host)
 
 
 def _settling(verdict: Verdict, event: Transition) -> Verdict:
