@@ -67,7 +67,7 @@ _PATH = (
 )
 """What cloudcore's start leaves open: its ports, its tunnel port and what follows it, the edges' links and sessions."""
 
-_FIGURES = ("KE601", "KE602", "KE605", "KE606", "KE607")
+_FIGURES = ("KE602", "KE605", "KE606", "KE607")
 _EDGE = ("KE112", "KE301", "KE502", "KE503", "KE508", "KE511", "KE512", "KE702", "KE711")
 """What edgecore's start leaves open; the ports of the cloud do not depend on it."""
 
@@ -108,6 +108,7 @@ def site_transitions(
         tunnels = {} if isinstance(log, Unavailable) else log.tunnels
         for edge in edges.items:
             items += _edge(edge.name, edge.created, tunnels.get(edge.name), now=now, scrapes=scrapes)
+            items += _gone(edge.name, None if isinstance(log, Unavailable) else log.lost.get(edge.name), now)
     return SiteTransitions(tuple(items))
 
 
@@ -201,6 +202,16 @@ def _edge(
             nodes=(name,),
         )
         yield from _one(event, _FIRST, tunnel, scrapes, now=now, codes=("KE606", "KE607"), nodes=(name,))
+
+
+def _gone(name: str, lost: datetime | None, now: datetime) -> Iterator[Transition]:
+    """A link that cloudcore lost a moment ago: an edgecore that restarts takes it again."""
+    if lost is None:
+        return
+    age = _ago(now, lost)
+    event = Text(f"cloudcore lost {name} {age.en} ago", zh=f"cloudcore 在 {age.zh}前与 {name} 断开")
+    awaited = Text("a new link, as after a restart of edgecore", zh="重新连接（如 edgecore 重启之后）")
+    yield from _one(event, awaited, lost, _DIAL, now=now, codes=(*_EDGE, "KE606", "KE607"), nodes=(name,))
 
 
 _LINK = Text("its link, its tunnel and its Node", zh="其连接、隧道和 Node 状态")

@@ -16,7 +16,8 @@ class Transition(Record, frozen=True, kw_only=True):
     ``event`` says what has happened (``cloudcore was started 12 s ago``), ``awaited`` what takes its time (``the
     tunnels of the edges``). ``since`` and ``until`` are by the clock that the event was dated with; an event whose time
     is over is none. ``codes`` are the checks whose failure says nothing until then; ``nodes`` are the edges that it
-    concerns (none: all of them).
+    concerns (none: all of them). What a host tells without naming edges concerns what is judged on that host alone:
+    the engine puts its name into ``host``.
 
     A fact lists transitions only while what has started is alive: a process that has died since is no starting one.
     """
@@ -27,3 +28,4 @@ class Transition(Record, frozen=True, kw_only=True):
     until: datetime
     codes: tuple[str, ...]
     nodes: tuple[str, ...] = ()
+    host: str = ""

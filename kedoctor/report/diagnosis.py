@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kedoctor.base.records import replace
+from kedoctor.judge.check_runner import what_it_says
 from kedoctor.model.declarations import Check, DataPath
 from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.report import Acceptance, Capability, Cause, Cell, HopTitle, Verdict
@@ -154,8 +155,15 @@ def _places(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _same_place(verdict: Verdict, other: Verdict) -> bool:
+    """Whether one may be why the other is wrong, by the edges that they concern.
+
+    What fails for every edge does not fail because of one of them. A warning that names no edge (a line of a log) may
+    be about any.
+    """
     mine, theirs = _places(verdict), _places(other)
-    return not mine or not theirs or set(mine) <= set(theirs)
+    if not theirs:
+        return True
+    return set(mine) <= set(theirs) if mine else _judged(verdict) is Status.WARN
 
 
 def _strong_enough(verdict: Verdict, other: Verdict) -> bool:
@@ -189,8 +197,8 @@ def _causes(
 
 
 def _kind(verdict: Verdict) -> tuple[str, ...]:
-    """What makes two verdicts the same cause; the values inside the sentence may differ from edge to edge."""
-    each = "each" if _places(verdict) else verdict.subject
+    """What makes two verdicts the same cause: of several edges, that what was found at them says the same."""
+    each = what_it_says(verdict) if _places(verdict) else verdict.subject
     return (verdict.code, verdict.status.value, verdict.hop, each, ",".join(verdict.capabilities))
 
 

@@ -34,7 +34,10 @@ def transitions_of(
         of_hosts = registry.facts[wanted].scope is Scope.HOST
         places = outcome.site.hosts.values() if of_hosts else (outcome.site,) if cluster else ()
         for context in places:
-            found += _items(context, wanted, make=outcome.complete)
+            found += (
+                one if one.nodes else replace(one, host=context.name)
+                for one in _items(context, wanted, make=outcome.complete)
+            )
     return tuple(dict.fromkeys(found))
 
 
@@ -75,7 +78,7 @@ def _told(verdict: Verdict, transitions: Sequence[Transition]) -> Iterator[Verdi
         return
     rest = verdict
     for event in transitions:
-        if verdict.code not in event.codes:
+        if verdict.code not in event.codes or (event.host and verdict.host != event.host):
             continue
         if not event.nodes or (rest.node and rest.node in event.nodes):
             yield _settling(rest, event)

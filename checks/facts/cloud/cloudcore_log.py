@@ -18,6 +18,7 @@ __all__ = ["LINES", "CloudcoreLog", "PodLog", "zoned"]
 
 LINES = 5000
 _AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
+_LOST = re.compile(r"get Tunnel session \[(\S+?)\] reader error|edge node (\S+) for project \S+ disConnected")
 _MODULE = re.compile(r"Module cloudStream (registered successfully|is disabled)")
 _SERVER = re.compile(r"Prepare to start (stream|tunnel) server")
 _START = "Version: v"
@@ -42,10 +43,15 @@ class PodLog:
 
 @dataclass(frozen=True, slots=True)
 class CloudcoreLog:
-    """The logs of all pods of cloudcore; ``tunnels`` is when the tunnel of each edge last arrived, as far as logged."""
+    """The logs of all pods of cloudcore.
+
+    ``tunnels`` is when the tunnel of each edge last arrived, as far as logged, ``lost`` when the tunnel or the hub link
+    of an edge broke that has brought no tunnel since.
+    """
 
     pods: tuple[PodLog, ...] = ()
     tunnels: Mapping[str, datetime] = field(default_factory=dict)
+    lost: Mapping[str, datetime] = field(default_factory=dict)
 
     def of(self, pod: str) -> PodLog | None:
         """The log of that pod."""
@@ -59,6 +65,7 @@ def cloudcore_log(
     """The tails of the logs; for a pod that is not ready also how its last process ended."""
     logs: list[PodLog] = []
     tunnels: dict[str, datetime] = {}
+    lost: dict[str, datetime] = {}
     missing: Unavailable | None = None
     for pod in workload.pods:
         answer = cluster.pod_log(NAMESPACE, pod.metadata.name, lines=LINES)
@@ -71,8 +78,12 @@ def cloudcore_log(
             found = _AGENT.search(line.message)
             if found and line.time is not None:
                 tunnels[found[1]] = max(line.time, tunnels.get(found[1], line.time))
+            gone = _LOST.search(line.message)
+            if gone and line.time is not None:
+                lost[gone[1] or gone[2]] = line.time
+    lost = {name: time for name, time in lost.items() if time > tunnels.get(name, time - _QUARTER)}
     readable = [log for log in logs if log != PodLog(log.pod)]
-    return missing if missing is not None and not readable else CloudcoreLog(tuple(logs), tunnels)
+    return missing if missing is not None and not readable else CloudcoreLog(tuple(logs), tunnels, lost)
 
 
 def _read(pod: str, lines: Sequence[LogLine], last_words: str) -> PodLog:
