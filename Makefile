@@ -27,7 +27,7 @@ setup: $(VENV)/.ready
 # python-iptables needs a C compiler; where there is none everything else works.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,gate]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,gate,kubernetes]'
 	@command -v cc >/dev/null 2>&1 \
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'python-iptables>=1.2.0' \
 	  || echo "no C compiler: going on without python-iptables"

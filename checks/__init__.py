@@ -15,7 +15,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kedoctor.api import DataPath, Explanation, FakeService, GateRecipe, Procedure, Symptom, Trace, hookimpl
+from kedoctor.api import (
+    DataPath,
+    Explanation,
+    FakeService,
+    GateRecipe,
+    Procedure,
+    Shelf,
+    Symptom,
+    Trace,
+    hookimpl,
+)
 from kedoctor.checks.evidence_rules import kedoctor_evidence
 from kedoctor.checks.roles import kedoctor_sides
 
@@ -29,6 +39,7 @@ __all__ = [
     "kedoctor_page",
     "kedoctor_paths",
     "kedoctor_procedures",
+    "kedoctor_references",
     "kedoctor_settings",
     "kedoctor_sides",
     "kedoctor_standins",
@@ -123,6 +134,20 @@ def kedoctor_page(code: str, language: str) -> str | None:
 def _pages() -> dict[tuple[str, str], Path]:
     # One look over all subjects: ``<subject>/pages/<language>/<code>.md``.
     return {(page.parent.name, page.stem): page for page in _HERE.glob("**/pages/*/*.md")}
+
+
+@hookimpl
+def kedoctor_references() -> Shelf:
+    """What KubeEdge really does, what a real cluster said, and the files of the releases that were read."""
+    return Shelf(
+        documents=tuple((_HERE.parent / "reference").glob("[a-z]*.md")),
+        upstream={
+            "KubeEdge": "https://github.com/kubeedge/kubeedge/blob/v1.22.0/",
+            "Kubernetes": "https://github.com/kubernetes/kubernetes/blob/v1.31.12/",
+            "K3s": "https://github.com/k3s-io/k3s/blob/v1.31.12%2Bk3s1/",
+            "metrics-server": "https://github.com/kubernetes-sigs/metrics-server/blob/v0.8.0/",
+        },
+    )
 
 
 @hookimpl

@@ -60,7 +60,7 @@ FILES = (
     "/var/run/docker.sock",
     "/run/cri-dockerd.sock",
     "/run/dockershim.sock",
-    # Persistent and live packet filter state (facts.md §9.10).
+    # Persistent and live packet filter state (facts.md §9 (10)).
     "/etc/iptables/**",
     "/etc/nftables.conf",
     "/etc/nftables.d/**",

@@ -118,6 +118,7 @@ from kedoctor.model.offline_bundle import (
 from kedoctor.model.plans import NoPlan, Plan, Touch, remedy
 from kedoctor.model.ports import Clock, Cluster, Host, Wire
 from kedoctor.model.procedures import Kind, Parameter, Procedure
+from kedoctor.model.references import Shelf
 from kedoctor.model.report import Verdict
 from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.model.settings import (
@@ -229,6 +230,7 @@ __all__ = [
     "Secret",
     "Setting",
     "SettingsDocument",
+    "Shelf",
     "Side",
     "Socket",
     "Sockets",

@@ -31,6 +31,7 @@ from kedoctor.model.fake_services import FakeService
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
+from kedoctor.model.references import Shelf
 from kedoctor.model.traces import Trace
 
 __all__ = ["hookimpl", "hookspec"]
@@ -95,6 +96,11 @@ def kedoctor_reports() -> Iterable[Any]:  # type: ignore[empty-body]
 @hookspec(firstresult=True)
 def kedoctor_page(code: str, language: str) -> str | None:
     """The explanation of a code in Markdown (symptom, meaning, how to see it yourself, remedy, references)."""
+
+
+@hookspec
+def kedoctor_references() -> Shelf:  # type: ignore[empty-body]
+    """The documents that this plugin's checks, pages and comments cite, and where upstream files are found."""
 
 
 @hookspec(firstresult=True)

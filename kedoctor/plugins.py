@@ -26,6 +26,7 @@ from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
 from kedoctor.model.report_format import ReportFormat
 from kedoctor.model.traces import Trace
+from kedoctor.sources.library import Library
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
@@ -42,6 +43,7 @@ class Plugins:
         self._registered: list[tuple[str, object]] = []
         self._refused: list[Refusal] = []
         self._registry: Registry | None = None
+        self._library: Library | None = None
 
     @property
     def registry(self) -> Registry:
@@ -52,6 +54,13 @@ class Plugins:
                 self._declare(self._registry, name, plugin)
             self._registry.refusals.extend(self._refused)
         return self._registry
+
+    @property
+    def library(self) -> Library:
+        """The documents of all plugins; none is read before something of it is asked for."""
+        if self._library is None:
+            self._library = Library(reversed(self._manager.hook.kedoctor_references()))
+        return self._library
 
     @property
     def names(self) -> list[str]:

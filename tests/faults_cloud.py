@@ -61,7 +61,7 @@ def kubelet_port_wrong(site: FaultySite) -> None:
 
 @fault(CLOUD_FAULTS, "KE307", "diversion")
 def manager_missing(site: FaultySite) -> None:
-    """A nodeSelector keeps iptables-manager off the cloud host; its chain is gone (testbed.md d)."""
+    """A nodeSelector keeps iptables-manager off the cloud host; its chain is gone (testbed.md case d)."""
     site.change("Pod", "cloud-iptables-manager", None)
     site.change(
         "DaemonSet",
@@ -74,7 +74,7 @@ def manager_missing(site: FaultySite) -> None:
 
 @fault(CLOUD_FAULTS, "KE304", "diversion")
 def wrong_dnat_target(site: FaultySite) -> None:
-    """A hand-made rule in front leads to cloudcore's tunnel port instead of its stream port (testbed.md e)."""
+    """A hand-made rule in front leads to cloudcore's tunnel port instead of its stream port (testbed.md case e)."""
     own = f"-A OUTPUT -p tcp -m tcp --dport {NODE_PORT} -j DNAT --to-destination {CLOUD}:10004\n"
     site.legacy = site.legacy.replace(JUMP, own + JUMP)
 
@@ -109,7 +109,7 @@ def foreign_redirect(site: FaultySite) -> None:
 
 @fault(CLOUD_FAULTS, "KE305", "diversion", waits=True)
 def stale_rule(site: FaultySite) -> None:
-    """The document's rule for 10350, beside the manager's (facts.md §9.10)."""
+    """The document's rule for 10350, beside the manager's (facts.md §9 (10))."""
     own = f"-A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination {CLOUD}:10003\n"
     site.legacy = site.legacy.replace(JUMP, own + JUMP)
 
@@ -125,7 +125,7 @@ def manager_internal_too(site: FaultySite) -> None:
 
 @fault(CLOUD_FAULTS, "KE101", "stream")
 def cloudstream_off(site: FaultySite) -> None:
-    """cloudStream is false and cloudcore was started anew (testbed.md c)."""
+    """cloudStream is false and cloudcore was started anew (testbed.md case c)."""
     site.cloudcore("modules.cloudStream.enable", False)
     site.stream_down.add("cloudStream is off")
     site.restarted = True
@@ -166,7 +166,7 @@ def _waiting(reason: str) -> Any:
 
 @fault(CLOUD_FAULTS, "KE406", "stream")
 def stream_cert_expired(site: FaultySite) -> None:
-    """The stream certificate of f2, under a kube-apiserver that verifies kubelets with that CA (testbed.md f2)."""
+    """The stream certificate of f2, under a kube-apiserver that verifies kubelets with that CA (testbed.md case f2)."""
     pair = _expired_stream()
     site.secret("cloudcore", stream_crt=pair["stream.crt"], streamCA_crt=pair["streamCA.crt"])
     _verifying(site, pair["streamCA.crt"])
@@ -241,7 +241,7 @@ def apiservice_missing(site: FaultySite) -> None:
 
 @fault(CLOUD_FAULTS, "KE602", "metrics-server")
 def metrics_server_at_zero(site: FaultySite) -> None:
-    """Scaled to 0 (testbed.md m1)."""
+    """Scaled to 0 (testbed.md case m)."""
     site.change("Pod", "metrics-server", None)
     site.change(
         "Deployment",

@@ -85,7 +85,7 @@ def hub_dial(site: FaultySite, error: str) -> None:
 
 @fault(EDGE_FAULTS, "KE202", "tunnel")
 def edgestream_off(site: FaultySite) -> None:
-    """As keadm join leaves it (testbed.md b)."""
+    """As keadm join leaves it (testbed.md case b)."""
     site.set("modules.edgeStream.enable", False)
     site.journal = site.journal.replace(
         "Module edgestream registered successfully", "Module edgestream is disabled, do not register"
@@ -96,7 +96,7 @@ def edgestream_off(site: FaultySite) -> None:
 
 @fault(EDGE_FAULTS, "KE203", "tunnel")
 def edgestream_server_loopback(site: FaultySite) -> None:
-    """The document's value (testbed.md a)."""
+    """The document's value (testbed.md case a)."""
     site.set("modules.edgeStream.server", "127.0.0.1:10004")
     site.tunnel_down.add("it dials itself")
     edge_dial(site, "dial tcp 127.0.0.1:10004: connect: connection refused", "127.0.0.1:10004")
@@ -132,7 +132,7 @@ def tunnel_cert_path_wrong(site: FaultySite) -> None:
 
 @fault(EDGE_FAULTS, "KE505", "tunnel", also=("KE506",))
 def tunnel_port_dropped(site: FaultySite) -> None:
-    """Something between the hosts drops 10004 (testbed.md h2)."""
+    """Something between the hosts drops 10004 (testbed.md case h2)."""
     site.nft = site.nft.replace(
         "-A INPUT -j KUBE-FIREWALL\n",
         "-A INPUT -p tcp -m tcp --dport 10004 -j DROP\n-A INPUT -j KUBE-FIREWALL\n",
@@ -194,7 +194,7 @@ def edge_certificate(
 
 @fault(EDGE_FAULTS, "KE402", "certificates")
 def edge_cert_expired(site: FaultySite) -> None:
-    """server.crt ended yesterday (testbed.md f1)."""
+    """server.crt ended yesterday (testbed.md case f1)."""
     site.edge.files[CERTIFICATE] = edge_certificate(
         site, begins=NOW - timedelta(days=366), ends=NOW - timedelta(days=1)
     )
@@ -215,7 +215,7 @@ def edge_key_of_another(site: FaultySite) -> None:
 
 @fault(EDGE_FAULTS, "KE404", "certificates")
 def other_ca(site: FaultySite) -> None:
-    """rootCA.crt is of another CA: the edge refuses cloudcore on 10000, 10004 verifies nothing (testbed.md g1)."""
+    """rootCA.crt is of another CA: the edge refuses cloudcore on 10000, 10004 verifies nothing (testbed.md case g1)."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KubeEdge")])
     other = Described(name, name, NOW - timedelta(days=400), NOW + timedelta(days=36000), 99, ())
     site.edge.files[ROOT] = site.pki.root_ca(other)
@@ -276,14 +276,14 @@ def _edgecore_ended(site: FaultySite, source: str, message: str, *, severity: st
 
 @fault(EDGE_FAULTS, "KE701", "edgecore")
 def edgecore_stopped(site: FaultySite) -> None:
-    """Somebody stopped it (testbed.md j)."""
+    """Somebody stopped it (testbed.md case j)."""
     site.edgecore_down.add("stopped")
     site.edge.unit("edgecore.service", active_state="inactive", sub_state="dead", main_pid=0)
 
 
 @fault(EDGE_FAULTS, "KE201", "edgecore")
 def edgecore_yaml_broken(site: FaultySite) -> None:
-    """A syntax error (testbed.md l1)."""
+    """A syntax error (testbed.md case l1)."""
     site.yaml_tail = b"\n  broken: [\n"
     _edgecore_ended(
         site, "server.go:68", "failed to unmarshal configfile /etc/kubeedge/config/edgecore.yaml, err: error converting YAML to JSON"

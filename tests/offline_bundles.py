@@ -57,7 +57,7 @@ EDGE_IMAGES = (
 
 
 def edge_files(architecture: str = "amd64") -> dict[str, bytes]:
-    """The edge archive of the user's build (kubeprepare.md 1.2)."""
+    """The edge archive of the user's build (kubeprepare.md §1.2)."""
     programs = ("edgecore", "keadm", "runc", "bin/containerd", "bin/containerd-shim-runc-v2", "bin/ctr")
     plugins = ("bridge", "host-local", "loopback", "portmap")
     return {

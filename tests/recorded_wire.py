@@ -5,7 +5,7 @@ on the other sites follows from what was recorded there:
 
 * A port is open where ``ss -tln`` of that host shows a listener on that address.
 * A connection from the cloud host to an edge's address is diverted by the first rule, of either backend, that
-  matches its port (testbed.md, "Ports, by experiment"); it then reaches what listens at the target. A ClusterIP is a
+  matches its port (testbed.md ports); it then reaches what listens at the target. A ClusterIP is a
   black hole (case i), an address where no host is gives "no route to host" (case e, 10.99.0.77). Undiverted it is
   refused, because an edge listens on its loopback only; where ``kubectl.txt`` says "i/o timeout" the edge cannot be
   reached at all (d2). :mod:`test_fixtures` compares all this with what kubectl said in every case.

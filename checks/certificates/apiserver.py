@@ -35,7 +35,7 @@ _K3S = (
         "Renew them with the distribution's own tool (kubeadm certs renew, or a restart of K3s).",
         zh="用发行版自带的方式更新（kubeadm certs renew，或重启 K3s）。",
     ),
-    references=("kubeprepare.md", "facts.md §8.5"),
+    references=("kubeprepare.md §3.4", "facts.md §8.5"),
 )
 def apiserver_certs(
     found: ApiserverCertificates,

@@ -53,7 +53,7 @@ _COMMANDS = (
         "facts.md §4.1",
         "facts.md §4.2",
         "facts.md §10 (31, 32)",
-        "cloud/pkg/cloudhub/servers/httpserver/pre_server.go",
+        "KubeEdge: cloud/pkg/cloudhub/servers/httpserver/pre_server.go",
     ),
 )
 def cloudcore_cert_san(

@@ -146,7 +146,7 @@ def _chain_wrong(
         zh="让边缘重新加入当前 CA（新令牌，移走旧文件），或在云端恢复原来的 CA。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (31)", "testbed.md g1"),
+    references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (31)", "testbed.md case g1"),
 )
 def edge_ca_match(
     config: EdgecoreConfig,

@@ -74,7 +74,7 @@ def no_certificate(file: CertificateFile | KeyFile, node: str) -> Finding:
         zh="保留原文件，在 edgecore.yaml 中写入新令牌并重启 edgecore：它会重新获取三个文件。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §4.1", "facts.md §4.3", "edge/pkg/edgehub/certificate/certmanager.go"),
+    references=("facts.md §4.1", "facts.md §4.3", "KubeEdge: edge/pkg/edgehub/certificate/certmanager.go"),
 )
 def edge_cert_files(
     config: EdgecoreConfig, files: EdgeCertificates, log: EdgecoreLog | Unavailable
@@ -218,8 +218,8 @@ def _pair(config: EdgecoreConfig, files: EdgeCertificates, certificate: Certific
     references=(
         "facts.md §4.3",
         "facts.md §10 (28)",
-        "testbed.md f1",
-        "edge/pkg/edgehub/certificate/certmanager.go",
+        "testbed.md case f1",
+        "KubeEdge: edge/pkg/edgehub/certificate/certmanager.go",
     ),
 )
 def edge_cert_expiry(

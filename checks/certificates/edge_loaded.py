@@ -47,7 +47,7 @@ _MARGIN = timedelta(minutes=10)
         zh="重启 edgecore；edgeStream 只在启动时读取证书。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §4.3", "facts.md §10 (29)", "edge/pkg/edgestream/edgestream.go"),
+    references=("facts.md §4.3", "facts.md §10 (29)", "KubeEdge: edge/pkg/edgestream/edgestream.go"),
 )
 def edge_cert_loaded(
     config: EdgecoreConfig,

@@ -46,7 +46,7 @@ _TRACES = ("sudo journalctl -u edgecore --no-pager | grep -E 'certmanager.go' | 
         "facts.md §2.2",
         "facts.md §4.1",
         "facts.md §5.5",
-        "edge/pkg/edgehub/certificate/certmanager.go",
+        "KubeEdge: edge/pkg/edgehub/certificate/certmanager.go",
     ),
 )
 def cert_rotation(config: EdgecoreConfig, files: EdgeCertificates, log: EdgecoreLog | Unavailable) -> Finding:

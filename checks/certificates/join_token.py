@@ -61,8 +61,8 @@ _RESTART = (
         "facts.md §4.1",
         "facts.md §4.3",
         "facts.md §10 (33)",
-        "testbed.md k",
-        "pkg/security/token/token.go",
+        "testbed.md case k",
+        "KubeEdge: pkg/security/token/token.go",
     ),
 )
 def join_token(

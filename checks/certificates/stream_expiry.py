@@ -56,7 +56,7 @@ _COMMANDS = (
     hop="stream",
     remedy=_RENEW,
     risk=Risk.RESTARTS_CLOUDCORE,
-    references=("facts.md §1.3", "facts.md §4.1", "facts.md §4.2", "facts.md §8.5", "testbed.md f2"),
+    references=("facts.md §1.3", "facts.md §4.1", "facts.md §4.2", "facts.md §8.5", "testbed.md case f2"),
 )
 def stream_cert_expiry(
     secrets: KubeedgeSecrets, clock: SiteClock, apiservers: EveryHost[ApiserverArguments]

@@ -51,7 +51,7 @@ _RECREATE = (
         zh="在 ConfigMap kubeedge/cloudcore 中将 modules.cloudStream.enable 设为 true，其余不变，然后重建 Pod。",
     ),
     risk=Risk.RESTARTS_CLOUDCORE,
-    references=("facts.md §1.2", "facts.md §9 (23, 24, 29)", "testbed.md c"),
+    references=("facts.md §1.2", "facts.md §9 (23, 24, 29)", "testbed.md case c"),
 )
 def cloudstream_enabled(config: CloudcoreConfig, log: CloudcoreLog | Unavailable) -> Finding:
     """``modules.cloudStream.enable`` as cloudcore reads it; the code default is false."""

@@ -196,7 +196,7 @@ def _ignored(violations: list[Violation]) -> Finding:
         zh="先完全停止再启动 cloudcore：删除其 Pod（滚动重启可能因主机端口而死锁）。",
     ),
     risk=Risk.RESTARTS_CLOUDCORE,
-    references=("facts.md §1.1", "facts.md §9 (22, 24)", "facts.md §10 (35)", "testbed.md Surprises (3, 5)"),
+    references=("facts.md §1.1", "facts.md §9 (22, 24)", "facts.md §10 (35)", "testbed.md surprises 3, 5"),
 )
 def cloudcore_config_live(
     *,

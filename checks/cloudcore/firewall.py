@@ -44,8 +44,8 @@ _ROLES = {10000: ("link", ("ready",)), 10002: ("certificates", ("install",)), 10
         "facts.md §3.5",
         "facts.md §9 (4, 20)",
         "requirements.md R118",
-        "testbed.md h1",
-        "testbed.md h2",
+        "testbed.md case h1",
+        "testbed.md case h2",
     ),
 )
 def cloud_firewall(

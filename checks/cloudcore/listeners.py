@@ -93,8 +93,8 @@ _PORTS = (
         "facts.md §1.3",
         "facts.md §3.5",
         "facts.md §10 (35, 37)",
-        "testbed.md Ports",
-        "testbed.md c",
+        "testbed.md ports",
+        "testbed.md case c",
     ),
 )
 def cloud_listeners(

@@ -61,7 +61,7 @@ class _Told:
             )
         )
     ),
-    references=("facts.md §5.1", "facts.md §5.2", "testbed.md Surprises (1)"),
+    references=("facts.md §5.1", "facts.md §5.2", "testbed.md surprise 1"),
 )
 def cloudcore_log_lines(
     lines: CloudcoreLines, edges: EdgeNodes | Unavailable, samples: NodeSamples | Unavailable

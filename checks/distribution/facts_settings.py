@@ -1,7 +1,7 @@
-"""The settings of a KubeEdge site as documents to keep and compare (facts.md §1.1, §2.1; R146, R149, R150).
+"""The settings of a KubeEdge site as documents to keep and compare (facts.md §1.1, §2.1; requirements.md R146, R149, R150).
 
 cloudcore writes its ConfigMap anew at every start, in the full form with all its defaults, and notes the tunnel port in
-it (testbed.md, surprise 5): values are therefore those the program works with, and that port is none of them. Secrets
+it (testbed.md surprise 5): values are therefore those the program works with, and that port is none of them. Secrets
 are told by size and fingerprint; what rotates by itself by its being there.
 """
 

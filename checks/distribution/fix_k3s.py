@@ -67,7 +67,7 @@ def kubelet_ca(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
     """The verification of kubelets ended, in a fragment of our own.
 
     The other way, a certificate signed by K3s' CA, has to be made again for every edge that joins (kubeprepare.md
-    0.2); a repair that breaks with the next edge is none. What it costs is said in the prediction.
+    §0.2); a repair that breaks with the next edge is none. What it costs is said in the prediction.
     """
     if not arguments.is_k3s:
         return NoPlan(_STATIC_POD)

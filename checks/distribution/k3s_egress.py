@@ -48,7 +48,7 @@ _COMMANDS = (
     hop="api",
     remedy=_REMEDY,
     risk=Risk.RESTARTS_APISERVER,
-    references=("facts.md §8.5", "facts.md §10 (40)", "kubeprepare.md 0.2"),
+    references=("facts.md §8.5", "facts.md §10 (40)", "kubeprepare.md §0.2"),
 )
 def k3s_egress_selector(arguments: ApiserverArguments, edges: EdgeNodes | Unavailable) -> Finding:
     """The mode that K3s' files and its unit give together; ``agent`` where nothing is written."""

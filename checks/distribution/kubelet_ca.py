@@ -52,7 +52,7 @@ _EXPECTED = Text(
     explained_by=("KE108", "KE406"),
     remedy=_REMEDY,
     risk=Risk.RESTARTS_APISERVER,
-    references=("facts.md §4.2", "facts.md §8.5", "facts.md §10 (39)", "kubeprepare.md 0.2"),
+    references=("facts.md §4.2", "facts.md §8.5", "facts.md §10 (39)", "kubeprepare.md §0.2"),
 )
 def kubelet_ca(
     arguments: ApiserverArguments,

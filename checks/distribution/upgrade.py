@@ -1,7 +1,7 @@
 """Before and between the steps of an upgrade: a backup of the settings, and the streams of edges that have a new version.
 
 An upgrade is under way where cloudcore and edges, or edges among themselves, run different versions of KubeEdge. Where
-all are the same nothing says that one is near, so a missing backup is no fault there (R146-R150).
+all are the same nothing says that one is near, so a missing backup is no fault there (requirements.md R146-R150).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def upgraded(edges: EdgeNodes, workload: CloudcoreWorkload | Unavailable) -> tup
     side=Side.SITE,
     remedy=Text("Write a backup: kedoctor backup.", zh="写入备份：kedoctor backup。"),
     risk=Risk.SAFE,
-    references=("facts.md §1.1", "testbed.md"),
+    references=("facts.md §1.1", "testbed.md surprise 5"),
 )
 def config_backup(
     site: SiteSettings | Unavailable,

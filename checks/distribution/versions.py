@@ -56,7 +56,7 @@ def cloud_version(workload: CloudcoreWorkload) -> str:
     title=Text("The versions of cloud, edges and Kubernetes fit", zh="云端、边缘与 Kubernetes 版本匹配"),
     side=Side.SITE,
     remedy=Text("Bring all sides to one KubeEdge version.", zh="将各端升级到同一 KubeEdge 版本。"),
-    references=("facts.md §7",),
+    references=("facts.md §7", "versions.md §1"),
 )
 def version_skew(
     workload: CloudcoreWorkload,
@@ -149,7 +149,7 @@ def _outside(cloud: Version, kubernetes: str) -> Finding | None:
     title=Text("No security defect of this KubeEdge version is known", zh="该 KubeEdge 版本没有已知安全缺陷"),
     side=Side.SITE,
     remedy=Text("Upgrade to v1.22.2 or newer.", zh="升级到 v1.22.2 或更新版本。"),
-    references=("facts.md §7",),
+    references=("facts.md §7", "versions.md §1.1"),
 )
 def known_defects(workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes) -> Finding:
     """The four defects of the 1.22 line that v1.22.2 puts right; of older lines no list is at hand."""

@@ -1,7 +1,7 @@
 """In which backend a diversion belongs, and where a given rule stands with regard to that.
 
 Iptables-manager's chain TUNNEL-PORT shows which backend the manager writes; the chart's default is legacy whatever
-the host uses, so that on a healthy Debian 12 the rule is in legacy while ``iptables`` shows nft (testbed.md Ports).
+the host uses, so that on a healthy Debian 12 the rule is in legacy while ``iptables`` shows nft (testbed.md ports).
 Where no manager ever wrote, the backend of the command ``iptables`` is the only one in which anybody would look.
 """
 

@@ -50,7 +50,13 @@ _NOT_FOUND = 404
     ),
     cost="probe",
     deadline=40.0,
-    references=("facts.md §3.7", "facts.md §10.1", "testbed.md d", "testbed.md e", "testbed.md i"),
+    references=(
+        "facts.md §3.7",
+        "facts.md §10.1",
+        "testbed.md case d",
+        "testbed.md case e",
+        "testbed.md case i",
+    ),
 )
 def diversion_probe(
     probes: DiversionProbes,

@@ -65,7 +65,7 @@ _REMEDY = Text(
     explained_by=("KE107",),
     remedy=_REMEDY,
     risk=Risk.RESTARTS_CLOUDCORE,
-    references=("facts.md §3.4", "facts.md §10 (14, 18)", "testbed.md Ports"),
+    references=("facts.md §3.4", "facts.md §10 (14, 18)", "testbed.md ports"),
 )
 def dnat_backend(
     rules: NatRules,

@@ -70,7 +70,13 @@ _REMEDY = Text(
     explained_by=("KE107", "KE302", "KE307", "KE310"),
     remedy=_REMEDY,
     risk=Risk.SAFE,
-    references=("facts.md §3.3", "facts.md §3.4", "facts.md §9 (7)", "facts.md §10 (12, 13)", "testbed.md d"),
+    references=(
+        "facts.md §3.3",
+        "facts.md §3.4",
+        "facts.md §9 (7)",
+        "facts.md §10 (12, 13)",
+        "testbed.md case d",
+    ),
 )
 def dnat_rule(
     rules: NatRules,

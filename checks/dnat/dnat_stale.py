@@ -1,6 +1,6 @@
 """Hand-made rules that do nothing: for a port nobody has, or behind another rule that acts in their place.
 
-They are what an operator's script left behind when the tunnel port changed (facts.md §3.3, §9.7). Rules that
+They are what an operator's script left behind when the tunnel port changed (facts.md §3.3, §9 (7)). Rules that
 iptables-manager itself left in TUNNEL-PORT for ports of former cloudcores are its own affair and harmless
 (testbed.md Surprises 2).
 """
@@ -38,8 +38,8 @@ _WHY = Text("every change of the cloudcore pod moves the port", zh="cloudcore Po
         "facts.md §3.3",
         "facts.md §9 (7, 10)",
         "facts.md §10 (12)",
-        "testbed.md d",
-        "testbed.md Surprises (2)",
+        "testbed.md case d3",
+        "testbed.md surprise 2",
     ),
 )
 def dnat_stale(

@@ -2,7 +2,7 @@
 
 What acts is judged here, that is where the kernel sends connections to a port on record. Of a rule that never acts
 KE305 speaks. A ClusterIP is a black hole for a reason of its own: a connection is mapped once, so kube-proxy's rules
-never see the new address, though ``curl`` to the same ClusterIP works (facts.md §9.8, testbed.md i).
+never see the new address, though ``curl`` to the same ClusterIP works (facts.md §9 (8), testbed.md case i).
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class _Target:
         "facts.md §3.4",
         "facts.md §9 (8, 9)",
         "facts.md §10 (1, 11, 19)",
-        "testbed.md e",
-        "testbed.md i",
+        "testbed.md case e",
+        "testbed.md case i",
     ),
 )
 def dnat_target(

@@ -54,7 +54,7 @@ _RESTART = Text(
     explained_by=NO_TUNNEL,
     remedy=_RESTART,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.1", "facts.md §3.2", "facts.md §10 (8, 10)", "testbed.md Ports"),
+    references=("facts.md §3.1", "facts.md §3.2", "facts.md §10 (8, 10)", "testbed.md ports"),
 )
 def kubelet_port(
     edges: EdgeNodes,

@@ -24,7 +24,7 @@ _SET = Text(
     builds_on=("KE201",),
     remedy=_SET,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.2", "facts.md §9 (32)", "kubeprepare.md"),
+    references=("facts.md §2.2", "facts.md §9 (32)", "kubeprepare.md §3.2"),
 )
 def cluster_dns(
     config: EdgecoreConfig, dns: ClusterDns | Unavailable, addresses: EdgeAddresses | Unavailable

@@ -42,7 +42,7 @@ _RESTORE = Text(
     hop="edgecore",
     remedy=_RESTORE,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.1", "facts.md §10 (43)", "testbed.md l1"),
+    references=("facts.md §2.1", "facts.md §10 (43)", "testbed.md case l1"),
 )
 def edgecore_config(
     file: EdgecoreFile, config: EdgecoreConfig | Unavailable, unit: EdgecoreUnit, name: EdgeName
@@ -204,7 +204,7 @@ def _outlived(file: EdgecoreFile, unit: EdgecoreUnit) -> bool:
         zh="按提示移动或改名；edgecore 对被忽略的键不会给出任何提示。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.1", "facts.md §9 (15)", "facts.md §10 (44)", "testbed.md l2"),
+    references=("facts.md §2.1", "facts.md §9 (15)", "facts.md §10 (44)", "testbed.md case l2"),
 )
 def misplaced_keys(config: EdgecoreConfig) -> Finding:
     """Keys that edgecore ignores without a word: unknown, misspelt, misplaced, written twice, or never reached."""

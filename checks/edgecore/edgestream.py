@@ -55,7 +55,12 @@ _OTHER_PORTS = {
         zh="在 edgecore.yaml 中将 modules.edgeStream.enable 设为 true，并重启 edgecore。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.2", "facts.md §6.1", "testbed.md b", "edge/pkg/edgestream/edgestream.go"),
+    references=(
+        "facts.md §2.2",
+        "facts.md §6.1",
+        "testbed.md case b",
+        "KubeEdge: edge/pkg/edgestream/edgestream.go",
+    ),
 )
 def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -> Finding:
     """Whether the tunnel module is on, in the file and in the process that runs."""
@@ -159,7 +164,7 @@ class ServerFault:
         zh="将 modules.edgeStream.server 设为 edgeHub 服务器的主机加端口 10004（NodePort 方式为 30004），并重启 edgecore。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.5", "facts.md §9 (2)", "facts.md §10 (19, 20)", "testbed.md a"),
+    references=("facts.md §3.5", "facts.md §9 (2)", "facts.md §10 (19, 20)", "testbed.md case a"),
 )
 def edgestream_server(
     config: EdgecoreConfig,

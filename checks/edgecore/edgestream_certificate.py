@@ -45,7 +45,7 @@ _RESTART = (
         zh="将 tlsTunnelCertFile 和 tlsTunnelPrivateKeyFile 设为 edgeHub 的文件，并重启 edgecore。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.2", "facts.md §5.4", "edge/pkg/edgestream/edgestream.go"),
+    references=("facts.md §2.2", "facts.md §5.4", "KubeEdge: edge/pkg/edgestream/edgestream.go"),
 )
 def edgestream_cert_paths(config: EdgecoreConfig, certificates: EdgeCertificates) -> Finding:
     """Whether the tunnel's pair is edgeHub's; another one must exist and is never renewed.

@@ -41,7 +41,12 @@ _COMMANDS = ("sudo systemctl disable --now kubelet", "sudo systemctl restart edg
     hop="edgecore",
     remedy=_STOP,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.1", "facts.md §5.5", "facts.md §10 (27)", "edge/cmd/edgecore/app/server.go"),
+    references=(
+        "facts.md §2.1",
+        "facts.md §5.5",
+        "facts.md §10 (27)",
+        "KubeEdge: edge/cmd/edgecore/app/server.go",
+    ),
 )
 def kubelet_on_edge(
     unit: EdgecoreUnit, kubelet: KubeletUnit, name: EdgeName, vantage: HostContext

@@ -40,7 +40,7 @@ _LEAST = 20 << 20
     side=Side.EDGE,
     remedy=Text(f"Remove {LOCK_PATH} when no keadm runs.", zh=f"确认没有 keadm 运行后删除 {LOCK_PATH}。"),
     risk=Risk.SAFE,
-    references=("facts.md §6.1", "facts.md §10 (50)", "keadm/cmd/keadm/app/cmd/util/idempotency"),
+    references=("facts.md §6.1", "facts.md §10 (50)", "KubeEdge: keadm/cmd/keadm/app/cmd/util/idempotency"),
 )
 def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
     """The lock file of ``keadm upgrade`` and ``config-update``: without a keadm that holds it, it only refuses the next."""
@@ -96,7 +96,7 @@ def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
         "Free disk space, or move a broken database away with edgecore stopped.",
         zh="释放磁盘空间，或在停止 edgecore 后移走损坏的数据库。",
     ),
-    references=("facts.md §2.2", "facts.md §5.5", "edge/pkg/common/dbm/db.go"),
+    references=("facts.md §2.2", "facts.md §5.5", "KubeEdge: edge/pkg/common/dbm/db.go"),
 )
 def edge_database(
     config: EdgecoreConfig,

@@ -51,7 +51,7 @@ class _Own(Record, frozen=True):
     builds_on=("KE201",),
     remedy=_SET,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.5", "facts.md §10 (2, 3)", "pkg/util/util.go"),
+    references=("facts.md §3.5", "facts.md §10 (2, 3)", "KubeEdge: pkg/util/util.go"),
 )
 def node_ip(
     config: EdgecoreConfig,

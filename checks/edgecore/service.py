@@ -52,7 +52,7 @@ _COMMANDS = (
     explained_by=("KE201", "KE204", "KE213", "KE401", "KE409", "KE504", "KE705", "KE706", "KE713"),
     remedy=_START,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.1", "facts.md §4.3", "facts.md §10 (25, 43, 56)", "testbed.md j, k, l1"),
+    references=("facts.md §2.1", "facts.md §4.3", "facts.md §10 (25, 43, 56)", "testbed.md cases j, k, l1"),
 )
 def edgecore_running(
     unit: EdgecoreUnit,

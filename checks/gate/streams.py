@@ -1,7 +1,7 @@
 """Logs, exec and attach of the test pods, judged by what comes back and by nothing else (facts.md §3.8).
 
 ``kubectl logs`` exits 0 with nothing when a tunnel has died, and prints the edge's error as if it were the log
-(testbed.md, surprise 1). So only the nonce counts, and each other ending has a sentence of its own.
+(testbed.md surprise 1). So only the nonce counts, and each other ending has a sentence of its own.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class _Trip:
     explained_by=NO_STREAM,
     proves=("logs",),
     cost="probe",
-    references=("facts.md §3.8", "testbed.md, surprise 1"),
+    references=("facts.md §3.8", "testbed.md surprise 1"),
     deadline=_MINUTES,
 )
 def logs_roundtrip(pods: GatePods, trips: LogTrips, edges: EdgeNodes | Unavailable) -> Iterator[Finding]:
@@ -138,7 +138,7 @@ def logs_roundtrip(pods: GatePods, trips: LogTrips, edges: EdgeNodes | Unavailab
     explained_by=(*NO_STREAM, "KE901"),
     proves=("exec",),
     cost="probe",
-    references=("facts.md §3.8", "testbed.md b", "testbed.md j"),
+    references=("facts.md §3.8", "testbed.md case b", "testbed.md case j"),
     deadline=_MINUTES,
 )
 def exec_roundtrip(pods: GatePods, trips: ExecTrips, edges: EdgeNodes | Unavailable) -> Iterator[Finding]:

@@ -49,7 +49,7 @@ _SETTLING = timedelta(seconds=15)
     breaks=("top",),
     hop="apiservice",
     explained_by=("KE601", "KE602", "KE603", "KE604", "KE608", "KE609"),
-    references=("facts.md §8.3", "testbed.md m"),
+    references=("facts.md §8.3", "testbed.md case m"),
 )
 def metrics_apiservice(registration: MetricsRegistration) -> Finding:
     """The condition ``Available`` of the APIService."""
@@ -114,7 +114,7 @@ def _hint(reason: str, namespace: str, service: str) -> Text:
     hop="metrics-server",
     explained_by=NO_SAMPLE,
     proves=("top",),
-    references=("facts.md §8.2", "facts.md §8.4", "testbed.md m"),
+    references=("facts.md §8.2", "facts.md §8.4", "testbed.md case m"),
 )
 def metrics_per_edge(
     edges: EdgeNodes,

@@ -28,7 +28,7 @@ Fault = tuple[Text, str]
     hop="metrics-server",
     remedy=Text("Set exactly the missing arguments.", zh="只设置缺失的参数。"),
     risk=Risk.SAFE,
-    references=("facts.md §8.2", "facts.md §10 (55, 57)", "testbed.md m"),
+    references=("facts.md §8.2", "facts.md §10 (55, 57)", "testbed.md case m"),
 )
 def metrics_args(server: MetricsServer, diversion: WorkingDiversion) -> Finding:
     """The flags without which edges are dialled at the wrong port, or refused, or the process cannot start."""

@@ -64,7 +64,7 @@ def not_ours(server: MetricsServer) -> Finding | None:
         zh="根据原因导入镜像、释放或更换端口，或重启。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §8.2", "facts.md §8.3", "facts.md §9 (12)", "testbed.md m"),
+    references=("facts.md §8.2", "facts.md §8.3", "facts.md §9 (12)", "testbed.md case m"),
 )
 def metrics_pod(server: MetricsServer) -> Finding:
     """At least one ready pod; otherwise why there is none."""

@@ -46,7 +46,7 @@ _NOT_READ = Unavailable(Reason.NOT_RECORDED, "cloudcore")
     hop="link",
     explained_by=NOT_READY,
     proves=("ready",),
-    references=("facts.md §2.2", "facts.md §7", "testbed.md j", "testbed.md g1"),
+    references=("facts.md §2.2", "facts.md §7", "testbed.md case j", "testbed.md case g1"),
 )
 def node_ready(
     edges: EdgeNodes,

@@ -1,4 +1,4 @@
-"""KE931: the offline bundle of a host is whole and has everything its side needs (X16, R033, R054, R091-R097)."""
+"""KE931: the offline bundle of a host is whole and has everything its side needs (requirements.md X16, R033, R054, R091-R097)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_TOLD = 3
     remedy=Text(
         "Put in what is missing; copy anew what is damaged.", zh="补齐缺失内容，重新复制损坏的文件。"
     ),
-    references=("facts.md §9 (34)", "kubeprepare.md 1.2", "kubeprepare.md 3.5"),
+    references=("facts.md §9 (34)", "kubeprepare.md §1.2", "kubeprepare.md §3.5"),
     deadline=170.0,
 )
 def bundle_integrity(

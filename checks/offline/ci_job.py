@@ -1,7 +1,7 @@
-"""The CI job that fetches the images of an offline bundle, for GitHub Actions and for GitLab (R091-R097).
+"""The CI job that fetches the images of an offline bundle, for GitHub Actions and for GitLab (requirements.md R091-R097).
 
 One variable per version; an image that a site cannot do without fails the build; each is pulled for the machine of the
-bundle and saved under the name that the user's own build gives it (kubeprepare.md 1.2).
+bundle and saved under the name that the user's own build gives it (kubeprepare.md §1.2).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What kedoctor itself puts into an offline bundle: manifests and a network template (R033, R054, R097)."""
+"""What kedoctor itself puts into an offline bundle: manifests and a network template (requirements.md R033, R054, R097)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The offline bundle of a host: the one that was named, else one in a usual place (kubeprepare.md 1.2)."""
+"""The offline bundle of a host: the one that was named, else one in a usual place (kubeprepare.md §1.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""KE932: the images that a host needs are in the store its runtime reads (R058, R078; facts.md §9 (12)).
+"""KE932: the images that a host needs are in the store its runtime reads (requirements.md R058, R078; facts.md §9 (12)).
 
 ``docker load`` fills docker's store and ``ctr images import`` without ``-n k8s.io`` the namespace ``default``: in both cases
 the image is on the host and no pod finds it.
@@ -63,7 +63,7 @@ class _Need:
         zh="用运行时自己的客户端从离线包导入。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §9 (12)", "facts.md §10 (46)", "kubeprepare.md 3.5"),
+    references=("facts.md §9 (12)", "facts.md §10 (46)", "kubeprepare.md §3.5"),
 )
 def images_present(
     vantage: HostContext,

@@ -1,4 +1,4 @@
-"""Whether an offline bundle is enough to install a side of a site from: pure, from what was read of it (X16, R033, R097).
+"""Whether an offline bundle is enough to install a side of a site from: pure, from what was read of it (requirements.md X16, R033, R097).
 
 Not to be confused with bundles of evidence. ``judge`` is what ``kedoctor bundle verify``, KE931 and the preflight of an
 install share, so that all of them say the same.

@@ -1,7 +1,7 @@
 """Which addresses an edge gives its pods, when nobody says.
 
 kubeprepare takes ``10.244.<md5(name)[0:2] % 254 + 1>.0/24``: 254 values, so that of 20 edges two share one with 54 %
-(kubeprepare.md 3.3, B41). Here it is one of 32,512 networks, chosen by the name alone: with 20 edges 0.6 %, and because the
+(kubeprepare.md §3.3, B41). Here it is one of 32,512 networks, chosen by the name alone: with 20 edges 0.6 %, and because the
 name decides, a collision is seen in the list of nodes before the second edge joins. A range of its own keeps clear of
 K3s (10.42, 10.43) and of kubeadm (10.96, 10.244).
 """

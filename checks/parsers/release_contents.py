@@ -1,4 +1,4 @@
-"""Which images and programs an offline site of a KubeEdge release is installed from (facts.md §9 (34), kubeprepare.md 1)."""
+"""Which images and programs an offline site of a KubeEdge release is installed from (facts.md §9 (34), kubeprepare.md §1)."""
 
 from __future__ import annotations
 

@@ -78,7 +78,13 @@ _WHY = {
     # Not KE101, KE203, KE404: they concern one port of three, and are told apart below.
     explained_by=(*CLOUDCORE_DOWN, "KE102", "KE104", "KE106", "KE211", "KE510"),
     cost="probe",
-    references=("facts.md §3.5", "facts.md §5.4", "facts.md §10.1", "testbed.md h1", "testbed.md h2"),
+    references=(
+        "facts.md §3.5",
+        "facts.md §5.4",
+        "facts.md §10.1",
+        "testbed.md case h1",
+        "testbed.md case h2",
+    ),
     deadline=60.0,
 )
 def cloud_reachable(

@@ -58,7 +58,12 @@ _REDIALLED = timedelta(seconds=5)
         "Remove the cause; edgecore dials again every 2 seconds.", zh="排除原因；edgecore 每 2 秒会重新拨号。"
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.5", "facts.md §5.4", "facts.md §9 (1)", "edge/pkg/edgestream/edgestream.go"),
+    references=(
+        "facts.md §3.5",
+        "facts.md §5.4",
+        "facts.md §9 (1)",
+        "KubeEdge: edge/pkg/edgestream/edgestream.go",
+    ),
 )
 def tunnel_established(
     config: EdgecoreConfig,

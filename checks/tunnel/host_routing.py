@@ -48,7 +48,7 @@ _CLOSED = frozenset({Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE})
     builds_on=("KE201",),
     remedy=_SET,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.5", "facts.md §3.6", "facts.md §10 (1, 2, 26)", "pkg/util/util.go"),
+    references=("facts.md §3.5", "facts.md §3.6", "facts.md §10 (1, 2, 26)", "KubeEdge: pkg/util/util.go"),
 )
 def host_routing(
     config: EdgecoreConfig,

@@ -73,7 +73,7 @@ _NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
         "facts.md §3.8",
         "facts.md §10 (3, 4, 6, 7)",
         "facts.md §10.1",
-        "testbed.md h",
+        "testbed.md case h",
     ),
 )
 def tunnel_session(

@@ -6,6 +6,7 @@ about unknown fields, so a document written by a newer kedoctor can still be rea
 
 from __future__ import annotations
 
+import threading
 from typing import Any, TypeVar
 
 import msgspec
@@ -52,6 +53,25 @@ def encode_pretty(value: object) -> bytes:
     return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_making = threading.Lock()
+
+
+def _decoder(into: type[T]) -> msgspec.json.Decoder[T]:
+    """One decoder for each type, made by one thread at a time.
+
+    msgspec looks into a record's annotations when it is decoded for the first time, and two threads that do so at once
+    have ended in a segmentation fault (msgspec 0.22). A finished decoder may be used by any number of threads.
+    """
+    found = _decoders.get(into)
+    if found is None:
+        with _making:
+            found = _decoders.get(into)
+            if found is None:
+                found = _decoders[into] = msgspec.json.Decoder(into)
+    return found
+
+
 def decode(data: bytes | str, into: type[T]) -> T:
     """``data`` as a value of type ``into``.
 
@@ -59,7 +79,7 @@ def decode(data: bytes | str, into: type[T]) -> T:
         RecordError: the bytes are no JSON, or of another shape.
     """
     try:
-        return msgspec.json.decode(data, type=into)
+        return _decoder(into).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(str(error)) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 import sys
@@ -17,18 +16,24 @@ from kedoctor.base.records import encode_pretty, replace
 from kedoctor.base.text import Text
 from kedoctor.cli import options
 from kedoctor.cli.log_input import lines_of
+from kedoctor.cli.reference_text import listed, shown
 from kedoctor.model.explanations import Explanation, SuspectedCause
 from kedoctor.model.findings import Certainty
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.redaction.patterns import redact_text
 from kedoctor.redaction.placeholders import Placeholders
+from kedoctor.sources.library import CitationError
 
 __all__ = ["command"]
 
 _WIDTH = 100
 _STATEMENTS = 6
 _ONE_WORD = re.compile(r"[A-Za-z0-9][\w-]*")
+# A place in a document as it is cited, and its name as it is typed where there is no sign for a section.
+_PLACE = re.compile(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
+_UNMARKED = re.compile(r"^([a-z][a-z-]*?)(?:\.md)? ?§? ?(?=\d+(?:\.\d+)*(?: \(|$))")
 
+_REFERENCES = re.compile(r"^## (?:References|参考)$", re.MULTILINE)
 _CAUSES = Text("What can be behind it, likeliest first:", zh="可能的原因，可能性由高到低：")
 _NO_CAUSES = Text("Nothing in this text points at a cause.", zh="该文本没有指向任何原因。")
 _DECIDES = Text("What decides:", zh="如何确认：")
@@ -72,8 +77,16 @@ _READ = Text(
     help="How to print it.",
     show_default=True,
 )
+@click.option(
+    "--reference",
+    "cited",
+    metavar="PLACE",
+    help='Print a section of a reference document instead, such as "facts.md §3.5" or "facts.md 3.5".',
+)
 @options.language_option
-def command(*, text: tuple[str, ...], path: str | None, format_name: str, lang: str | None) -> int:
+def command(
+    *, text: tuple[str, ...], path: str | None, format_name: str, cited: str | None, lang: str | None
+) -> int:
     """Explain a check by its code or name, or an error text or log: what failed and what can be behind it.
 
     A check: symptom, meaning, how to see it yourself, remedy, references. A text that kubectl, keadm, cloudcore, edgecore,
@@ -82,9 +95,17 @@ def command(*, text: tuple[str, ...], path: str | None, format_name: str, lang: 
     """
     if path and text:
         raise UsageError("give a text or a file, not both")
+    if cited is not None and (path or text):
+        raise UsageError("give a text or --reference, not both")
     plugins = load_plugins()
     language = options.language(lang)
+    if cited is not None:
+        _print_section(plugins, cited, language, format_name)
+        return ExitCode.OK
     words = " ".join(text)
+    if _PLACE.fullmatch(words):
+        _print_section(plugins, words, language, format_name)
+        return ExitCode.OK
     if _ONE_WORD.fullmatch(words) and _shown_page(plugins, words, language, format_name):
         return ExitCode.OK
     answer = plugins.explain(_source(words, path, given=bool(text)))
@@ -141,15 +162,45 @@ def _shown_page(plugins: Plugins, word: str, language: str, format_name: str) ->
         page = _page(plugins, code, language)
     if page is None:
         return False
+    explained, heading, cited = _parted(page)
+    references = plugins.library.resolved([cited])
     if format_name == "json":
-        click.echo(
-            json.dumps(
-                {"code": code, "language": language, "page": page.rstrip()}, ensure_ascii=False, indent=2
-            )
-        )
-    else:
-        click.echo(page.rstrip())
+        document = {"code": code, "language": language, "page": page.rstrip(), "references": references}
+        click.echo(encode_pretty(document), nl=False)
+        return True
+    click.echo(explained.rstrip())
+    if references:
+        click.echo(f"\n{heading}\n")
+    for line in listed(references, language):
+        click.echo(line)
     return True
+
+
+def _parted(page: str) -> tuple[str, str, str]:
+    """A page without its references, their heading, and them; a page without such a section is whole."""
+    parts = list(_REFERENCES.finditer(page))
+    if not parts:
+        return page, "", ""
+    return page[: parts[-1].start()], parts[-1][0], page[parts[-1].end() :]
+
+
+def _print_section(plugins: Plugins, words: str, language: str, format_name: str) -> None:
+    library = plugins.library
+    wanted = _UNMARKED.sub(r"\1.md §", words.strip(), count=1)
+    citations = library.citations(wanted)
+    if len(citations) != 1 or library.unread(wanted):
+        hint = f"documents: {', '.join(library.documents)}; kedoctor explain --reference facts.md lists its sections"
+        raise UsageError(f"{words!r} names no section of a reference document", hint=hint)
+    try:
+        section = library.section(citations[0])
+    except CitationError as error:
+        hint = f"kedoctor explain --reference {citations[0].document} lists its sections"
+        raise UsageError(str(error), hint=hint) from error
+    if format_name == "json":
+        click.echo(encode_pretty(section), nl=False)
+        return
+    for line in shown(section, language):
+        click.echo(line)
 
 
 def _page(plugins: Plugins, code: str, language: str) -> str | None:

@@ -1,7 +1,7 @@
 """A stand-in for edgecore: reads the real file, refuses as edgecore does, serves 10350 and dials the cloud.
 
 Installed as ``/usr/local/bin/edgecore`` in a lab machine, so that its processes, sockets, unit and journal look like
-edgecore's. What it says and how it ends follow facts.md §2.1, §3.5, §4.3 and §5, and testbed.md f1, k and l.
+edgecore's. What it says and how it ends follow facts.md §2.1, §3.5, §4.3 and §5, and testbed.md cases f1, k and l.
 """
 
 from __future__ import annotations

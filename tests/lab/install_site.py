@@ -76,7 +76,7 @@ def image(name: str, architecture: str = ARCHITECTURE) -> bytes:
 
 
 def make_bundle(place: Path) -> Path:
-    """The layout of the user's edge archive (kubeprepare.md 1.2), its scripts included, which nobody runs."""
+    """The layout of the user's edge archive (kubeprepare.md §1.2), its scripts included, which nobody runs."""
     for name in ("bin", "cni-bin", "images", "meta"):
         (place / name).mkdir(parents=True)
     for name in ("containerd", "containerd-shim-runc-v2", "ctr"):

@@ -1,4 +1,4 @@
-"""What the addresses are to which a diversion can lead, as seen from one host (facts.md §3.4, §9.8)."""
+"""What the addresses are to which a diversion can lead, as seen from one host (facts.md §3.4, §9 (8))."""
 
 from __future__ import annotations
 

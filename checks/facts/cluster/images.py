@@ -92,7 +92,7 @@ def image_archives(host: Host) -> ImageArchives:
 def archive_name(reference: str) -> str:
     """The name that bundles give the archive of an image: its reference with ``/`` and ``:`` as ``-``.
 
-    (kubeprepare.md 1.2)
+    (kubeprepare.md §1.2)
     """
     return reference.replace("/", "-").replace(":", "-")
 

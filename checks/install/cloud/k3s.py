@@ -242,7 +242,7 @@ def wanted_fragment(request: CloudRequest, addresses: HostAddresses, k3s: K3sHer
         zh="写入 K3s 配置片段；若 K3s 在运行则重启。",
     ),
     risk=Risk.RESTARTS_APISERVER,
-    references=("facts.md §8.5", "kubeprepare.md 0.2", "kubeprepare.md §1.3", "kubeprepare.md B43"),
+    references=("facts.md §8.5", "kubeprepare.md §0.2", "kubeprepare.md §1.3", "kubeprepare.md B43"),
 )
 def k3s_settings(
     arguments: ApiserverArguments | Unavailable,

@@ -56,7 +56,7 @@ def lacking_images(bundle: CloudBundle, stored: StoredHere, kubernetes: Kubernet
     occasions=_INSTALL,
     remedy=Text("Import them from the offline bundle.", zh="从离线包导入。"),
     risk=Risk.SAFE,
-    references=("facts.md §8.5", "facts.md §9 (12)", "kubeprepare.md 0.3 (8)", "kubeprepare.md B29"),
+    references=("facts.md §8.5", "facts.md §9 (12)", "kubeprepare.md §0.3 (8)", "kubeprepare.md B29"),
 )
 def cloud_images(
     bundle: CloudBundle, stored: StoredHere | Unavailable, kubernetes: KubernetesHere

@@ -39,7 +39,7 @@ _INSTALL = (RunMode.INSTALL,)
     title=Text("What was asked for can be installed", zh="安装参数可用"),
     side=Side.CLOUD,
     occasions=_INSTALL,
-    references=("kubeprepare.md B40", "facts.md §3.4", "facts.md §9"),
+    references=("kubeprepare.md B40", "facts.md §3.4", "facts.md §10 (17)"),
 )
 def install_request(request: CloudRequest, addresses: HostAddresses, k3s: K3sHere) -> Iterator[Finding]:
     """The address that edges dial, and the name of the node."""

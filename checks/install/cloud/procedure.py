@@ -1,4 +1,4 @@
-"""``kedoctor install cloud``: K3s, cloudcore and metrics-server from an offline bundle (kubeprepare.md §1.3, R055-R084).
+"""``kedoctor install cloud``: K3s, cloudcore and metrics-server from an offline bundle (kubeprepare.md §1.3; requirements.md R055-R084).
 
 Most steps are checks of a plain run. Those of their own are what no check looks at on a site that runs.
 """

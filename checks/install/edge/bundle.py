@@ -1,4 +1,4 @@
-"""Does the offline bundle hold what this very edge needs (X16, R033, R054, R097; kubeprepare.md 3.5)."""
+"""Does the offline bundle hold what this very edge needs (requirements.md X16, R033, R054, R097; kubeprepare.md §3.5)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LATER = ("mosquitto", "test")
     side=Side.EDGE,
     occasions=(RunMode.INSTALL,),
     deadline=300.0,
-    references=("requirements.md X16", "requirements.md R033", "kubeprepare.md 1.2", "kubeprepare.md 3.5"),
+    references=("requirements.md X16", "requirements.md R033", "kubeprepare.md §1.2", "kubeprepare.md §3.5"),
 )
 def install_bundle(
     found: InstallBundle,

@@ -1,4 +1,4 @@
-"""What must be right between this host and the cloud before it joins: ports, clock, token, name (X12, X14, X15)."""
+"""What must be right between this host and the cloud before it joins: ports, clock, token, name (requirements.md X12, X14, X15)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PROBLEMS_ZH = {"wrong format": "格式不正确", "empty": "内容为空", "red
     title=Text("The node's name is valid and free", zh="节点名合法且未被占用"),
     side=Side.EDGE,
     occasions=_ONLY,
-    references=("facts.md §6.1", "facts.md §10 (50)", "kubeprepare.md 1.5"),
+    references=("facts.md §6.1", "facts.md §10 (50)", "kubeprepare.md §1.5"),
 )
 def node_name(target: EdgeTarget, answers: CloudAnswers, joined: Joined) -> Finding:
     """RFC 1123, and ``GET :10002/node/<name>`` says 404: keadm refuses to join on anything else."""

@@ -198,7 +198,7 @@ class InstallBundle:
 
 @fact
 def install_bundle(host: Host) -> InstallBundle:
-    """Every byte of it is read, once an install; its scripts are never run (kubeprepare.md 1)."""
+    """Every byte of it is read, once an install; its scripts are never run (kubeprepare.md §1)."""
     bundle = require(host.offline_bundle(require(host.setting(BUNDLE)).value, sums=True))
     identity: Identity = require(host.identity())
     return InstallBundle(bundle, architecture_of(identity.machine), likely_release(bundle))

@@ -61,7 +61,7 @@ def host_basics(host: Host) -> HostBasics:
     title=Text("This host can be made an edge", zh="本机可安装为边缘"),
     side=Side.EDGE,
     occasions=(RunMode.INSTALL,),
-    references=("facts.md §6.1", "kubeprepare.md 1.5", "kubeprepare.md B26"),
+    references=("facts.md §6.1", "kubeprepare.md §1.5", "kubeprepare.md B26"),
 )
 def install_host(basics: HostBasics) -> Finding:
     """Root, a machine that KubeEdge is released for, systemd, and the sudo that keadm calls."""
@@ -122,7 +122,7 @@ def _unfit(why: Text, actual: str, hint: Text, *commands: str) -> Finding:
     title=Text("Nothing that is installed here is overwritten", zh="不会覆盖本机已有的安装"),
     side=Side.EDGE,
     occasions=(RunMode.INSTALL,),
-    references=("facts.md §6.1", "kubeprepare.md 1.5", "kubeprepare.md B21"),
+    references=("facts.md §6.1", "kubeprepare.md §1.5", "kubeprepare.md B21"),
 )
 def nothing_overwritten(
     target: EdgeTarget, joined: Joined, basics: HostBasics, unit: EdgecoreUnit

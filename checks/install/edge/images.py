@@ -1,4 +1,4 @@
-"""The images of an edge, in the store that its runtime reads (R078, kubeprepare.md 3.5)."""
+"""The images of an edge, in the store that its runtime reads (requirements.md R078, kubeprepare.md §3.5)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def missing_images(
         zh="用 ctr 从离线包导入，先导入沙箱镜像。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §6.1", "facts.md §9 (12)", "facts.md §10 (46)", "kubeprepare.md 3.5"),
+    references=("facts.md §6.1", "facts.md §9 (12)", "facts.md §10 (46)", "kubeprepare.md §3.5"),
 )
 def runtime_images(found: InstallBundle, file: RuntimeFile, store: RuntimeStore) -> Finding:
     """Asked of containerd; what docker has beside it is in another store, which edgecore does not read."""

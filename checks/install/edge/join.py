@@ -64,7 +64,7 @@ def keadm_version(host: Host) -> KeadmVersion | Unavailable:
     deadline=300.0,
     remedy=Text(f"Put the bundle's keadm at {KEADM}.", zh=f"将离线包中的 keadm 放到 {KEADM}。"),
     risk=Risk.SAFE,
-    references=("facts.md §6.1", "kubeprepare.md 1.5"),
+    references=("facts.md §6.1", "kubeprepare.md §1.5"),
 )
 def keadm_installed(found: InstallBundle, said: KeadmVersion | Unavailable) -> Finding:
     """Of the very release that is installed: another keadm writes another configuration."""
@@ -91,7 +91,7 @@ def keadm_installed(found: InstallBundle, said: KeadmVersion | Unavailable) -> F
     occasions=_ONLY,
     remedy=Text("Stop what it started and move its directory aside.", zh="停止它启动的程序，并移开其目录。"),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §6.1", "facts.md §10 (50)", "kubeprepare.md 1.5"),
+    references=("facts.md §6.1", "facts.md §10 (50)", "kubeprepare.md §1.5"),
 )
 def left_behind(joined: Joined) -> Finding:
     """Keadm refuses a directory that is not empty; what has no certificate yet holds nothing of value."""
@@ -129,7 +129,7 @@ def left_behind(joined: Joined) -> Finding:
         zh="运行 keadm join，令牌通过文件传递。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §6.1", "facts.md §2.1", "kubeprepare.md 1.5", "kubeprepare.md B14"),
+    references=("facts.md §6.1", "facts.md §2.1", "kubeprepare.md §1.5", "kubeprepare.md B14"),
 )
 def edge_joined(target: EdgeTarget, joined: Joined, unit: EdgecoreUnit) -> Finding:
     """A configuration that names this node and this cloud, edgecore's unit, and the certificate of the first start."""
@@ -242,7 +242,7 @@ def edge_settings(target: EdgeTarget, runtime: RuntimeFile, config: EdgecoreConf
     title=Text("edgecore is connected to the cloud's hub", zh="edgecore 已连接云端"),
     side=Side.EDGE,
     occasions=_ONLY,
-    references=("facts.md §3.5", "facts.md §4.2", "kubeprepare.md 1.7"),
+    references=("facts.md §3.5", "facts.md §4.2", "kubeprepare.md §1.7"),
 )
 def hub_link(config: EdgecoreConfig, sockets: EdgeSockets) -> Finding:
     """An ESTABLISHED connection of edgecore to ``edgeHub.websocket.server``: without it the node is never Ready."""

@@ -38,7 +38,7 @@ _ONLY = (RunMode.INSTALL,)
     deadline=300.0,
     remedy=Text("Put what is missing into /usr/local/bin.", zh="将缺少的程序放入 /usr/local/bin。"),
     risk=Risk.SAFE,
-    references=("kubeprepare.md 1.5", "kubeprepare.md B42"),
+    references=("kubeprepare.md §1.5", "kubeprepare.md B42"),
 )
 def runtime_programs(programs: HostPrograms) -> Finding:
     """A runtime that is there is left as it is; whether docker is installed besides does not matter."""
@@ -70,7 +70,7 @@ def runtime_programs(programs: HostPrograms) -> Finding:
         zh="写入配置，或只修改现有配置中的相应键；若 containerd 正在运行则重启它。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §2.2", "facts.md §10 (45)", "facts.md §10 (46)", "kubeprepare.md 1.5"),
+    references=("facts.md §2.2", "facts.md §10 (45)", "facts.md §10 (46)", "kubeprepare.md §1.5"),
 )
 def runtime_configured(file: RuntimeFile, found: InstallBundle, store: RuntimeStore | Unavailable) -> Finding:
     """CRI not disabled, and a sandbox image that is in the store or in the bundle, so that no registry is asked."""
@@ -136,7 +136,7 @@ def _misses(file: RuntimeFile, why: Text) -> Finding:
         "Write its unit if there is none, enable and start it.", zh="若没有单元则写入，然后启用并启动。"
     ),
     risk=Risk.SAFE,
-    references=("facts.md §10 (45)", "kubeprepare.md 1.5"),
+    references=("facts.md §10 (45)", "kubeprepare.md §1.5"),
 )
 def runtime_answers(runtime: HostRuntime, file: RuntimeFile) -> Finding:
     """The unit, its socket, and the state of the CRI plugin as containerd itself tells it."""

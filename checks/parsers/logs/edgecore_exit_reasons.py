@@ -1,4 +1,4 @@
-"""Why edgecore ended, read off the line it ended with (facts.md §4.3, §5.5; testbed.md k, l)."""
+"""Why edgecore ended, read off the line it ended with (facts.md §4.3, §5.5; testbed.md cases k, l)."""
 
 from __future__ import annotations
 

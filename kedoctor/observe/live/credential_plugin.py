@@ -1,5 +1,7 @@
 """Credentials that have to be made: exec plugins, OIDC and cloud auth providers, as the ``kubernetes`` client has them.
 
+The client is the extra ``kubernetes``: most hosts have a kubeconfig with a certificate or a token and do without it.
+
 This is the only module that imports the client, and only when a kubeconfig's user needs it: the import alone costs a
 quarter of a second and 30 to 60 MB. Versions 30 to 37 of the client give the same here, because no typed model is used.
 """
@@ -22,6 +24,9 @@ from kedoctor.observe.live.api_errors import ApiFailure, one_line
 from kedoctor.observe.live.kubeconfig import Found
 
 __all__ = ["CredentialPlugin", "Made"]
+
+
+_INSTALL = "install it with: pip install 'kedoctor[kubernetes]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,14 @@ class CredentialPlugin:
         """
         made: list[Made] = []
         messages: list[str] = []
+        absent: list[ImportError] = []
 
         def work() -> None:
             with _Messages() as heard:
                 try:
                     made.append(self._ask())
-                except ImportError:
-                    messages.append("the Python package kubernetes, which would run it, is not installed")
+                except ImportError as error:
+                    absent.append(error)
                 except Exception as error:  # noqa: BLE001  the client raises anything; all of it is told below
                     messages.append(f"{type(error).__name__}: {error}")
                 messages.extend(heard.lines)
@@ -67,6 +73,10 @@ class CredentialPlugin:
         if thread.is_alive():
             _end_children(thread)
             raise ApiFailure(Reason.TIMEOUT, f"{self._name()} did not end within {self._time:g} s")
+        if absent:
+            raise ApiFailure(
+                Reason.TOOL_MISSING, f"{self._name()} needs the Python package kubernetes; {_INSTALL}"
+            )
         if not made or not (made[0].header or made[0].certificate):
             said = one_line(self._hide(": ".join(messages)) or "it gave no credentials")
             raise ApiFailure(Reason.UNAUTHORIZED, f"{self._name()} failed: {said}")

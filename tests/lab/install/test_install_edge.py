@@ -119,7 +119,7 @@ def test_from_a_bare_host_to_an_edge_and_a_second_run_changes_nothing(bare: Bare
     assert not bare.machine.path("/run/bundle-script-was-run").exists()
     config = load(bare.text()).data["modules"]
     assert config["edgeStream"]["enable"] is True
-    assert config["edgeStream"]["server"] == "10.99.0.1:10004"  # not a loopback address (kubeprepare.md 0.3)
+    assert config["edgeStream"]["server"] == "10.99.0.1:10004"  # not a loopback address (kubeprepare.md §0.3)
     assert config["edgeHub"]["token"] == ""
     after = bare.everything()
     again = finished(bare, bundles / "good")

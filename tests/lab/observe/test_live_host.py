@@ -149,7 +149,7 @@ def test_an_unreachable_default_route_is_none() -> None:
 
 def test_resources(tmp_path: Path) -> None:
     answer = HOST.resources(str(tmp_path / "not" / "there"))
-    assert isinstance(answer, o.ContainerResources)
+    assert isinstance(answer, o.Resources)
     disk = os.statvfs(tmp_path)
     assert answer.cpus == os.cpu_count()
     assert answer.disk_total == disk.f_blocks * disk.f_frsize

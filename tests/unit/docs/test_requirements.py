@@ -30,7 +30,7 @@ def _catalogue() -> ModuleType:
 
 
 def _rows() -> list[list[str]]:
-    text = (ROOT / "docs" / "requirements.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "requirements.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if re.match(r"\| [RX]\d", line)]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 

@@ -45,7 +45,7 @@ EXAMPLES: list[tuple[Request, Any]] = [
         o.Sockets((o.Socket("::", 10003, "", 0, "LISTEN", 7, "cloudcore"),), owners_complete=False),
     ),
     (o.ListAddresses(), o.Addresses((o.InterfaceAddress("eth0", "10.99.0.1", 24),), "eth0", "10.99.0.254")),
-    (o.ReadResources("/var"), o.ContainerResources(2, 1 << 32, 1 << 31, 1 << 40, 1 << 39)),
+    (o.ReadResources("/var"), o.Resources(2, 1 << 32, 1 << 31, 1 << 40, 1 << 39)),
     (o.ReadIdentity(), o.Identity("cloud", "x86_64", "6.1", "boot", 0, NOW)),
     (o.ReadUnit("edgecore.service"), o.Unit("edgecore.service", "loaded", "active", "running", started=NOW)),
     (o.ReadJournal("edgecore.service"), o.LogText("one\ntwo\n", truncated=True)),

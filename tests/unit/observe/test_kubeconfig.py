@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from kedoctor.base.errors import ExitCode, KubeconfigError
 from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.observe.live.api_errors import ApiFailure
+from kedoctor.observe.live.credential_plugin import CredentialPlugin
 from kedoctor.observe.live.kubeconfig import KUBEADM, SERVICE_ACCOUNT, Found, find_kubeconfig
 
 PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").decode()
@@ -277,3 +280,15 @@ def test_credentials_stay_out_of_every_text() -> None:
     with pytest.raises(KubeconfigError) as caught:
         find({"/x": f"users:\n- name: a\n  user:\n    token: {TOKEN}\n   bad: ["}, "/x")
     assert TOKEN not in str(caught.value) + caught.value.hint
+
+
+def test_a_user_that_needs_the_client_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+    monkeypatch.setitem(sys.modules, "kubernetes.client", None)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "login-helper"}}
+    found = Found("--kubeconfig", ("/c",), "lab", "https://10.0.0.1:6443", "ann", {}, user)
+    with pytest.raises(ApiFailure) as raised:
+        CredentialPlugin(found, str, time=20.0).make()
+    assert raised.value.reason is Reason.TOOL_MISSING
+    assert "pip install 'kedoctor[kubernetes]'" in str(raised.value)
+    assert 'plugin "login-helper"' in str(raised.value)

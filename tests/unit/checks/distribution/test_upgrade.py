@@ -122,7 +122,7 @@ def test_backups_that_could_not_be_looked_at_are_not_known_to_be_missing() -> No
 
 
 def test_a_backup_that_holds_what_is_there_is_right_also_when_cloudcore_wrote_its_defaults() -> None:
-    # cloudcore writes the whole document at start, and its tunnel port with it (testbed.md, surprise 5).
+    # cloudcore writes the whole document at start, and its tunnel port with it (testbed.md surprise 5).
     rewritten = (
         "apiVersion: cloudcore.config.kubeedge.io/v1alpha1\nkind: CloudCore\ncommonConfig:\n  tunnelPort: 10353\n"
         + CLOUD_YAML

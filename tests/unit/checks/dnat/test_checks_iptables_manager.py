@@ -98,7 +98,7 @@ def test_what_kubernetes_itself_taints_keeps_no_daemonset_away() -> None:
     assert sick.key not in found.summary.en
 
 
-NOT_SELECTED = IptablesManager(daemonset(0, nodeSelector={"bed/none": "1"}))  # testbed.md d, e, i
+NOT_SELECTED = IptablesManager(daemonset(0, nodeSelector={"bed/none": "1"}))  # testbed.md cases d, e, i
 
 
 def test_a_node_selector_that_matches_nothing() -> None:

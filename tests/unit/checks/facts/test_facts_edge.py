@@ -321,7 +321,7 @@ def test_the_rest_of_the_machine() -> None:
     )
     found = edge_addresses(Host(World((o.ListAddresses(), addresses))))
     assert (found.default_route, found.has("10.99.0.2"), found.has("10.0.0.1")) == ("10.99.0.2", True, False)
-    resources = o.ContainerResources(2, 1, 1, 1, 1)
+    resources = o.Resources(2, 1, 1, 1, 1)
     assert edge_resources(Host(World((o.ReadResources("/"), resources)))).resources == resources
     assert not kubelet_unit(Host(World())).enabled
     enabled = o.Unit("kubelet.service", "loaded", "inactive", "dead", "enabled")

@@ -96,7 +96,9 @@ def test_scaled_to_zero() -> None:
     assert found.status is Status.FAIL
     assert "scaled to 0" in found.summary.en
     unread = metrics_pod(MetricsServer(True, "kube-system", "metrics-server", BLIND, BLIND, ()))
-    assert "or gone" in unread.summary.en  # testbed.md m, where Deployments of kube-system were not recorded
+    assert (
+        "or gone" in unread.summary.en
+    )  # testbed.md case m, where Deployments of kube-system were not recorded
     assert both_languages(unread)
 
 
@@ -248,7 +250,7 @@ def test_no_sample_and_an_old_one() -> None:
 
 
 def test_a_tunnel_that_has_just_come_up_has_no_figures_yet() -> None:
-    # testbed.md f2 and l2: the tunnel connected 10 to 20 seconds before, and everything works.
+    # testbed.md cases f2 and l2: the tunnel connected 10 to 20 seconds before, and everything works.
     assert sampled(edge(), samples(cloud=12), tunnel=14).status is Status.UNKNOWN
     assert sampled(edge(created=before(20)), samples(cloud=12)).status is Status.UNKNOWN
     young = only(metrics_per_edge(edges(), samples(), server(pod(started=20)), BLIND, BLIND))

@@ -22,7 +22,7 @@ def test_a_ready_edge_passes() -> None:
 
 
 def test_a_stopped_edgecore_breaks_everything_on_that_edge() -> None:
-    # testbed.md j: Ready=Unknown, NodeStatusUnknown, lease 76 s old, no figures.
+    # testbed.md case j: Ready=Unknown, NodeStatusUnknown, lease 76 s old, no figures.
     gone = edge(ready="Unknown", reason="NodeStatusUnknown", silent=76)
     found = only(node_ready(edges(gone), TIME, NOTHING))
     assert (found.status, found.node, found.hop, found.breaks) == (Status.FAIL, "edge1", "link", None)
@@ -31,7 +31,7 @@ def test_a_stopped_edgecore_breaks_everything_on_that_edge() -> None:
 
 
 def test_a_live_tunnel_limits_the_damage_to_readiness() -> None:
-    # testbed.md g1: with another rootCA the hub is refused and the tunnel goes on.
+    # testbed.md case g1: with another rootCA the hub is refused and the tunnel goes on.
     gone = edge(ready="Unknown", reason="NodeStatusUnknown")
     found = only(node_ready(edges(gone), TIME, FRESH))
     assert (found.status, found.breaks) == (Status.FAIL, ("ready",))
