@@ -39,7 +39,7 @@ __all__ = ["hub_established"]
     breaks=("ready",),
     hop="link",
     builds_on=("KE201",),
-    explained_by=(*(code for code in NOT_READY if code not in ("KE110", "KE512", "KE707")), "KE104", "KE409"),
+    explained_by=(*(code for code in NOT_READY if code not in ("KE512", "KE707")), "KE104", "KE409"),
     references=(
         "facts.md §3.5",
         "facts.md §4.2",

@@ -140,7 +140,10 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
             continue
         seen.add(code)
         here = known.get(code, _Known())
-        guilty = [one for one in here.wrong if _same_place(verdict, one) and _strong_enough(verdict, one)]
+        same = verdict.code in checks and code in checks[verdict.code].seen_by
+        guilty = [
+            one for one in here.wrong if (same or _same_place(verdict, one)) and _strong_enough(verdict, one)
+        ]
         found.extend(guilty)
         passes_on = [one for one in guilty if not one.root]
         unseen = not guilty and not any(_same_place(verdict, one) for one in here.right)
