@@ -44,7 +44,6 @@ __all__ = ["hub_established"]
         "facts.md §3.5",
         "facts.md §4.2",
         "facts.md §5.4",
-        "edge/pkg/edgehub/clients/wsclient/websocket.go",
     ),
 )
 def hub_established(
