@@ -115,7 +115,7 @@ def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
     if Status.FAIL in states:
         return ExitCode.FAILED
     if (
-        states & {Status.CRASHED, Status.SETTLING}
+        Status.CRASHED in states
         or not report.run.complete
         or any(_matters(one, fail_on) for one in report.verdicts)
     ):
@@ -127,12 +127,13 @@ def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
 
 def counting(report: Report, fail_on: str = "fail") -> list[Verdict]:
     """The verdicts that make the exit code non-zero."""
-    wrong = {Status.FAIL, Status.CRASHED, Status.SETTLING} | ({Status.WARN} if fail_on == "warn" else set())
+    wrong = {Status.FAIL, Status.CRASHED} | ({Status.WARN} if fail_on == "warn" else set())
     return [one for one in report.verdicts if one.status in wrong or _matters(one, fail_on)]
 
 
 def _matters(verdict: Verdict, fail_on: str) -> bool:
-    return verdict.status is Status.UNKNOWN and (bool(verdict.capabilities) or fail_on == "unknown")
+    open_still = verdict.status in (Status.UNKNOWN, Status.SETTLING)
+    return open_still and (bool(verdict.capabilities) or fail_on == "unknown")
 
 
 def _concerns(verdict: Verdict, nodes: Sequence[str]) -> bool:

@@ -107,7 +107,18 @@ def edge_answers(
     def ask(edge: EdgeNode) -> EdgeAnswer:
         return _asked(cluster, edge.name, pods.get(edge.name), proxy=proxy)
 
-    return EdgeAnswers(tuple(ask_all(ask, chosen, workers=10)), len(there) - len(chosen))
+    answers = tuple(ask_all(ask, chosen, workers=10))
+    if chosen and all(_not_held(one) for one in answers):  # a bundle from before this was asked
+        return Unavailable(Reason.NOT_RECORDED, "what edges answer", "it was not recorded")
+    return EdgeAnswers(answers, len(there) - len(chosen))
+
+
+def _not_held(answer: EdgeAnswer) -> bool:
+    tried = [one for one in (answer.stats, answer.log) if one is not None]
+    return bool(tried) and all(
+        isinstance(one, Unavailable) and one.reason in (Reason.NOT_RECORDED, Reason.NOT_ALLOWED)
+        for one in tried
+    )
 
 
 def _allowed(cluster: Cluster, resource: str, subresource: str) -> bool:
