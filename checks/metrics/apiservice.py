@@ -22,6 +22,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.causality import NO_SAMPLE
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
+from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.metrics import (
     API_SERVICE,
     MetricsRegistration,
@@ -30,7 +31,6 @@ from kedoctor.checks.facts.cluster.metrics import (
     PodSamples,
 )
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
-from kedoctor.checks.facts.cluster.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.parsers.durations import span
 from kedoctor.checks.parsers.kubernetes.pod_health import condition, running_since
 

@@ -23,9 +23,9 @@ from kedoctor.api import (
 from kedoctor.checks.causality import NOT_READY
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.metrics import NodeSamples
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
-from kedoctor.checks.facts.cluster.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.durations import ago
 

@@ -6,7 +6,9 @@ is broken is said by the checks that see a part of it; where none of them is in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from kedoctor.api import (
     ApiAnswer,
@@ -15,8 +17,6 @@ from kedoctor.api import (
     Finding,
     Reason,
     Side,
-    StepResult,
-    StepState,
     Text,
     Unavailable,
     check,
@@ -27,15 +27,13 @@ from kedoctor.api import (
 )
 from kedoctor.checks.causality import NO_STREAM
 from kedoctor.checks.data_path import ALL_STREAMS
-from kedoctor.checks.facts.cluster.relayed import FEW, EdgeAnswer, EdgeAnswers
-from kedoctor.checks.trace.request_errors import dead_session, from_text, unavailable
+from kedoctor.checks.explain import explain
+from kedoctor.checks.facts.cloud.relayed import FEW, PATIENCE, EdgeAnswer, EdgeAnswers
 
 __all__ = ["edge_answers_api"]
 
-_PROXY = Text("The API server's own request", zh="API 服务器自身的请求")
-_LOG = Text("Reading a line of a log", zh="读取一行日志")
 _HOPS = ("api", "address", "diversion", "stream", "session", "tunnel", "edged")
-_PATIENCE = 10.0
+_STATUS = re.compile(r"\s*\(?HTTP (\d{3})\)?$")
 
 
 @check(
@@ -47,7 +45,6 @@ _PATIENCE = 10.0
     hop="session",
     explained_by=(*(code for code in NO_STREAM if code != "KE206"), "KE501", "KE503"),
     proves=(),
-    cost="probe",
     deadline=60.0,
     references=("facts.md §3.8", "facts.md §10.1"),
 )
@@ -100,7 +97,7 @@ def _judge(answer: EdgeAnswer) -> Finding:
             subject=edge,
             node=edge,
         )
-    if result.state is not StepState.BROKEN:
+    if not result.decides:
         return unknown(
             Text(f"{edge}: {result.seen.en}", zh=f"{edge}：{result.seen.zh}"), subject=edge, node=edge
         )
@@ -122,32 +119,83 @@ def _proved(answer: EdgeAnswer) -> Finding:
     )
 
 
-def _result(answer: EdgeAnswer) -> StepResult | None:
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a request ended: what that points at and on which hop; with ``decides`` false it says nothing of the edge."""
+
+    seen: Text
+    hop: str = ""
+    decides: bool = True
+
+
+_DEAD = Text(
+    "The request ended with success and an empty body: the session of this edge in cloudcore is dead, its tunnel is gone.",
+    zh="请求返回成功但内容为空：该边缘在 cloudcore 中的会话已失效，隧道已断开。",
+)
+_NO_SESSION = Text(
+    "The request ended with HTTP 500 and no text: cloudcore is reached and has no session of this edge.",
+    zh="请求返回没有内容的 HTTP 500：已到达 cloudcore，但没有该边缘的会话。",
+)
+_HUNG = Text(
+    f"The request got no answer within {PATIENCE:g} s: the tunnel is half open, edged does not listen on 127.0.0.1:10350, or "
+    "packets on the way to the edge's port vanish.",
+    zh=f"请求在 {PATIENCE:g} 秒内没有应答：隧道半开、edged 未监听 127.0.0.1:10350，或发往边缘端口的报文丢失。",
+)
+
+
+def _result(answer: EdgeAnswer) -> _End | None:
     """What the end of the request points at; ``None`` where it proves nothing."""
     stats = answer.stats
     if isinstance(stats, ApiAnswer):
-        if answer.node_name:
-            return StepResult(
-                state=StepState.BROKEN,
-                seen=Text(
-                    f"{_PROXY.en} gave the stats of {answer.node_name}.",
-                    zh=f"{_PROXY.zh}得到的是 {answer.node_name} 的数据。",
-                ),
-                hop="session",
-                code="KE509",
-            )
-        said = " ".join(stats.body[:300].decode(errors="replace").split())
-        if stats.status == 200 and not said:
-            return dead_session(_PROXY)
-        return from_text(f"HTTP {stats.status}: {said}" if said else f"HTTP {stats.status}", _PROXY)
+        return _answered(answer, stats)
     if isinstance(stats, Unavailable):
-        return unavailable(stats, _PROXY, _PATIENCE)
+        return _unanswered(stats)
     if isinstance(answer.log, Unavailable) and answer.log.reason is not Reason.ABSENT:
-        return unavailable(answer.log, _LOG, _PATIENCE)
+        return _unanswered(answer.log)
     return None
 
 
-def _broken(answer: EdgeAnswer, result: StepResult) -> Finding:
+def _answered(answer: EdgeAnswer, stats: ApiAnswer) -> _End:
+    other = answer.node_name
+    if other:
+        return _End(Text(f"The stats of {other} came instead.", zh=f"得到的是 {other} 的数据。"), "session")
+    said = " ".join(stats.body[:300].decode(errors="replace").split())
+    if stats.status == 200 and not said:
+        return _End(_DEAD, "session")
+    if stats.status == 500 and not said:
+        return _End(_NO_SESSION, "session")
+    return _told(f"HTTP {stats.status}: {said}" if said else f"HTTP {stats.status}")
+
+
+def _unanswered(missing: Unavailable) -> _End:
+    """An answer of the API server that is none: an error of the edge's side, or one of its own."""
+    if missing.reason is Reason.TIMEOUT:
+        return _End(_HUNG, "tunnel")
+    if missing.reason is not Reason.SERVER_ERROR:
+        told = Text(f"The request was not made: {missing}.", zh=f"请求未能执行：{missing}。")
+        return _End(told, decides=False)
+    said = _STATUS.sub("", missing.detail)
+    if not said and "500" in missing.detail:
+        return _End(_NO_SESSION, "session")
+    return _told(said or missing.detail)
+
+
+def _told(text: str) -> _End:
+    """An error of the API server or of the edge: what its words point at."""
+    answer = explain([text])
+    cause = next(iter(answer.causes), None)
+    if cause is None:
+        return _End(Text(f"The request ended with: {text}.", zh=f"请求的结果：{text}。"))
+    return _End(
+        Text(
+            f"The request ended with: {text} ({answer.meaning.removesuffix('.')}).",
+            zh=f"请求的结果：{text}（{answer.zh.meaning.removesuffix('。')}）。",
+        ),
+        cause.hop,
+    )
+
+
+def _broken(answer: EdgeAnswer, result: _End) -> Finding:
     edge = answer.edge
     path = f"/api/v1/nodes/{edge}/proxy/stats/summary"
     seen = result.seen

@@ -19,6 +19,7 @@ from kedoctor.api import (
     skipped,
     unknown,
 )
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.causality import NOT_READY
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
@@ -26,7 +27,6 @@ from kedoctor.checks.facts.edge.sockets_and_probes import CloudPorts, EdgeSocket
 from kedoctor.checks.parsers.host_port import HostPort
 from kedoctor.checks.parsers.logs.dial_errors import dial_meaning
 from kedoctor.checks.parsers.logs.klog import LogLine
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["hub_established"]
 

@@ -66,7 +66,6 @@ _NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
     ),
     remedy=_RESTART,
     risk=Risk.RESTARTS_EDGECORE,
-    cost="probe",
     deadline=60.0,
     references=(
         "facts.md §3.5",

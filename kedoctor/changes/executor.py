@@ -7,12 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
+from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import Actors, ConflictError, Preview, State
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.journal import (
-    AnyAction,
     Event,
     Journal,
     JournalEntry,
@@ -22,7 +21,8 @@ from kedoctor.changes.journal import (
     new_id,
 )
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
-from kedoctor.model.actions import Action, Restart, RunProgram
+from kedoctor.model.actions import Action, OneWay, Restart
+from kedoctor.model.actors import ConflictError, Preview, ReservingActor, State
 
 __all__ = [
     "IrreversibleError",
@@ -49,10 +49,10 @@ class IrreversibleError(ChangeError):
     ``program`` is its action. What came after it was taken back; the entry is kept as done.
     """
 
-    def __init__(self, program: RunProgram, journal_id: str) -> None:
+    def __init__(self, program: OneWay, journal_id: str) -> None:
         super().__init__(
             f"{program.name} has taken over, and kedoctor cannot take back what another program has done ({journal_id})",
-            hint=program.by_hand.en,
+            hint=program.undone_by.en,
         )
         self.program = program
         self.journal_id = journal_id
@@ -109,14 +109,14 @@ def execute(
         started=datetime.now(UTC),
         command=command,
         codes=tuple(codes),
-        actions=cast("tuple[AnyAction, ...]", prepared.actions),
+        actions=prepared.actions,
         previewed=tuple(one.fingerprint for one in prepared.foresight),
         before=prepared.before,
         diffs=tuple(one.diff for one in prepared.foresight),
         subjects=tuple(subjects),
         run=run,
     )
-    entry = journal.begin(manifest)
+    entry = _begun(journal, actors, manifest)
     try:
         for index, action in enumerate(prepared.actions):
             stop.check()
@@ -133,6 +133,24 @@ def execute(
         if isinstance(error, OSError):
             raise ChangeError(f"{error.strerror}; everything was taken back") from error
         raise
+    return entry
+
+
+def _begun(journal: Journal, actors: Actors, manifest: JournalManifest) -> JournalEntry:
+    """The entry, with the space that taking everything back needs kept wherever it is needed."""
+    kept: list[Callable[[], None]] = []
+    try:
+        for action, before in zip(manifest.actions, manifest.before, strict=True):
+            actor = actors.of(action)
+            if isinstance(actor, ReservingActor):
+                kept.append(actor.reserve(action, before))
+        entry = journal.begin(manifest)
+    except BaseException:
+        for release in kept:
+            release()
+        raise
+    for release in kept:
+        entry.reserve(release)
     return entry
 
 
@@ -160,6 +178,8 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
         IrreversibleError: a foreign program has done its work; only what came after it was taken back.
         ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
     """
+    entry.progress()  # a log that cannot be relied on ends it here, with the entry as it is
+    entry.release()
     try:
         for action in entry.manifest.actions:
             actors.of(action).tidy(action)
@@ -179,7 +199,8 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
             entry.become(Phase.ATTENTION)
         if isinstance(error, ChangeError):
             raise
-        raise ChangeError(f"taking back {entry.id} failed: {error.strerror}; its journal is kept") from error
+        why = error.strerror or str(error)
+        raise ChangeError(f"taking back {entry.id} failed: {why}; its journal is kept") from error
     if standing is not None:
         if entry.phase is not Phase.DONE:
             entry.become(Phase.DONE)
@@ -189,14 +210,14 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
 
 def blocking_step(
     entry: JournalEntry, entries: Sequence[JournalEntry], actors: Actors
-) -> tuple[JournalEntry, RunProgram] | None:
+) -> tuple[JournalEntry, OneWay] | None:
     """A later entry whose foreign program has left something that may rest on what ``entry`` did; the latest one."""
     names = [one.id for one in entries]
     after = entries[names.index(entry.id) + 1 :]
     later = [one for one in after if one.phase in (Phase.DONE, Phase.ATTENTION)]
     for one in reversed(later):
         for action, progress in zip(one.manifest.actions, one.progress(), strict=True):
-            if not isinstance(action, RunProgram) or progress.started is None or not action.leaves:
+            if not isinstance(action, OneWay) or progress.started is None or not action.shows:
                 continue
             if actors.of(action).look(action).fingerprint != progress.started.fingerprint:
                 return one, action
@@ -205,11 +226,11 @@ def blocking_step(
 
 def _after_programs(
     entry: JournalEntry, steps: list[tuple[int, Progress]]
-) -> tuple[list[tuple[int, Progress]], RunProgram | None]:
+) -> tuple[list[tuple[int, Progress]], OneWay | None]:
     """What can be taken back: everything, or what came after the last foreign program that has left something."""
     for place in range(len(steps) - 1, -1, -1):
         action = entry.manifest.actions[steps[place][0]]
-        if isinstance(action, RunProgram):
+        if isinstance(action, OneWay):
             return steps[place + 1 :], action
     return steps, None
 
@@ -248,7 +269,7 @@ def _unfinished(entry: JournalEntry, actors: Actors, index: int, started: State)
     action = entry.manifest.actions[index]
     now = actors.of(action).look(action)
     previewed = entry.manifest.previewed[index]
-    blind = isinstance(action, RunProgram) and not action.leaves
+    blind = isinstance(action, OneWay) and not action.shows
     if now.fingerprint == started.fingerprint != previewed and not blind:
         return None
     if previewed and now.fingerprint != previewed:
@@ -289,9 +310,7 @@ def _refuse_conflicts(entry: JournalEntry, actors: Actors, steps: Sequence[tuple
 def _keep(entry: JournalEntry, index: int, progress: Progress) -> Path:
     kept = entry.directory.with_suffix(f".{Phase.ATTENTION.value}") / f"before-{index}"
     if progress.started is not None:
-        here = entry.directory / f"before-{index}"
-        here.write_bytes(progress.started.data)
-        here.chmod(0o600)
+        replace_file(entry.directory / f"before-{index}", progress.started.data)
     return kept
 
 
@@ -317,6 +336,6 @@ def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[JournalEntr
 
 def _program_begun(entry: JournalEntry) -> bool:
     return any(
-        isinstance(action, RunProgram) and progress.started is not None
+        isinstance(action, OneWay) and progress.started is not None
         for action, progress in zip(entry.manifest.actions, entry.progress(), strict=True)
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kedoctor.base.errors import ChangeError, UsageError
-from kedoctor.base.text import Text
+from kedoctor.base.errors import ChangeError, ExitCode, UsageError
+from kedoctor.base.text import Text, plain
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.executor import blocking_step, roll_back
@@ -17,6 +17,7 @@ from kedoctor.cli.fix import journal_directory
 from kedoctor.cli.prompts import TerminalPrompter, described
 from kedoctor.model.actions import Action, Restart
 from kedoctor.observe.live.host import read_identity
+from kedoctor.plugins import load_plugins
 
 __all__ = ["command"]
 
@@ -37,19 +38,23 @@ _CAN_GO_BACK = (Phase.DONE, Phase.OPEN, Phase.ATTENTION)
 @click.option("--root", default="/", hidden=True)
 def command(
     *, wanted: str | None, list_them: bool, dry_run: bool, kubeconfig: str, context: str, root: str
-) -> None:
+) -> int:
     """Take back what a repair changed: the latest one, or the one with that ID; all of one ``run --fix`` together.
 
     Everything is undone in reverse order. What somebody changed since is left alone: the command then ends with
     exit code 4 and says where the version from before the repair is kept. What a foreign program has done (an
     installer) only that program can undo; the command says how, and takes back what came after it.
     """
-    journal = journal_directory()
+    plugins = load_plugins()
+    journal = journal_directory(plugins)
     if list_them:
-        _list(journal.entries(), options.language(None))
-        for problem in journal.broken():
+        broken = journal.broken()
+        _list(journal.entries(), options.language(None), unreadable=bool(broken))
+        for problem in broken:
             click.echo(str(problem), err=True)
-        return
+        return ExitCode.UNDETERMINED if broken else ExitCode.OK
+    if not wanted:
+        journal.must_be_readable()
     entry = journal.entry(wanted) if wanted else _latest(journal.entries())
     if entry.phase not in _CAN_GO_BACK:
         raise UsageError(f"{entry.id} was taken back already")
@@ -58,16 +63,18 @@ def command(
     if dry_run:
         for action in (action for one in together for action in _backwards(one)):
             click.echo(_WOULD.in_language(words).format(what=described(action, words)))
-        return
-    actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
+        return ExitCode.OK
+    actors = live_actors(plugins.actions(), root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
+        journal.must_be_readable()
         for one in together:
             _refuse_what_others_stand_on(one, journal, actors)
         for one in together:
             roll_back(one, actors, tell=TerminalPrompter(words, yes=True).tell)
             one.note_by_hand()
             click.echo(_BACK.in_language(words).format(id=one.id))
+    return ExitCode.OK
 
 
 def _together(entry: JournalEntry, entries: list[JournalEntry]) -> list[JournalEntry]:
@@ -84,7 +91,7 @@ def _refuse_what_others_stand_on(entry: JournalEntry, journal: Journal, actors: 
         later, program = standing
         raise ChangeError(
             f"{entry.id} was not taken back, because {program.name} ({later.id}) was run after it and rests on it",
-            hint=program.by_hand.en,
+            hint=program.undone_by.en,
         )
 
 
@@ -104,11 +111,11 @@ def _latest(entries: list[JournalEntry]) -> JournalEntry:
     return next((one for one in reversed(candidates) if one.phase is not Phase.ATTENTION), candidates[-1])
 
 
-def _list(entries: list[JournalEntry], language: str) -> None:
-    if not entries:
+def _list(entries: list[JournalEntry], language: str, *, unreadable: bool) -> None:
+    if not entries and not unreadable:
         click.echo(_NOTHING.in_language(language))
     for entry in reversed(entries):
         codes = " ".join(entry.manifest.codes)
         number = len(entry.manifest.actions)
         told = (_ONE_ACTION if number == 1 else _ACTIONS).in_language(language).format(n=number)
-        click.echo(f"{entry.id}  {entry.phase.value:9}  {codes}  ({told})")
+        click.echo(f"{entry.id}  {entry.phase.value:9}  {plain(codes)}  ({told})")

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 
+from kedoctor.base.code_places import at, place_of
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
@@ -84,8 +85,8 @@ def judge(
         findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
-    except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
-        return [crashed(check, context.name, f"{type(error).__name__}: {error}")]
+    except BaseException as error:  # noqa: BLE001  a check may break in any way, also by sys.exit(); the run goes on
+        return [crashed(check, context.name, f"{type(error).__name__}: {error}{at(error)}")]
     took = round((time.monotonic() - started) * 1000)
     verdicts = [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
     # Before they are folded: of many edges that look alike, some may be accepted.
@@ -191,6 +192,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         root=finding.root,
         took_ms=took_ms,
         proves=finding.proves,
+        source=place_of(check.judge),
         zh=Translation(
             title=check.title.zh,
             summary=finding.summary.zh,

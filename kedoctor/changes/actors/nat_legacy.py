@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kedoctor.base.records import Record, decode, encode
-from kedoctor.changes.actors.nat_rules import EditError, NatEdit, words_of
+from kedoctor.model.nat_rules import EditError, NatEdit, words_of
 from kedoctor.observe.live.iptables_legacy import TABLE_NAMES, load_iptc, rule_words
 
 __all__ = ["LOCK_SECONDS", "LegacyAnswer", "LegacyRequest", "main"]
@@ -79,7 +79,7 @@ def _answer(request: LegacyRequest) -> LegacyAnswer:
 @contextmanager
 def _locked() -> Iterator[None]:
     path = os.environ.get("XTABLES_LOCKFILE") or "/run/xtables.lock"
-    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + LOCK_SECONDS
     try:
         while True:

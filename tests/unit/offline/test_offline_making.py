@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from offline_bundles import edge_files, images, write
 
+from kedoctor.api import archive_name
 from kedoctor.base.errors import OutputError, UsageError
-from kedoctor.checks.facts.cluster.images import archive_name
 from kedoctor.checks.offline.ci_job import SYSTEMS, job
 from kedoctor.checks.parsers.cni_config import conflist
 from kedoctor.checks.parsers.release_contents import newest
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     root = whole(tmp_path / "edge")
-    half = root / "wheels/.a.whl.77.kedoctor"
+    half = root / "wheels/.kedoctor-0123456789ab-77"
     half.parent.mkdir()
     half.write_bytes(b"half")
     assert kedoctor("bundle", "make", root).return_value == 0

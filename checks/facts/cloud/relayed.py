@@ -28,13 +28,22 @@ from kedoctor.checks.parsers.concurrency import ask_all, spread
 from kedoctor.checks.parsers.kubernetes import Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import is_live
 
-__all__ = ["FEW", "NOT_TRIED", "EdgeAnswer", "EdgeAnswers", "ProvedEdges", "edge_answers", "proved_edges"]
+__all__ = [
+    "FEW",
+    "NOT_TRIED",
+    "PATIENCE",
+    "EdgeAnswer",
+    "EdgeAnswers",
+    "ProvedEdges",
+    "edge_answers",
+    "proved_edges",
+]
 
 FEW = 20
 """So many edges are all asked; of more a sample, and those that look wrong."""
 
 _SUSPECTS, _SAMPLE = 10, 10
-_PATIENCE = 10.0
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,7 @@ def _asked(cluster: Cluster, edge: str, pod: Pod | None, *, proxy: bool) -> Edge
     stats: ApiAnswer | Unavailable | None = None
     if proxy:
         path = f"/api/v1/nodes/{quote(edge, safe='')}/proxy{SUMMARY}"
-        stats = cluster.get(path, accept="*/*", timeout=_PATIENCE)
+        stats = cluster.get(path, accept="*/*", timeout=PATIENCE)
     asked = EdgeAnswer(edge, stats)
     if pod is None or (proxy and asked.node_name != edge):
         return asked
