@@ -71,9 +71,9 @@ def render(report: Report, presentation: Presentation) -> bytes:
 
 
 def _to_look_at(verdict: Verdict) -> bool:
-    if verdict.status is Status.UNKNOWN:
+    if verdict.status in (Status.UNKNOWN, Status.SETTLING):
         return bool(verdict.capabilities)
-    return verdict.status in (Status.FAIL, Status.WARN, Status.CRASHED, Status.SETTLING)
+    return verdict.status in (Status.FAIL, Status.WARN, Status.CRASHED)
 
 
 # ---------------------------------------------------------------------------------------------- rules

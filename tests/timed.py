@@ -52,6 +52,15 @@ def _lose_links(site: FaultySite, *, ago: float, lasts: float) -> None:
     for address in (EDGE, OTHER):
         cloud.close(port=TUNNEL, peer=address)
         cloud.close(port=HUB, peer=address)
+    site.edge_says(
+        "E",
+        "ws.go:108",
+        "failed to read message, error: websocket: close 1006 (abnormal closure): unexpected EOF",
+        ago=ago + 1,
+    )
+    site.edge_says(
+        "W", "edgehub.go:138", "connection is broken, will reconnect after 30s", ago=max(0.2, ago - 5)
+    )
     beat = min(ago, lasts)
     refused = "connect: connection refused"
     site.edge_says(

@@ -57,9 +57,9 @@ def explained_by(
     known = _by_code(firm)
     found = set()
     for verdict in others:
-        if verdict.settling is None or verdict.settling.status is not Status.FAIL:
+        if verdict.settling is None or verdict.settling.status is Status.UNKNOWN:
             continue
-        was = replace(verdict, status=Status.FAIL)
+        was = replace(verdict, status=verdict.settling.status)
         if any(_judged(one) is Status.FAIL for one in _explainers(was, known, checks)):
             found.add(id(verdict))
     return frozenset(found)

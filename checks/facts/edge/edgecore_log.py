@@ -20,6 +20,7 @@ _NO_PORT = "Failed to listen and serve"  # edged exits after this line (facts.md
 _DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
 _REDIAL = timedelta(seconds=5)
 _SHORT, _RECENT = timedelta(seconds=60), timedelta(minutes=10)
+_HUB_BROKE = re.compile(r"ws\.go:\d+\] failed to read message|connection is broken, will reconnect after")
 _HUB_GOOD = "Websocket connect to cloud access successful"
 _TOKEN = re.compile(r"(token )\S+( credentials)")
 
@@ -101,8 +102,12 @@ class EdgecoreLog:
 
     def hub_lost(self) -> datetime | None:
         """When the hub link broke that has not come back since; ``None`` if it holds, or never was."""
-        errors = self.hub_errors()
-        return errors[0].time if errors and self.newest(_HUB_GOOD) is not None else None
+        for line in reversed(self.last_run):
+            if _HUB_GOOD in line.message:
+                return None
+            if _HUB_BROKE.search(line.raw):
+                return line.time
+        return None
 
     def tunnel_lost(self) -> datetime | None:
         """When the tunnel broke that has not come back since; ``None`` if it holds, or never was."""
