@@ -19,6 +19,7 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.facts.edge.edgecore import EdgecoreUnit, EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
+from kedoctor.checks.facts.edge.sockets_and_probes import CloudPorts
 from kedoctor.checks.parsers.kubernetes import Deployment, Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import (
     condition,
@@ -219,14 +220,20 @@ _LINK = Text("its link, its tunnel and its Node", zh="其连接、隧道和 Node
 
 @fact
 def host_transitions(
-    host: Host, clock: Clock, unit: EdgecoreUnit, name: EdgeName, log: EdgecoreLog | Unavailable
+    host: Host,
+    clock: Clock,
+    unit: EdgecoreUnit,
+    name: EdgeName,
+    log: EdgecoreLog | Unavailable,
+    *,
+    ports: CloudPorts | Unavailable,
 ) -> HostTransitions:
     """The boot of a host, the start of its edgecore, and links to the cloud that were lost a moment ago."""
     now = require(clock.now()).time
     items = list(_boot(host, unit, name.name, now))
     if unit.known:
         items += _edgecore(unit, name.name, log, now)
-        items += [] if isinstance(log, Unavailable) else _lost(name.name, log, now)
+        items += [] if isinstance(log, Unavailable) else _lost(name.name, log, now, ports)
     return HostTransitions(tuple(items))
 
 
@@ -283,8 +290,13 @@ def _edgecore(
     yield from _one(event, _FIRST, started, figures, now=now, codes=("KE606", "KE607"), nodes=nodes)
 
 
-def _lost(name: str, log: EdgecoreLog, now: datetime) -> Iterator[Transition]:
-    """A link of edgecore that broke a moment ago: a cloudcore that restarts closes it and takes it again."""
+def _lost(
+    name: str, log: EdgecoreLog, now: datetime, ports: CloudPorts | Unavailable
+) -> Iterator[Transition]:
+    """A link of edgecore that broke a moment ago: a cloudcore that restarts closes it and takes it again.
+
+    Where one of its ports answers, cloudcore has come up, and a port that does not is a fault of its own.
+    """
     broken = [time for time in (log.hub_lost(), log.tunnel_lost()) if time is not None]
     if not broken:
         return
@@ -294,7 +306,9 @@ def _lost(name: str, log: EdgecoreLog, now: datetime) -> Iterator[Transition]:
         f"edgecore of {name} lost the cloud {age.en} ago", zh=f"{name} 的 edgecore 在 {age.zh}前与云端断开"
     )
     awaited = Text("a new link, as after a restart of cloudcore", zh="重新连接（如 cloudcore 重启之后）")
-    codes = ("KE505", *(code for code in _EDGE if code != "KE502"))
+    probes = () if isinstance(ports, Unavailable) else ports.probes
+    up = any(not isinstance(one.tcp, Unavailable) for one in probes)
+    codes = (*(() if up else ("KE505",)), *(code for code in _EDGE if code != "KE502"))
     yield from _one(event, awaited, since, _DIAL, now=now, codes=codes, nodes=(name,))
 
 
