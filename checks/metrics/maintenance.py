@@ -37,6 +37,7 @@ from kedoctor.checks.parsers.logs.message_text import filled, named
 __all__ = ["metrics_conflict", "metrics_log", "metrics_resources", "metrics_version"]
 
 _NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
+_KUBELET_PORT = 10250
 _URL_PORT = re.compile(r'https?://[^/"]+:(\d+)/')
 
 # ------------------------------------------------------------------------------------------------- its log
@@ -94,7 +95,10 @@ def _older(time: datetime | None, *events: datetime | None) -> bool:
 
 def _other_port(told: str, node: EdgeNode | None) -> bool:
     found = _URL_PORT.search(told)
-    return found is not None and node is not None and node.port > 0 and int(found[1]) != node.port
+    if found is None or node is None or node.port <= 0:
+        return False
+    # 10250 is what it always dials where it may not use the port of the Node (KE603).
+    return int(found[1]) not in (node.port, _KUBELET_PORT)
 
 
 def _unread(server: MetricsServer, name: str, told: str, *, edge: bool) -> Finding:
