@@ -129,6 +129,11 @@ class Plugins:
         named = [one for facts in self._manager.hook.kedoctor_settings() for one in facts]
         return [one for one in named if one in self.registry.facts]
 
+    def transitions(self) -> list[type]:
+        """The facts that tell what has just begun; one that nobody provides is left out."""
+        named = [one for facts in self._manager.hook.kedoctor_transitions() for one in facts]
+        return [one for one in named if one in self.registry.facts]
+
     def sides(self, host: Host) -> frozenset[Side]:
         """Which sides a host is, as all plugins together see it."""
         answers = self._manager.hook.kedoctor_sides(host=host)

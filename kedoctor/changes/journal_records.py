@@ -75,6 +75,7 @@ class JournalManifest(Record, frozen=True, kw_only=True):
     subjects: tuple[str, ...] = ()  # what each of the codes was about
     number: int = 0
     format: int = 1
+    run: str = ""  # entries of one `run --fix` are taken back together
 
 
 class _WrittenAction(Record, frozen=True):

@@ -13,7 +13,7 @@ from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.executor import recover
-from kedoctor.changes.journal import Journal, JournalManifest
+from kedoctor.changes.journal import Journal, JournalManifest, new_id
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError
 from kedoctor.cli import options
@@ -157,6 +157,8 @@ class _Fixer:
             look=self.look,
             command=question.command,
             dry_run=wish.dry_run,
+            checks={code: node.check for code, node in plugins.registry.checks.items()},
+            run=new_id(),
         )
 
     def look(self) -> SafeReport:
@@ -167,7 +169,11 @@ class _Fixer:
 
     def rounds(self) -> tuple[SafeReport, int]:
         """Plans and repairs until nothing more can be done."""
-        history = [] if self._wish.again else [entry.manifest for entry in self._journal.entries()]
+        history = (
+            []
+            if self._wish.again
+            else [one.manifest for one in self._journal.entries() if not one.taken_back_by_hand]
+        )
         attended: set[tuple[str, str]] = set()
         changes: list[Change] = []
         failed = declined = False

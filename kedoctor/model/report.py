@@ -34,6 +34,7 @@ __all__ = [
     "Report",
     "Run",
     "SafeReport",
+    "Settling",
     "Site",
     "Tool",
     "Translation",
@@ -127,7 +128,8 @@ class Capability(Record, frozen=True):
     """One column of the matrix for one edge.
 
     ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken``, ``accepted`` (broken, and the
-    baseline accepts it) or ``unknown``; ``hop`` is the first broken one and ``cause`` the code of what broke it.
+    baseline accepts it), ``settling`` (something has just started, and it is too early to say) or ``unknown``; ``hop``
+    is the first broken one and ``cause`` the code of what broke it.
     """
 
     name: str
@@ -187,6 +189,21 @@ class Acceptance(Record, frozen=True, kw_only=True):
     by: str = ""
 
 
+class Settling(Record, frozen=True, kw_only=True):
+    """Why it is too early to judge: what has happened, and what is awaited from ``since`` until ``until``.
+
+    ``status`` is what the check says now; once the time is over it counts.
+    """
+
+    event: str
+    awaited: str
+    since: datetime
+    until: datetime
+    status: Status
+    event_zh: str = ""
+    awaited_zh: str = ""
+
+
 class EntryState(StrEnum):
     """What became of an entry of the baseline.
 
@@ -223,7 +240,9 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
     verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
-    nothing else can be why. ``source`` is where its check is written, ``file:line``; JSON has it with ``-v``.
+    nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
+    a right verdict proves to work; ``null``: those that its check declares. ``source`` is where its check is written,
+    ``file:line``; JSON has it with ``-v``.
     """
 
     code: str
@@ -248,6 +267,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     root: bool = False
     took_ms: int = 0
     accepted: Acceptance | None = None
+    settling: Settling | None = None
+    proves: tuple[str, ...] | None = None
     source: str = ""
     zh: Translation
 
@@ -301,7 +322,7 @@ class Report(Record, frozen=True, kw_only=True):
 
 
 # The worst first; a run that ended early is no better than one that could not look.
-STATES = ("fail", "unknown", "warn", "pass")
+STATES = ("fail", "settling", "unknown", "warn", "pass")
 
 _HIDING = (Status.UNKNOWN, Status.CRASHED)
 
@@ -310,6 +331,8 @@ def site_state(report: Report) -> str:
     """How the site is, as the headline says it in words: one of :data:`STATES`."""
     if any(cause.status is Status.FAIL for cause in report.causes):
         return "fail"
+    if any(one.settling is not None and one.capabilities for one in report.verdicts):
+        return "settling"
     if hidden(report) or not report.run.complete:
         return "unknown"
     return "warn" if report.causes else "pass"

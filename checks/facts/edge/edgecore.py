@@ -73,6 +73,26 @@ class EdgecoreUnit:
         return self.unit.started
 
     @property
+    def known(self) -> bool:
+        """Whether this host has edgecore at all: a unit or a process."""
+        return self.process is not None or not (
+            isinstance(self.unit, Unavailable) or self.unit.load_state == "not-found"
+        )
+
+    @property
+    def changing(self) -> bool:
+        """Whether systemd is just stopping it, as in the middle of a restart."""
+        return not isinstance(self.unit, Unavailable) and self.unit.active_state in (
+            "deactivating",
+            "reloading",
+        )
+
+    @property
+    def waits_for_restart(self) -> bool:
+        """Whether it has ended and systemd is going to start it again, or is just doing so."""
+        return not isinstance(self.unit, Unavailable) and self.unit.active_state == "activating"
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """The command line of the process, or else of the unit; empty if neither is known."""
         if self.process is not None:
