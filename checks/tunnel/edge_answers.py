@@ -37,7 +37,7 @@ _STATUS = patterns.compiled(r"\s*\(?HTTP (\d{3})\)?$")
 
 
 @check(
-    code="KE511",
+    code="KE513",
     slug="edge-answers-api",
     title=Text("Each edge answers the API server", zh="每个边缘都能应答 API 服务器"),
     side=Side.SITE,

@@ -32,14 +32,14 @@ __all__ = ["hub_established"]
 
 
 @check(
-    code="KE512",
+    code="KE514",
     slug="hub-established",
     title=Text("edgecore holds its hub link to the cloud", zh="edgecore 与云端 hub 的连接已建立"),
     side=Side.EDGE,
     breaks=("ready",),
     hop="link",
     builds_on=("KE201",),
-    explained_by=(*(code for code in NOT_READY if code not in ("KE512", "KE707")), "KE104", "KE409"),
+    explained_by=(*(code for code in NOT_READY if code not in ("KE514", "KE707")), "KE104", "KE409"),
     references=(
         "facts.md §3.5",
         "facts.md §4.2",

@@ -64,12 +64,12 @@ _PATH = (
         "KE505",
         "KE508",
     ),
-    *("KE509", "KE511", "KE512", "KE702", "KE711"),
+    *("KE509", "KE513", "KE514", "KE702", "KE711"),
 )
 """What cloudcore's start leaves open: its ports, its tunnel port and what follows it, the edges' links and sessions."""
 
 _FIGURES = ("KE602", "KE605", "KE606", "KE607")
-_EDGE = ("KE112", "KE301", "KE502", "KE503", "KE508", "KE511", "KE512", "KE702", "KE711")
+_EDGE = ("KE112", "KE301", "KE502", "KE503", "KE508", "KE513", "KE514", "KE702", "KE711")
 """What edgecore's start leaves open; the ports of the cloud do not depend on it."""
 
 _BOOTING = (*_EDGE, "KE501", "KE505", "KE701", "KE706", "KE707")
@@ -199,7 +199,7 @@ def _edge(
             tunnel,
             timedelta(seconds=40),
             now=now,
-            codes=("KE112", "KE301", "KE511", "KE702"),
+            codes=("KE112", "KE301", "KE513", "KE702"),
             nodes=(name,),
         )
         yield from _one(event, _FIRST, tunnel, scrapes, now=now, codes=("KE606", "KE607"), nodes=(name,))
