@@ -20,6 +20,7 @@ from kedoctor.api import (
     Explanation,
     FakeService,
     GateRecipe,
+    OfflineKnowledge,
     Procedure,
     Shelf,
     Symptom,
@@ -36,6 +37,7 @@ __all__ = [
     "kedoctor_explain",
     "kedoctor_facts",
     "kedoctor_gate",
+    "kedoctor_offline",
     "kedoctor_page",
     "kedoctor_paths",
     "kedoctor_procedures",
@@ -182,6 +184,14 @@ def kedoctor_gate() -> GateRecipe:
     from kedoctor.checks.gate.pod import RECIPE  # noqa: PLC0415  as above
 
     return RECIPE
+
+
+@hookimpl
+def kedoctor_offline() -> OfflineKnowledge:
+    """Images, programs and manifests of an offline bundle, and how it is judged."""
+    from kedoctor.checks.offline.knowledge import OFFLINE  # noqa: PLC0415  as above
+
+    return OFFLINE
 
 
 @hookimpl

@@ -25,6 +25,7 @@ from typing import Any
 
 import pluggy
 
+from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.model.explanations import Explanation
 from kedoctor.model.fake_services import FakeService
@@ -32,9 +33,12 @@ from kedoctor.model.gate import GateRecipe
 from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
 from kedoctor.model.references import Shelf
+from kedoctor.model.release_contents import OfflineKnowledge
 from kedoctor.model.traces import Trace
 
-__all__ = ["hookimpl", "hookspec"]
+__all__ = ["PluginManager", "hookimpl", "hookspec"]
+
+PluginManager = pluggy.PluginManager
 
 hookspec = pluggy.HookspecMarker("kedoctor")
 hookimpl = pluggy.HookimplMarker("kedoctor")
@@ -56,6 +60,14 @@ def kedoctor_checks() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-bod
 @hookspec
 def kedoctor_remedies() -> Iterable[Callable[..., Any]]:  # type: ignore[empty-body]
     """Functions declared with :func:`kedoctor.api.remedy`; a code has at most one remedy."""
+
+
+@hookspec
+def kedoctor_actions() -> Iterable[ActionKind]:  # type: ignore[empty-body]
+    """Kinds of action beyond the built-in ones: :class:`kedoctor.api.changes.ActionKind` values.
+
+    Asked for only by commands that change something or read the journal.
+    """
 
 
 @hookspec
@@ -125,6 +137,11 @@ def kedoctor_procedures() -> Iterable[Procedure]:  # type: ignore[empty-body]
 @hookspec
 def kedoctor_standins() -> Iterable[FakeService]:  # type: ignore[empty-body]
     """What plays services in a sandbox, where the real ones cannot run: :class:`kedoctor.api.FakeService` values."""
+
+
+@hookspec(firstresult=True)
+def kedoctor_offline() -> OfflineKnowledge | None:
+    """What belongs into an offline bundle, for ``kedoctor bundle``."""
 
 
 @hookspec(firstresult=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -20,21 +21,27 @@ import pluggy
 from kedoctor import hookspecs
 from kedoctor.base.directories import changeable_by_others
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.judge.declared_page import page_beside, page_of
 from kedoctor.judge.plugin_answers import guard_hooks, is_ours, told
 from kedoctor.judge.registry import Refusal, Registry
+from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
 from kedoctor.model.explanations import Explanation
 from kedoctor.model.fake_services import FakeService
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.ports import Host
 from kedoctor.model.procedures import Procedure
+from kedoctor.model.release_contents import OfflineKnowledge
 from kedoctor.model.report_format import ReportFormat
 from kedoctor.model.traces import Trace
 from kedoctor.sources.library import Library
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
+_WORD = re.compile(r"\W+")
+_CODE = re.compile(r"[A-Z]{2,8}\d{2,4}")
 PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
+PLUGINS_ENVIRONMENT = "KEDOCTOR_PLUGINS"
 GROUP = "kedoctor"
 IMPORT_SECONDS = 10.0
 """How long the import of a plugin may take."""
@@ -104,7 +111,7 @@ class Plugins:
     def _drop(self, name: str, plugin: object, error: Exception) -> None:
         if self._manager.is_registered(plugin):
             self._manager.unregister(plugin)
-        self.refuse(name, "everything", f"{type(error).__name__}: {error}")
+        self.refuse(name, "everything", told(error))
 
     def paths(self) -> list[DataPath]:
         """The data paths, the first plugin's first."""
@@ -141,9 +148,16 @@ class Plugins:
         return found
 
     def page(self, code: str, language: str) -> str | None:
-        """The explanation of a code, or ``None``."""
+        """The explanation of a code, or ``None``.
+
+        What no hook explains is looked for beside the code of the check, in ``pages/<language>/<code>.md``; a check
+        without a page is explained by what it declares.
+        """
         answer: str | None = self._manager.hook.kedoctor_page(code=code, language=language)
-        return answer
+        if answer is not None or not _CODE.fullmatch(code):
+            return answer
+        node = self.registry.checks.get(code)
+        return None if node is None else page_beside(node.check, language) or page_of(node.check, language)
 
     def explain(self, lines: Iterable[str]) -> Explanation | None:
         """What a pasted text or a log means; ``None`` if no plugin explains texts."""
@@ -174,6 +188,30 @@ class Plugins:
         """What can play services in a sandbox."""
         return [one for standins in self._manager.hook.kedoctor_standins() for one in standins]
 
+    def offline(self) -> OfflineKnowledge | None:
+        """What belongs into an offline bundle; ``None`` if no plugin knows."""
+        knowledge: OfflineKnowledge | None = self._manager.hook.kedoctor_offline()
+        return knowledge
+
+    def actions(self) -> list[ActionKind]:
+        """The kinds of action: the built-in ones, then those of plugins; of two with one name the first counts."""
+        from kedoctor.changes.actors import built_in  # noqa: PLC0415  only where something may be changed
+
+        found, taken = [], set[str]()
+        brought = [kind for kinds in reversed(self._manager.hook.kedoctor_actions()) for kind in kinds]
+        for kind in [*built_in(), *brought]:
+            names = {action.__name__ for action in kind.actions}
+            if names & taken:
+                self.refuse(
+                    ", ".join(sorted({action.__module__ for action in kind.actions})),
+                    f"the kind of action {', '.join(sorted(names & taken))}",
+                    "there is one of that name already",
+                )
+                continue
+            taken |= names
+            found.append(kind)
+        return found
+
     def gate(self) -> GateRecipe | None:
         """How a gate proves that things work; ``None`` if no plugin knows."""
         recipe: GateRecipe | None = self._manager.hook.kedoctor_gate()
@@ -189,8 +227,12 @@ def _flat(answers: list[Iterable[Any]]) -> list[Any]:
     return [value for answer in answers for value in answer]
 
 
-def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
-    """All plugins of the entry point group ``kedoctor`` and of the drop-in directory, in that order."""
+def load_plugins(*, directory: Path | None = None) -> Plugins:
+    """All plugins of the entry point group ``kedoctor``, then those of the drop-in directories.
+
+    These are ``directory``, or without it ``/etc/kedoctor/plugins`` and what ``KEDOCTOR_PLUGINS`` names (joined by
+    colons).
+    """
     plugins = Plugins()
     for entry in sorted(entry_points(group=GROUP), key=_ours_first):
         try:
@@ -199,9 +241,15 @@ def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
             plugins.refuse(entry.name, "everything", f"it cannot be imported: {told(error)}")
             continue
         plugins.register(entry.name, module)
-    for path in _drop_ins(plugins, directory):
-        _load_file(plugins, path)
+    for place in [directory] if directory is not None else _directories():
+        for path in _drop_ins(plugins, place):
+            _load_file(plugins, path)
     return plugins
+
+
+def _directories() -> list[Path]:
+    named = os.environ.get(PLUGINS_ENVIRONMENT, "").split(":")
+    return [PLUGIN_DIRECTORY, *(Path(one) for one in named if one)]
 
 
 def _ours_first(entry: EntryPoint) -> tuple[bool, str]:
@@ -241,7 +289,7 @@ def _unsafe(path: Path) -> str:
 
 
 def _load_file(plugins: Plugins, path: Path) -> None:
-    name = f"kedoctor_dropin_{path.stem}"
+    name = f"kedoctor_dropin_{_WORD.sub('_', str(path.with_suffix('')))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         plugins.refuse(str(path), "everything", "it is not a Python file")

@@ -9,10 +9,9 @@ from functools import partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kedoctor.api import Presentation, Status
-from kedoctor.model.report import Report, Verdict
+from kedoctor.api import STATUSES, Presentation, Status, plain
+from kedoctor.api.report import Report, Verdict, site_state
 from kedoctor.reports import wording
-from kedoctor.reports.plain import plain
 
 __all__ = ["render"]
 
@@ -47,7 +46,7 @@ def render(report: Report, presentation: Presentation) -> bytes:
         report=report,
         language=language,
         headline=wording.headline(report, language),
-        state=wording.state(report),
+        state=site_state(report),
         hosts=wording.hosts_seen(report, language),
         versions=wording.versions_seen(report),
         matrix=sorted(
@@ -60,7 +59,7 @@ def render(report: Report, presentation: Presentation) -> bytes:
         counts=wording.counts(report, language),
         groups=[(status, [one for one in report.verdicts if one.status is status]) for status in _ORDER],
         word=partial(wording.word, language=language),
-        status_word=lambda status: wording.STATUSES[status].in_language(language),
+        status_word=lambda status: STATUSES[status].in_language(language),
         state_word=lambda state: wording.CAPABILITY_STATES[state].in_language(language),
         summary=partial(wording.summary_of, language=language),
         title=partial(wording.title_of, language=language),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Presentation
-from kedoctor.base.records import encode_pretty
-from kedoctor.model.report import Report
+from kedoctor.api import Presentation, encode_pretty, replace
+from kedoctor.api.report import Report
 
 __all__ = ["render"]
 
 
 def render(report: Report, presentation: Presentation) -> bytes:
-    """The document, indented; its texts are in both languages, so the presentation changes nothing."""
-    del presentation
-    return encode_pretty(report)
+    """The document, indented, its texts in both languages; with ``-v`` it also says where each check is written."""
+    if presentation.verbose:
+        return encode_pretty(report)
+    # A path of this machine, and in every verdict: for who asks.
+    verdicts = tuple(replace(one, source="") for one in report.verdicts)
+    return encode_pretty(replace(report, verdicts=verdicts))

@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from kedoctor.api import Presentation, Status
-from kedoctor.model.report import Report, Verdict
+from kedoctor.api import STATUSES, Presentation, Status, plain
+from kedoctor.api.report import Report, Verdict
 from kedoctor.reports import wording
-from kedoctor.reports.plain import plain
 
 __all__ = ["render"]
 
@@ -70,7 +69,7 @@ def _judge(case: ET.Element, verdict: Verdict, language: str, fail_on: str) -> N
     details = "\n".join(_details(verdict, language))
     kind = _kind(verdict, fail_on)
     if kind == "skipped":
-        word = wording.STATUSES[verdict.status].in_language(language)
+        word = STATUSES[verdict.status].in_language(language)
         reason = wording.acceptance(verdict, language)
         _tell(case, kind, verdict.status.value, f"{word}: {summary}" + (f" ({reason})" if reason else ""))
     elif kind:

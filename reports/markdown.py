@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model.report import Capability, Cause, Report, Verdict
+from kedoctor.api.report import Capability, Cause, Report, Verdict, site_state
 from kedoctor.reports import wording
 from kedoctor.reports.markup import code, escaped, fenced
 
@@ -45,7 +45,7 @@ class _Page:
         self.verbose = presentation.verbose
 
     def blocks(self) -> Iterator[str]:
-        mark = _MARKS[Status(wording.state(self.report))]
+        mark = _MARKS[Status(site_state(self.report))]
         yield f"## {mark} {escaped(wording.headline(self.report, self.language))}"
         yield self._seen()
         if self.report.run.demo:

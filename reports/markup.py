@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kedoctor.reports.plain import plain
+from kedoctor.api import plain
 
 __all__ = ["code", "escaped", "fenced"]
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from kedoctor.api import Presentation
-from kedoctor.model.report import Cell, Report, Verdict
-from kedoctor.reports.plain import plain
+from kedoctor.api import Presentation, plain
+from kedoctor.api.report import Cell, Report, Verdict
 
 __all__ = ["render"]
 

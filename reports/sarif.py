@@ -14,9 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from kedoctor.api import Evidence, Presentation, Status
-from kedoctor.base.records import encode_pretty
-from kedoctor.model.report import Report, Verdict
+from kedoctor.api import Evidence, Presentation, Status, encode_pretty
+from kedoctor.api.report import Report, Verdict
 from kedoctor.reports import wording
 from kedoctor.reports.markup import code, escaped, fenced
 

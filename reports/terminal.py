@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kedoctor.api import Presentation, Status
-from kedoctor.model.report import Capability, Cause, Report, Verdict
+from kedoctor.api.report import Capability, Cause, Report, Verdict
+from kedoctor.api.screen import Group, Line, Padding, RenderableType, Styled, Table, columns, paint
 from kedoctor.reports import wording
-from kedoctor.reports.screen import Group, Line, Padding, RenderableType, Styled, Table, columns, paint
 
 __all__ = ["render"]
 
@@ -35,7 +35,11 @@ _ROWS = 40
 
 def render(report: Report, presentation: Presentation) -> bytes:
     """The whole text."""
-    return paint(Group(*_Page(report, presentation).parts()), presentation)
+    return paint(
+        Group(*_Page(report, presentation).parts()),
+        width=presentation.width,
+        colour=presentation.colour,
+    )
 
 
 class _Page:

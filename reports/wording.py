@@ -1,16 +1,14 @@
-"""The words that all faces share: states, headings, and how a verdict's text is picked in a language."""
+"""The words that all report formats share: states, headings, and how a verdict's text is picked in a language."""
 
 from __future__ import annotations
 
 import re
 
-from kedoctor.api import Evidence, Status, Text, repair_command
-from kedoctor.model.report import Cause, Change, EntryState, Report, Verdict
+from kedoctor.api import STATUSES, Evidence, Status, Text, repair_command
+from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict, hidden
 
 __all__ = [
     "CAPABILITY_STATES",
-    "STATES",
-    "STATUSES",
     "acceptance",
     "because",
     "capability_list",
@@ -27,7 +25,6 @@ __all__ = [
     "result_of",
     "rollback_of",
     "stale_entries",
-    "state",
     "summary_of",
     "title_of",
     "verdict_of",
@@ -35,16 +32,6 @@ __all__ = [
     "word",
 ]
 
-STATUSES = {
-    Status.PASS: Text("right", zh="正常"),
-    Status.WARN: Text("warning", zh="警告"),
-    Status.FAIL: Text("failing", zh="未通过"),
-    Status.UNKNOWN: Text("not known", zh="未知"),
-    Status.BLOCKED: Text("not judged", zh="未判断"),
-    Status.SKIP: Text("does not apply", zh="不适用"),
-    Status.ACCEPTED: Text("accepted", zh="已接受"),
-    Status.CRASHED: Text("check broke", zh="检查出错"),
-}
 
 _NOT_HELD = re.compile(r"it was not recorded|the bundle .+ does not hold it")
 """What bundles answer to what they do not hold; the sentence of the verdict says so already."""
@@ -120,9 +107,6 @@ _WORDS = {
     "and-more": Text("and {n} more", zh="另有 {n} 个"),
 }
 
-
-# The worst first; a run that ended early is no better than one that could not look.
-STATES = ("fail", "unknown", "warn", "pass")
 
 _ENTRY_STATES = {
     EntryState.EXPIRED: Text(
@@ -293,28 +277,14 @@ def versions_seen(report: Report) -> list[str]:
     return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen
 
 
-def state(report: Report) -> str:
-    """How the site is, as the headline says it in words: one of :data:`STATES`."""
-    if any(cause.status is Status.FAIL for cause in report.causes):
-        return "fail"
-    if _hidden(report) or not report.run.complete:
-        return "unknown"
-    return "warn" if report.causes else "pass"
-
-
-def _hidden(report: Report) -> list[Verdict]:
-    """What matters and was not found out."""
-    return [one for one in report.verdicts if one.status in _HIDDEN and one.capabilities]
-
-
 def headline(report: Report, language: str) -> str:
     """One sentence that says how the site is."""
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
-    hidden = _hidden(report)
+    unseen = hidden(report)
     accepted = any(one.status is Status.ACCEPTED for one in report.verdicts)
     if language == "zh":
-        return _headline_zh(len(broken), len(waiting), len(hidden), accepted=accepted)
+        return _headline_zh(len(broken), len(waiting), len(unseen), accepted=accepted)
     if broken:
         things = "One thing is" if len(broken) == 1 else f"{len(broken)} things are"
         return (
@@ -322,9 +292,9 @@ def headline(report: Report, language: str) -> str:
             if len(broken) == 1
             else f"{things} broken, the nearest first."
         )
-    if hidden:
+    if unseen:
         looks = (
-            "one check of the path could" if len(hidden) == 1 else f"{len(hidden)} checks of the path could"
+            "one check of the path could" if len(unseen) == 1 else f"{len(unseen)} checks of the path could"
         )
         return f"Nothing broken was found, but {looks} not look."
     if waiting:

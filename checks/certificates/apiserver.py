@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, unknown, warned
-from kedoctor.checks.certificates.wording import day
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.apiserver_certificates import ApiserverCertificate, ApiserverCertificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
 from kedoctor.checks.facts.edge.clock import HostTime, SiteClock
+from kedoctor.checks.parsers.durations import SOON, day
 
 __all__ = ["apiserver_certs"]
 
-_SOON = timedelta(days=30)
 _KUBEADM = (
     "sudo kubeadm certs check-expiration",
     "sudo kubeadm certs renew all   # then restart the control plane's static pods",
@@ -50,7 +49,7 @@ def apiserver_certs(
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)
     commands = _K3S if arguments.is_k3s else _KUBEADM
-    if left > _SOON:
+    if left > SOON:
         return passed(
             Text(
                 f"{len(found.items)} certificates of kube-apiserver are valid; the first to end is {first.path}, on {day(first.certificate.not_after)}.",

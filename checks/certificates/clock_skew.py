@@ -19,10 +19,10 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.certificates.wording import day
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.clock import ClockReading, SiteClock, TrustedClock
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.parsers.durations import day
 
 __all__ = ["clock_skew"]
 

@@ -19,11 +19,11 @@ from kedoctor.api import (
     unknown,
     warned,
 )
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.parsers.host_port import is_loopback
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["cloudcore_cert_san"]
 

@@ -17,15 +17,16 @@ from kedoctor.api import (
     unknown,
     warned,
 )
+from kedoctor.api.certificates import Certificate
 from kedoctor.checks.certificates.edge_files import no_certificate
-from kedoctor.checks.certificates.wording import day, reissue, rejoin
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
 from kedoctor.checks.facts.edge.trust import CloudAuthorities
-from kedoctor.pki.certificates import Certificate
+from kedoctor.checks.parsers.durations import day
+from kedoctor.checks.plans.edge_certificates import reissue, rejoin
 
 __all__ = ["edge_ca_match", "edge_cert_chain"]
 

@@ -20,20 +20,19 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.certificates.wording import LOOK_AS_ROOT, day, reissue
+from kedoctor.api.certificates import Certificate
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.edge.certificates import CertificateFile, EdgeCertificates, KeyFile
 from kedoctor.checks.facts.edge.clock import TrustedClock, Validity
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
-from kedoctor.checks.parsers.durations import span
+from kedoctor.checks.parsers.durations import SOON, day, span
 from kedoctor.checks.parsers.logs.edgecore_exit_reasons import exit_meaning
-from kedoctor.pki.certificates import Certificate
+from kedoctor.checks.plans.edge_certificates import LOOK_AS_ROOT, reissue
 
 __all__ = ["edge_cert_expiry", "edge_cert_files", "no_certificate"]
 
 _EVERYTHING = (*ALL_STREAMS, "ready")
-_SOON = timedelta(days=30)
 _LATE = 0.1  # rotation is tried from 70 to 90 % of a certificate's life (facts.md §4.1)
 
 
@@ -235,7 +234,7 @@ def edge_cert_expiry(
     if now is not Validity.VALID:
         return _out_of_date(config, files, certificate, clock, now)
     left = certificate.not_after - clock.now
-    if left < min(_SOON, (certificate.not_after - certificate.not_before) * _LATE):
+    if left < min(SOON, (certificate.not_after - certificate.not_before) * _LATE):
         return _soon(config, files, certificate, left, log)
     return passed(
         Text(

@@ -19,14 +19,14 @@ from kedoctor.api import (
     unknown,
     warned,
 )
+from kedoctor.api.certificates import Certificate
 from kedoctor.checks.certificates.edge_files import no_certificate
-from kedoctor.checks.certificates.wording import day
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.clock import TrustedClock
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
-from kedoctor.pki.certificates import Certificate
+from kedoctor.checks.parsers.durations import day
 
 __all__ = ["edge_cert_loaded"]
 

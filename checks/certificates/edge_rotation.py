@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from kedoctor.api import Evidence, Finding, Risk, Side, Text, Unavailable, check, passed, warned
-from kedoctor.checks.certificates.wording import day
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
-from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge.edgecore import ROTATE_KEY, EdgecoreConfig
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
+from kedoctor.checks.parsers.durations import day
 from kedoctor.checks.parsers.logs.klog import LogLine
 
-__all__ = ["ROTATE_KEY", "cert_rotation"]
+__all__ = ["cert_rotation"]
 
-ROTATE_KEY = "modules.edgeHub.rotateCertificates"
 _ROTATED = "succeeded to rotate certificate"
 _FAILED = "failed to get edge certificate from CloudCore:"
 _TRACES = ("sudo journalctl -u edgecore --no-pager | grep -E 'certmanager.go' | tail",)

@@ -20,12 +20,12 @@ from kedoctor.api import (
     Verdict,
     remedy,
 )
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.plans.cloudcore import AFTER_CLOUDCORE, noticed, restart_cloudcore
 from kedoctor.checks.plans.touches import PODS, SECRETS
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["stream_certificate"]
 

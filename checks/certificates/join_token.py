@@ -22,13 +22,12 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.certificates.wording import day
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.clock import SiteClock, Validity
 from kedoctor.checks.facts.edge.edgecore import EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
-from kedoctor.checks.parsers.durations import span
+from kedoctor.checks.parsers.durations import day, span
 from kedoctor.checks.parsers.join_token import JoinToken, TokenError, read_token
 from kedoctor.checks.parsers.logs.edgecore_exit_reasons import ExitMeaning, exit_meaning
 from kedoctor.checks.parsers.logs.klog import LogLine

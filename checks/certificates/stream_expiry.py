@@ -19,18 +19,16 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.certificates.wording import day
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.clock import SiteClock, Validity
-from kedoctor.checks.parsers.durations import span
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
+from kedoctor.checks.parsers.durations import SOON, day, span
 
 __all__ = ["stream_cert_expiry"]
 
 _OBJECT = "secret/kubeedge/cloudcore"
-_SOON = timedelta(days=30)
 _RENEW = Text(
     "Make a new CA and pair with the same names, replace the three keys of the Secret keeping its labels, then stop cloudcore fully and start it.",
     zh="用相同的名称生成新的 CA 和证书，替换 Secret 的三个键并保留其标签，然后先完全停止 cloudcore 再启动。",
@@ -107,7 +105,7 @@ def _judge(key: str, certificate: Certificate, clock: SiteClock, verifier: str |
     if state is not Validity.VALID:
         return _out_of_date(key, certificate, clock, state, verifier)
     left = certificate.not_after - clock.now
-    if left < _SOON:
+    if left < SOON:
         return _soon(subject, key, certificate, left, verifier)
     return passed(
         Text(

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kedoctor.api import WITHHELD, Cluster, Reason, SettingsDocument, Unavailable, fact, flattened, require
+from kedoctor.api.yaml import YamlDocument
 from kedoctor.checks.facts.cloud.cloudcore import CONFIG_KEY, NAMESPACE, CloudcoreDocument
 from kedoctor.checks.facts.edge.edgecore import EdgecoreFile, EdgeName
 from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, Schema
 from kedoctor.checks.parsers.kubernetes import Secret
-from kedoctor.yaml.document import YamlDocument
 
 __all__ = ["CLOUD_DOCUMENT", "HostSettings", "SecretSettings", "SiteSettings", "edge_document"]
 

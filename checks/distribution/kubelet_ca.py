@@ -21,10 +21,10 @@ from kedoctor.api import (
     passed,
     unknown,
 )
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments, KubeletCa
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets, StreamSecret
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["kubelet_ca"]
 

@@ -48,7 +48,6 @@ _NOT_FOUND = 404
         "KE102",
         "KE104",
     ),
-    cost="probe",
     deadline=40.0,
     references=(
         "facts.md §3.7",

@@ -22,9 +22,9 @@ from kedoctor.api import (
     Text,
     Unavailable,
     Verdict,
+    persistence,
     remedy,
 )
-from kedoctor.changes.actors.nat_persistence import persistence
 from kedoctor.checks.dnat.backends import home_of
 from kedoctor.checks.dnat.dnat_stale import dnat_stale
 from kedoctor.checks.dnat.fix_iptables_manager import restart_manager

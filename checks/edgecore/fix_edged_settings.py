@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from kedoctor.api import NoPlan, Plan, Text, Unavailable, Verdict, remedy
-from kedoctor.checks.certificates.edge_rotation import ROTATE_KEY
 from kedoctor.checks.edgecore.cluster_dns import DNS_KEY
 from kedoctor.checks.edgecore.edged_settings import LOG_FILES, LOG_SIZE, ignored_rotation
 from kedoctor.checks.facts.cluster.cluster_dns import EDGEMESH_ADDRESS, ClusterDns
-from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge.edgecore import ROTATE_KEY, EdgecoreConfig
 from kedoctor.checks.facts.edge.host import EdgeAddresses
 from kedoctor.checks.plans.edgecore import edgecore_plan, no_plan, set_keys
 

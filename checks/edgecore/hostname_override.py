@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, warned
-from kedoctor.checks.certificates.wording import rejoin
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.plans.edge_certificates import rejoin
 
 __all__ = ["hostname_override"]
 

@@ -120,7 +120,6 @@ class _Trip:
     breaks=("logs",),
     explained_by=NO_STREAM,
     proves=("logs",),
-    cost="probe",
     references=("facts.md §3.8", "testbed.md surprise 1"),
     deadline=_MINUTES,
 )
@@ -137,7 +136,6 @@ def logs_roundtrip(pods: GatePods, trips: LogTrips, edges: EdgeNodes | Unavailab
     breaks=("exec",),
     explained_by=(*NO_STREAM, "KE901"),
     proves=("exec",),
-    cost="probe",
     references=("facts.md §3.8", "testbed.md case b", "testbed.md case j"),
     deadline=_MINUTES,
 )
@@ -154,7 +152,6 @@ def exec_roundtrip(pods: GatePods, trips: ExecTrips, edges: EdgeNodes | Unavaila
     breaks=("attach",),
     explained_by=(*NO_STREAM, "KE901", "KE902"),
     proves=("attach",),
-    cost="probe",
     references=("facts.md §3.8",),
     deadline=_MINUTES,
 )

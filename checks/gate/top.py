@@ -31,7 +31,6 @@ _OF_POD = Text("the test pod and its container", zh="测试 Pod 及其容器")
     breaks=("top",),
     explained_by=(*NO_SAMPLE, "KE606", "KE607", "KE901"),
     proves=("top",),
-    cost="probe",
     references=("facts.md §8.2", "testbed.md case m"),
     deadline=1800.0,
 )

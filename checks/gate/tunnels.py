@@ -74,7 +74,6 @@ def new_tunnels(
     slug="tunnel-kept",
     title=Text("No edge loses its tunnel while it is asked", zh="检查期间没有边缘断开隧道"),
     side=Side.SITE,
-    cost="probe",
     references=("facts.md §5.1",),
     deadline=1800.0,
 )

@@ -20,6 +20,7 @@ from kedoctor.api import (
     Verdict,
     remedy,
 )
+from kedoctor.api.yaml import load
 from kedoctor.checks.facts.cluster.images import StoredImages
 from kedoctor.checks.facts.cluster.metrics import API_SERVICE, MetricsAccess, MetricsServer
 from kedoctor.checks.facts.cluster.nodes import CloudNodes, SiteNodes
@@ -30,7 +31,6 @@ from kedoctor.checks.parsers.kubernetes.pod_health import selector_of
 from kedoctor.checks.plans.cloudcore import tolerations_for
 from kedoctor.checks.plans.placement import on_api_hosts
 from kedoctor.checks.plans.touches import METRICS_OBJECTS
-from kedoctor.yaml.document import load
 
 __all__ = ["complete_set", "metrics_objects"]
 

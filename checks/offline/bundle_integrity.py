@@ -6,6 +6,7 @@ from kedoctor.api import (
     Evidence,
     Finding,
     HostContext,
+    Judgement,
     Reason,
     Side,
     Text,
@@ -18,7 +19,7 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.offline.facts_bundle import BundleHere, BundleRead
-from kedoctor.checks.offline.judge import Judgement, judge
+from kedoctor.checks.offline.judge import judge
 
 __all__ = ["bundle_integrity"]
 
@@ -90,8 +91,8 @@ def _whole(name: str, here: BundleHere, judgement: Judgement) -> Finding:
     )
     return passed(
         Text(
-            f"{bundle.place} on {name} has what {sides} needs for KubeEdge {judgement.versions.kubeedge} ({how.en}).",
-            zh=f"{name} 的 {bundle.place} 具备 {sides} 安装 KubeEdge {judgement.versions.kubeedge} 所需内容（{how.zh}）。",
+            f"{bundle.place} on {name} has what {sides} needs for KubeEdge {judgement.versions.release} ({how.en}).",
+            zh=f"{name} 的 {bundle.place} 具备 {sides} 安装 KubeEdge {judgement.versions.release} 所需内容（{how.zh}）。",
         ),
         subject=name,
     )
@@ -117,9 +118,9 @@ def _short(name: str, here: BundleHere, judgement: Judgement) -> Finding:
             zh=f"{name} 的离线包 {bundle.place} 不完整：{told.zh}。",
         ),
         expected=Text(
-            f"everything that {' + '.join(judgement.sides)} needs of KubeEdge {judgement.versions.kubeedge}, "
+            f"everything that {' + '.join(judgement.sides)} needs of KubeEdge {judgement.versions.release}, "
             f"for {judgement.architecture}, undamaged",
-            zh=f"KubeEdge {judgement.versions.kubeedge} 的 {' + '.join(judgement.sides)} 所需的全部内容"
+            zh=f"KubeEdge {judgement.versions.release} 的 {' + '.join(judgement.sides)} 所需的全部内容"
             f"（{judgement.architecture}），且未损坏",
         ),
         actual=f"{len(counted)} missing or damaged; {len(bundle.files)} files were looked at",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from kedoctor.checks.parsers.release_contents import ARCHITECTURES, SIDES, NeededImage, VersionSet
+from kedoctor.api import NeededImage, VersionSet
+from kedoctor.checks.parsers.release_contents import ARCHITECTURES, SIDES
 
 __all__ = ["GITHUB", "GITLAB", "SYSTEMS", "job"]
 

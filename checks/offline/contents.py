@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kedoctor.api import VersionSet
+from kedoctor.api.yaml import load
 from kedoctor.checks.distribution.fix_operator_access import minimal_role
 from kedoctor.checks.metrics.fix_objects import complete_set
 from kedoctor.checks.parsers.cni_config import CNI_FILE, conflist
-from kedoctor.checks.parsers.release_contents import VersionSet
-from kedoctor.yaml.document import load
 
 __all__ = ["POD_CIDR", "manifests", "plain_files"]
 

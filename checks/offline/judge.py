@@ -8,29 +8,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kedoctor.api import (
     BundledFile,
     BundledKind,
+    Judgement,
+    NeededImage,
+    NeededProgram,
     OfflineBundle,
     OfflineProblem,
     OfflineProblemKind,
+    Shortcoming,
     Text,
+    VersionSet,
     canonical,
 )
 from kedoctor.checks.facts.cluster.images import is_named_after
 from kedoctor.checks.parsers.release_contents import (
     ARCHITECTURES,
     SIDES,
-    NeededImage,
-    NeededProgram,
-    VersionSet,
     newest,
     version_set,
 )
 
-__all__ = ["Judgement", "Shortcoming", "judge", "likely_architecture", "likely_release", "likely_sides"]
+__all__ = ["judge", "likely_architecture", "likely_release", "likely_sides"]
 
 _ONLY_WARNINGS = (OfflineProblemKind.COMPRESSED, OfflineProblemKind.UNNAMED)
 _RELEASED_TOGETHER = ("docker.io/kubeedge/cloudcore", "docker.io/kubeedge/installation-package")
@@ -38,31 +39,6 @@ _MARKS = {
     "cloud": (("k3s", "cloudcore"), "docker.io/kubeedge/cloudcore"),
     "edge": (("edgecore", "containerd", "runc"), "docker.io/kubeedge/installation-package"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Shortcoming:
-    """Something that is missing or wrong; ``about`` is an image, a program or a path; ``fatal`` makes it incomplete."""
-
-    about: str
-    text: Text
-    fatal: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What an offline bundle was measured by, and where it falls short, the fatal first."""
-
-    bundle: OfflineBundle
-    versions: VersionSet
-    sides: tuple[str, ...]
-    architecture: str
-    shortcomings: tuple[Shortcoming, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing that is mandatory is missing, and nothing in it is broken."""
-        return not any(one.fatal for one in self.shortcomings)
 
 
 def judge(
@@ -207,8 +183,8 @@ def _missing_programs(
             yield Shortcoming(needed.name, _no_program(bundle, needed, architecture), needed.mandatory)
         elif found.version and found.version.removeprefix("v") != needed.version.removeprefix("v"):
             told = Text(
-                f"{found.path} is {found.version}; {needed.version} belongs to KubeEdge {versions.kubeedge}",
-                zh=f"{found.path} 的版本是 {found.version}；与 KubeEdge {versions.kubeedge} 配套的是 {needed.version}",
+                f"{found.path} is {found.version}; {needed.version} belongs to KubeEdge {versions.release}",
+                zh=f"{found.path} 的版本是 {found.version}；与 KubeEdge {versions.release} 配套的是 {needed.version}",
             )
             yield Shortcoming(needed.name, told, fatal=False)
 

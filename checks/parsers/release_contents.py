@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from string import Template
 from typing import Any
 
-from kedoctor.api import Text
-from kedoctor.yaml.document import load
+from kedoctor.api import NeededImage, NeededProgram, Text, VersionSet
+from kedoctor.api.yaml import load
 
 __all__ = [
     "ARCHITECTURES",
     "SIDES",
-    "NeededImage",
-    "NeededProgram",
-    "VersionSet",
     "known_releases",
     "newest",
     "version_set",
@@ -30,52 +26,6 @@ ARCHITECTURES = ("amd64", "arm64")
 SIDES = ("cloud", "edge")
 
 _RELEASE = re.compile(r"v?(\d+\.\d+)(\.\d+)?")
-
-
-@dataclass(frozen=True, slots=True)
-class NeededImage:
-    """An image: its reference in full, as it is written with the names of versions in it, and who needs it why."""
-
-    reference: str
-    template: str
-    sides: tuple[str, ...]
-    mandatory: bool
-    role: str
-    why: Text
-
-
-@dataclass(frozen=True, slots=True)
-class NeededProgram:
-    """A program or CNI plugin (``plugin``); ``version`` as releases write it, ``variable`` its name."""
-
-    name: str
-    version: str
-    variable: str
-    sides: tuple[str, ...]
-    mandatory: bool
-    plugin: bool
-    why: Text
-
-
-@dataclass(frozen=True, slots=True)
-class VersionSet:
-    """Everything that belongs to one KubeEdge release; ``versions`` by the name of their variable."""
-
-    kubeedge: str
-    versions: Mapping[str, str]
-    images: tuple[NeededImage, ...]
-    programs: tuple[NeededProgram, ...]
-
-    def of(self, side: str | None) -> tuple[tuple[NeededImage, ...], tuple[NeededProgram, ...]]:
-        """The images and programs of one side, or of both (``None``)."""
-        return (
-            tuple(one for one in self.images if side is None or side in one.sides),
-            tuple(one for one in self.programs if side is None or side in one.sides),
-        )
-
-    def image(self, role: str, side: str) -> NeededImage:
-        """The image of that role on that side."""
-        return next(one for one in self.images if one.role == role and side in one.sides)
 
 
 def newest() -> VersionSet:
@@ -110,7 +60,7 @@ def _made(data: Mapping[str, Any], release: str) -> VersionSet:
         versions["KUBEEDGE_VERSION"] = release
     programs = [(one, False) for one in data["binaries"]] + [(one, True) for one in data["cni_plugins"]]
     return VersionSet(
-        kubeedge=versions["KUBEEDGE_VERSION"],
+        release=versions["KUBEEDGE_VERSION"],
         versions=versions,
         images=tuple(_image(one, versions) for one in data["images"]),
         programs=tuple(_program(one, versions, plugin=plugin) for one, plugin in programs),

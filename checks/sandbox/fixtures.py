@@ -34,8 +34,8 @@ from kedoctor.api import (
     Text,
     Unavailable,
 )
+from kedoctor.api.certificates import make_ca, sign_server
 from kedoctor.checks.parsers.kubernetes import Deployment, Pod
-from kedoctor.pki.certificates import make_ca, sign_server
 
 __all__ = ["ADDED", "fill_missing"]
 

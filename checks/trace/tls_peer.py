@@ -13,13 +13,13 @@ from kedoctor.api import (
     replace,
     step,
 )
+from kedoctor.api.certificates import CertificateError, read_certificates
 from kedoctor.checks.dnat.diversion_probe import diversion_probe
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
 from kedoctor.checks.facts.cloud.diversion_probes import DiversionProbe, DiversionProbes, StreamServers
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
 from kedoctor.checks.trace.probes import TracedPeer
 from kedoctor.checks.trace.step_results import judged, nothing_meant, off_apiserver, ok
-from kedoctor.pki.certificates import CertificateError, read_certificates
 
 __all__ = ["who_answers"]
 

@@ -22,17 +22,17 @@ from kedoctor.api import (
     unknown,
     warned,
 )
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.causality import CLOUDCORE_DOWN
 from kedoctor.checks.data_path import ALL_STREAMS
-from kedoctor.checks.edgecore.edgestream import server_fault
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudPorts, EdgeSockets, PortProbe
+from kedoctor.checks.facts.edge.stream_server import server_fault
 from kedoctor.checks.facts.edge.trust import CloudAuthorities
 from kedoctor.checks.parsers.logs.dial_errors import dial_meaning
 from kedoctor.checks.parsers.logs.klog import LogLine
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["cloud_reachable"]
 
@@ -77,7 +77,6 @@ _WHY = {
     builds_on=("KE201",),
     # Not KE101, KE203, KE404: they concern one port of three, and are told apart below.
     explained_by=(*CLOUDCORE_DOWN, "KE102", "KE104", "KE106", "KE211", "KE510"),
-    cost="probe",
     references=(
         "facts.md §3.5",
         "facts.md §5.4",

@@ -148,7 +148,6 @@ def _no_localhost(node: str, found: str) -> Finding:
     slug="stream-exposed",
     title=Text("Edges cannot reach cloudcore's stream port", zh="边缘无法访问 cloudcore 的流端口"),
     side=Side.EDGE,
-    cost="probe",
     remedy=Text(
         "Let only the API server, metrics-server and Prometheus reach 10003 (NodePort mode: 30003).",
         zh="只允许 API 服务器、metrics-server 和 Prometheus 访问 10003（NodePort 方式为 30003）。",

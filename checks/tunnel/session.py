@@ -61,7 +61,6 @@ _RESTART = Text(
     ),
     remedy=_RESTART,
     risk=Risk.RESTARTS_EDGECORE,
-    cost="probe",
     deadline=60.0,
     references=(
         "facts.md §3.5",

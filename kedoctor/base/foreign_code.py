@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from kedoctor.base.code_places import at
+
 __all__ = ["BrokenCodeError", "call_bounded", "quiet_stdout"]
 
 T = TypeVar("T")
@@ -57,7 +59,7 @@ def _one_line(error: BaseException) -> str:
         said = " ".join(str(error).split())[:300]
     except Exception:  # noqa: BLE001  an error whose text is broken as well
         said = ""
-    return f"{type(error).__name__}: {said}"
+    return f"{type(error).__name__}: {said}{at(error)}"
 
 
 @contextlib.contextmanager

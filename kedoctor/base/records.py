@@ -7,9 +7,11 @@ about unknown fields, so a document written by a newer kedoctor can still be rea
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.structs
 import msgspec.yaml
 from msgspec import field
 from msgspec.structs import asdict, force_setattr, replace
@@ -24,6 +26,7 @@ __all__ = [
     "encode_pretty",
     "field",
     "force_setattr",
+    "reader",
     "replace",
     "schema",
     "to_builtins",
@@ -82,6 +85,28 @@ def decode(data: bytes | str, into: type[T]) -> T:
         return _decoder(into).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(str(error)) from error
+
+
+def reader(into: type[T], fields: Mapping[str, Any]) -> Callable[[bytes], T]:
+    """What decodes ``into`` where some ``fields`` have a more exact type than the record itself can name.
+
+    The function raises :class:`RecordError` as :func:`decode` does.
+    """
+    known = msgspec.structs.fields(into)  # type: ignore[arg-type]
+    columns = [(one.name, fields.get(one.name, one.type), _default(one)) for one in known]
+    exact = msgspec.defstruct(into.__name__, columns, kw_only=True)
+
+    def read(data: bytes) -> T:
+        found = decode(data, exact)
+        return into(**{one.name: getattr(found, one.name) for one in known})
+
+    return read
+
+
+def _default(one: msgspec.structs.FieldInfo) -> Any:
+    if one.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=one.default_factory)
+    return msgspec.field(default=one.default)
 
 
 def decode_yaml(data: bytes) -> Any:

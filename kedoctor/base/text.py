@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kedoctor.base.records import Record
+from kedoctor.base.records import Record, force_setattr
 
 __all__ = ["LANGUAGES", "Text", "language_of", "plain"]
 
@@ -12,10 +12,17 @@ LANGUAGES = ("en", "zh")
 
 
 class Text(Record, frozen=True):
-    """One sentence (or paragraph) in English and in Chinese; ``str()`` gives the English one."""
+    """One sentence (or paragraph) in English and in Chinese; ``str()`` gives the English one.
+
+    A text of a plugin may have no Chinese: its English then stands there, too.
+    """
 
     en: str
-    zh: str
+    zh: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.zh:
+            force_setattr(self, "zh", self.en)
 
     def __str__(self) -> str:
         return self.en

@@ -7,13 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import Actors, ConflictError, Preview, ReservingActor, State
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.journal import (
-    AnyAction,
     Event,
     Journal,
     JournalEntry,
@@ -23,7 +21,8 @@ from kedoctor.changes.journal import (
     new_id,
 )
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
-from kedoctor.model.actions import Action, Restart, RunProgram
+from kedoctor.model.actions import Action, OneWay, Restart
+from kedoctor.model.actors import ConflictError, Preview, ReservingActor, State
 
 __all__ = [
     "IrreversibleError",
@@ -50,10 +49,10 @@ class IrreversibleError(ChangeError):
     ``program`` is its action. What came after it was taken back; the entry is kept as done.
     """
 
-    def __init__(self, program: RunProgram, journal_id: str) -> None:
+    def __init__(self, program: OneWay, journal_id: str) -> None:
         super().__init__(
             f"{program.name} has taken over, and kedoctor cannot take back what another program has done ({journal_id})",
-            hint=program.by_hand.en,
+            hint=program.undone_by.en,
         )
         self.program = program
         self.journal_id = journal_id
@@ -109,7 +108,7 @@ def execute(
         started=datetime.now(UTC),
         command=command,
         codes=tuple(codes),
-        actions=cast("tuple[AnyAction, ...]", prepared.actions),
+        actions=prepared.actions,
         previewed=tuple(one.fingerprint for one in prepared.foresight),
         before=prepared.before,
         diffs=tuple(one.diff for one in prepared.foresight),
@@ -209,14 +208,14 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
 
 def blocking_step(
     entry: JournalEntry, entries: Sequence[JournalEntry], actors: Actors
-) -> tuple[JournalEntry, RunProgram] | None:
+) -> tuple[JournalEntry, OneWay] | None:
     """A later entry whose foreign program has left something that may rest on what ``entry`` did; the latest one."""
     names = [one.id for one in entries]
     after = entries[names.index(entry.id) + 1 :]
     later = [one for one in after if one.phase in (Phase.DONE, Phase.ATTENTION)]
     for one in reversed(later):
         for action, progress in zip(one.manifest.actions, one.progress(), strict=True):
-            if not isinstance(action, RunProgram) or progress.started is None or not action.leaves:
+            if not isinstance(action, OneWay) or progress.started is None or not action.shows:
                 continue
             if actors.of(action).look(action).fingerprint != progress.started.fingerprint:
                 return one, action
@@ -225,11 +224,11 @@ def blocking_step(
 
 def _after_programs(
     entry: JournalEntry, steps: list[tuple[int, Progress]]
-) -> tuple[list[tuple[int, Progress]], RunProgram | None]:
+) -> tuple[list[tuple[int, Progress]], OneWay | None]:
     """What can be taken back: everything, or what came after the last foreign program that has left something."""
     for place in range(len(steps) - 1, -1, -1):
         action = entry.manifest.actions[steps[place][0]]
-        if isinstance(action, RunProgram):
+        if isinstance(action, OneWay):
             return steps[place + 1 :], action
     return steps, None
 
@@ -268,7 +267,7 @@ def _unfinished(entry: JournalEntry, actors: Actors, index: int, started: State)
     action = entry.manifest.actions[index]
     now = actors.of(action).look(action)
     previewed = entry.manifest.previewed[index]
-    blind = isinstance(action, RunProgram) and not action.leaves
+    blind = isinstance(action, OneWay) and not action.shows
     if now.fingerprint == started.fingerprint != previewed and not blind:
         return None
     if previewed and now.fingerprint != previewed:
@@ -335,6 +334,6 @@ def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[JournalEntr
 
 def _program_begun(entry: JournalEntry) -> bool:
     return any(
-        isinstance(action, RunProgram) and progress.started is not None
+        isinstance(action, OneWay) and progress.started is not None
         for action, progress in zip(entry.manifest.actions, entry.progress(), strict=True)
     )

@@ -23,31 +23,32 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from kedoctor.base import atomic_files
 from kedoctor.base.directories import held_directory
 from kedoctor.base.records import encode, replace
-from kedoctor.changes.actor import State
+from kedoctor.changes.actors import built_in
 from kedoctor.changes.journal_records import (
     FORMAT,
-    AnyAction,
     Event,
     JournalError,
     JournalManifest,
     JournalStep,
+    ManifestReader,
     Phase,
     Progress,
     encoded_step,
     read_manifest,
     read_progress,
 )
+from kedoctor.model.actors import ActionKind, State
 
 __all__ = [
-    "AnyAction",
     "Event",
     "Journal",
     "JournalEntry",
@@ -133,10 +134,15 @@ class JournalEntry:
 
 
 class Journal:
-    """All entries of a host."""
+    """All entries of a host. ``kinds`` are the kinds of action that entries may hold; the built-in ones if not given."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kinds: Iterable[ActionKind] | None = None) -> None:
         self.directory = directory
+        self._kinds = kinds
+
+    @cached_property
+    def _reader(self) -> ManifestReader:
+        return ManifestReader(built_in() if self._kinds is None else self._kinds)
 
     def begin(self, manifest: JournalManifest) -> JournalEntry:
         """A new entry, on disk in whole before this returns, with the space that taking it back will need.
@@ -239,7 +245,7 @@ class Journal:
             if not stat.S_ISDIR(place.lstat().st_mode):
                 return JournalError(f"the journal entry {place} cannot be read: it is no directory")
             with held_directory(place, alone=True):
-                found = JournalEntry(place, read_manifest(place))
+                found = JournalEntry(place, read_manifest(place, self._reader))
                 if not stat.S_ISREG((place / "log").lstat().st_mode):
                     return JournalError(f"the journal entry {place} cannot be read: its log is no plain file")
                 return found

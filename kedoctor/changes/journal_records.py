@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Union
 
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.input_files import read_plain
-from kedoctor.base.records import Record, RecordError, decode, encode
-from kedoctor.changes.actor import State
-from kedoctor.model import actions as a
+from kedoctor.base.records import Record, RecordError, decode, encode, reader
+from kedoctor.model.actions import Action, OneWay
+from kedoctor.model.actors import ActionKind, State
 
 __all__ = [
     "FORMAT",
-    "AnyAction",
     "Event",
     "JournalError",
     "JournalManifest",
     "JournalStep",
+    "ManifestReader",
     "Phase",
     "Progress",
     "encoded_step",
@@ -34,28 +36,6 @@ FORMAT = 1
 
 _MOST_BYTES = 192 << 20  # some files of 16 MiB, twice and as base64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-AnyAction = (
-    a.EditYaml
-    | a.WriteFile
-    | a.RemoveFile
-    | a.ChangeMode
-    | a.ControlUnit
-    | a.RestartUnit
-    | a.RestartPods
-    | a.EnsureChain
-    | a.RemoveRule
-    | a.EditObjectYaml
-    | a.PatchObject
-    | a.ApplyObject
-    | a.DeleteObject
-    | a.ImportImage
-    | a.IssueCertificates
-    | a.PlaceFile
-    | a.MoveAside
-    | a.RunProgram
-)
-"""Every kind of action, so that a journal can be read back."""
 
 
 class JournalError(ChangeError):
@@ -88,13 +68,41 @@ class JournalManifest(Record, frozen=True, kw_only=True):
     started: datetime
     command: str
     codes: tuple[str, ...]
-    actions: tuple[AnyAction, ...]
+    actions: tuple[Action, ...]
     previewed: tuple[str, ...]  # the fingerprints that actions were going to leave; empty: unpredictable
     before: tuple[State, ...]
     diffs: tuple[str, ...]
     subjects: tuple[str, ...] = ()  # what each of the codes was about
     number: int = 0
     format: int = 1
+
+
+class _WrittenAction(Record, frozen=True):
+    act: str
+
+
+class _Written(Record, frozen=True):
+    """As much of a manifest as can be read without knowing its actions."""
+
+    actions: tuple[_WrittenAction, ...]
+
+
+class ManifestReader:
+    """Reads manifests whose actions are of these kinds."""
+
+    def __init__(self, kinds: Iterable[ActionKind]) -> None:
+        self._actions = {action.__name__: action for kind in kinds for action in kind.actions}
+        # A union and a tuple of it, of what is known only now.
+        known: Any = Union.__getitem__(tuple(self._actions.values()))
+        actions: Any = tuple.__class_getitem__((known, ...))
+        self.read = reader(JournalManifest, {"actions": actions})
+
+    def unknown(self, data: bytes) -> str:
+        """The first kind of action in a manifest that nobody brings; empty: that is not what is wrong with it."""
+        with suppress(RecordError):
+            written = decode(data, _Written).actions
+            return next((one.act for one in written if one.act not in self._actions), "")
+        return ""
 
 
 class JournalStep(Record, frozen=True):
@@ -121,16 +129,20 @@ def encoded_step(event: Event, index: int, state: State | None) -> bytes:
     return b"%d %08x %s\n" % (len(body), zlib.crc32(body), body)
 
 
-def read_manifest(directory: Path) -> JournalManifest:
+def read_manifest(directory: Path, kinds: ManifestReader) -> JournalManifest:
     """What an entry is about.
 
     Raises:
         JournalError: it cannot be read, is damaged, or was written by a newer kedoctor.
     """
+    data = b""
     try:
-        manifest = decode(_bytes(directory / "plan.json"), JournalManifest)
+        data = _bytes(directory / "plan.json")
+        manifest = kinds.read(data)
     except (OSError, RecordError, MemoryError) as error:
         why = (error.strerror if isinstance(error, OSError) else "") or str(error) or "it is too large"
+        unknown = kinds.unknown(data)
+        why = f"no plugin here brings the kind of action {unknown}" if unknown else why
         raise JournalError(f"the journal entry {directory} cannot be read: {why}") from error
     if manifest.format > FORMAT:
         raise JournalError(
@@ -194,7 +206,7 @@ def _is_whole(manifest: JournalManifest, found: list[Progress]) -> bool:
     What follows a foreign program need not have been done: an interrupted one counts as done.
     """
     for action, progress in zip(manifest.actions, found, strict=True):
-        if isinstance(action, a.RunProgram) and progress.started is not None:
+        if isinstance(action, OneWay) and progress.started is not None:
             return True
         if progress.finished is None and not progress.undone:
             return False

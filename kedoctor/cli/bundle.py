@@ -15,11 +15,11 @@ import click
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import encode_pretty
 from kedoctor.cli import bundle_output, options
+from kedoctor.plugins import load_plugins
 
 if TYPE_CHECKING:
-    from kedoctor.checks.offline.judge import Judgement
-    from kedoctor.checks.parsers.release_contents import VersionSet
     from kedoctor.model.offline_bundle import OfflineProblem
+    from kedoctor.model.release_contents import Judgement, OfflineKnowledge, VersionSet
 
 __all__ = ["command"]
 
@@ -109,12 +109,11 @@ def verify(
     layer is compared with its digest. What is not said (side, machine, release) is told by the content. Exit code 1:
     something mandatory is missing or something is damaged. 78: it cannot be read at all.
     """
-    from kedoctor.checks.offline.judge import judge  # noqa: PLC0415  knowledge is loaded when it is needed
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
 
     versions = _versions(release) if release else None
     tell = _progress()
-    judgement = judge(
+    judgement = _knowledge().judge(
         read_offline_bundle(place, tell=tell),
         sides=(side,) if side else (),
         architecture=arch or "",
@@ -184,15 +183,22 @@ def make(
 
 
 def _versions(release: str) -> VersionSet:
-    from kedoctor.checks.parsers.release_contents import known_releases, newest, version_set  # noqa: PLC0415  as above
 
-    found = version_set(release) if release else newest()
+    known = _knowledge()
+    found = known.version_set(release) if release else known.newest()
     if found is None:
         raise UsageError(
             f"there is no set of versions for KubeEdge {release}",
-            hint=f"there are sets for {known_releases()}",
+            hint=f"there are sets for {known.releases()}",
         )
     return found
+
+
+def _knowledge() -> OfflineKnowledge:
+    known = load_plugins().offline()
+    if known is None:
+        raise UsageError("no plugin here knows what belongs into an offline bundle")
+    return known
 
 
 def _progress() -> Callable[[str], None] | None:
@@ -211,19 +217,22 @@ def _text(lines: Iterator[str]) -> bytes:
 
 
 def _job(system: str, directory: Path, side: str | None, arch: str | None, versions: VersionSet) -> bytes:
-    from kedoctor.checks.offline.ci_job import job  # noqa: PLC0415  as above
 
     if not re.fullmatch(r"[\w.-]+", str(directory)):
         raise UsageError(
             f"{directory} is no plain name", hint="with --ci, DIR is a name within the build directory"
         )
-    return job(
-        system,
-        versions,
-        directory=str(directory),
-        sides=(side,) if side else ("cloud", "edge"),
-        machines=(arch,) if arch else _ARCHITECTURES,
-    ).encode()
+    return (
+        _knowledge()
+        .job(
+            system,
+            versions,
+            directory=str(directory),
+            sides=(side,) if side else ("cloud", "edge"),
+            machines=(arch,) if arch else _ARCHITECTURES,
+        )
+        .encode()
+    )
 
 
 def _make(
@@ -236,8 +245,6 @@ def _make(
     crds: Path | None,
     language: str,
 ) -> int:
-    from kedoctor.checks.offline import contents  # noqa: PLC0415  as above
-    from kedoctor.checks.offline.judge import judge  # noqa: PLC0415
     from kedoctor.offline import making  # noqa: PLC0415
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
 
@@ -246,7 +253,8 @@ def _make(
         **(making.crd_files(crds) if crds else {}),
     }
     making.fill(directory, {}, {})
-    found = judge(
+    known = _knowledge()
+    found = known.judge(
         read_offline_bundle(directory, sums=False),
         sides=(side,) if side else (),
         architecture=arch or "",
@@ -254,13 +262,13 @@ def _make(
     )
     files = {
         path: making.manifest_text(head, objects)
-        for path, (head, objects) in contents.manifests(found.versions, found.sides).items()
+        for path, (head, objects) in known.manifests(found.versions, found.sides).items()
     }
-    written = making.fill(directory, {**files, **contents.plain_files(found.sides)}, copies)
+    written = making.fill(directory, {**files, **known.plain_files(found.sides)}, copies)
     made = making.seal(
-        directory, release=found.versions.kubeedge, sides=found.sides, architecture=found.architecture
+        directory, release=found.versions.release, sides=found.sides, architecture=found.architecture
     )
-    judgement = judge(
+    judgement = _knowledge().judge(
         made.bundle, sides=found.sides, architecture=found.architecture, versions=found.versions
     )
     for path in (*written, *made.written):

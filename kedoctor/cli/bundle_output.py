@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kedoctor.base.records import to_builtins
+from kedoctor.model.image_references import archive_name
 
 if TYPE_CHECKING:
-    from kedoctor.checks.offline.judge import Judgement
-    from kedoctor.checks.parsers.release_contents import VersionSet
+    from kedoctor.model.release_contents import Judgement, VersionSet
 
 __all__ = ["image_lines", "listed", "verdict_lines", "verified"]
 
 
 def listed(versions: VersionSet, side: str | None, machine: str) -> dict[str, Any]:
     """The images and programs of a version set, for JSON."""
-    from kedoctor.checks.facts.cluster.images import archive_name  # noqa: PLC0415  knowledge is loaded when it is needed
-
     needed, programs = versions.of(side)
     return {
-        "kubeedge": versions.kubeedge,
+        "kubeedge": versions.release,
         "platform": f"linux/{machine}",
         "versions": dict(versions.versions),
         "images": [
@@ -52,7 +50,7 @@ def image_lines(versions: VersionSet, side: str | None, machine: str, language: 
     """One line an image, its name first; above them the release and the machine."""
     needed, _ = versions.of(side)
     width = max(len(one.reference) for one in needed)
-    yield f"# KubeEdge {versions.kubeedge}, linux/{machine}"
+    yield f"# KubeEdge {versions.release}, linux/{machine}"
     for one in needed:
         words = ("必需", "可选") if language == "zh" else ("mandatory", "optional")
         sides = ",".join(one.sides)
@@ -67,7 +65,7 @@ def verified(judgement: Judgement, language: str) -> dict[str, Any]:
         "place": bundle.place,
         "packed": bundle.packed,
         "sha256": bundle.sha256,
-        "kubeedge": judgement.versions.kubeedge,
+        "kubeedge": judgement.versions.release,
         "sides": judgement.sides,
         "architecture": judgement.architecture,
         "complete": judgement.complete,
@@ -88,13 +86,13 @@ def verdict_lines(judgement: Judgement, language: str) -> Iterator[str]:
     sides = " + ".join(judgement.sides)
     if zh:
         yield (
-            f"{bundle.place}：离线包，{sides}，linux/{judgement.architecture}，KubeEdge {judgement.versions.kubeedge}；"
+            f"{bundle.place}：离线包，{sides}，linux/{judgement.architecture}，KubeEdge {judgement.versions.release}；"
             f"{held} 个镜像，{programs} 个程序，已核对 {bundle.compared} 个校验和"
         )
     else:
         yield (
             f"{bundle.place}: offline bundle for {sides}, linux/{judgement.architecture}, "
-            f"KubeEdge {judgement.versions.kubeedge}; {held} images, {programs} programs, "
+            f"KubeEdge {judgement.versions.release}; {held} images, {programs} programs, "
             f"{bundle.compared} checksums compared"
         )
     marks = ("错误", "警告") if zh else ("FAIL", "WARN")

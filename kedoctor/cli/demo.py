@@ -10,9 +10,9 @@ import click
 
 from kedoctor.base.errors import UsageError
 from kedoctor.cli import options
+from kedoctor.cli.watching import observer
 from kedoctor.model.report_format import Presentation
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.reports.screen import observer
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 

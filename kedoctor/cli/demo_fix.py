@@ -17,6 +17,7 @@ import click
 
 from kedoctor.base.errors import ChangeError, ExitCode
 from kedoctor.base.records import replace
+from kedoctor.base.screen import Styled, paint
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import roll_back
 from kedoctor.changes.journal import Phase
@@ -24,7 +25,6 @@ from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError, deferred
 from kedoctor.cli import options
 from kedoctor.cli.prompts import TerminalPrompter
-from kedoctor.model.actions import EnsureChain, RemoveRule
 from kedoctor.model.declarations import Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import Plan
@@ -33,7 +33,6 @@ from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
 from kedoctor.repair.repair import Repair, consider
-from kedoctor.reports.screen import Styled, paint
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession
 from kedoctor.sandbox.site import Sandbox
@@ -58,7 +57,7 @@ def tell_repair(
         KeyboardInterrupt: a signal came; the sandbox is gone all the same.
         UsageError: nothing can stand in for the services of this site.
     """
-    with _interruptible(), Sandbox(bundles, plugins.standins()) as sandbox:
+    with _interruptible(), Sandbox(bundles, plugins.standins(), plugins.actions()) as sandbox:
         story = _Story(plugins, sandbox, presentation, aloud)
         try:
             repaired = story.tell()
@@ -179,7 +178,8 @@ class _Story:
         causes = {cause.code for cause in self.last.causes}
         wanted = (plan for plan in considered.plans if plan.code in causes)
         plans = [plan for plan in wanted if (plan.code, plan.subject) not in attended]
-        rules = any(isinstance(one, EnsureChain | RemoveRule) for plan in plans for one in plan.actions)
+        actors = self.sandbox.actors()
+        rules = any(not actors.able(one) for plan in plans for one in plan.actions)
         if plans:
             self.say(_NO_NAMESPACE if rules else _NO_RULES)
         return [replace(plan, settle=plan.settle * HASTE) for plan in plans]
@@ -219,13 +219,13 @@ class _Story:
 
     def say(self, sentence: Text) -> None:
         """One sentence of the story."""
-        self._print(paint(Styled(sentence.in_language(self.presentation.language)), self.presentation))
+        self._print(self._painted(Styled(sentence.in_language(self.presentation.language))))
 
     def went_wrong(self, sentence: Text) -> None:
         """Says what is not as it should be; the command then ends with exit code 4."""
         self.wrong.append(sentence)
         words = sentence.in_language(self.presentation.language)
-        self._print(paint(Styled(words, style="bold red"), self.presentation))
+        self._print(self._painted(Styled(words, style="bold red")))
 
     def _heading(self, command: str) -> None:
         click.echo(err=not self.aloud)
@@ -234,6 +234,9 @@ class _Story:
     def _shown(self, report: Report) -> Report:
         self._print(options.render(self.plugins, report, "terminal", self.presentation))
         return report
+
+    def _painted(self, text: Styled) -> bytes:
+        return paint(text, width=self.presentation.width, colour=self.presentation.colour)
 
     def _print(self, page: bytes) -> None:
         click.echo(page, nl=False, err=not self.aloud)

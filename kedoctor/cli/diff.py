@@ -16,12 +16,11 @@ from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.base.text import Text
 from kedoctor.cli import options
-from kedoctor.model.findings import Status
+from kedoctor.model.findings import STATUSES, Status
 from kedoctor.model.report import Report
 from kedoctor.model.settings import Difference
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report import run_store
-from kedoctor.reports.wording import STATUSES
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession, bundled_site
 from kedoctor.snapshot.backup import MANIFEST, read_backup

@@ -56,9 +56,9 @@ class FixOptions:
     again: bool = False
 
 
-def journal_directory() -> Journal:
+def journal_directory(plugins: Plugins) -> Journal:
     """The journal of this host."""
-    return Journal(run_store.directory() / "journal")
+    return Journal(run_store.directory() / "journal", plugins.actions())
 
 
 def fix(
@@ -76,10 +76,14 @@ def fix(
     Raises:
         ChangeError: the lock is held, or something could not be taken back.
     """
-    journal, desk = journal_directory(), TerminalPrompter(language, yes=wish.yes)
+    journal, desk = journal_directory(plugins), TerminalPrompter(language, yes=wish.yes)
     redactions = [rule for rules in plugins.evidence() for rule in rules.redactions]
     actors = live_actors(
-        root=where["root"], kubeconfig=where["kubeconfig"], context=where["context"], redactions=redactions
+        plugins.actions(),
+        root=where["root"],
+        kubeconfig=where["kubeconfig"],
+        context=where["context"],
+        redactions=redactions,
     )
     fixer = _Fixer(
         plugins=plugins,

@@ -11,10 +11,11 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import UndeterminedError, UsageError
-from kedoctor.cli import github_summary, options
+from kedoctor.cli import format_options, github_summary, options
 from kedoctor.cli.gate_progress import GateDesk
 from kedoctor.cli.progress_line import waiting_line
 from kedoctor.cli.run_options import asked
+from kedoctor.cli.watching import observer
 from kedoctor.gate.runner import Gate, GateRequest, GateResult
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import GateRecipe
@@ -23,9 +24,8 @@ from kedoctor.model.report import Report
 from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.live.host import read_identity
-from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.plugins import Plugins
 from kedoctor.report import run_store
-from kedoctor.reports.screen import observer
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession
 
@@ -35,7 +35,7 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
 """The environment variable that shortens (0.1) what pods have to start and to go away: tests' parts do so at once."""
 
 
-@click.command()
+@click.command(cls=format_options.BesideCommand)
 @options.counting_options
 @click.option(
     "--wait",
@@ -56,7 +56,6 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.selection_options
-@options.also_options
 @options.output_options
 @options.live_options
 def command(
@@ -71,9 +70,6 @@ def command(
     baseline: Path | None,
     fail_on: str,
     verbose: bool,
-    junit: Path | None,
-    sarif: Path | None,
-    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -84,8 +80,8 @@ def command(
     Makes a small pod on every edge in a namespace of its own, runs all checks and four round trips through those
     pods until everything is right or the time is over, and removes the namespace, whatever happens.
     """
-    plugins = load_plugins()
-    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
+    plugins = format_options.loaded()
+    also = format_options.beside(plugins, where)
     format_name = format_name or "terminal"
     _refuse_unwritable(plugins, format_name, (output, *also.values()))
     order = GateRequest(

@@ -7,9 +7,9 @@ import click
 from kedoctor.base.text import Text, plain
 from kedoctor.cli import options
 from kedoctor.cli.fix import journal_directory
-from kedoctor.model.report import Report
+from kedoctor.model.report import Report, site_state
+from kedoctor.plugins import load_plugins
 from kedoctor.report import run_store
-from kedoctor.reports import wording
 
 __all__ = ["command"]
 
@@ -25,7 +25,7 @@ def command() -> None:
     reports = run_store.runs()
     if not reports:
         click.echo(_NONE.in_language(language))
-    for note in [*run_store.notes(), *map(str, journal_directory().broken())]:
+    for note in [*run_store.notes(), *map(str, journal_directory(load_plugins()).broken())]:
         click.echo(plain(note), err=True)
     for report in reports:
         run = report.run
@@ -37,4 +37,4 @@ def _found(report: Report, language: str) -> str:
     causes = ", ".join(dict.fromkeys(cause.code for cause in report.causes))
     if causes:
         return causes
-    return (_FINE if wording.state(report) == "pass" else _UNSEEN).in_language(language)
+    return (_FINE if site_state(report) == "pass" else _UNSEEN).in_language(language)

@@ -162,13 +162,13 @@ def _install(procedure: Procedure, values: dict[str, Any]) -> int:
     def look() -> SiteSession:
         return live_site(plugins, LiveOptions(**kube, side=procedure.side.value, settings=settings))
 
-    journal = journal_directory()
+    journal = journal_directory(plugins)
     install = Install(
         plugins=plugins,
         procedure=procedure,
         look=look,
         journal=journal,
-        actors=live_actors(**kube, redactions=redactions, settings=settings),
+        actors=live_actors(plugins.actions(), **kube, redactions=redactions, settings=settings),
         witness=desk,
         command=spoken,
         dry_run=values["dry_run"],

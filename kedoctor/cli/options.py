@@ -25,7 +25,6 @@ from kedoctor.plugins import Plugins
 from kedoctor.run.site import LiveOptions, SiteSession, bundled_site, live_site
 
 __all__ = [
-    "also_options",
     "counting_options",
     "deliver",
     "duration",
@@ -91,17 +90,6 @@ def output_options(function: F) -> F:
 
 
 _RENDER_SECONDS = 120.0
-ALSO = ("junit", "sarif", "markdown")
-
-
-def also_options(function: F) -> F:
-    """``--junit FILE``, ``--sarif FILE``, ``--markdown FILE``: written beside what is shown; see :func:`deliver`."""
-    for name in reversed(ALSO):
-        path = click.Path(dir_okay=False, path_type=Path)
-        function = click.option(
-            f"--{name}", metavar="FILE", type=path, help=f"Also write the report as {name} to this file."
-        )(function)
-    return function
 
 
 def deliver(

@@ -10,19 +10,7 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
-from kedoctor.model.actions import (
-    Action,
-    ControlUnit,
-    DeleteObject,
-    ImportImage,
-    MoveAside,
-    PlaceFile,
-    RemoveFile,
-    RemoveRule,
-    Restart,
-    RestartUnit,
-    RunProgram,
-)
+from kedoctor.model.actions import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
 
@@ -59,28 +47,6 @@ _SAYS = {
         zh="未做任何更改：没有可供确认的终端，且未指定 --yes。",
     ),
     "waits": Text("waiting for {codes} ({seconds:.0f} s left)", zh="等待 {codes}（剩余 {seconds:.0f} 秒）"),
-    "restart": Text("restart {what}", zh="重启 {what}"),
-    "change": Text("change {what}", zh="修改 {what}"),
-    "remove": Text("remove {what}", zh="删除 {what}"),
-    "place": Text("put {what} in place", zh="放置 {what}"),
-    "import": Text("import {what}", zh="导入 {what}"),
-    "aside": Text("move {what} aside", zh="移开 {what}"),
-    "run": Text("run {what}", zh="运行 {what}"),
-    "loan": Text(
-        "{path} is there while {unit} starts, and is taken away again (its content is not shown)",
-        zh="{unit} 启动期间临时放置 {path}，随后删除（内容不显示）",
-    ),
-}
-
-
-_KINDS = {
-    "file": Text("file", zh="文件"),
-    "mode": Text("the mode of", zh="权限"),
-    "object": Text("object", zh="对象"),
-    "nat": Text("NAT rules", zh="NAT 规则"),
-    "image": Text("image", zh="镜像"),
-    "program": Text("program", zh="程序"),
-    "path": Text("path", zh="路径"),
 }
 
 
@@ -94,8 +60,7 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
         if isinstance(action, Restart) and action.backward:
             continue
         lines.append(f"  - {described(action, language)}")
-        if isinstance(action, RestartUnit) and action.loan is not None:
-            lines.append(f"      {_say('loan', language, path=action.loan.path, unit=action.unit)}")
+        lines.extend(f"      {note.in_language(language)}" for note in action.notes)
         lines.extend(f"      {line}" for line in foresight.diff.splitlines())
         if not foresight.fingerprint and not isinstance(action, Restart):
             lines.append(f"      {_say('unpredictable', language)}")
@@ -125,19 +90,7 @@ def diff_lines(diff: str) -> list[tuple[str, str | None]]:
 
 def described(action: Action, language: str) -> str:
     """What an action does, in a few words."""
-    if isinstance(action, ControlUnit):
-        return f"systemctl {action.verb.replace('-now', ' --now')} {action.unit}".rstrip()
-    kind, _, what = action.target.partition(":")
-    if isinstance(action, RunProgram):
-        return _say("run", language, what=what)
-    if isinstance(action, MoveAside):
-        return _say("aside", language, what=what)
-    if isinstance(action, Restart):
-        return _say("restart", language, what=what.removesuffix(":do").removesuffix(":undo"))
-    key = "remove" if isinstance(action, RemoveFile | RemoveRule | DeleteObject) else "change"
-    key = {PlaceFile: "place", ImportImage: "import"}.get(type(action), key)
-    kind = _KINDS[kind].in_language(language) if kind in _KINDS else kind
-    return _say(key, language, what=f"{kind} {what}")
+    return action.described.in_language(language)
 
 
 def _say(key: str, language: str, **values: object) -> str:

@@ -9,25 +9,17 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import ExitCode, UsageError
-from kedoctor.cli import options
+from kedoctor.cli import format_options, options
+from kedoctor.cli.watching import observer
 from kedoctor.model.report import Report
-from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.plugins import Plugins
 from kedoctor.report import run_store
-from kedoctor.reports.screen import observer
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["chosen", "command"]
 
 
-@click.command()
-@click.option("--html", "shortcut", flag_value="html", help="A self-contained page.")
-@click.option("--json", "shortcut", flag_value="json", help="The report document itself.")
-@click.option("--junit", "shortcut", flag_value="junit", help="JUnit XML, a test case per check and subject.")
-@click.option("--sarif", "shortcut", flag_value="sarif", help="SARIF 2.1.0; with -v also what passed.")
-@click.option(
-    "--markdown", "shortcut", flag_value="markdown", help="Markdown, for a step summary or a ticket."
-)
-@click.option("--prometheus", "shortcut", flag_value="prometheus", help="Metrics for a textfile collector.")
+@click.command(cls=format_options.ShortcutCommand)
 @click.option("--run", "run_id", metavar="ID", help="An earlier run; kedoctor history lists them.")
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
 @options.output_options
@@ -48,7 +40,7 @@ def command(
     """
     if shortcut and format_name:
         raise UsageError(f"--{shortcut} and --format exclude each other")
-    plugins = load_plugins()
+    plugins = format_options.loaded()
     presentation = options.present(lang, to_file=output is not None, verbose=verbose)
     report = chosen(plugins, run_id, presentation.language, where)
     options.emit(options.render(plugins, report, shortcut or format_name or "terminal", presentation), output)

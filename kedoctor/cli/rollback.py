@@ -17,6 +17,7 @@ from kedoctor.cli.fix import journal_directory
 from kedoctor.cli.prompts import TerminalPrompter, described
 from kedoctor.model.actions import Action, Restart
 from kedoctor.observe.live.host import read_identity
+from kedoctor.plugins import load_plugins
 
 __all__ = ["command"]
 
@@ -44,7 +45,8 @@ def command(
     exit code 4 and says where the version from before the repair is kept. What a foreign program has done (an
     installer) only that program can undo; the command says how, and takes back what came after it.
     """
-    journal = journal_directory()
+    plugins = load_plugins()
+    journal = journal_directory(plugins)
     if list_them:
         broken = journal.broken()
         _list(journal.entries(), options.language(None), unreadable=bool(broken))
@@ -61,7 +63,7 @@ def command(
         for action in _backwards(entry):
             click.echo(_WOULD.in_language(words).format(what=described(action, words)))
         return ExitCode.OK
-    actors = live_actors(root=root, kubeconfig=kubeconfig, context=context)
+    actors = live_actors(plugins.actions(), root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
         journal.must_be_readable()
@@ -77,7 +79,7 @@ def _refuse_what_others_stand_on(entry: JournalEntry, journal: Journal, actors: 
         later, program = standing
         raise ChangeError(
             f"{entry.id} was not taken back, because {program.name} ({later.id}) was run after it and rests on it",
-            hint=program.by_hand.en,
+            hint=program.undone_by.en,
         )
 
 

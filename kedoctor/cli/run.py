@@ -10,21 +10,21 @@ import click
 
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import replace
-from kedoctor.cli import options
+from kedoctor.cli import format_options, options
 from kedoctor.cli.configuration import given
 from kedoctor.cli.run_options import asked
+from kedoctor.cli.watching import observer
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import ALLOWED, Risk
 from kedoctor.model.report import Report
-from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.plugins import Plugins
 from kedoctor.report import run_store
-from kedoctor.reports.screen import observer
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["command"]
 
 
-@click.command()
+@click.command(cls=format_options.BesideCommand)
 @options.selection_options
 @options.counting_options
 @click.option(
@@ -49,7 +49,6 @@ __all__ = ["command"]
     help="With --fix: the most that a repair may disturb.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
-@options.also_options
 @options.output_options
 @options.site_options
 def command(
@@ -68,9 +67,6 @@ def command(
     again: bool,
     allow: str,
     verbose: bool,
-    junit: Path | None,
-    sarif: Path | None,
-    markdown: Path | None,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -84,7 +80,8 @@ def command(
         repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=given("wait")
     )
     patience = options.duration(wait) if wait and not where["bundles"] else 0.0
-    plugins = load_plugins()
+    plugins = format_options.loaded()
+    also = format_options.beside(plugins, where)
     selection, deadline = Selection(only, skip, symptoms), options.duration(timeout)
     question = asked(plugins, selection, nodes=nodes, baseline=baseline, fail_on=fail_on, deadline=deadline)
     format_name = format_name or "terminal"
@@ -109,7 +106,6 @@ def command(
     saved = run_store.save(report)
     if verbose:
         options.tell_configuration()
-    also = {"junit": junit, "sarif": sarif, "markdown": markdown}
     options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     if isinstance(saved, str):
         click.echo(saved, err=True)

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.actors.objects import ObjectClient
+from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.model.gate import GATE_LABEL, GATE_PODS, MANAGED_BY, RUN
 from kedoctor.observe.access_rules import PolicyRule
 from kedoctor.observe.live.api_errors import ApiFailure

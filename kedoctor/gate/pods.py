@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import ConflictError
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.gate.namespace import Connect, GateNamespace, labels
+from kedoctor.model.actors import ConflictError
 from kedoctor.model.gate import GATE_PODS, NONCE, GatePod, GateRecipe, PodOrder
 from kedoctor.model.observations import Source, Unavailable
 from kedoctor.model.ports import Cluster

@@ -16,7 +16,6 @@ from typing import Protocol
 from kedoctor.base.errors import ChangeError, ExitCode, KubeconfigError
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
-from kedoctor.changes.actor import RefusedError
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.gate.namespace import GateNamespace, Owner
 from kedoctor.gate.pod_source import GateSource, Proofs
@@ -24,6 +23,7 @@ from kedoctor.gate.pods import Pods
 from kedoctor.gate.signals import Interruption
 from kedoctor.judge.fact_evaluation import FactCrashError, SiteView, contexts
 from kedoctor.judge.scheduler import RUN_DEADLINE
+from kedoctor.model.actors import RefusedError
 from kedoctor.model.gate import GatePod, GateRecipe
 from kedoctor.model.observations import Unavailable
 from kedoctor.model.report import Report

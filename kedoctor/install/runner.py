@@ -27,14 +27,14 @@ from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
 from kedoctor.install.steps import Foreseen, Installed, InstallStep, Standing, Witness
 from kedoctor.judge.fact_evaluation import Context
+from kedoctor.judge.planning import plan_for
 from kedoctor.judge.scheduler import run_checks
-from kedoctor.model.actions import RunProgram
+from kedoctor.model.actions import OneWay
 from kedoctor.model.declarations import Side
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, merge
 from kedoctor.model.procedures import Procedure
 from kedoctor.model.report import Change, Verdict
 from kedoctor.plugins import Plugins
-from kedoctor.repair.repair import plan_for
 from kedoctor.run.site import SiteSession
 
 __all__ = ["Install", "stands_text"]
@@ -207,7 +207,7 @@ class Install:
         """
         plans: list[Plan] = []
         for verdict in (*step.wrong, *step.advice):
-            answer = plan_for(self.plugins, verdict, context.hosts.get(verdict.host, context))
+            answer = plan_for(self.plugins.registry, verdict, context.hosts.get(verdict.host, context))
             if isinstance(answer, Plan):
                 plans.append(answer)
             elif verdict in step.wrong:
@@ -227,7 +227,7 @@ class Install:
                 self.witness.say(_would_recover(entry))
                 continue
             for action in entry.manifest.actions:
-                if isinstance(action, RunProgram):
+                if isinstance(action, OneWay):
                     self.witness.say(_waits_for(action))
         if self.dry_run:
             return
@@ -396,10 +396,10 @@ def _stopped(why: str) -> Text:
     return Text(f"Stopped: {why}.", zh=f"已停止：{why}。")
 
 
-def _waits_for(action: RunProgram) -> Text:
+def _waits_for(action: OneWay) -> Text:
     return Text(
-        f"An interrupted install had started {action.name}; if it still runs, its end is waited for (at most {action.seconds:.0f} s).",
-        zh=f"被中断的安装曾启动 {action.name}；若仍在运行，将等待其结束（最多 {action.seconds:.0f} 秒）。",
+        f"An interrupted install had started {action.name}; if it still runs, its end is waited for (at most {action.longest:.0f} s).",
+        zh=f"被中断的安装曾启动 {action.name}；若仍在运行，将等待其结束（最多 {action.longest:.0f} 秒）。",
     )
 
 
@@ -426,8 +426,8 @@ def stands_text(stands: IrreversibleError) -> Text:
     """What a foreign program has done, and how a person undoes it."""
     program = stands.program
     return Text(
-        f"What {program.name} has done stays ({stands.journal_id}), because only that program can undo it: {program.by_hand.en}.",
-        zh=f"{program.name} 所做的更改保留（{stands.journal_id}），只有该程序能撤销：{program.by_hand.zh}。",
+        f"What {program.name} has done stays ({stands.journal_id}), because only that program can undo it: {program.undone_by.en}.",
+        zh=f"{program.name} 所做的更改保留（{stands.journal_id}），只有该程序能撤销：{program.undone_by.zh}。",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from kedoctor.base.code_places import at, place_of
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
@@ -83,7 +84,7 @@ def judge(
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
     except BaseException as error:  # noqa: BLE001  a check may break in any way, also by sys.exit(); the run goes on
-        return [crashed(check, context.name, f"{type(error).__name__}: {error}")]
+        return [crashed(check, context.name, f"{type(error).__name__}: {error}{at(error)}")]
     took = round((time.monotonic() - started) * 1000)
     verdicts = [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
     # Before they are folded: of many edges that look alike, some may be accepted.
@@ -166,6 +167,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
         root=finding.root,
         took_ms=took_ms,
+        source=place_of(check.judge),
         zh=Translation(
             title=check.title.zh,
             summary=finding.summary.zh,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kedoctor.base.code_places import at
 from kedoctor.judge.registry import FactNode, Need, Parameter, Registry, Scope
 from kedoctor.model.declarations import EveryHost, FactUnavailableError, HostContext, Side
 from kedoctor.model.observations import Source, Unavailable
@@ -177,7 +178,9 @@ class Context:
         ) as error:  # a fact of a plugin may break in any way; that is its checks' crash, not ours
             if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                 raise
-            raise FactCrashError(f"the fact {name} broke: {type(error).__name__}: {error}") from error
+            raise FactCrashError(
+                f"the fact {name} broke: {type(error).__name__}: {error}{at(error)}"
+            ) from error
         if value is None or not isinstance(value, (node.provides, Unavailable)):
             raise FactCrashError(
                 f"the fact {name} gave {type(value).__name__} instead of {node.provides.__name__}"

@@ -11,14 +11,16 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import pluggy
-
+from kedoctor.base.code_places import at
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.hookspecs import PluginManager
+from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Symptom
 from kedoctor.model.explanations import Explanation
 from kedoctor.model.fake_services import FakeService
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.procedures import Procedure
+from kedoctor.model.release_contents import OfflineKnowledge
 from kedoctor.model.report_format import ReportFormat
 from kedoctor.model.traces import Trace
 
@@ -39,12 +41,14 @@ _LISTS: dict[str, type] = {
     "kedoctor_demos": tuple,
     "kedoctor_procedures": Procedure,
     "kedoctor_standins": FakeService,
+    "kedoctor_actions": ActionKind,
 }
 _VALUES: dict[str, type] = {
     "kedoctor_evidence": EvidenceRules,
     "kedoctor_page": str,
     "kedoctor_explain": Explanation,
     "kedoctor_gate": GateRecipe,
+    "kedoctor_offline": OfflineKnowledge,
 }
 
 Refuse = Callable[[str, str, str], None]
@@ -57,10 +61,10 @@ def is_ours(plugin: object) -> bool:
 
 def told(error: BaseException) -> str:
     """An error in one line."""
-    return str(error) if isinstance(error, BrokenCodeError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, BrokenCodeError) else f"{type(error).__name__}: {error}{at(error)}"
 
 
-def guard_hooks(manager: pluggy.PluginManager, name: str, plugin: object, refuse: Refuse) -> None:
+def guard_hooks(manager: PluginManager, name: str, plugin: object, refuse: Refuse) -> None:
     """Puts a guard around every hook of a registered plugin; ``refuse`` gets plugin, hook and reason."""
     for caller in manager.get_hookcallers(plugin) or ():
         for implementation in caller.get_hookimpls():

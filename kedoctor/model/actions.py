@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from kedoctor.base.records import Record
+from kedoctor.base.errors import ChangeError
+from kedoctor.base.records import Record, replace
 from kedoctor.base.text import Text
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "ImportImage",
     "IssueCertificates",
     "MoveAside",
+    "OneWay",
     "PatchObject",
     "PlaceFile",
+    "PlanConflictError",
     "RemoveFile",
     "RemoveRule",
     "Restart",
@@ -40,15 +43,53 @@ __all__ = [
 ]
 
 
+class PlanConflictError(ChangeError):
+    """Two plans want the same thing to be different."""
+
+
 class Action(Record, frozen=True, tag_field="act", tag=True):
-    """One change of one target."""
+    """One change of one target.
+
+    A kind of action is a subclass: its fields, ``where`` (a kind and a name, ``file:{0.path}``) and ``does`` (what a
+    person reads, with ``{what}`` for the name). The name of the class stands in journals and is never changed.
+    """
 
     where: ClassVar[str] = ""
+    does: ClassVar[Text] = Text("change {what}", zh="修改 {what}")
 
     @property
     def target(self) -> str:
         """What is changed, named so that two actions on the same thing have the same target."""
         return self.where.format(self)
+
+    @property
+    def what(self) -> str:
+        """The name in the target, without its kind."""
+        return self.target.partition(":")[2]
+
+    @property
+    def described(self) -> Text:
+        """What it does, in a few words: ``change file /etc/kubeedge/config/edgecore.yaml``."""
+        return Text(self.does.en.format(what=self.what), zh=self.does.zh.format(what=self.what))
+
+    @property
+    def notes(self) -> tuple[Text, ...]:
+        """What else somebody who agrees to it has to know, a sentence each."""
+        return ()
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The API path that it writes to and, of ``patch``, ``replace`` and ``restart``, what it needs; else empty."""
+        return "", ()
+
+    def joined(self, other: Action) -> Action | None:
+        """Both as one, where ``other`` has the same target; ``None``: they cannot be one.
+
+        Raises:
+            PlanConflictError: they disagree.
+        """
+        del other
+        return None
 
 
 class YamlChange(Record, frozen=True):
@@ -63,6 +104,19 @@ class YamlChange(Record, frozen=True):
     to: str = ""
 
 
+def _together(
+    target: str, first: tuple[YamlChange, ...], second: tuple[YamlChange, ...]
+) -> tuple[YamlChange, ...]:
+    changes = list(first)
+    for change in second:
+        same = [one for one in changes if one.path == change.path]
+        if same and same[0] != change:
+            raise PlanConflictError(f"two repairs disagree about {change.path} in {target}")
+        if not same:
+            changes.append(change)
+    return tuple(changes)
+
+
 class EditYaml(Action, frozen=True, tag=True):
     """Keys of a YAML file; comments, order, quotes, owner, mode, attributes and links stay as they are."""
 
@@ -70,6 +124,13 @@ class EditYaml(Action, frozen=True, tag=True):
     changes: tuple[YamlChange, ...]
 
     where: ClassVar[str] = "file:{0.path}"
+    does: ClassVar[Text] = Text("change file {what}", zh="修改 文件 {what}")
+
+    def joined(self, other: Action) -> Action | None:
+        """One edit with the keys of both."""
+        if not isinstance(other, EditYaml):
+            return None
+        return replace(self, changes=_together(self.target, self.changes, other.changes))
 
 
 class WriteFile(Action, frozen=True, tag=True):
@@ -80,6 +141,7 @@ class WriteFile(Action, frozen=True, tag=True):
     mode: int | None = None
 
     where: ClassVar[str] = "file:{0.path}"
+    does: ClassVar[Text] = Text("change file {what}", zh="修改 文件 {what}")
 
 
 class RemoveFile(Action, frozen=True, tag=True):
@@ -88,6 +150,7 @@ class RemoveFile(Action, frozen=True, tag=True):
     path: str
 
     where: ClassVar[str] = "file:{0.path}"
+    does: ClassVar[Text] = Text("remove file {what}", zh="删除 文件 {what}")
 
 
 class PlaceFile(Action, frozen=True, tag=True):
@@ -102,6 +165,7 @@ class PlaceFile(Action, frozen=True, tag=True):
     mode: int = 0o755
 
     where: ClassVar[str] = "program:{0.path}"
+    does: ClassVar[Text] = Text("put program {what} in place", zh="放置 程序 {what}")
 
 
 class MoveAside(Action, frozen=True, tag=True):
@@ -111,6 +175,7 @@ class MoveAside(Action, frozen=True, tag=True):
     to: str
 
     where: ClassVar[str] = "path:{0.path}"
+    does: ClassVar[Text] = Text("move {what} aside", zh="移开 {what}")
 
 
 class ChangeMode(Action, frozen=True, tag=True):
@@ -120,6 +185,7 @@ class ChangeMode(Action, frozen=True, tag=True):
     mode: int
 
     where: ClassVar[str] = "mode:{0.path}"
+    does: ClassVar[Text] = Text("change the mode of {what}", zh="修改 权限 {what}")
 
 
 class ControlUnit(Action, frozen=True, tag=True):
@@ -133,6 +199,12 @@ class ControlUnit(Action, frozen=True, tag=True):
 
     where: ClassVar[str] = "unit:{0.unit}:{0.verb}"
 
+    @property
+    def described(self) -> Text:
+        """What one would type."""
+        command = f"systemctl {self.verb.replace('-now', ' --now')} {self.unit}".rstrip()
+        return Text(command, zh=command)
+
 
 class Restart(Action, frozen=True):
     """A restart, done once after all changes it serves (``when`` is ``do``) or, going back, after their undoing.
@@ -145,6 +217,18 @@ class Restart(Action, frozen=True):
     def backward(self) -> bool:
         """Whether it acts on the way back only."""
         return self.target.endswith(":undo")
+
+    does: ClassVar[Text] = Text("restart {what}", zh="重启 {what}")
+
+    @property
+    def what(self) -> str:
+        """What is restarted."""
+        return super().what.removesuffix(":do").removesuffix(":undo")
+
+    def covers(self, action: Action) -> bool:
+        """Whether this restart does what ``action`` does, so that it need not be done."""
+        del action
+        return False
 
 
 class TemporaryFile(Record, frozen=True):
@@ -168,6 +252,30 @@ class RestartUnit(Restart, frozen=True, tag=True):
 
     where: ClassVar[str] = "restart:{0.unit}:{0.when}"
 
+    @property
+    def notes(self) -> tuple[Text, ...]:
+        """The file that it needs for a while."""
+        if self.loan is None:
+            return ()
+        return (
+            Text(
+                f"{self.loan.path} is there while {self.unit} starts, and is taken away again (its content is not shown)",
+                zh=f"{self.unit} 启动期间临时放置 {self.loan.path}，随后删除（内容不显示）",
+            ),
+        )
+
+    def covers(self, action: Action) -> bool:
+        """A restart starts what is stopped; starting it first would start it twice."""
+        return isinstance(action, ControlUnit) and (action.unit, action.verb) == (self.unit, "start")
+
+    def joined(self, other: Action) -> Action | None:
+        """The one that brings a file with it."""
+        if not isinstance(other, RestartUnit):
+            return None
+        if self.loan is not None and other.loan is not None and self != other:
+            raise PlanConflictError(f"two repairs want to start {self.unit} with different files")
+        return self if self.loan is not None else other
+
 
 class RestartPods(Restart, frozen=True, tag=True):
     """Deletes the pods of a workload and waits until their successors are ready.
@@ -180,6 +288,11 @@ class RestartPods(Restart, frozen=True, tag=True):
     when: str = "do"
 
     where: ClassVar[str] = "restart:{0.namespace}/{0.label_selector}:{0.when}"
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The pods of its namespace."""
+        return f"/api/v1/namespaces/{self.namespace}/pods", ("restart",)
 
 
 class Secret(Record, frozen=True):
@@ -195,7 +308,33 @@ class Secret(Record, frozen=True):
     once: str = ""
 
 
-class RunProgram(Action, frozen=True, tag=True):
+class OneWay(Action, frozen=True):
+    """An action that has no inverse: what was done before it cannot be undone by kedoctor once it has worked."""
+
+    does: ClassVar[Text] = Text("run {what}", zh="运行 {what}")
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.what
+
+    @property
+    def undone_by(self) -> Text:
+        """How a person undoes it, as a clause."""
+        return Text("only a person can undo it", zh="只能由人工撤销")
+
+    @property
+    def shows(self) -> bool:
+        """Whether looking at its target tells if it has worked; if not, it counts as having worked once begun."""
+        return True
+
+    @property
+    def longest(self) -> float:
+        """The seconds after which it has ended in any case."""
+        return 600.0
+
+
+class RunProgram(OneWay, frozen=True, tag=True):
     """A foreign program that takes over and has no inverse: what was done before it can be undone only without it.
 
     ``program`` is an absolute path. How far it came is told by which of the paths ``leaves`` exist; without any nobody
@@ -223,6 +362,21 @@ class RunProgram(Action, frozen=True, tag=True):
         """The program and its verb, behind ``run:``."""
         return f"run:{self.name}"
 
+    @property
+    def undone_by(self) -> Text:
+        """As its plan says."""
+        return self.by_hand
+
+    @property
+    def shows(self) -> bool:
+        """By the paths that it leaves."""
+        return bool(self.leaves)
+
+    @property
+    def longest(self) -> float:
+        """Its seconds."""
+        return self.seconds
+
 
 class EnsureChain(Action, frozen=True, tag=True):
     """A chain of our own in the ``nat`` table with exactly these rules, and a jump to it from each of ``hooks``.
@@ -237,6 +391,7 @@ class EnsureChain(Action, frozen=True, tag=True):
     comment: str
 
     where: ClassVar[str] = "nat:{0.backend}:{0.chain}"
+    does: ClassVar[Text] = Text("change NAT rules {what}", zh="修改 NAT 规则 {what}")
 
 
 class RemoveRule(Action, frozen=True, tag=True):
@@ -251,6 +406,7 @@ class RemoveRule(Action, frozen=True, tag=True):
     occurrence: int = 1
 
     where: ClassVar[str] = "nat:{0.backend}:{0.rule}:{0.occurrence}"
+    does: ClassVar[Text] = Text("remove NAT rules {what}", zh="删除 NAT 规则 {what}")
 
 
 class EditObjectYaml(Action, frozen=True, tag=True):
@@ -261,6 +417,18 @@ class EditObjectYaml(Action, frozen=True, tag=True):
     changes: tuple[YamlChange, ...]
 
     where: ClassVar[str] = "object:{0.object}"
+    does: ClassVar[Text] = Text("change object {what}", zh="修改 对象 {what}")
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The object."""
+        return self.object, ("patch", "replace")
+
+    def joined(self, other: Action) -> Action | None:
+        """One edit with the keys of both."""
+        if not isinstance(other, EditObjectYaml) or other.key != self.key:
+            return None
+        return replace(self, changes=_together(self.target, self.changes, other.changes))
 
 
 class PatchObject(Action, frozen=True, tag=True):
@@ -271,6 +439,12 @@ class PatchObject(Action, frozen=True, tag=True):
     patch: Any
 
     where: ClassVar[str] = "object:{0.object}"
+    does: ClassVar[Text] = Text("change object {what}", zh="修改 对象 {what}")
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The object."""
+        return self.object, ("patch", "replace")
 
 
 class ApplyObject(Action, frozen=True, tag=True):
@@ -280,6 +454,12 @@ class ApplyObject(Action, frozen=True, tag=True):
     body: dict[str, Any]
 
     where: ClassVar[str] = "object:{0.object}"
+    does: ClassVar[Text] = Text("change object {what}", zh="修改 对象 {what}")
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The object."""
+        return self.object, ("replace",)
 
 
 class DeleteObject(Action, frozen=True, tag=True):
@@ -292,6 +472,12 @@ class DeleteObject(Action, frozen=True, tag=True):
     remade: bool = False
 
     where: ClassVar[str] = "object:{0.object}"
+    does: ClassVar[Text] = Text("remove object {what}", zh="删除 对象 {what}")
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The object."""
+        return self.object, ("replace",)
 
 
 class ImportImage(Action, frozen=True, tag=True):
@@ -302,6 +488,7 @@ class ImportImage(Action, frozen=True, tag=True):
     runtime: str  # k3s, containerd or docker
 
     where: ClassVar[str] = "image:{0.reference}"
+    does: ClassVar[Text] = Text("import image {what}", zh="导入 镜像 {what}")
 
 
 class IssueCertificates(Action, frozen=True, tag=True):
@@ -320,3 +507,9 @@ class IssueCertificates(Action, frozen=True, tag=True):
     days: int
 
     where: ClassVar[str] = "object:{0.object}"
+    does: ClassVar[Text] = Text("change object {what}", zh="修改 对象 {what}")
+
+    @property
+    def writes(self) -> tuple[str, tuple[str, ...]]:
+        """The object."""
+        return self.object, ("patch", "replace")

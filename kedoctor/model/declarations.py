@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from kedoctor.base.records import Record
 from kedoctor.base.text import Text
@@ -36,7 +36,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+Made = TypeVar("Made")
+Judged = TypeVar("Judged", bound=Finding | Iterable[Finding])
 
 
 class Side(StrEnum):
@@ -146,24 +148,54 @@ class Check:
     proves: tuple[str, ...] = ()
     remedy: Text | None = None
     risk: Risk | None = None
-    cost: str = "cheap"  # cheap, probe (sends traffic), slow
-    versions: str = ""
     references: tuple[str, ...] = ()
     deadline: float = 20.0
     occasions: tuple[RunMode, ...] = (RunMode.RUN, RunMode.GATE)
 
 
-def fact(make: F) -> F:
+def fact(make: Callable[P, Made]) -> Callable[P, Made]:
     """Declares a function as a fact; its return annotation is what it provides."""
     make.__kedoctor_fact__ = Fact(make)  # type: ignore[attr-defined]
     return make
 
 
-def check(**metadata: Any) -> Callable[[F], F]:
-    """Declares a function as a check; the keywords are the fields of :class:`Check` without ``judge``."""
+def check(
+    *,
+    code: str,
+    slug: str,
+    title: Text,
+    side: Side,
+    breaks: tuple[str, ...] = (),
+    hop: str = "",
+    builds_on: tuple[str, ...] = (),
+    explained_by: tuple[str, ...] = (),
+    proves: tuple[str, ...] = (),
+    remedy: Text | None = None,
+    risk: Risk | None = None,
+    references: tuple[str, ...] = (),
+    deadline: float = 20.0,
+    occasions: tuple[RunMode, ...] = (RunMode.RUN, RunMode.GATE),
+) -> Callable[[Callable[P, Judged]], Callable[P, Judged]]:
+    """Declares a function as a check; the keywords are the fields of :class:`Check`."""
 
-    def declare(judge: F) -> F:
-        judge.__kedoctor_check__ = Check(judge=judge, **metadata)  # type: ignore[attr-defined]
+    def declare(judge: Callable[P, Judged]) -> Callable[P, Judged]:
+        judge.__kedoctor_check__ = Check(  # type: ignore[attr-defined]
+            code=code,
+            slug=slug,
+            title=title,
+            side=side,
+            judge=judge,
+            breaks=breaks,
+            hop=hop,
+            builds_on=builds_on,
+            explained_by=explained_by,
+            proves=proves,
+            remedy=remedy,
+            risk=risk,
+            references=references,
+            deadline=deadline,
+            occasions=occasions,
+        )
         return judge
 
     return declare

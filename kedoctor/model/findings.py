@@ -7,7 +7,18 @@ from enum import StrEnum
 from kedoctor.base.records import Record
 from kedoctor.base.text import Text
 
-__all__ = ["Certainty", "Evidence", "Finding", "Status", "failed", "passed", "skipped", "unknown", "warned"]
+__all__ = [
+    "STATUSES",
+    "Certainty",
+    "Evidence",
+    "Finding",
+    "Status",
+    "failed",
+    "passed",
+    "skipped",
+    "unknown",
+    "warned",
+]
 
 
 class Status(StrEnum):
@@ -21,6 +32,19 @@ class Status(StrEnum):
     SKIP = "skip"
     ACCEPTED = "accepted"
     CRASHED = "crashed"
+
+
+STATUSES = {
+    Status.PASS: Text("right", zh="正常"),
+    Status.WARN: Text("warning", zh="警告"),
+    Status.FAIL: Text("failing", zh="未通过"),
+    Status.UNKNOWN: Text("not known", zh="未知"),
+    Status.BLOCKED: Text("not judged", zh="未判断"),
+    Status.SKIP: Text("does not apply", zh="不适用"),
+    Status.ACCEPTED: Text("accepted", zh="已接受"),
+    Status.CRASHED: Text("check broke", zh="检查出错"),
+}
+"""What a person calls them."""
 
 
 class Certainty(StrEnum):

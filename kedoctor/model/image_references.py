@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["canonical", "is_reference", "shown"]
+__all__ = ["archive_name", "canonical", "is_reference", "shown"]
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 
@@ -34,3 +34,8 @@ def canonical(reference: str) -> str:
         reference = f"docker.io/{reference}"
     tagged = "@" in reference or ":" in reference.rpartition("/")[2]
     return reference if tagged else f"{reference}:latest"
+
+
+def archive_name(reference: str) -> str:
+    """The name that bundles give the archive of an image: its reference with ``/`` and ``:`` as ``-``."""
+    return reference.replace("/", "-").replace(":", "-")

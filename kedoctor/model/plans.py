@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
-from kedoctor.base.errors import ChangeError
 from kedoctor.base.records import Record, replace
 from kedoctor.base.text import Text
-from kedoctor.model.actions import (
-    Action,
-    ApplyObject,
-    ControlUnit,
-    DeleteObject,
-    EditObjectYaml,
-    EditYaml,
-    Restart,
-    RestartPods,
-    RestartUnit,
-)
+from kedoctor.model.actions import Action, PlanConflictError, Restart
 from kedoctor.model.declarations import Risk
 
 __all__ = [
@@ -39,7 +28,8 @@ __all__ = [
     "risk_rank",
 ]
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+Planned = TypeVar("Planned", bound="Plan | NoPlan")
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -63,9 +53,13 @@ class Plan(Record, frozen=True, kw_only=True):
 
 
 class NoPlan(Record, frozen=True):
-    """There is nothing kedoctor can do for this verdict; the reason says what a person can do."""
+    """There is nothing kedoctor can do for this verdict; the reason says what a person can do.
+
+    ``needs`` names what a plan would need and is not there; without it the reason is what is missing.
+    """
 
     reason: Text
+    needs: tuple[str, ...] = ()
 
 
 class Touch(Record, frozen=True):
@@ -80,11 +74,8 @@ class Touch(Record, frozen=True):
 
     def covers(self, action: Action) -> bool:
         """Whether an action is of this kind."""
-        if isinstance(action, RestartPods):
-            return self.how == "restart" and self.path == f"/api/v1/namespaces/{action.namespace}/pods"
-        path = getattr(action, "object", "")
-        hows = ("replace",) if isinstance(action, ApplyObject | DeleteObject) else ("patch", "replace")
-        return bool(path) and self.how in hows and fnmatchcase(path, self.path)
+        path, hows = action.writes
+        return self.how in hows and fnmatchcase(path, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +87,20 @@ class Remedy:
     touches: tuple[Touch, ...] = ()
 
 
-def remedy(*codes: str, touches: tuple[Touch, ...] = ()) -> Callable[[F], F]:
+def remedy(
+    *codes: str, touches: tuple[Touch, ...] = ()
+) -> Callable[[Callable[P, Planned]], Callable[P, Planned]]:
     """Declares a function as the remedy of these checks; it gets the failing ``Verdict`` and facts by type.
 
     ``touches`` are all objects of the cluster that its plans may change; from them ``kedoctor rbac --fix`` knows which
     rights they need.
     """
 
-    def declare(plan: F) -> F:
+    def declare(plan: Callable[P, Planned]) -> Callable[P, Planned]:
         plan.__kedoctor_remedy__ = Remedy(codes, plan, touches)  # type: ignore[attr-defined]
         return plan
 
     return declare
-
-
-class PlanConflictError(ChangeError):
-    """Two plans want the same thing to be different."""
 
 
 class MergedPlan(Record, frozen=True, kw_only=True):
@@ -139,9 +128,7 @@ def merge(plans: Sequence[Plan]) -> MergedPlan:
         for action in plan.actions:
             _join(actions, action)
     restarts = _unique(restart for plan in plans for restart in plan.restarts)
-    started = {f"unit:{one.unit}:start" for one in restarts if isinstance(one, RestartUnit)}
-    # A restart starts what is stopped; starting it first would start it twice.
-    actions = [one for one in actions if not (isinstance(one, ControlUnit) and one.target in started)]
+    actions = [one for one in actions if not any(restart.covers(one) for restart in restarts)]
     bracketed = [*(replace(one, when="undo") for one in reversed(restarts)), *actions, *restarts]
     return MergedPlan(
         plans=tuple(plans),
@@ -155,11 +142,9 @@ def _unique(restarts: Iterable[Restart]) -> list[Restart]:
     found: dict[str, Restart] = {}
     for restart in restarts:
         known = found.setdefault(restart.target, restart)
-        if known == restart or not isinstance(known, RestartUnit) or not isinstance(restart, RestartUnit):
-            continue
-        if known.loan is not None and restart.loan is not None:
-            raise PlanConflictError(f"two repairs want to start {restart.unit} with different files")
-        found[restart.target] = known if known.loan is not None else restart
+        both = restart if known == restart else known.joined(restart)
+        if isinstance(both, Restart):
+            found[restart.target] = both
     return list(found.values())
 
 
@@ -169,27 +154,11 @@ def _join(actions: list[Action], action: Action) -> None:
             return
         if known.target != action.target:
             continue
-        actions[place] = _both(known, action)
+        both = known.joined(action)
+        if both is None:
+            raise PlanConflictError(
+                f"two repairs want to change {action.target} in different ways; repair one after the other"
+            )
+        actions[place] = both
         return
     actions.append(action)
-
-
-def _both(known: Action, action: Action) -> Action:
-    if isinstance(known, EditYaml) and isinstance(action, EditYaml):
-        return replace(known, changes=_changes(known, action))
-    if isinstance(known, EditObjectYaml) and isinstance(action, EditObjectYaml) and known.key == action.key:
-        return replace(known, changes=_changes(known, action))
-    raise PlanConflictError(
-        f"two repairs want to change {action.target} in different ways; repair one after the other"
-    )
-
-
-def _changes(known: EditYaml | EditObjectYaml, action: EditYaml | EditObjectYaml) -> tuple[Any, ...]:
-    changes = list(known.changes)
-    for change in action.changes:
-        same = [one for one in changes if one.path == change.path]
-        if same and same[0] != change:
-            raise PlanConflictError(f"two repairs disagree about {change.path} in {known.target}")
-        if not same:
-            changes.append(change)
-    return tuple(changes)

@@ -16,6 +16,7 @@ from kedoctor.model.findings import Certainty, Evidence, Status
 
 __all__ = [
     "SCHEMA_VERSION",
+    "STATES",
     "Acceptance",
     "AcceptedEntry",
     "BaselineSeen",
@@ -36,10 +37,12 @@ __all__ = [
     "Tool",
     "Translation",
     "Verdict",
+    "hidden",
     "report_schema",
+    "site_state",
 ]
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 class Tool(Record, frozen=True):
@@ -155,7 +158,11 @@ class Hint(Record, frozen=True):
 
 
 class Fix(Record, frozen=True, kw_only=True):
-    """Whether ``kedoctor run --fix`` can repair it, and what that disturbs."""
+    """Whether ``kedoctor run --fix`` can repair it, and what that disturbs.
+
+    ``available``: a plan can be made from what was seen. Where there is a repair and no plan, ``needs`` names what is
+    missing: what could not be read, or what a person has to do. ``reversible``: all of the plan can be rolled back.
+    """
 
     available: bool
     risk: str = ""
@@ -215,7 +222,7 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
     verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
-    nothing else can be why.
+    nothing else can be why. ``source`` is where its check is written, ``file:line``; JSON has it with ``-v``.
     """
 
     code: str
@@ -240,6 +247,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     root: bool = False
     took_ms: int = 0
     accepted: Acceptance | None = None
+    source: str = ""
     zh: Translation
 
 
@@ -289,6 +297,26 @@ class Report(Record, frozen=True, kw_only=True):
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     baseline: BaselineSeen | None = None
+
+
+# The worst first; a run that ended early is no better than one that could not look.
+STATES = ("fail", "unknown", "warn", "pass")
+
+_HIDING = (Status.UNKNOWN, Status.CRASHED)
+
+
+def site_state(report: Report) -> str:
+    """How the site is, as the headline says it in words: one of :data:`STATES`."""
+    if any(cause.status is Status.FAIL for cause in report.causes):
+        return "fail"
+    if hidden(report) or not report.run.complete:
+        return "unknown"
+    return "warn" if report.causes else "pass"
+
+
+def hidden(report: Report) -> list[Verdict]:
+    """What matters and was not found out."""
+    return [one for one in report.verdicts if one.status in _HIDING and one.capabilities]
 
 
 def report_schema() -> dict[str, Any]:

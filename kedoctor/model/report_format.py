@@ -23,13 +23,15 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class ReportFormat:
-    """A face of the report document.
+    """One form of the report document.
 
     ``render`` gets the document and gives the whole output, UTF-8 encoded; it judges nothing. ``name`` is what
-    ``--format`` takes, ``suffix`` the usual ending of a file name.
+    ``--format`` takes and ``kedoctor report --NAME`` is short for, ``suffix`` the usual ending of a file name. With
+    ``beside``, ``kedoctor run --NAME FILE`` writes it beside what the screen shows.
     """
 
     name: str
     suffix: str
     title: Text
     render: Callable[[Report, Presentation], bytes]
+    beside: bool = False

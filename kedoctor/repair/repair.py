@@ -19,9 +19,10 @@ from kedoctor.changes.actor import Actors
 from kedoctor.changes.executor import Prepared, RollbackError, execute, prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, JournalManifest, Phase
 from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
-from kedoctor.judge.fact_evaluation import Context, FactCrashError, contexts
+from kedoctor.judge.fact_evaluation import contexts
+from kedoctor.judge.planning import plan_for
 from kedoctor.model.actions import Action
-from kedoctor.model.declarations import FactUnavailableError, Risk
+from kedoctor.model.declarations import Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
 from kedoctor.model.report import Change, Report, Verdict
@@ -30,7 +31,7 @@ from kedoctor.repair.cooldown import too_soon
 from kedoctor.repair.verification import Recheck, recheck
 from kedoctor.run.site import SiteSession
 
-__all__ = ["Attempt", "Considered", "Prompter", "Repair", "consider", "plan_for"]
+__all__ = ["Attempt", "Considered", "Prompter", "Repair", "consider"]
 
 STEADY = 6.0
 """Seconds for which a restarted part has to be well before a repair is called done."""
@@ -85,7 +86,7 @@ def consider(
     plans: list[Plan] = []
     left: list[tuple[Verdict, Text]] = []
     for verdict in [*_roots(report), *_advice(report, plugins)]:
-        answer = plan_for(plugins, verdict, hosts.get(verdict.host, whole))
+        answer = plan_for(plugins.registry, verdict, hosts.get(verdict.host, whole))
         if isinstance(answer, Plan):
             answer = _held_back(answer, allowed, history) or answer
         if isinstance(answer, Plan):
@@ -130,35 +131,6 @@ def _held_back(plan: Plan, allowed: Risk, history: Sequence[JournalManifest]) ->
         )
     reason = too_soon(history, plan.code, plan.subject, datetime.now(UTC))
     return NoPlan(reason) if reason else None
-
-
-def plan_for(plugins: Plugins, verdict: Verdict, context: Context) -> Plan | NoPlan:
-    """What the remedy of a verdict wants to do, from the facts of the context in which it was judged."""
-    node = plugins.registry.remedies.get(verdict.code)
-    if node is None:
-        return NoPlan(
-            Text("kedoctor has no repair for this; see its hint", zh="kedoctor 无法自动修复此项，请参见提示")
-        )
-    try:
-        arguments = context.arguments(node.parameters)
-        if node.verdict:
-            arguments[node.verdict] = verdict
-        answer: object = node.remedy.plan(**arguments)
-    except FactUnavailableError as missing:
-        return NoPlan(
-            Text(
-                f"what the repair rests on was not read: {missing.unavailable}",
-                zh=f"未能读取修复所需信息：{missing.unavailable}",
-            )
-        )
-    except FactCrashError as crash:
-        return NoPlan(Text(str(crash), zh=str(crash)))
-    except Exception as error:  # noqa: BLE001  a remedy of a plugin may break in any way; then nothing is done
-        broke = f"{type(error).__name__}: {error}"
-        return NoPlan(Text(f"the repair itself broke ({broke})", zh=f"修复程序自身出错（{broke}）"))
-    if isinstance(answer, (Plan, NoPlan)):
-        return answer
-    return NoPlan(Text("the repair gave no plan", zh="修复程序没有给出方案"))
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from kedoctor.base.errors import ExitCode
 from kedoctor.base.foreign_code import quiet_stdout
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
+from kedoctor.judge.planning import with_fixes
 from kedoctor.judge.scheduler import RUN_DEADLINE, Observer, Outcome, run_checks
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import DataPath, Side
@@ -63,7 +64,7 @@ def diagnose_site(
     )
     asked = question.selection.asked(symptoms)
     path = narrowed(next(iter(plugins.paths()), None), asked)
-    placed = _with_fixes(_placed(outcome, path), plugins)
+    placed = _with_fixes(outcome, _placed(outcome, path), plugins)
     verdicts = [one for one in placed if _concerns(one, question.nodes)]
     edges = _edges(outcome, verdicts, path, question.nodes)
     declared = {code: node.check for code, node in plugins.registry.checks.items()}
@@ -148,16 +149,12 @@ def _placed(outcome: Outcome, path: DataPath | None) -> list[Verdict]:
     ]
 
 
-def _with_fixes(verdicts: Sequence[Verdict], plugins: Plugins) -> list[Verdict]:
-    """The verdicts, those that are wrong and have a remedy marked so; every action has an inverse."""
-    remedies = plugins.registry.remedies
-    wrong = (Status.FAIL, Status.WARN)
-    return [
-        replace(one, fix=replace(one.fix, available=True, reversible=True))
-        if one.status in wrong and one.code in remedies
-        else one
-        for one in verdicts
-    ]
+def _with_fixes(outcome: Outcome, verdicts: Sequence[Verdict], plugins: Plugins) -> list[Verdict]:
+    """The verdicts with what can be repaired; after an interrupted run nobody is made to wait for plans."""
+    if not outcome.complete:
+        return list(verdicts)
+    site = outcome.site
+    return with_fixes(verdicts, plugins.registry, lambda verdict: site.hosts.get(verdict.host, site))
 
 
 def _edges(

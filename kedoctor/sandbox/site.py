@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Self
 
 from kedoctor.base.errors import ChangeError, UsageError
-from kedoctor.changes.actor import Actor, Actors
-from kedoctor.changes.actors.certificates import CertificateActor
-from kedoctor.changes.actors.files import FileActor
-from kedoctor.changes.actors.objects import ObjectActor, ObjectClient
-from kedoctor.changes.actors.pods import PodActor
-from kedoctor.changes.actors.units import UnitActor
+from kedoctor.changes.actor import Actors
+from kedoctor.changes.actors import built_in
+from kedoctor.changes.actors.registry import api_of
 from kedoctor.changes.journal import Journal
 from kedoctor.changes.signals import deferred
 from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.judge.fact_evaluation import HostView, SiteView
-from kedoctor.model import actions as a
+from kedoctor.model.actors import ActionKind, Workplace
 from kedoctor.model.declarations import RedactionRule, Side
 from kedoctor.model.fake_services import FakeService, SandboxState, StateChange
 from kedoctor.model.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
@@ -53,7 +50,13 @@ class Sandbox:
         UsageError: no stand-in fits any host of the site.
     """
 
-    def __init__(self, bundles: Sequence[Path], standins: Iterable[FakeService]) -> None:
+    def __init__(
+        self,
+        bundles: Sequence[Path],
+        standins: Iterable[FakeService],
+        kinds: Sequence[ActionKind] | None = None,
+    ) -> None:
+        self._kinds = built_in() if kinds is None else kinds
         self._cleanup = ExitStack()
         self._recorded = [ReplaySource(open_bundle(path)) for path in bundles]
         self.acting, self.standin = _place(self._recorded, standins)
@@ -115,7 +118,7 @@ class Sandbox:
     @property
     def journal(self) -> Journal:
         """The sandbox's own journal of changes."""
-        return Journal(self.directory / "state" / "journal")
+        return Journal(self.directory / "state" / "journal", self._kinds)
 
     def site(self) -> SiteSession:
         """The site as it is now; nothing of what was read before is remembered."""
@@ -146,21 +149,18 @@ class Sandbox:
         There is none for NAT rules: they are the kernel's, not the sandbox's.
         """
         host = self._hosts[self.acting]
-        runner = UnitRunner(host, {self.standin.unit: self._control})
-        files = FileActor(host.root, redactions)
-        units = UnitActor(runner, calm=CALM, root=host.root)
-        server = LiveCluster(str(self.kubeconfig)).server()
-        if isinstance(server, Unavailable):
-            raise ChangeError(f"the API server of the sandbox does not answer: {server}")
-        client = ObjectClient(server)
-        known: dict[type[a.Action], Actor] = {a.ControlUnit: units, a.RestartUnit: units}
-        known |= dict.fromkeys((a.EditYaml, a.WriteFile, a.RemoveFile, a.ChangeMode), files)
-        known |= dict.fromkeys(
-            (a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), ObjectActor(client)
+        client = api_of(LiveCluster(str(self.kubeconfig)))
+        if client is None:
+            raise ChangeError("the API server of the sandbox does not answer")
+        place = Workplace(
+            run=UnitRunner(host, {self.standin.unit: self._control}),
+            root=host.root,
+            api=lambda: client,
+            redactions=redactions,
+            calm=CALM,
+            patience=5.0,
         )
-        known[a.RestartPods] = PodActor(client, patience=5.0)
-        known[a.IssueCertificates] = CertificateActor(client)
-        return Actors(known)
+        return Actors.at(place, self._kinds)
 
     def _control(self, starts: bool) -> None:
         """The stand-in starts or stops, and what that changes is seen from now on."""

@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import Actors, RefusedError, State
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.executor import execute, prepare
 from kedoctor.changes.journal import Journal, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, ChangeMode, WriteFile
+from kedoctor.model.actors import RefusedError, State
 
 OLD = b"old and long\n" * 40_000
 

@@ -27,7 +27,6 @@ from object_hands import (
 )
 from real_control_plane import ADMIN_TOKEN, WEAK_TOKEN, Cluster
 
-from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.changes.executor import prepare
 from kedoctor.changes.journal import Journal, Phase
@@ -39,6 +38,7 @@ from kedoctor.model.actions import (
     PatchObject,
     YamlChange,
 )
+from kedoctor.model.actors import ConflictError, RefusedError
 
 pytestmark = real_cluster.marks(real_control_plane.obstacle(), seconds=300)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kedoctor.api import Host, Reason, Unavailable, fact
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["ApiserverCertificate", "ApiserverCertificates", "apiserver_certificates"]
 

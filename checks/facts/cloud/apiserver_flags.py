@@ -17,8 +17,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kedoctor.api import File, Host, Reason, Unavailable, Unit, fact, require
+from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
-from kedoctor.yaml.document import YamlDocument, YamlError, load
 
 __all__ = [
     "DEFAULT_EGRESS_MODE",

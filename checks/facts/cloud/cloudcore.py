@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from kedoctor.api import Cluster, Reason, Unavailable, fact, require
+from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.parsers.config.schema import CLOUDCORE, Violation, effective
 from kedoctor.checks.parsers.kubernetes import ConfigMap, Deployment, ManagedFields, Pod, Service
 from kedoctor.checks.parsers.kubernetes.pod_health import is_live, running_since
-from kedoctor.yaml.document import YamlDocument, YamlError, load
 
 __all__ = [
     "CONFIG_KEY",

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, decode, fact
+from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, archive_name, decode, fact
 from kedoctor.checks.facts.cluster.nodes import CloudNodes
 
-__all__ = ["ARCHIVE_PLACES", "ImageArchives", "StoredImages", "archive_name", "is_named_after"]
+__all__ = ["ARCHIVE_PLACES", "ImageArchives", "StoredImages", "is_named_after"]
 
 ARCHIVE_PLACES = (
     "/var/lib/kedoctor/images/*.tar",
@@ -87,14 +87,6 @@ def image_archives(host: Host) -> ImageArchives:
             if entry.kind == "file"
         )
     )
-
-
-def archive_name(reference: str) -> str:
-    """The name that bundles give the archive of an image: its reference with ``/`` and ``:`` as ``-``.
-
-    (kubeprepare.md §1.2)
-    """
-    return reference.replace("/", "-").replace(":", "-")
 
 
 def is_named_after(path: str, reference: str) -> bool:

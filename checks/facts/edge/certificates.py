@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kedoctor.api import File, FileMetadata, Host, Reason, Unavailable, fact
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates, read_private_key
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates, read_private_key
 
 __all__ = ["CertificateFile", "EdgeCertificates", "KeyFile", "edge_certificates"]
 

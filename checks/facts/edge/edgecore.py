@@ -20,12 +20,13 @@ from kedoctor.api import (
     Unit,
     fact,
 )
+from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.parsers.config.schema import EDGECORE, Violation, effective
 from kedoctor.checks.parsers.host_port import HostPort, parse_host_port
-from kedoctor.yaml.document import YamlDocument, YamlError, load
 
 __all__ = [
     "CONFIG_PATH",
+    "ROTATE_KEY",
     "UNIT_NAME",
     "EdgeName",
     "EdgecoreConfig",
@@ -39,6 +40,8 @@ __all__ = [
 
 CONFIG_PATH = "/etc/kubeedge/config/edgecore.yaml"
 UNIT_NAME = "edgecore.service"
+ROTATE_KEY = "modules.edgeHub.rotateCertificates"
+"""Whether edgecore renews its certificate before it ends."""
 
 _WRITTEN_NAME = re.compile(r"^\s+hostnameOverride:\s*[\"']?([\w.-]+)", re.MULTILINE)
 

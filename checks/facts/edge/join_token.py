@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kedoctor.api import Text, Unavailable, fact
-from kedoctor.checks.certificates.wording import day
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.clock import TrustedClock
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.repair import BOOTSTRAP_PATH, BootstrapToken
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
+from kedoctor.checks.parsers.durations import day
 from kedoctor.checks.parsers.join_token import TokenError, read_token
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["TokenAtHand", "UsableToken"]
 

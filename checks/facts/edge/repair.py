@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kedoctor.api import Connection, File, Files, Host, TlsPeer, Unavailable, Wire, fact
+from kedoctor.api.yaml import YamlError, load
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreService
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreFile, EdgeName, edgecore_config
 from kedoctor.checks.parsers.host_port import HostPort, is_loopback
-from kedoctor.yaml.document import YamlError, load
 
 __all__ = [
     "BOOTSTRAP_PATH",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kedoctor.api import Unavailable, fact
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["CloudAuthorities", "cloud_authorities"]
 

@@ -20,13 +20,13 @@ from kedoctor.api import (
     fact,
     require,
 )
+from kedoctor.api.yaml import YamlError, load
 from kedoctor.checks.facts.cloud.apiserver_flags import K3S_CONFIG, K3S_UNIT
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, HostAddresses
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.install.cloud.facts_request import CloudBundle
 from kedoctor.checks.parsers.image_lists import stored_images
 from kedoctor.checks.parsers.kubernetes import Node
-from kedoctor.yaml.document import YamlError, load
 
 __all__ = [
     "K3S_DATA",

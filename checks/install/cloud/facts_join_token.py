@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from kedoctor.api import Text, Unavailable, Wire, fact, require
+from kedoctor.api.certificates import Certificate, CertificateError, read_certificates
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.clock import SiteClock
 from kedoctor.checks.install.cloud.facts_request import CloudRequest
 from kedoctor.checks.parsers.join_token import TokenError, read_token
-from kedoctor.pki.certificates import Certificate, CertificateError, read_certificates
 
 __all__ = ["JoinOffer", "ServedCa"]
 

@@ -13,12 +13,12 @@ from kedoctor.api import (
     Host,
     OfflineBundle,
     Setting,
+    VersionSet,
     fact,
     require,
 )
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.offline.judge import likely_release
-from kedoctor.checks.parsers.release_contents import VersionSet
 
 __all__ = ["CloudBundle", "CloudRequest", "HostFitness", "VerifiedBundle"]
 

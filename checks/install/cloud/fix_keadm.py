@@ -103,8 +103,8 @@ def cloudcore_release(
     init = keadm_init(request, bundle, kubernetes)
     waits = verdict.subject.startswith("deployment/")
     title = Text(
-        f"install cloudcore {bundle.versions.kubeedge} with keadm init, and wait until it is at work",
-        zh=f"用 keadm init 安装 cloudcore {bundle.versions.kubeedge}，并等待其开始工作",
+        f"install cloudcore {bundle.versions.release} with keadm init, and wait until it is at work",
+        zh=f"用 keadm init 安装 cloudcore {bundle.versions.release}，并等待其开始工作",
     )
     if waits:
         title = Text("wait until cloudcore is at work", zh="等待 cloudcore 开始工作")
@@ -134,7 +134,7 @@ def keadm_init(request: CloudRequest, bundle: CloudBundle, kubernetes: Kubernete
         arguments=(
             "init",
             f"--advertise-address={request.advertise_address}",
-            f"--kubeedge-version={bundle.versions.kubeedge}",
+            f"--kubeedge-version={bundle.versions.release}",
             f"--kube-config={kubeconfig}",
             "--set=cloudCore.modules.dynamicController.enable=true",
         ),

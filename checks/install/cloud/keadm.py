@@ -108,7 +108,7 @@ def cloud_images(
 )
 def keadm_program(keadm: KeadmHere, bundle: CloudBundle) -> Finding:
     """It can be run and is of the release that the bundle is of: keadm brings the chart of its own version."""
-    program, wanted = keadm.program, bundle.versions.kubeedge
+    program, wanted = keadm.program, bundle.versions.release
     right = not program.version or program.version.partition("+")[0] == wanted
     if program.present and not program.trouble and right:
         return passed(

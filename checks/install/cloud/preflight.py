@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kedoctor.api import (
     Finding,
     RunMode,
+    Shortcoming,
     Side,
     Text,
     check,
@@ -22,7 +23,7 @@ from kedoctor.api import (
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.install.cloud.facts_installed import Distribution, K3sHere, KubernetesHere
 from kedoctor.checks.install.cloud.facts_request import CloudBundle, CloudRequest, VerifiedBundle
-from kedoctor.checks.offline.judge import Shortcoming, judge
+from kedoctor.checks.offline.judge import judge
 from kedoctor.checks.parsers.kubernetes.names import is_node_name
 
 __all__ = ["install_bundle", "install_request"]
@@ -181,9 +182,9 @@ def install_bundle(
     if not lacking:
         yield passed(
             Text(
-                f"{place} holds what KubeEdge {usable.versions.kubeedge} needs on a cloud host ({usable.architecture}; "
+                f"{place} holds what KubeEdge {usable.versions.release} needs on a cloud host ({usable.architecture}; "
                 f"{verified.bundle.compared} checksums compared).",
-                zh=f"{place} 包含云端安装 KubeEdge {usable.versions.kubeedge} 所需内容（{usable.architecture}；"
+                zh=f"{place} 包含云端安装 KubeEdge {usable.versions.release} 所需内容（{usable.architecture}；"
                 f"已比对 {verified.bundle.compared} 个校验和）。",
             ),
             subject=place,

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor.api import Evidence, Finding, RunMode, Side, Text, Unavailable, check, failed, passed, warned
+from kedoctor.api import (
+    Evidence,
+    Finding,
+    Judgement,
+    RunMode,
+    Shortcoming,
+    Side,
+    Text,
+    Unavailable,
+    check,
+    failed,
+    passed,
+    warned,
+)
 from kedoctor.checks.install.edge.facts_request import SIDE, InstallBundle
 from kedoctor.checks.install.edge.facts_runtime import (
     PROGRAMS,
@@ -13,7 +26,7 @@ from kedoctor.checks.install.edge.facts_runtime import (
     RuntimeFile,
     RuntimeStore,
 )
-from kedoctor.checks.offline.judge import Judgement, Shortcoming, judge
+from kedoctor.checks.offline.judge import judge
 
 __all__ = ["install_bundle"]
 
@@ -86,8 +99,8 @@ def _lacks(found: InstallBundle, wrong: list[Shortcoming]) -> Finding:
             zh=f"无法用 {place} 安装边缘：{zh}。",
         ),
         expected=Text(
-            f"the programs and images of KubeEdge {found.versions.kubeedge} for {found.architecture}",
-            zh=f"KubeEdge {found.versions.kubeedge} 的 {found.architecture} 程序和镜像",
+            f"the programs and images of KubeEdge {found.versions.release} for {found.architecture}",
+            zh=f"KubeEdge {found.versions.release} 的 {found.architecture} 程序和镜像",
         ),
         actual=", ".join(one.about for one in wrong)[:300],
         hint=Text(
@@ -137,6 +150,6 @@ def _short(found: InstallBundle, told: list[Shortcoming]) -> Finding:
 def _enough(judged: Judgement, found: InstallBundle) -> Text:
     count, compared = len(found.bundle.files), found.bundle.compared
     return Text(
-        f"{found.bundle.place} holds KubeEdge {judged.versions.kubeedge} for {judged.architecture}: {count} files, {compared} of them compared with checksums.",
-        zh=f"{found.bundle.place} 含有 {judged.architecture} 的 KubeEdge {judged.versions.kubeedge}：共 {count} 个文件，其中 {compared} 个已核对校验和。",
+        f"{found.bundle.place} holds KubeEdge {judged.versions.release} for {judged.architecture}: {count} files, {compared} of them compared with checksums.",
+        zh=f"{found.bundle.place} 含有 {judged.architecture} 的 KubeEdge {judged.versions.release}：共 {count} 个文件，其中 {compared} 个已核对校验和。",
     )

@@ -19,9 +19,9 @@ from kedoctor.api import (
     unknown,
     warned,
 )
-from kedoctor.checks.certificates.wording import day
 from kedoctor.checks.facts.edge.sockets_and_probes import PortProbe
 from kedoctor.checks.install.edge.facts_request import CloudAnswers, EdgeTarget, Joined, OfferedToken
+from kedoctor.checks.parsers.durations import day
 from kedoctor.checks.parsers.host_port import is_loopback
 from kedoctor.checks.parsers.kubernetes.names import is_node_name
 

@@ -18,6 +18,7 @@ from kedoctor.api import (
     OfflineBundle,
     Reason,
     Unavailable,
+    VersionSet,
     Wire,
     fact,
     require,
@@ -28,7 +29,6 @@ from kedoctor.checks.offline.judge import likely_release
 from kedoctor.checks.parsers.concurrency import ask_all
 from kedoctor.checks.parsers.host_port import HostPort, parse_host_port
 from kedoctor.checks.parsers.join_token import JoinToken, TokenError, read_token
-from kedoctor.checks.parsers.release_contents import VersionSet
 
 __all__ = [
     "BUNDLE",

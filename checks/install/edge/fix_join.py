@@ -47,8 +47,8 @@ def keadm_installed(verdict: Verdict, found: InstallBundle) -> Plan | NoPlan:
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            f"put keadm {found.versions.kubeedge} at {KEADM}",
-            zh=f"将 keadm {found.versions.kubeedge} 放到 {KEADM}",
+            f"put keadm {found.versions.release} at {KEADM}",
+            zh=f"将 keadm {found.versions.release} 放到 {KEADM}",
         ),
         prediction=Text("Nothing that runs uses it.", zh="没有运行中的程序使用它。"),
         risk=Risk.SAFE,
@@ -113,7 +113,7 @@ def edge_joined(
         )
     join = RunProgram(
         KEADM,
-        join_arguments(target, runtime, found.versions.kubeedge),
+        join_arguments(target, runtime, found.versions.release),
         leaves=_LEAVES,
         by_hand=_BY_HAND,
         seconds=_WAITS + 60.0,
@@ -123,8 +123,8 @@ def edge_joined(
         code=verdict.code,
         subject=verdict.subject,
         title=Text(
-            f"join {target.hub} as {target.node} with keadm {found.versions.kubeedge}",
-            zh=f"用 keadm {found.versions.kubeedge} 以 {target.node} 加入 {target.hub}",
+            f"join {target.hub} as {target.node} with keadm {found.versions.release}",
+            zh=f"用 keadm {found.versions.release} 以 {target.node} 加入 {target.hub}",
         ),
         prediction=Text(
             "From here on keadm has written to this host and to the cloud: kedoctor cannot take that back.",

@@ -68,7 +68,7 @@ def keadm_version(host: Host) -> KeadmVersion | Unavailable:
 )
 def keadm_installed(found: InstallBundle, said: KeadmVersion | Unavailable) -> Finding:
     """Of the very release that is installed: another keadm writes another configuration."""
-    wanted = found.versions.kubeedge
+    wanted = found.versions.release
     text = "" if isinstance(said, Unavailable) else f"{said.stdout}{said.stderr}"
     if wanted in text:
         return passed(Text(f"keadm is {wanted}.", zh=f"keadm 的版本是 {wanted}。"), subject=KEADM)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from kedoctor.api import Text
-from kedoctor.yaml.scalars import text_of
+from kedoctor.api.yaml import text_of
 
 __all__ = ["NO_DEFAULT", "FieldType", "describe", "has_form"]
 

@@ -15,10 +15,10 @@ from importlib import resources
 from typing import Any
 
 from kedoctor.api import Text, decode_yaml
+from kedoctor.api.yaml import YamlDocument
 from kedoctor.checks.parsers.config import schema_violations
 from kedoctor.checks.parsers.config.go_types import NO_DEFAULT, FieldType, has_form
 from kedoctor.checks.parsers.config.schema_violations import Violation
-from kedoctor.yaml.document import YamlDocument
 
 __all__ = ["CLOUDCORE", "EDGECORE", "Schema", "Violation", "effective"]
 

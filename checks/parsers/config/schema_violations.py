@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kedoctor.api import Text
+from kedoctor.api.yaml import Position
 from kedoctor.checks.parsers.config.go_types import describe
-from kedoctor.yaml.document import Position
 
 __all__ = [
     "KeyPath",

@@ -16,12 +16,21 @@ from typing import Any
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
-from kedoctor.changes.actors.objects import MANAGER, ObjectClient
+from kedoctor.changes.actors.objects import MANAGER
 from kedoctor.model.actions import Action, IssueCertificates
+from kedoctor.model.actors import (
+    ActionKind,
+    Actor,
+    ApiClient,
+    ConflictError,
+    Preview,
+    RefusedError,
+    State,
+    Workplace,
+)
 from kedoctor.pki.certificates import Certificate, CertificateError, make_ca, read_certificates, sign_server
 
-__all__ = ["CertificateActor"]
+__all__ = ["KINDS", "CertificateActor"]
 
 _TRIES = 4
 _QUERY = f"?fieldManager={MANAGER}"
@@ -34,7 +43,7 @@ def _now() -> datetime:
 class CertificateActor:
     """Issues certificates into Secrets through an :class:`ObjectClient`; ``now`` is when they begin."""
 
-    def __init__(self, client: ObjectClient, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, client: ApiClient, now: Callable[[], datetime] = _now) -> None:
         self._client = client
         self._now = now
 
@@ -187,3 +196,11 @@ def _is_ours(issue: IssueCertificates, state: State) -> bool:
         and server.common_name == issue.common_name
         and all(server.covers(host) for host in hosts)
     )
+
+
+def _actor(place: Workplace) -> Actor | None:
+    client = place.api()
+    return None if client is None else CertificateActor(client)
+
+
+KINDS = (ActionKind((IssueCertificates,), _actor),)

@@ -27,15 +27,15 @@ from kedoctor.base.atomic_files import (
 from kedoctor.base.directories import Place, held
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import replace
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.os_errors import not_done
 from kedoctor.model.actions import Action, ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
+from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.observe.live.files import FileTree
 from kedoctor.redaction.redactor import Redactor
 from kedoctor.yaml.document import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, YamlError, edit, load
 
-__all__ = ["FileActor", "edited", "text_diff"]
+__all__ = ["KINDS", "FileActor", "edited", "text_diff"]
 
 _XATTR = "xattr:"
 _MISSING = "missing directories"
@@ -301,3 +301,10 @@ def _belong(handle: int, state: State) -> None:
 
 def _path(action: Action) -> str:
     return action.target.partition(":")[2]
+
+
+KINDS = (
+    ActionKind(
+        (EditYaml, WriteFile, RemoveFile, ChangeMode), lambda place: FileActor(place.root, place.redactions)
+    ),
+)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode, replace
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.model.actions import Action, ImportImage
+from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.observations import ToolOutput, Unavailable
 from kedoctor.offline.image_archive import ArchiveError, ImageArchive, canonical, read_archive
 
-__all__ = ["ImageActor"]
+__all__ = ["KINDS", "ImageActor"]
 
 _LIST, _IMPORT, _REMOVE = "list", "import", "remove"
 _CTR = {_LIST: ("images", "ls", "-q"), _IMPORT: ("images", "import"), _REMOVE: ("images", "rm")}
@@ -179,3 +179,6 @@ def _why(answer: Unavailable) -> str:
 def _last(answer: ToolOutput) -> str:
     lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
     return lines[-1] if lines else f"exit code {answer.exit_code}"
+
+
+KINDS = (ActionKind((ImportImage,), lambda place: ImageActor(place.run) if place.is_host else None),)

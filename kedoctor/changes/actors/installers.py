@@ -17,15 +17,15 @@ from kedoctor.base.atomic_files import clear_drafts, replace_file
 from kedoctor.base.directories import held
 from kedoctor.base.failpoints import reach
 from kedoctor.base.input_files import read_plain
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.model.actions import Action, RunProgram, Secret
+from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Processes, Setting, ToolOutput, Unavailable
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.processes import list_processes
 from kedoctor.redaction.redactor import Redactor
 
-__all__ = ["ProgramActor", "runs"]
+__all__ = ["KINDS", "ProgramActor", "runs"]
 
 _LOOKS = 0.01
 """Seconds between two looks for the file that a secret waits for: the program reads it moments later."""
@@ -213,3 +213,11 @@ def _program(action: Action) -> RunProgram:
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:_SHOWN] if lines else "it said nothing"
+
+
+KINDS = (
+    ActionKind(
+        (RunProgram,),
+        lambda place: ProgramActor(place.settings, place.redactions) if place.is_host else None,
+    ),
+)

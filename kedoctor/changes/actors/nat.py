@@ -12,8 +12,10 @@ from collections import Counter
 from difflib import unified_diff
 
 from kedoctor.base.records import Record, decode, encode
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
-from kedoctor.changes.actors.nat_rules import (
+from kedoctor.changes.actors.nat_tables import NatTables
+from kedoctor.model.actions import Action, EnsureChain, RemoveRule
+from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
+from kedoctor.model.nat_rules import (
     BUILT_IN,
     Chains,
     NatEdit,
@@ -22,10 +24,8 @@ from kedoctor.changes.actors.nat_rules import (
     place_in,
     target_of,
 )
-from kedoctor.changes.actors.nat_tables import NatTables
-from kedoctor.model.actions import Action, EnsureChain, RemoveRule
 
-__all__ = ["ChainActor", "RuleActor"]
+__all__ = ["KINDS", "ChainActor", "RuleActor"]
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.:-]{0,27}", re.ASCII)
 _RULE = re.compile(r"-A (?P<chain>\S+)(?: (?P<words>[^\n\r]*))?")
@@ -320,3 +320,9 @@ def _shown(wanted: EnsureChain, chains: Chains) -> list[str]:
         if rule == jump
     ]
     return jumps + ours
+
+
+KINDS = (
+    ActionKind((EnsureChain,), lambda place: ChainActor(NatTables()) if place.is_host else None),
+    ActionKind((RemoveRule,), lambda place: RuleActor(NatTables()) if place.is_host else None),
+)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kedoctor.base.records import Record, decode, encode
-from kedoctor.changes.actors.nat_rules import EditError, NatEdit, words_of
+from kedoctor.model.nat_rules import EditError, NatEdit, words_of
 from kedoctor.observe.live.iptables_legacy import TABLE_NAMES, load_iptc, rule_words
 
 __all__ = ["LOCK_SECONDS", "LegacyAnswer", "LegacyRequest", "main"]

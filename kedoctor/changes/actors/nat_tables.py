@@ -15,9 +15,9 @@ from pathlib import Path
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import RecordError, decode, encode
-from kedoctor.changes.actor import RefusedError
 from kedoctor.changes.actors.nat_legacy import LegacyAnswer, LegacyRequest
-from kedoctor.changes.actors.nat_rules import (
+from kedoctor.model.actors import RefusedError
+from kedoctor.model.nat_rules import (
     BUILT_IN,
     Chains,
     EditError,

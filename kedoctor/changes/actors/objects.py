@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import quote
 
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.files import edited
 from kedoctor.changes.actors.merge_patch import canonical, merge_diff, pick, pointed
 from kedoctor.model.actions import (
@@ -25,10 +24,20 @@ from kedoctor.model.actions import (
     EditObjectYaml,
     PatchObject,
 )
+from kedoctor.model.actors import (
+    ActionKind,
+    Actor,
+    ApiClient,
+    ConflictError,
+    Preview,
+    RefusedError,
+    State,
+    Workplace,
+)
 from kedoctor.observe.live.api_errors import ApiFailure, status_message
 from kedoctor.observe.live.apiserver import Answer, ApiServer, Call
 
-__all__ = ["MANAGER", "ObjectActor", "ObjectClient"]
+__all__ = ["KINDS", "MANAGER", "ObjectActor", "ObjectClient"]
 
 MANAGER = "kedoctor"
 _TYPES = {
@@ -104,7 +113,7 @@ class ObjectClient:
 class ObjectActor:
     """Changes objects through an :class:`ObjectClient`."""
 
-    def __init__(self, client: ObjectClient) -> None:
+    def __init__(self, client: ApiClient) -> None:
         self._client = client
 
     def look(self, action: Action) -> State:
@@ -345,3 +354,11 @@ def _readable(state: State) -> str:
             for key, value in (content.get("data") or {}).items()
         }
     return json.dumps(content, indent=2, sort_keys=True)
+
+
+def _actor(place: Workplace) -> Actor | None:
+    client = place.api()
+    return None if client is None else ObjectActor(client)
+
+
+KINDS = (ActionKind((EditObjectYaml, PatchObject, ApplyObject, DeleteObject), _actor),)

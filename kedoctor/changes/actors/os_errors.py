@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from kedoctor.base.directories import PlaceError
-from kedoctor.changes.actor import RefusedError
+from kedoctor.model.actors import RefusedError
 
 __all__ = ["not_done"]
 

@@ -26,11 +26,11 @@ from kedoctor.base.directories import Place, held
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.failpoints import reach
 from kedoctor.base.input_files import open_plain
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
 from kedoctor.changes.actors.os_errors import not_done
 from kedoctor.model.actions import Action, MoveAside, PlaceFile
+from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 
-__all__ = ["MoveActor", "PlaceActor"]
+__all__ = ["KINDS", "MoveActor", "PlaceActor"]
 
 _PIECE = 1 << 20
 _ABSENT, _THERE, _ASIDE = "absent", "there", "aside"
@@ -249,3 +249,9 @@ def _put_back(place: Place, kept: str, expected: Expected) -> None:
 
 def _kept(wanted: PlaceFile, before: State) -> str:
     return f".{Path(wanted.path).name}.kedoctor-{before.attributes['sha256'][:12]}"
+
+
+KINDS = (
+    ActionKind((PlaceFile,), lambda place: PlaceActor() if place.is_host else None),
+    ActionKind((MoveAside,), lambda place: MoveActor() if place.is_host else None),
+)

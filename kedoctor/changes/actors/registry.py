@@ -1,27 +1,21 @@
-"""Which actor carries out which action on this machine."""
+"""The place where this machine's actors work."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from kedoctor.changes.actor import Actor, Actors
-from kedoctor.changes.actors.files import FileActor
-from kedoctor.changes.actors.images import ImageActor
-from kedoctor.changes.actors.installers import ProgramActor
-from kedoctor.changes.actors.nat import ChainActor, RuleActor
-from kedoctor.changes.actors.nat_tables import NatTables
-from kedoctor.changes.actors.programs_in_place import MoveActor, PlaceActor
-from kedoctor.changes.actors.units import UnitActor
-from kedoctor.model import actions as a
+from kedoctor.changes.actor import Actors
+from kedoctor.model.actors import ActionKind, ApiClient, Workplace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Setting, ToolOutput, Unavailable
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.cluster import LiveCluster
 
-__all__ = ["live_actors"]
+__all__ = ["api_of", "live_actors"]
 
 
 def live_actors(
+    kinds: Iterable[ActionKind],
     *,
     root: str = "/",
     kubeconfig: str = "",
@@ -36,48 +30,26 @@ def live_actors(
     Raises:
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
-    files, units = FileActor(root, redactions), UnitActor(_run, root=root)
-    known: dict[type[a.Action], Actor] = {
-        a.EditYaml: files,
-        a.WriteFile: files,
-        a.RemoveFile: files,
-        a.ChangeMode: files,
-        a.ControlUnit: units,
-        a.RestartUnit: units,
-    }
-    if root == "/":  # the kernel and the runtime are this machine's, whatever files are looked at
-        tables = NatTables()
-        known |= {
-            a.EnsureChain: ChainActor(tables),
-            a.RemoveRule: RuleActor(tables),
-            a.ImportImage: ImageActor(_run),
-            a.PlaceFile: PlaceActor(),
-            a.MoveAside: MoveActor(),
-            a.RunProgram: ProgramActor(settings, redactions),
-        }
+    found: list[ApiClient] = []
 
-    def of_cluster() -> dict[type[a.Action], Actor]:
-        return _of_cluster(LiveCluster(kubeconfig or None, context or None, root=root))
+    def api() -> ApiClient | None:
+        if not found:
+            client = api_of(LiveCluster(kubeconfig or None, context or None, root=root))
+            found.extend([client] if client is not None else [])
+        return found[0] if found else None
 
-    # An install makes the cluster that its later steps change.
-    return Actors(known | of_cluster(), late=of_cluster)
+    place = Workplace(run=_run, root=root, api=api, redactions=redactions, settings=dict(settings or {}))
+    return Actors.at(place, kinds)
 
 
-def _of_cluster(cluster: LiveCluster) -> dict[type[a.Action], Actor]:
+def api_of(cluster: LiveCluster) -> ApiClient | None:
+    """The objects of a cluster, if it can be asked."""
     server = cluster.server()
     if isinstance(server, Unavailable):
-        return {}
-    from kedoctor.changes.actors.certificates import CertificateActor  # noqa: PLC0415  only with a cluster
-    from kedoctor.changes.actors.objects import ObjectActor, ObjectClient  # noqa: PLC0415  only with a cluster
-    from kedoctor.changes.actors.pods import PodActor  # noqa: PLC0415  only with a cluster
+        return None
+    from kedoctor.changes.actors.objects import ObjectClient  # noqa: PLC0415  only with a cluster
 
-    client = ObjectClient(server)
-    objects = ObjectActor(client)
-    return {
-        **dict.fromkeys((a.EditObjectYaml, a.PatchObject, a.ApplyObject, a.DeleteObject), objects),
-        a.RestartPods: PodActor(client),
-        a.IssueCertificates: CertificateActor(client),
-    }
+    return ObjectClient(server)
 
 
 def _run(argv: Sequence[str], timeout: float) -> ToolOutput | Unavailable:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from kedoctor.base.failpoints import reach
-from kedoctor.changes.actor import Preview, RefusedError, State
 from kedoctor.changes.actors.temporary_files import TemporaryFiles
 from kedoctor.model.actions import Action, ControlUnit, RestartUnit
+from kedoctor.model.actors import ActionKind, Preview, RefusedError, State
 from kedoctor.model.observations import ToolOutput, Unavailable
 
-__all__ = ["Runner", "UnitActor"]
+__all__ = ["KINDS", "Runner", "UnitActor"]
 
 Runner = Callable[[Sequence[str], float], ToolOutput | Unavailable]
 """Runs a program with a deadline in seconds, as :func:`kedoctor.observe.live.subprocesses.run` does."""
@@ -227,3 +227,10 @@ def _condition(verb: str, shown: dict[str, str]) -> str:
         return "started" if started else "stopped"
     filed = shown.get("UnitFileState") or "disabled"
     return _NOT_STARTED if verb == "enable-now" and filed == "enabled" and not started else filed
+
+
+KINDS = (
+    ActionKind(
+        (ControlUnit, RestartUnit), lambda place: UnitActor(place.run, calm=place.calm, root=place.root)
+    ),
+)

@@ -14,12 +14,13 @@ from host_unchanged import host_unchanged
 from image_archives import NAMES, docker_archive
 from own_containerd import obstacle, own_containerd
 
-from kedoctor.changes.actor import Actors, ConflictError, RefusedError
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.images import ImageActor
 from kedoctor.changes.executor import execute, prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import ImportImage
+from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.observe.live import subprocesses
 
 pytestmark = [

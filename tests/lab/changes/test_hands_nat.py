@@ -15,11 +15,11 @@ from host_unchanged import host_unchanged
 from nathands import PLAIN, STALE, Inside, chain, fix, silent
 from netns import BACKENDS, Backend, NetworkNamespace, missing
 
-from kedoctor.changes.actor import ConflictError, RefusedError
-from kedoctor.changes.actors.nat_persistence import UNIT, persistence
 from kedoctor.changes.executor import prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.model.actions import RemoveRule, WriteFile
+from kedoctor.model.actors import ConflictError, RefusedError
+from kedoctor.model.nat_persistence import UNIT, persistence
 
 _MISSING = missing() or missing("nft", "iptables-nft-restore", "iptables-legacy-restore", "mount")
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")]

@@ -32,11 +32,11 @@ from object_hands import (
 
 from kedoctor.base import failpoints
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.executor import execute, prepare, recover
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import ApplyObject, DeleteObject, EditObjectYaml, PatchObject, YamlChange
+from kedoctor.model.actors import ConflictError, RefusedError
 
 pytestmark = pytest.mark.lab
 

@@ -10,15 +10,16 @@ import pytest
 from systemd_machine import Machine, boot, needs_machine
 
 from kedoctor.base.text import Text
-from kedoctor.changes.actor import Actors, RefusedError
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.files import FileActor
-from kedoctor.changes.actors.nat_persistence import UNIT, persistence
 from kedoctor.changes.actors.units import UnitActor
 from kedoctor.changes.executor import execute, prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, ControlUnit, EnsureChain, RestartUnit, WriteFile
+from kedoctor.model.actors import RefusedError
 from kedoctor.model.declarations import Risk
+from kedoctor.model.nat_persistence import UNIT, persistence
 from kedoctor.model.observations import ToolOutput, Unavailable
 from kedoctor.model.plans import Plan, merge
 

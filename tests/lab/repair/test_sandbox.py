@@ -11,7 +11,6 @@ import pytest
 
 from kedoctor.base.errors import UsageError
 from kedoctor.base.text import Text
-from kedoctor.changes.actor import RefusedError
 from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.actions import (
     EditYaml,
@@ -21,6 +20,7 @@ from kedoctor.model.actions import (
     WriteFile,
     YamlChange,
 )
+from kedoctor.model.actors import RefusedError
 from kedoctor.model.declarations import Risk
 from kedoctor.model.fake_services import FakeService, StateChange
 from kedoctor.model.findings import Status

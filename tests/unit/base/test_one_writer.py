@@ -21,9 +21,9 @@ from kedoctor.base.atomic_files import (
     write_report,
 )
 from kedoctor.base.directories import Place, PlaceError, held
-from kedoctor.changes.actor import ConflictError, RefusedError
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.model.actions import Action, ChangeMode, RemoveFile, WriteFile
+from kedoctor.model.actors import ConflictError, RefusedError
 
 SOMEBODY = 12345
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")

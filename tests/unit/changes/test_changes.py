@@ -15,13 +15,14 @@ import toyhands
 from kedoctor.base import failpoints
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
-from kedoctor.changes.actor import Actors, ConflictError, RefusedError
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.installers import ProgramActor
 from kedoctor.changes.executor import IrreversibleError, execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Event, Journal, JournalEntry, JournalError, JournalManifest, Phase
 from kedoctor.changes.lock import LockedError, hold
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import EditYaml, RestartUnit, RunProgram, WriteFile, YamlChange
+from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import Plan, PlanConflictError, merge
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kedoctor.changes.actor import Actors, ConflictError, Preview, State
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.actors.merge_patch import canonical, merge_diff, merged, pick, pointed
 from kedoctor.changes.executor import execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Event, Journal, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, RestartUnit, WriteFile
+from kedoctor.model.actors import ConflictError, Preview, State
 
 
 class Restarter:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from image_archives import CONFIGURATION, LAYER, NAMES, digest, docker_files, oci_files, tar
 
-from kedoctor.changes.actor import RefusedError
 from kedoctor.changes.actors.images import ImageActor
 from kedoctor.model.actions import ImportImage
+from kedoctor.model.actors import RefusedError
 from kedoctor.model.observations import Reason, ToolOutput, Unavailable
 from kedoctor.offline.image_archive import ArchiveError, canonical, read_archive
 

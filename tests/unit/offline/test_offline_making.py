@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from offline_bundles import edge_files, images, write
 
+from kedoctor.api import archive_name
 from kedoctor.base.errors import OutputError, UsageError
-from kedoctor.checks.facts.cluster.images import archive_name
 from kedoctor.checks.offline.ci_job import SYSTEMS, job
 from kedoctor.checks.parsers.cni_config import conflist
 from kedoctor.checks.parsers.release_contents import newest

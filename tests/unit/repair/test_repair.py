@@ -15,13 +15,14 @@ from toysite import FakeSource, Motd, friendly, motd, one_edge, text
 from kedoctor.api import Finding, NoPlan, Side, check, hookimpl, remedy, warned
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
-from kedoctor.changes.actor import Actors, RefusedError
+from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.actors.temporary_files import TemporaryFiles
 from kedoctor.changes.executor import Prepared
 from kedoctor.changes.journal import Journal, JournalManifest, Phase
 from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.actions import Action, EditYaml, RemoveFile, TemporaryFile, WriteFile, YamlChange
+from kedoctor.model.actors import RefusedError
 from kedoctor.model.declarations import RedactionRule, Risk
 from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.observations import File, FileMetadata, ReadFile

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from report_samples import CHINESE, ENGLISH, every_status, hostile, many_edges, recorded, report, verdict
 
 from kedoctor.api import Presentation, Status
+from kedoctor.base.plain import plain
 from kedoctor.model.report import Change, HostSeen, Missing, Report, Site
 from kedoctor.reports import html
-from kedoctor.reports.plain import plain
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 

@@ -21,9 +21,9 @@ from report_samples import (
 )
 
 from kedoctor.api import Status
+from kedoctor.base.plain import plain
 from kedoctor.model.report import Report
 from kedoctor.reports import prometheus
-from kedoctor.reports.plain import plain
 
 Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

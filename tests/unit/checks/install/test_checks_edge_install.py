@@ -494,7 +494,7 @@ def test_keadm_is_told_everything_but_the_token() -> (
     assert "--cloudcore-ipport=10.0.0.1:10000" in join.arguments
     assert "--certport=10002" in join.arguments
     assert "--cgroupdriver=systemd" in join.arguments
-    assert f"--kubeedge-version={newest().kubeedge}" in join.arguments
+    assert f"--kubeedge-version={newest().release}" in join.arguments
     assert "--set=modules.edgeStream.enable=true" in join.arguments
     assert "--set=modules.edgeStream.server=10.0.0.1:10004" in join.arguments
     assert not any(word.startswith("--token") for word in join.arguments)

@@ -12,7 +12,8 @@ import pytest
 from image_archives import tar
 from offline_bundles import EDGE_IMAGES, edge_files, elf, image, images, write
 
-from kedoctor.checks.offline.judge import Judgement, judge
+from kedoctor.api import Judgement
+from kedoctor.checks.offline.judge import judge
 from kedoctor.checks.parsers.release_contents import newest, version_set
 from kedoctor.offline.reading import read_offline_bundle
 
@@ -62,7 +63,7 @@ def test_releases() -> None:
 
 def test_the_users_edge_bundle_lacks_the_test_image_only(tmp_path: Path) -> None:
     found = judged(tmp_path, edge_files("arm64"))
-    assert (found.sides, found.architecture, found.versions.kubeedge) == (("edge",), "arm64", "v1.22.0")
+    assert (found.sides, found.architecture, found.versions.release) == (("edge",), "arm64", "v1.22.0")
     (told,) = fatal(found)
     assert told.startswith("the image docker.io/library/busybox:1.36 is missing: kedoctor gate proves logs")
     assert not found.complete
@@ -136,7 +137,7 @@ def test_a_cloud_bundle_in_the_users_naming(tmp_path: Path) -> None:
 def test_a_release_is_told_by_its_images(tmp_path: Path) -> None:
     files = {**edge_files(), "meta/version.txt": b"", **images("kubeedge/installation-package:v1.22.2")}
     del files["images/kubeedge-installation-package-v1.22.0.tar"]
-    assert judged(tmp_path, files).versions.kubeedge == "v1.22.2"
+    assert judged(tmp_path, files).versions.release == "v1.22.2"
 
 
 @pytest.mark.parametrize("naming", ["docker.io-kubeedge-pause-3.6.tar", "kubeedge-pause-3.6.tar", "x.tar"])

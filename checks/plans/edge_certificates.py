@@ -1,20 +1,13 @@
-"""Words and commands that several checks of the edge host share."""
+"""How a person gets an edge new certificates, where kedoctor does not: commands that several checks print."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 from kedoctor.api import Text
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 
-__all__ = ["LOOK_AS_ROOT", "day", "reissue", "rejoin"]
+__all__ = ["LOOK_AS_ROOT", "reissue", "rejoin"]
 
 LOOK_AS_ROOT = Text("Run kedoctor as root on the edge host.", zh="请在边缘主机上以 root 运行 kedoctor。")
-
-
-def day(moment: datetime) -> str:
-    """A moment as certificates are dated: ``2026-11-22 03:40:29 UTC``."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def reissue(files: EdgeCertificates, config_path: str) -> tuple[str, ...]:

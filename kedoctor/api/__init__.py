@@ -1,7 +1,13 @@
-"""The public interface for plugins: everything a fact, a check or a report needs, and nothing else."""
+"""The public interface for plugins: everything a fact, a check, a remedy or a report needs, and nothing else.
+
+What few need stands in modules of its own: :mod:`kedoctor.api.certificates` (X.509), :mod:`kedoctor.api.yaml` (YAML
+with lines), :mod:`kedoctor.api.report` (the report document, for formats) and :mod:`kedoctor.api.changes` (how a new
+kind of action is carried out).
+"""
 
 from __future__ import annotations
 
+from kedoctor.base.plain import plain
 from kedoctor.base.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
 from kedoctor.base.text import Text
 from kedoctor.hookspecs import hookimpl
@@ -56,6 +62,7 @@ from kedoctor.model.fake_services import (
     StateChange,
 )
 from kedoctor.model.findings import (
+    STATUSES,
     Certainty,
     Evidence,
     Finding,
@@ -67,7 +74,8 @@ from kedoctor.model.findings import (
     warned,
 )
 from kedoctor.model.gate import GATE_PODS, GatePod, GateRecipe, PodOrder
-from kedoctor.model.image_references import canonical
+from kedoctor.model.image_references import archive_name, canonical
+from kedoctor.model.nat_persistence import persistence
 from kedoctor.model.objects import EXAMPLE, Fields, Object
 from kedoctor.model.observations import (
     AccessReview,
@@ -119,6 +127,14 @@ from kedoctor.model.plans import NoPlan, Plan, Touch, remedy
 from kedoctor.model.ports import Clock, Cluster, Host, Wire
 from kedoctor.model.procedures import Kind, Parameter, Procedure
 from kedoctor.model.references import Shelf
+from kedoctor.model.release_contents import (
+    Judgement,
+    NeededImage,
+    NeededProgram,
+    OfflineKnowledge,
+    Shortcoming,
+    VersionSet,
+)
 from kedoctor.model.report import Verdict
 from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.model.settings import (
@@ -134,6 +150,7 @@ from kedoctor.model.traces import StepResult, StepState, Trace, TraceTarget, ste
 __all__ = [
     "EXAMPLE",
     "GATE_PODS",
+    "STATUSES",
     "WITHHELD",
     "AccessReview",
     "Action",
@@ -184,15 +201,19 @@ __all__ = [
     "InChinese",
     "InterfaceAddress",
     "IssueCertificates",
+    "Judgement",
     "KeptDocument",
     "Kind",
     "LogText",
     "MoveAside",
+    "NeededImage",
+    "NeededProgram",
     "NoPlan",
     "Note",
     "Now",
     "Object",
     "OfflineBundle",
+    "OfflineKnowledge",
     "OfflineProblem",
     "OfflineProblemKind",
     "Parameter",
@@ -230,6 +251,7 @@ __all__ = [
     "Setting",
     "SettingsDocument",
     "Shelf",
+    "Shortcoming",
     "Side",
     "Socket",
     "Sockets",
@@ -252,9 +274,11 @@ __all__ = [
     "Unavailable",
     "Unit",
     "Verdict",
+    "VersionSet",
     "Wire",
     "WriteFile",
     "YamlChange",
+    "archive_name",
     "canonical",
     "check",
     "decode",
@@ -267,6 +291,8 @@ __all__ = [
     "flattened",
     "hookimpl",
     "passed",
+    "persistence",
+    "plain",
     "remedy",
     "repair_command",
     "replace",

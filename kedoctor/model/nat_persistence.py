@@ -5,8 +5,8 @@ Never a whole saved table: it would freeze what proxies and network plugins writ
 
 from __future__ import annotations
 
-from kedoctor.changes.actors.nat_rules import NatEdit, jump_words, script
 from kedoctor.model.actions import Action, ControlUnit, EnsureChain, WriteFile
+from kedoctor.model.nat_rules import NatEdit, jump_words, script
 
 __all__ = ["UNIT", "persistence", "restore_file", "unit_file"]
 

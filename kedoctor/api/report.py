@@ -1,0 +1,60 @@
+"""The report document, for report formats: the records of one run, from the whole down to a hint.
+
+``kedoctor schema`` prints its JSON Schema; :class:`Report` is what a format's ``render`` gets.
+"""
+
+from __future__ import annotations
+
+from kedoctor.model.report import (
+    SCHEMA_VERSION,
+    STATES,
+    Acceptance,
+    AcceptedEntry,
+    BaselineSeen,
+    Capability,
+    Cause,
+    Cell,
+    Change,
+    EntryState,
+    Fix,
+    Hint,
+    HopTitle,
+    HostSeen,
+    Missing,
+    Redaction,
+    Report,
+    Run,
+    Site,
+    Tool,
+    Translation,
+    Verdict,
+    hidden,
+    site_state,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "STATES",
+    "Acceptance",
+    "AcceptedEntry",
+    "BaselineSeen",
+    "Capability",
+    "Cause",
+    "Cell",
+    "Change",
+    "EntryState",
+    "Fix",
+    "Hint",
+    "HopTitle",
+    "HostSeen",
+    "Missing",
+    "Redaction",
+    "Report",
+    "Run",
+    "Site",
+    "Tool",
+    "Translation",
+    "Verdict",
+    "hidden",
+    "site_state",
+]

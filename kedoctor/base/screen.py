@@ -1,0 +1,77 @@
+"""The terminal: text in columns and colours, and a line of progress. The only module that imports rich."""
+
+from __future__ import annotations
+
+import sys
+from io import StringIO
+
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from kedoctor.base.plain import plain
+
+__all__ = [
+    "Group",
+    "Line",
+    "Padding",
+    "Progress",
+    "RenderableType",
+    "Styled",
+    "Table",
+    "columns",
+    "paint",
+    "progress",
+]
+
+
+class Styled(Text):
+    """Text in a style; nothing in it is markup, and nothing in it moves the cursor."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        # Else rich cuts the last word of a line of wide characters, and every word longer than a column.
+        super().__init__(plain(text), style, overflow="fold")
+
+
+class Line(Styled):
+    """One line, however long it is."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        super().__init__(text, style)
+        self.no_wrap, self.overflow = True, "ignore"
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return cell_len(text)
+
+
+def paint(content: RenderableType, *, width: int, colour: bool) -> bytes:
+    """What a terminal of that width and colour would show; no trailing spaces."""
+    buffer = StringIO()
+    console = Console(
+        file=buffer,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    console.print(content, crop=False)
+    lines = (line.rstrip() for line in buffer.getvalue().splitlines())
+    return ("\n".join(lines) + "\n").encode()
+
+
+def progress(*, colour: bool) -> Progress:
+    """A bar with a count and a description on standard error, wiped when it is left."""
+    return Progress(
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        console=Console(file=sys.stderr, no_color=not colour),
+        transient=True,
+    )
