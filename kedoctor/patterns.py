@@ -1,7 +1,6 @@
-"""The only module that imports ``re``: every pattern of the product is compiled here, so that a test can measure them all.
+"""The only module that imports ``re``: every pattern of the product is compiled here, so that all of them can be measured.
 
-kedoctor reads what anybody may have written, as root. No pattern may need more than linear time on any text:
-``tests/unit/test_patterns.py`` feeds each one texts made from the pattern itself and bounds how the time grows. Python's own
+kedoctor reads what anybody may have written, as root, so no pattern should need more than linear time. Python's own
 engine goes back and forth where it is let, so patterns here say where they may not: no repeat of a repeat, ends to
 what is repeated behind a word that may come again (``.{0,300}``), a look behind where a match may begin, and
 possessive repeats (``*+``).
@@ -63,10 +62,10 @@ def bounded(pattern: str, most: int = LONGEST_GAP) -> str:
     """The pattern with an end to every repeat: what is written ``*``, ``+`` or ``{2,}`` takes ``most`` at the most.
 
     For tables of texts that people write: a gap (``.*``) behind words that come again and again would else be looked
-    through to the end of the line from each of them.
+    through to the end of the line from each of them. A repeat that ends a whole alternative stays as it is.
     """
     out: list[str] = []
-    at, first, in_class = 0, 0, False
+    at, first, in_class, depth = 0, 0, False, 0
     while at < len(pattern):
         sign = pattern[at]
         if sign == "\\":
@@ -77,6 +76,10 @@ def bounded(pattern: str, most: int = LONGEST_GAP) -> str:
             in_class = not (sign == "]" and at > first)
         elif sign == "[":
             in_class, first = True, at + 1 + (pattern[at + 1 : at + 2] == "^")
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+        elif sign in "*+" and depth == 0 and pattern[at + 1 : at + 2] in ("", "|"):
+            pass  # nothing comes after it, so it goes to the end of the line once
         elif sign in "*+" and not (out and out[-1].endswith("}")):
             sign = f"{{{0 if sign == '*' else 1},{most}}}"
         elif sign == "}" and pattern[at - 1] == ",":
