@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 from kedoctor.base.errors import BundleError, ConfigurationError
 from kedoctor.base.records import RecordError, decode, encode
 from kedoctor.base.strict_yaml import read_steering
+from kedoctor.changes.actors import built_in
 from kedoctor.changes.journal_records import (
     Event,
     JournalError,
     JournalManifest,
+    ManifestReader,
     Phase,
     encoded_step,
     read_manifest,
@@ -170,7 +172,7 @@ def test_journal_plans(tmp_path: Path, data: bytes, phase: Phase) -> None:
     (entry / "plan.json").write_bytes(data)
     (entry / "log").write_bytes(b"")
     with contextlib.suppress(JournalError):
-        read_progress(entry, read_manifest(entry), phase)
+        read_progress(entry, read_manifest(entry, ManifestReader(built_in())), phase)
 
 
 @FUZZ
