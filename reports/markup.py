@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
-from kedoctor.api import plain
+from kedoctor.api import patterns, plain
 
 __all__ = ["code", "escaped", "fenced"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
-from kedoctor.api import STATUSES, Evidence, Status, Text, repair_command
+from kedoctor.api import STATUSES, Evidence, Status, Text, patterns, repair_command
 from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict, hidden, site_state
 
 __all__ = [

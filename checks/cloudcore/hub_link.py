@@ -6,7 +6,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from kedoctor import patterns
 from kedoctor.api import (
     Certainty,
     EveryHost,
@@ -19,6 +18,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     skipped,
     unknown,
     warned,

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kedoctor import patterns
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, passed, warned
+from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, passed, patterns, warned
 from kedoctor.checks.causality import NO_DIVERSION, NO_TUNNEL, NOT_READY
 from kedoctor.checks.facts.cloud.cloudcore_log_lines import WINDOW, CloudcoreLines
 from kedoctor.checks.facts.cluster.metrics import NodeSamples

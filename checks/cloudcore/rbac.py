@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
 from kedoctor.api import (
     Evidence,
     Finding,
@@ -13,6 +12,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     skipped,
     unknown,
 )

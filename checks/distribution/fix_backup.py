@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
 from kedoctor.api import (
     BackupManifest,
     EveryHost,
@@ -16,6 +15,7 @@ from kedoctor.api import (
     Verdict,
     WriteFile,
     encode_pretty,
+    patterns,
     remedy,
 )
 from kedoctor.checks.distribution.facts_backups import BACKUPS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kedoctor import patterns
 from kedoctor.api import (
     EveryHost,
     Evidence,
@@ -14,6 +13,7 @@ from kedoctor.api import (
     Unavailable,
     check,
     passed,
+    patterns,
     unknown,
     warned,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor import patterns
 from kedoctor.api import (
     EveryHost,
     Evidence,
@@ -17,6 +16,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     replace,
     skipped,
     unknown,

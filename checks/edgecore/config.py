@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
 from kedoctor.api import (
     Evidence,
     File,
@@ -15,6 +14,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
     warned,
 )

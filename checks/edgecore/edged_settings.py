@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
-from kedoctor.api import Evidence, Finding, Risk, Side, Text, check, failed, passed, warned
+from kedoctor.api import Evidence, Finding, Risk, Side, Text, check, failed, passed, patterns, warned
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 
 __all__ = ["LOG_FILES", "LOG_SIZE", "ignored_rotation", "log_rotation", "stream_handlers"]

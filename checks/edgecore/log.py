@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from kedoctor import patterns
-from kedoctor.api import Evidence, Finding, Side, Text, check, passed, warned
+from kedoctor.api import Evidence, Finding, Side, Text, check, passed, patterns, warned
 from kedoctor.checks.causality import NO_TUNNEL, NOT_READY
 from kedoctor.checks.facts.edge.edgecore import EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from kedoctor import patterns
-from kedoctor.api import Explanation
+from kedoctor.api import Explanation, patterns
 from kedoctor.checks.explain.cross_line import EMPTY, Hint, correlated
 from kedoctor.checks.explain.parse import ErrorText, take_apart
 from kedoctor.checks.explain.ranking import Match, pointers_of, points, ranked, settled

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kedoctor import patterns
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 
 __all__ = ["Hint", "correlated"]
 

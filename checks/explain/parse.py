@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 from kedoctor.checks.parsers.logs.klog import LogLine
 from kedoctor.checks.parsers.logs.message_table import ErrorKind, Knowledge, Leg, Port
 

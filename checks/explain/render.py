@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from kedoctor import patterns
-from kedoctor.api import Explanation, InChinese, Note, Parts, Statement, SuspectedCause, Text
+from kedoctor.api import Explanation, InChinese, Note, Parts, Statement, SuspectedCause, Text, patterns
 from kedoctor.checks.explain.parse import ErrorText, family_of, host_kind
 from kedoctor.checks.explain.ranking import Candidate, Match
 from kedoctor.checks.parsers.logs.message_table import Knowledge

@@ -11,8 +11,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kedoctor import patterns
-from kedoctor.api import Text, decode_yaml
+from kedoctor.api import Text, decode_yaml, patterns
 from kedoctor.checks.explain.cross_line import Hint
 
 __all__ = ["Words", "leads", "words"]

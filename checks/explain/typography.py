@@ -10,7 +10,7 @@ import html
 import json
 from collections.abc import Iterable, Iterator
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["plain", "plain_line"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["completed", "is_cut", "joined"]
 

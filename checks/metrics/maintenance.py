@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from kedoctor import patterns
 from kedoctor.api import (
     EveryHost,
     Evidence,
@@ -18,6 +17,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
     warned,
 )

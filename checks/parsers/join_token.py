@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 _HASH = patterns.compiled(r"[0-9a-f]{64}")
 _BASE64URL = patterns.compiled(r"[A-Za-z0-9_-]+")

@@ -8,8 +8,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from kedoctor import patterns
-from kedoctor.api import NeededImage, NeededProgram, Text, VersionSet
+from kedoctor.api import NeededImage, NeededProgram, Text, VersionSet, patterns
 from kedoctor.api.yaml import load
 
 __all__ = [

@@ -13,8 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kedoctor import patterns
-from kedoctor.api import decode_yaml
+from kedoctor.api import decode_yaml, patterns
 
 __all__ = [
     "Line",

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor import patterns
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 
 __all__ = ["Posing", "posing"]
 

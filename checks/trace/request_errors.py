@@ -6,8 +6,7 @@ are read as ``kedoctor explain`` reads them; what has no text is told by facts.m
 
 from __future__ import annotations
 
-from kedoctor import patterns
-from kedoctor.api import Reason, StepResult, Text, Unavailable
+from kedoctor.api import Reason, StepResult, Text, Unavailable, patterns
 from kedoctor.checks.explain import explain
 from kedoctor.checks.trace.step_results import broken, not_known
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kedoctor import patterns
 from kedoctor.api import (
     Cluster,
     StepResult,
@@ -14,6 +13,7 @@ from kedoctor.api import (
     TraceTarget,
     Unavailable,
     fact,
+    patterns,
     step,
 )
 from kedoctor.checks.trace.log_content import posing

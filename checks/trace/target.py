@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor import patterns
-from kedoctor.api import EXAMPLE, Cluster, HostContext, Reason, Text, TraceTarget, Unavailable, fact, require
+from kedoctor.api import (
+    EXAMPLE,
+    Cluster,
+    HostContext,
+    Reason,
+    Text,
+    TraceTarget,
+    Unavailable,
+    fact,
+    patterns,
+    require,
+)
 from kedoctor.checks.facts.cluster.nodes import (
     EdgeNode,
     EdgeNodes,

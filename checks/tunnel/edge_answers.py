@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kedoctor import patterns
 from kedoctor.api import (
     ApiAnswer,
     Certainty,
@@ -22,6 +21,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     skipped,
     unknown,
 )

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor import patterns
-from kedoctor.api import Cluster, LogText, Unavailable, fact
+from kedoctor.api import Cluster, LogText, Unavailable, fact, patterns
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Pod

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kedoctor import patterns
-from kedoctor.api import HttpAnswer, Reason, Unavailable, Wire, fact
+from kedoctor.api import HttpAnswer, Reason, Unavailable, Wire, fact, patterns
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes

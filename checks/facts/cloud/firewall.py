@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kedoctor import patterns
-from kedoctor.api import Host, Record, RecordError, ToolOutput, Unavailable, Unit, decode, fact
+from kedoctor.api import Host, Record, RecordError, ToolOutput, Unavailable, Unit, decode, fact, patterns
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.cloud.nat import BACKENDS, NatRules

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kedoctor import patterns
 from kedoctor.api import (
     File,
     Host,
@@ -24,6 +23,7 @@ from kedoctor.api import (
     Unavailable,
     decode,
     fact,
+    patterns,
 )
 from kedoctor.checks.parsers.netfilter import (
     Backend,

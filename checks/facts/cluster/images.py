@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from kedoctor import patterns
-from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, archive_name, decode, fact
+from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, archive_name, decode, fact, patterns
 from kedoctor.checks.facts.cluster.nodes import CloudNodes
 
 __all__ = ["ARCHIVE_PLACES", "ImageArchives", "StoredImages", "is_named_after"]

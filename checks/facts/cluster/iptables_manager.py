@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor import patterns
-from kedoctor.api import Cluster, Unavailable, fact, require
+from kedoctor.api import Cluster, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Container, DaemonSet, Pod
 from kedoctor.checks.parsers.kubernetes.flags import flags

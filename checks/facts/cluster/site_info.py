@@ -6,8 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from kedoctor import patterns
-from kedoctor.api import Clock, Cluster, Reason, Record, RecordError, Unavailable, decode, fact, require
+from kedoctor.api import (
+    Clock,
+    Cluster,
+    Reason,
+    Record,
+    RecordError,
+    Unavailable,
+    decode,
+    fact,
+    patterns,
+    require,
+)
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.parsers.kubernetes import Deployment, Node
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kedoctor import patterns
-from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, require
+from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kedoctor import patterns
-from kedoctor.api import Cluster, Reason, Unavailable, fact, require
+from kedoctor.api import Cluster, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.parsers.kubernetes import Pod
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedoctor import patterns
 from kedoctor.api import (
     File,
     Host,
@@ -19,6 +18,7 @@ from kedoctor.api import (
     Unavailable,
     Unit,
     fact,
+    patterns,
 )
 from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.parsers.config.schema import EDGECORE, Violation, effective

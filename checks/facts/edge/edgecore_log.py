@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kedoctor import patterns
-from kedoctor.api import Clock, Host, Reason, Unavailable, fact, require
+from kedoctor.api import Clock, Host, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kedoctor import patterns
 from kedoctor.api import (
     BundledFile,
     Cluster,
@@ -18,6 +17,7 @@ from kedoctor.api import (
     Unit,
     canonical,
     fact,
+    patterns,
     require,
 )
 from kedoctor.api.yaml import YamlError, load

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from kedoctor import patterns
 from kedoctor.api import (
     Evidence,
     Finding,
@@ -19,6 +18,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
 )
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, CloudSockets

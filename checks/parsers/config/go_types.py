@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kedoctor import patterns
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 from kedoctor.api.yaml import text_of
 
 __all__ = ["NO_DEFAULT", "FieldType", "describe", "has_form"]

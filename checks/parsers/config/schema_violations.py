@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kedoctor import patterns
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 from kedoctor.api.yaml import Position
 from kedoctor.checks.parsers.config.go_types import describe
 

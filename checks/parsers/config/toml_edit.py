@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["put"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["duration", "flags", "switched_on"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["is_node_name"]
 

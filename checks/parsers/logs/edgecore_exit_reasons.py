@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kedoctor import patterns
-from kedoctor.api import Record, Text
+from kedoctor.api import Record, Text, patterns
 
 __all__ = ["ExitMeaning", "exit_meaning"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 Severity = Literal["I", "W", "E", "F", ""]
 Kind = Literal["klog", "panic", "http", "journal", "text"]

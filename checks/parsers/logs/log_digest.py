@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["Digest", "Sample"]
 

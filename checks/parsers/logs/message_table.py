@@ -12,8 +12,7 @@ from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from kedoctor import patterns
-from kedoctor.api import Text, decode_yaml
+from kedoctor.api import Text, decode_yaml, patterns
 from kedoctor.checks.parsers.logs.prefilter import common_parts, fixed_words
 
 __all__ = ["CodeInfo", "ErrorKind", "Knowledge", "Leg", "LogUse", "Message", "Port", "knowledge"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 __all__ = ["common_parts", "fixed_words"]
 

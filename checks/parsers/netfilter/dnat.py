@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 from kedoctor.checks.parsers.netfilter.ruleset import Backend, Destination, Option, Rule, Ruleset, port_range
 
 HOOKS = ("OUTPUT", "PREROUTING")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 from kedoctor.checks.parsers.netfilter.ruleset import Backend, Chain, Option, Rule, Ruleset, Table, Target
 
 # Not str.splitlines: a comment may hold U+2028 and its relatives, which end no line of iptables-save.

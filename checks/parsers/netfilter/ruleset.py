@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
-from kedoctor import patterns
+from kedoctor.api import patterns
 
 Backend = Literal["nft", "legacy"]
 """Which of the two kernel interfaces a view was read from."""
