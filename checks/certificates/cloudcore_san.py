@@ -160,7 +160,10 @@ def _advertised(certificate: Certificate, cloudcore: CloudcoreConfig | Unavailab
                 zh="当前看不到边缘，也没有可对照的对外地址。",
             ),
             subject=_OBJECT,
-            hint=Text("Give an edge's bundle with --bundle.", zh="请用 --bundle 提供边缘的诊断包。"),
+            hint=Text(
+                "Give the evidence of an edge with --evidence FILE.",
+                zh="请用 --evidence FILE 提供边缘节点的证据包。",
+            ),
         )
     lacking = [address for address in written if not certificate.covers(address)]
     if not lacking:

@@ -25,7 +25,7 @@ __all__ = ["command"]
 @click.option(
     "--fix", "repair", is_flag=True, help="Repair it too, and take that back, in a throw-away sandbox."
 )
-@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.output_options
 def command(
     *,

@@ -54,7 +54,7 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
     show_default=True,
     help="Whether an edge may fetch the image if it does not have it.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.selection_options
 @options.output_options
 @options.live_options

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
+from kedoctor.base.records import encode_pretty
 from kedoctor.cli import options
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import Check, RunMode
@@ -16,15 +18,65 @@ __all__ = ["command"]
 
 @click.command()
 @click.option("--formats", "what", flag_value="formats", help="List the report formats.")
-@click.option("--symptoms", "what", flag_value="symptoms", help="List what run --symptom can be asked about.")
-@click.option("--plugins", "what", flag_value="plugins", help="List the plugins and what was refused.")
+@click.option("--symptoms", "what", flag_value="symptoms", help="List the symptoms for run --symptom.")
+@click.option("--plugins", "what", flag_value="plugins", help="List the plugins, and what was refused.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 @options.language_option
-def command(*, what: str | None, lang: str | None) -> None:
+def command(*, what: str | None, format_name: str, lang: str | None) -> None:
     """List the checks with their codes, or symptoms, formats or plugins."""
     options.tell_configuration()
+    if format_name == "json":
+        data = {"symptoms": _symptom_data, "formats": _format_data, "plugins": _plugin_data}.get(
+            what or "", _check_data
+        )(load_plugins(), options.language(lang))
+        click.echo(encode_pretty(list(data)), nl=False)
+        return
     lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "", _checks)
     for line in lines(load_plugins(), options.language(lang)):
         click.echo(line)
+
+
+def _check_data(plugins: Plugins, language: str) -> Iterator[dict[str, Any]]:
+    for code, node in sorted(plugins.registry.checks.items()):
+        check = node.check
+        yield {
+            "code": code,
+            "name": check.slug,
+            "title": check.title.in_language(language),
+            "side": check.side.value,
+            "breaks": list(check.breaks),
+            "hop": check.hop,
+            "occasions": [one.value for one in check.occasions],
+            "plugin": node.plugin,
+        }
+
+
+def _symptom_data(plugins: Plugins, language: str) -> Iterator[dict[str, Any]]:
+    symptoms = plugins.symptoms()
+    for name, one in symptoms.items():
+        checks = Selection(symptoms=(name,)).checks(plugins.registry, symptoms)
+        codes = sorted(node.check.code for node in checks)
+        yield {"name": name, "title": one.title.in_language(language), "checks": codes}
+
+
+def _format_data(plugins: Plugins, language: str) -> Iterator[dict[str, Any]]:
+    for name, one in sorted(plugins.formats().items()):
+        yield {"name": name, "title": one.title.in_language(language), "suffix": one.suffix}
+
+
+def _plugin_data(plugins: Plugins, language: str) -> Iterator[dict[str, Any]]:
+    del language
+    for name in plugins.names:
+        checks = sum(1 for node in plugins.registry.checks.values() if node.plugin == name)
+        refused = [f"{one.what}: {one.reason}" for one in plugins.registry.refusals if one.plugin == name]
+        yield {"name": name, "checks": checks, "refused": refused}
 
 
 def _checks(plugins: Plugins, language: str) -> Iterator[str]:
@@ -53,9 +105,10 @@ def _formats(plugins: Plugins, language: str) -> Iterator[str]:
 
 
 def _plugins(plugins: Plugins, language: str) -> Iterator[str]:
-    del language
     for name in plugins.names:
         checks = sum(1 for node in plugins.registry.checks.values() if node.plugin == name)
-        yield f"{name}: {checks} checks"
+        noun = "项检查" if language == "zh" else "check" if checks == 1 else "checks"
+        yield f"{name}: {checks} {noun}"
     for refusal in plugins.registry.refusals:
-        yield f"refused: {refusal.what} of {refusal.plugin}: {refusal.reason}"
+        word = "已拒绝" if language == "zh" else "refused"
+        yield f"{word}: {refusal.plugin}: {refusal.what}: {refusal.reason}"

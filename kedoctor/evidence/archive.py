@@ -124,6 +124,11 @@ def _sync_directory(directory: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------ reading
 
+_MEANT = (
+    "--evidence FILE takes an archive that kedoctor collect wrote; "
+    "an offline bundle is given with --offline-bundle DIR"
+)
+
 
 def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str, bytes]]:
     """The regular files of a ``.tgz``: name and content, in archive order.
@@ -134,7 +139,7 @@ def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str
     """
     limits = limits or Limits()
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise BundleError(f"{path} is not a bundle: it is no regular file")
+        raise BundleError(f"{path} is not evidence: it is not a regular file")
     try:
         with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
             capped = cast("IO[bytes]", _Capped(unpacked, limits.total, path))
@@ -142,36 +147,36 @@ def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str
                 yield from _members(tar, path, limits)
             capped.read(-1)  # checks gzip's own sum of what follows the last member
     except FileNotFoundError:
-        raise BundleError(f"there is no bundle {path}") from None
+        raise BundleError(f"there is no evidence {path}") from None
     except EOFError:
-        raise BundleError(f"the bundle {path} is cut off: its end is missing") from None
+        raise BundleError(f"the evidence {path} is truncated: its end is missing") from None
     except (tarfile.TarError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
-        raise BundleError(f"{path} is not a bundle: {_first_line(error)}") from error
+        raise BundleError(f"{path} is not evidence: {_first_line(error)}", hint=_MEANT) from error
     except OSError as error:
-        raise BundleError(f"the bundle {path} cannot be read: {error.strerror or error}") from error
+        raise BundleError(f"the evidence {path} cannot be read: {error.strerror or error}") from error
 
 
 def _members(tar: tarfile.TarFile, path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
     seen: set[str] = set()
     for count, member in enumerate(tar, start=1):
         if count > limits.members:
-            raise BundleError(f"the bundle {path} holds more than {limits.members} files")
+            raise BundleError(f"the evidence {path} holds more than {limits.members} files")
         if member.isdir():
             continue
         _judge_member(member, path, limits)
         if member.name in seen:
-            raise BundleError(f"the bundle {path} holds {_shown(member.name)} twice")
+            raise BundleError(f"the evidence {path} holds {_shown(member.name)} twice")
         seen.add(member.name)
         content = tar.extractfile(member)
         data = content.read() if content is not None else b""
         if len(data) != member.size:
-            raise BundleError(f"the bundle {path} is cut off inside {_shown(member.name)}")
+            raise BundleError(f"the evidence {path} is truncated inside {_shown(member.name)}")
         yield member.name, data
 
 
 def _judge_member(member: tarfile.TarInfo, path: Path, limits: Limits) -> None:
     if not member.isreg() or member.issparse():
-        raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} is not a plain file")
+        raise BundleError(f"the evidence {path} is unsafe: {_shown(member.name)} is not a plain file")
     name = PurePosixPath(member.name)
     if (
         name.is_absolute()
@@ -180,9 +185,9 @@ def _judge_member(member: tarfile.TarInfo, path: Path, limits: Limits) -> None:
         or "\\" in member.name
         or "\0" in member.name
     ):
-        raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} points outside of it")
+        raise BundleError(f"the evidence {path} is unsafe: {_shown(member.name)} points outside of it")
     if member.size > limits.member:
-        raise BundleError(f"the bundle {path} is too large: {_shown(member.name)} has {member.size} bytes")
+        raise BundleError(f"the evidence {path} is too large: {_shown(member.name)} has {member.size} bytes")
 
 
 def _shown(name: str) -> str:

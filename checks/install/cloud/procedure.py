@@ -29,14 +29,16 @@ CLOUD = Procedure(
         Parameter(
             setting="advertise_address",
             option="--advertise-address",
-            help=Text("The IPv4 address under which edges reach this host.", zh="边缘访问本机的 IPv4 地址。"),
+            help=Text(
+                "The IPv4 address under which edges reach this host.", zh="边缘节点访问本机的 IPv4 地址。"
+            ),
             metavar="IP",
             required=True,
         ),
         Parameter(
             setting="node_name",
             option="--node-name",
-            help=Text("Name of this host as a node; else its host name.", zh="本机的节点名；默认为主机名。"),
+            help=Text("Node name of this host [default: its host name].", zh="本机的节点名；默认为主机名。"),
             metavar="NAME",
         ),
     ),

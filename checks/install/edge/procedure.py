@@ -44,7 +44,7 @@ EDGE = Procedure(
         Parameter(
             setting=NODE,
             option="--node-name",
-            help=Text("The name this edge gets.", zh="本边缘的节点名。"),
+            help=Text("The name this edge gets.", zh="本边缘节点的名称。"),
             metavar="NAME",
             required=True,
         ),
@@ -52,8 +52,8 @@ EDGE = Procedure(
             setting=POD_CIDR,
             option="--pod-cidr",
             help=Text(
-                "Addresses for this edge's pods; else its name decides.",
-                zh="本边缘 Pod 的网段；默认由节点名决定。",
+                "Pod addresses of this edge [default: by its name].",
+                zh="本边缘节点的 Pod 网段；默认由节点名决定。",
             ),
             metavar="CIDR",
         ),

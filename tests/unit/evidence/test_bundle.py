@@ -157,7 +157,7 @@ def test_equal_evidence_gives_equal_bytes(bundle: Path, tmp_path: Path) -> None:
 def test_what_was_not_recorded_is_said_in_words(bundle: Path) -> None:
     answer = ReplaySource(open_bundle(bundle)).observe(o.ReadFile("/etc/resolv.conf"))
     assert answer == Unavailable(
-        Reason.NOT_RECORDED, "file /etc/resolv.conf", "the bundle cloud.tgz does not hold it"
+        Reason.NOT_RECORDED, "file /etc/resolv.conf", "the evidence cloud.tgz does not contain it"
     )
 
 
