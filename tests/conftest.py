@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+# Hundreds of tests start `python -m kedoctor`; without bytecode each of them compiles five hundred modules anew, which
+# takes three times as long as what is tested.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The same examples every time: a build that fails has failed for what was changed. HYPOTHESIS_PROFILE=search looks further.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)

@@ -84,7 +84,10 @@ def _counting(log: EdgecoreLog) -> Iterator[tuple[LogUse, Text, LogLine, int]]:
 
 
 def _recent(log: EdgecoreLog) -> Iterator[LogLine]:
-    """The lines of this run that count, oldest first: not long past, and not of its first minutes."""
+    """The lines that count, oldest first: not long past, of this run and not of its first minutes, or of a crash."""
+    for line in log.earlier_crashes():
+        if line.time is not None and log.read - line.time <= _RECENT:
+            yield line
     started = _started(log.last_run)
     for line in log.last_run:
         if line.time is None or log.read - line.time > _RECENT:

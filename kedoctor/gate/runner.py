@@ -18,7 +18,7 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.gate.namespace import GateNamespace, Owner
-from kedoctor.gate.pod_source import GateSource
+from kedoctor.gate.pod_source import GateSource, Proofs
 from kedoctor.gate.pods import Pods
 from kedoctor.gate.signals import Interruption
 from kedoctor.judge.fact_evaluation import FactCrashError, SiteView, contexts
@@ -111,6 +111,7 @@ class Gate:
         lifetime = round(order.wait + order.start + order.removal) + _SPARE
         connect = partial(_client, cluster)
         self._ground = GateNamespace(connect, Owner.this(boot_id), lifetime=lifetime)
+        self._proofs = Proofs()
         self._pods = Pods(
             connect,
             self._ground,
@@ -248,7 +249,9 @@ class Gate:
     def _with_pods(self, site: SiteSession) -> SiteSession:
         if not self._needs_pods:
             return site
-        source = MemoSource(GateSource(site.view.cluster, self._ground, self._pods, self._nothing))
+        source = MemoSource(
+            GateSource(site.view.cluster, self._ground, self._pods, self._proofs, self._nothing)
+        )
         view = SiteView(site.view.hosts, source, site.view.cluster_expected)
         return SiteSession(view, site.memos)
 

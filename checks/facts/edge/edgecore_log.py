@@ -60,6 +60,14 @@ class EdgecoreLog:
         """The newest such line of all runs in the log."""
         return _fatal(self.lines)
 
+    def earlier_crashes(self) -> Iterator[LogLine]:
+        """What runs before the last one said when they crashed: the line of the panic and the frames below it."""
+        crashing = False
+        for line in self.lines[: len(self.lines) - len(self.last_run)]:
+            crashing = line.kind == "panic" or (crashing and line.kind != "klog")
+            if crashing:
+                yield line
+
     def tunnel_errors(self) -> tuple[LogLine, ...]:
         """The row of dial errors of the tunnel that reaches to the end of the log, oldest first.
 

@@ -14,7 +14,7 @@ from kedoctor.base.records import Record, RecordError, decode
 from kedoctor.model.observations import AttachToPod, ExecInPod, FollowPodLog, Reason, StreamedAnswer
 from kedoctor.observe.live.api_errors import ApiFailure, connection_failure, refusal, status_message
 from kedoctor.observe.live.apiserver import ApiServer, Call
-from kedoctor.observe.live.deadline import DeadlineSocket
+from kedoctor.observe.live.session_socket import session_socket
 
 __all__ = ["answer_stream"]
 
@@ -73,38 +73,41 @@ def _session(server: ApiServer, request: ExecInPod | AttachToPod, started: float
     verb = "exec" if isinstance(request, ExecInPod) else "attach"
     limit = request.limit if isinstance(request, AttachToPod) else _EXEC_LIMIT
     until = request.until.encode() if isinstance(request, AttachToPod) else None
-    raw = _Limited(server.dialled(started + request.timeout), limit + _OVERHEAD)
     heard = _Heard(until, limit)
-    socket = websocket.WebSocket()
-    try:
-        socket.connect(
-            f"{server.url.replace('http', 'ws', 1).rstrip('/')}{_pod(request)}/{verb}?{urlencode(query)}",
-            socket=raw,
-            subprotocols=_PROTOCOLS,
-            header=_headers(server),
-            suppress_origin=True,
-            host=urlsplit(server.url).netloc.rpartition("@")[2],
-            redirect_limit=0,
-        )
-        heard.status = socket.getstatus() or 0
-        while heard.status == _SWITCHING and not heard.enough():
-            opcode, data = socket.recv_data()
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
-                break
-            heard.frame(data)
-        heard.close()
-    except websocket.WebSocketBadStatusException as refused:
-        if refused.status_code == 401:
-            raise refusal(401, refused.resp_body or b"") from None
-        heard.status, heard.reason = refused.status_code, status_message(refused.resp_body or b"")
-    except (OSError, websocket.WebSocketException) as error:
-        late = isinstance(error, TimeoutError | websocket.WebSocketTimeoutException)
-        if not heard.status:
-            raise _no_answer(server, error, late=late) from None
-        heard.reason, heard.complete = DEADLINE if late else UNEXPECTED_END, False
-    finally:
-        raw.close()
-    return heard.answer(time.monotonic() - started)
+    with session_socket(server.dialled(started + request.timeout), limit + _OVERHEAD) as raw:
+        session = websocket.WebSocket()
+        try:
+            session.connect(
+                f"{server.url.replace('http', 'ws', 1).rstrip('/')}{_pod(request)}/{verb}?{urlencode(query)}",
+                socket=raw,
+                subprotocols=_PROTOCOLS,
+                header=_headers(server),
+                suppress_origin=True,
+                host=urlsplit(server.url).netloc.rpartition("@")[2],
+                redirect_limit=0,
+            )
+            raw.begun = True
+            heard.status = session.getstatus() or 0
+            while heard.status == _SWITCHING and not heard.enough():
+                opcode, data = session.recv_data()
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    break
+                heard.frame(data)
+            heard.close()
+        except websocket.WebSocketBadStatusException as refused:
+            if refused.status_code == 401:
+                raise refusal(401, refused.resp_body or b"") from None
+            heard.status, heard.reason = refused.status_code, status_message(refused.resp_body or b"")
+        except (OSError, websocket.WebSocketException) as error:
+            late = isinstance(error, TimeoutError | websocket.WebSocketTimeoutException)
+            if not heard.status:
+                raise _no_answer(server, error, late=late) from None
+            heard.reason, heard.complete = DEADLINE if late else UNEXPECTED_END, False
+        finally:
+            took = time.monotonic() - started
+            if raw.begun:
+                raw.leave(session.send_close if session.connected else None)
+    return heard.answer(took)
 
 
 def _pod(request: FollowPodLog | ExecInPod | AttachToPod) -> str:
@@ -127,36 +130,6 @@ def _no_answer(server: ApiServer, error: Exception, *, late: bool) -> ApiFailure
     if isinstance(error, OSError):
         return connection_failure(error, server.url)
     return ApiFailure(Reason.INVALID, f"{server.url}: the stream was not opened: {error}")
-
-
-class _Limited:
-    """What the WebSocket library takes for a socket; it ends at the deadline and after ``most`` bytes."""
-
-    def __init__(self, wrapped: DeadlineSocket, most: int) -> None:
-        self._wrapped = wrapped
-        self._left = most
-
-    def recv(self, size: int) -> bytes:
-        if self._left <= 0:
-            return b""  # as if the other side had ended it
-        data = self._wrapped.recv(min(size, self._left))
-        self._left -= len(data)
-        return data
-
-    def send(self, data: bytes) -> int:
-        return self._wrapped.send(data)
-
-    def gettimeout(self) -> float | None:
-        return None  # the deadline is the wrapped socket's own
-
-    def settimeout(self, _seconds: float | None) -> None:
-        pass  # as above
-
-    def shutdown(self, _how: int) -> None:
-        pass  # closing says enough
-
-    def close(self) -> None:
-        self._wrapped.close()
 
 
 class _Cause(Record, frozen=True):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -116,7 +118,8 @@ class Edge:
 
     ``states`` per node (default OK), ``containers`` by namespace, pod and container name, ``pages`` by node and path
     (without query), each a content type and a body. ``strict`` says of a Node whether its pages are refused (406) to
-    who does not accept plain text, and whether it has no ``healthz`` of its own.
+    who does not accept plain text, and whether it has no ``healthz`` of its own. ``panics`` counts by node;
+    ``sessions`` is how many of exec and attach stand.
     """
 
     store: Store
@@ -125,10 +128,23 @@ class Edge:
     containers: dict[tuple[str, str, str], Container] = field(default_factory=dict)
     pages: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
     strict: Callable[[Object], bool] = lambda _: False
+    panics: Counter[str] = field(default_factory=Counter)
+    restart: float = 1.0
+    sessions: int = 0
+    _back: dict[str, float] = field(default_factory=dict)
 
     def state(self, node: str) -> State | Unreachable:
-        """The state of a node."""
-        return self.states.get(node, State.OK)
+        """The state of a node; one that panicked has no session until it is back."""
+        state = self.states.get(node, State.OK)
+        return State.DEAD if state is State.OK and time.monotonic() < self._back.get(node, 0.0) else state
+
+    def panic(self, node: str) -> None:
+        """What the node's own server does when a session is only cut off: it ends, and is back after ``restart`` s.
+
+        edgecore does so now and then (``send on closed channel``, kubeedge/kubeedge#6488); here it always does.
+        """
+        self.panics[node] += 1
+        self._back[node] = time.monotonic() + self.restart
 
     def container(self, namespace: str, pod: str, name: str) -> Container:
         """A container, made with an empty log when nobody described it."""

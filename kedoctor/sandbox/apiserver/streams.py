@@ -140,6 +140,7 @@ class _Session:
         """Serve the session to its end."""
         node = self._pod["spec"]["nodeName"]
         state = self._edge.state(node)
+        self._edge.sessions += 1
         # The real server writes an empty message first, to say that the connection stands.
         first = STDOUT if self._request.flag("stdout") else STDERR if self._request.flag("stderr") else STATUS
         if state is State.OK:
@@ -157,6 +158,9 @@ class _Session:
             _wait_for(self._edge, state)
             socket.send(STATUS, dump(self._failure(node, state)))
         socket.close()
+        if state is State.OK and not socket.said_goodbye:
+            self._edge.panic(node)
+        self._edge.sessions -= 1
 
     def _failure(self, node: str, state: State | Unreachable) -> Object:
         if state is State.NO_SESSION:

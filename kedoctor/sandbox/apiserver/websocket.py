@@ -28,10 +28,11 @@ def choose_protocol(offered: Sequence[str]) -> str:
 
 
 class WebSocket:
-    """Channels over one connection. ``closed`` is set when the client goes away."""
+    """Channels over one connection. ``closed`` is set when the client goes away, ``said_goodbye`` if it said so."""
 
     def __init__(self, reader: BufferedIOBase, writer: BufferedIOBase) -> None:
         self.closed = threading.Event()
+        self.said_goodbye = False
         self._reader = reader
         self._writer = writer
         self._stdin: queue.Queue[bytes | None] = queue.Queue()
@@ -98,6 +99,7 @@ class WebSocket:
         if opcode == _PING:
             self._frame(_PONG, data)
         elif opcode == _CLOSE:
+            self.said_goodbye = True
             return False
         elif data and data[0] == STDIN:
             self._stdin.put(data[1:])

@@ -6,6 +6,7 @@ import json
 import signal
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,21 @@ def test_a_healthy_site_passes_and_nothing_stays(tmp_path: Path) -> None:
         assert namespace["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kedoctor"
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
         assert sorted(pod["spec"]["nodeName"] for pod in pods) == ["edge1", "edge2"]
+
+
+def test_waiting_never_repeats_a_proof_and_cuts_no_session_off(tmp_path: Path) -> None:
+    """An edgecore that panics when a session is cut off, as the real one does now and then."""
+    with gate_site(tmp_path) as site:
+        site.server.edge.states["edge2"] = State.DEAD
+        ran = site.gate("--wait", "8s")
+        assert ran.code == 1
+        assert [ran.verdicts(code)["edge1"][0] for code in STREAMS] == ["pass"] * 3
+        asked = Counter(one.path for one in site.server.requests if "/pods/probe-" in one.path)
+        for stream in ("log", "exec", "attach"):
+            proved, tried = sorted(count for path, count in asked.items() if path.endswith(stream))
+            assert proved == 1
+            assert tried > 1
+        assert site.server.edge.panics == {}
 
 
 def test_one_edge_without_a_tunnel_stops_it(tmp_path: Path) -> None:

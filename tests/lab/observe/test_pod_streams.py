@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import ssl
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from kedoctor.model.observations import (
     StreamedAnswer,
     Unavailable,
 )
+from kedoctor.observe.live.session_socket import SessionSocket
 
 trustme = pytest.importorskip("trustme", reason="trustme makes the certificates")
 pytestmark = pytest.mark.lab
@@ -29,6 +33,7 @@ pytestmark = pytest.mark.lab
 LOG = FollowPodLog("default", "web", lines=2, timeout=3.0)
 ECHO = ExecInPod("default", "web", ("echo", "nonce-1"), timeout=3.0)
 ATTACH = AttachToPod("default", "web", until="nonce-2", timeout=3.0)
+NODE = "edge-00001"
 SWITCHING = "101 Switching Protocols"
 
 
@@ -50,6 +55,13 @@ def api(tls: ssl.SSLContext) -> Iterator[ApiServer]:
 @pytest.fixture
 def to(authority: Any, tmp_path: Path) -> Connect:
     return connector(authority, tmp_path)
+
+
+def wait_until(happens: Callable[[], bool], seconds: float = 15.0) -> None:
+    ends = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def seen(cluster: Any, request: Any) -> StreamedAnswer:
@@ -185,3 +197,72 @@ class TestRefused:
             found = seen(to(server.url), ECHO)
         assert found.status == 200
         assert found.exit_code is None
+
+
+CLIENT = """
+import sys, threading, time
+from kedoctor.observe.live.cluster import LiveCluster
+from kedoctor.model.observations import AttachToPod
+cluster, wait = LiveCluster(sys.argv[1]), AttachToPod("default", "web", until="never", timeout=30.0)
+if sys.argv[2] == "thread":
+    threading.Thread(target=cluster.observe, args=(wait,), daemon=True).start()
+    sys.stdin.readline()
+    sys.exit("the program ends")
+cluster.observe(wait)
+"""
+
+
+class TestANodeThatPanicsWhenASessionIsCutOff:
+    """The edge behind this server ends whenever a client leaves a session without a close frame."""
+
+    def test_no_ending_of_ours_does_that(self, api: ApiServer, to: Connect) -> None:
+        def talk() -> None:
+            while not ended.wait(0.05):
+                api.edge.say("default", "web", "web", "nonce-2")
+
+        ended = threading.Event()
+        talker = threading.Thread(target=talk)
+        talker.start()
+        cluster = to(api.url)
+        assert seen(cluster, ATTACH).complete  # heard what was wanted
+        assert not seen(
+            cluster, AttachToPod("default", "web", until="never", timeout=0.5)
+        ).complete  # no time left
+        assert seen(
+            cluster, AttachToPod("default", "web", until="never", limit=50, timeout=3.0)
+        ).out  # enough came
+        assert seen(cluster, ECHO).exit_code == 0  # the other side ends first
+        ended.set()
+        talker.join()
+        api.edge.states[NODE] = State.HANG
+        assert not seen(cluster, ECHO).complete
+        assert api.edge.panics == {}
+
+    @pytest.mark.parametrize("how", ["main", "thread"])
+    def test_nor_does_the_end_of_the_process(
+        self, api: ApiServer, to: Connect, tmp_path: Path, how: str
+    ) -> None:
+        """Ctrl-C during a session, and a program that ends while a thread that nobody waits for listens."""
+        to(api.url)
+        config = tmp_path / "kubeconfig"
+        client = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, str(config), how], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        wait_until(lambda: api.edge.sessions > 0)
+        if how == "main":
+            client.send_signal(signal.SIGINT)
+        else:
+            assert client.stdin is not None
+            client.stdin.write(b"\n")
+            client.stdin.flush()
+        _, err = client.communicate(timeout=20)
+        assert (b"KeyboardInterrupt" if how == "main" else b"the program ends") in err
+        wait_until(lambda: api.edge.sessions == 0)
+        assert api.edge.panics == {}
+
+    def test_the_node_does_panic(self, api: ApiServer, to: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So the tests above say something."""
+        monkeypatch.setattr(SessionSocket, "leave", lambda *_: None)
+        api.edge.restart = 0.2
+        assert seen(to(api.url), ECHO).out
+        wait_until(lambda: api.edge.panics == {NODE: 1})

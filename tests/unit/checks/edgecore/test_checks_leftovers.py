@@ -80,6 +80,34 @@ def test_noise_never_counts(noise: str) -> None:
     assert edgecore_log(log(lines(*range(60, 10, -1), text=noise)), NAME).status is Status.PASS
 
 
+# What a real edgecore v1.22.2 said when an attach was cut off.
+PANIC = """\
+panic: send on closed channel
+goroutine 106 [running]:
+github.com/kubeedge/kubeedge/pkg/stream.(*EdgedAttachConnection).CacheTunnelMessage(0xffffffffffffffff?, 0x149de7928ab0)
+        /go/src/github.com/kubeedge/kubeedge/pkg/stream/edgedattachconnection.go:58 +0x25
+github.com/kubeedge/kubeedge/edge/pkg/edgestream.(*TunnelSession).WriteToLocalConnection(0x7f21e460a498?, 0x149de7928ab0)
+        /go/src/github.com/kubeedge/kubeedge/edge/pkg/edgestream/tunnel.go:145 +0x2d
+"""
+
+
+def crashed(seconds_ago: float) -> str:
+    """A run that ended so, and the next one, which systemd starts after 10 s."""
+    at, pid = NOW - timedelta(seconds=seconds_ago), 1000 + int(seconds_ago)
+    begin = said(at - timedelta(seconds=300), VERSION, source="server.go:104", pid=pid)
+    frames = "".join(f"{at:%b %d %H:%M:%S} edge1 edgecore[{pid}]: {line}\n" for line in PANIC.splitlines())
+    after = said(at + timedelta(seconds=10), VERSION, source="server.go:104", pid=pid + 1)
+    return begin + frames + after
+
+
+def test_the_known_panic_is_told_though_edgecore_runs_again() -> None:
+    finding = judged(edgecore_log(log(crashed(200) + crashed(100)), NAME))
+    assert (finding.status, finding.hop) == (Status.WARN, "tunnel")
+    assert "2 times" in finding.summary.en
+    assert "kubeedge/kubeedge#6488" in finding.summary.en
+    assert edgecore_log(log(crashed(2000)), NAME).status is Status.PASS, "long past"
+
+
 # ------------------------------------------------------------------------------------------- KE712
 
 
