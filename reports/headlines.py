@@ -102,7 +102,7 @@ def _unseen(report: Report) -> list[Verdict]:
 
 
 def _shared(unseen: list[Verdict]) -> tuple[Reason, str] | None:
-    """The reason why most of it is not known, with what was met; nothing if there is no such reason."""
+    """The reason why most of it is unknown, with what was met; nothing if there is no such reason."""
     counted = Counter((one.reason, one.actual) for one in unseen if one.reason)
     if not counted:
         return None

@@ -165,7 +165,7 @@ def _pair(config: EdgecoreConfig, files: EdgeCertificates, certificate: Certific
         why = "it is redacted without a fingerprint" if key.redacted else key.error or "it was not read"
         return unknown(
             Text(
-                f"Whether {key.path} belongs to {files.certificate.path} is not known: {why}.",
+                f"Whether {key.path} belongs to {files.certificate.path} is unknown: {why}.",
                 zh=f"无法判断 {key.path} 与 {files.certificate.path} 是否配对：{why}。",
             ),
             subject=subject,
@@ -268,7 +268,7 @@ def _unsure(
         )
     return unknown(
         Text(
-            f"Whether the certificate of {node} is in date is not known: {why.en}. It is valid from {day(certificate.not_before)} to {day(certificate.not_after)}.",
+            f"Whether the certificate of {node} is in date is unknown: {why.en}. It is valid from {day(certificate.not_before)} to {day(certificate.not_after)}.",
             zh=f"无法判断 {node} 的证书是否在有效期内：{why.zh}。证书有效期为 {day(certificate.not_before)} 至 {day(certificate.not_after)}。",
         ),
         subject=node,

@@ -70,7 +70,7 @@ def edge_cert_loaded(
     if unit.started is None:
         return unknown(
             Text(
-                f"When edgecore of {node} started is not known.", zh=f"无法得知 {node} 的 edgecore 何时启动。"
+                f"When edgecore of {node} started is unknown.", zh=f"无法得知 {node} 的 edgecore 何时启动。"
             ),
             subject=node,
             node=node,

@@ -114,7 +114,7 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
 def _malformed(reason: str) -> Finding:
     return warned(
         Text(
-            f"The token in Secret tokensecret is no join token: {reason}.",
+            f"The token in Secret tokensecret is not a join token: {reason}.",
             zh=f"Secret tokensecret 中的内容不是有效的加入令牌：{reason}。",
         ),
         expected=Text(
@@ -152,7 +152,7 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable) -> Finding:
         why = str(clock) if isinstance(clock, Unavailable) else clock.detail or "this clock is off (KE410)"
         return unknown(
             Text(
-                f"The join token expires on {day(token.expires)}; whether that is past is not known: {why}.",
+                f"The join token expires on {day(token.expires)}; whether that is past is unknown: {why}.",
                 zh=f"加入令牌于 {day(token.expires)} 到期；无法判断是否已过期：{why}。",
             ),
             subject=_OBJECT,

@@ -62,7 +62,7 @@ def cloudcore_config_valid(
     if read.error is not None:
         where = f"line {read.error.line}, column {read.error.column}"
         summary = Text(
-            f"cloudcore.yaml is no YAML that cloudcore can read: {where}: {read.error.reason}.",
+            f"cloudcore.yaml is not YAML that cloudcore can read: {where}: {read.error.reason}.",
             zh=f"cloudcore.yaml 不是 cloudcore 能读取的 YAML：第 {read.error.line} 行第 {read.error.column} 列：{read.error.reason}。",
         )
         return _fatal(summary, f"{where}: {read.error.reason}", read.error.line, runs=runs)
@@ -277,7 +277,7 @@ def _differs(summary: Text, line: str, pod: str) -> Finding:
 
 
 def _edited_after_start(writing: Writing | None, workload: CloudcoreWorkload) -> Writing | None:
-    # Cloudcore writes the whole document back a few seconds after it started (facts.md §1.1): that is no edit.
+    # Cloudcore writes the whole document back a few seconds after it started (facts.md §1.1): that is not an edit.
     if writing is None or workload.started is None or writing.manager == "cloudcore":
         return None
     return writing if writing.time > workload.started else None
@@ -339,7 +339,7 @@ def _streams_live() -> Finding:
 def _not_known() -> Finding:
     return unknown(
         Text(
-            "Whether cloudcore runs with this configuration is not known: neither the time of the last change nor the "
+            "Whether cloudcore runs with this configuration is unknown: neither the time of the last change nor the "
             "beginning of its log was read.",
             zh="无法判断 cloudcore 是否使用当前配置：既未读到最后修改时间，也未读到其日志开头。",
         ),

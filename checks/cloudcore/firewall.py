@@ -56,7 +56,7 @@ def cloud_firewall(
     workload: CloudcoreWorkload | Unavailable,
     addresses: HostAddresses,
 ) -> Iterator[Finding]:
-    """A rule that drops whoever comes is closed; firewalld is believed only while no edge is connected."""
+    """A rule that drops everybody is closed; firewalld is believed only while no edge is connected."""
     if not _cloudcore_here(processes, workload, addresses):
         yield skipped(
             Text("cloudcore does not listen on this host.", zh="cloudcore 不在本机监听。"), subject="firewall"

@@ -119,7 +119,7 @@ def cloud_listeners(
     if runs is None:
         yield unknown(
             Text(
-                "Whether cloudcore runs on this host is not known: neither processes nor pods could be read.",
+                "Whether cloudcore runs on this host is unknown: neither processes nor pods could be read.",
                 zh="无法得知 cloudcore 是否在本机运行：进程和 Pod 均无法读取。",
             )
         )

@@ -71,7 +71,7 @@ def cloudcore_rbac(
     if rights.unanswered() and working.edges:
         return skipped(
             Text(
-                f"This user may not ask what {rights.user} may do; figures of edges arrive, so it can do its work.",
+                f"This user may not ask what {rights.user} may do; metrics for edges arrive, so it can do its work.",
                 zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘数据，说明其可正常工作。",
             ),
             subject=_SUBJECT,
@@ -79,7 +79,7 @@ def cloudcore_rbac(
     if rights.unanswered():
         return unknown(
             Text(
-                f"What {rights.user} may do is not known: {rights.unanswered()[0]}.",
+                f"What {rights.user} may do is unknown: {rights.unanswered()[0]}.",
                 zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0]}。",
             ),
             subject=_SUBJECT,

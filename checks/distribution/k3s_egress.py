@@ -1,6 +1,6 @@
 """K3s' own tunnel in the way: with the egress selector on, kube-apiserver's requests never reach nat OUTPUT.
 
-K3s then asks its own tunnel server for the kubelet of an edge, which is no K3s agent, and gives up with 502
+K3s then asks its own tunnel server for the kubelet of an edge, which is not a K3s agent, and gives up with 502
 (facts.md §8.5). No DNAT rule can help: the connection it would divert is never made.
 """
 
@@ -99,7 +99,7 @@ def _not_in_force(source: str, evidence: tuple[Evidence, ...]) -> Finding:
     return unknown(
         Text(
             f"The egress selector is disabled in {source}, but a file of K3s' configuration was written after K3s started; "
-            "whether it runs with this is not known.",
+            "whether it runs with this is unknown.",
             zh=f"{source} 中已禁用 egress selector，但 K3s 的某个配置文件在其启动之后被修改过；当前进程是否已生效未知。",
         ),
         evidence=evidence,

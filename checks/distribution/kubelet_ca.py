@@ -83,7 +83,7 @@ def kubelet_ca(
 def _not_read(path: str, missing: Unavailable) -> Finding:
     return unknown(
         Text(
-            f"kube-apiserver verifies kubelets against {path}; whether it accepts cloudcore's certificate is not known: {missing}.",
+            f"kube-apiserver verifies kubelets against {path}; whether it accepts cloudcore's certificate is unknown: {missing}.",
             zh=f"kube-apiserver 会用 {path} 校验 kubelet；是否接受 cloudcore 的证书无法判断：{missing}。",
         ),
         hint=Text(

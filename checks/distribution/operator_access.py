@@ -30,7 +30,7 @@ def operator_rbac(access: OperatorAccess) -> Finding:
         needs = ", ".join(need.name for need, _ in unanswered)
         return unknown(
             Text(
-                f"Whether this user may {needs} is not known: {unanswered[0][1]}.",
+                f"Whether this user may {needs} is unknown: {unanswered[0][1]}.",
                 zh=f"无法判断当前用户是否可以 {needs}：{unanswered[0][1]}。",
             ),
             subject=_SUBJECT,

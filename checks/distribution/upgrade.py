@@ -1,7 +1,7 @@
 """Before and between the steps of an upgrade: a backup of the settings, and the streams of edges that have a new version.
 
 An upgrade is under way where cloudcore and edges, or edges among themselves, run different versions of KubeEdge. Where
-all are the same nothing says that one is near, so a missing backup is no fault there (requirements.md R146-R150).
+all are the same nothing says that one is near, so a missing backup is not a fault there (requirements.md R146-R150).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _kept(
     if under_way and unread is not None:
         return unknown(
             Text(
-                f"Whether there is a backup of {document.name} is not known: {unread}.",
+                f"Whether there is a backup of {document.name} is unknown: {unread}.",
                 zh=f"无法得知 {document.name} 是否有备份：{unread}。",
             ),
             subject=document.name,
@@ -172,7 +172,7 @@ def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict
 def rolling_upgrade(
     edges: EdgeNodes, workload: CloudcoreWorkload | Unavailable, samples: NodeSamples | Unavailable
 ) -> Iterator[Finding]:
-    """Each edge with the newest version: Ready, and figures that came through its tunnel not long ago."""
+    """Each edge with the newest version: Ready, and metrics that came through its tunnel not long ago."""
     done = upgraded(edges, workload)
     if done is None:
         yield skipped(
@@ -191,7 +191,7 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
     if node.is_ready and isinstance(samples, Unavailable):
         return unknown(
             Text(
-                f"Whether the stream of {node.name} ({version}) is back is not known: {samples}.",
+                f"Whether the stream of {node.name} ({version}) is back is unknown: {samples}.",
                 zh=f"无法得知 {node.name}（{version}）的流是否恢复：{samples}。",
             ),
             subject=node.name,
@@ -208,7 +208,7 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
             subject=node.name,
             node=node.name,
         )
-    lacks = "is not Ready" if not node.is_ready else "has no fresh figures through its tunnel"
+    lacks = "is not Ready" if not node.is_ready else "has no fresh metrics through its tunnel"
     lacks_zh = "尚未 Ready" if not node.is_ready else "还没有通过隧道取得的最新指标"
     return failed(
         Text(

@@ -37,7 +37,7 @@ _DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62369, CVE-2026-62370"
 
 
 def parsed(text: str) -> Version | None:
-    """``(1, 22, 0)`` out of ``v1.22.0``; ``None`` for anything that is no release."""
+    """``(1, 22, 0)`` out of ``v1.22.0``; ``None`` for anything that is not a release."""
     found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
@@ -75,7 +75,7 @@ def version_skew(
     if cloud is None:
         yield unknown(
             Text(
-                f"The version of cloudcore is not known: its image has the tag {tag or 'none'}.",
+                f"The version of cloudcore is unknown: its image has the tag {tag or 'none'}.",
                 zh=f"无法得知 cloudcore 的版本：其镜像标签为 {tag or '无'}。",
             )
         )

@@ -114,7 +114,7 @@ def _judge(probe: DiversionProbe, servers: StreamServers | Unavailable, cloudcor
         return _arrived(probe)
     return unknown(
         Text(
-            f"{_place(probe)} answered with HTTP {answer.status}; cloudcore's own certificate is not known here, so who "
+            f"{_place(probe)} answered with HTTP {answer.status}; cloudcore's own certificate is unknown here, so who "
             "answered cannot be told.",
             zh=f"{_place(probe)} 返回 HTTP {answer.status}；此处不知道 cloudcore 的证书，无法判断应答者。",
         ),

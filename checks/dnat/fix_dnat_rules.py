@@ -165,7 +165,7 @@ def _not_ours(verdict: Verdict) -> Text:
 
 def _not_seen(missing: object) -> Text:
     return Text(
-        f"whether iptables-manager can write the rule here is not known: {missing}",
+        f"whether iptables-manager can write the rule here is unknown: {missing}",
         zh=f"无法判断 iptables-manager 能否在此写规则：{missing}",
     )
 

@@ -212,7 +212,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
         return _patched(verdict, daemonset, title, each if spec.tolerations else whole)
     if "node-role.kubernetes.io/master" in str(spec.affinity):
         title = Text(
-            "let the DaemonSet run on every node that is no edge; its affinity asks for the label master, which "
+            "let the DaemonSet run on every node that is not an edge; its affinity asks for the label master, which "
             "newer clusters do not have",
             zh="使该 DaemonSet 在所有非边缘节点上运行；其亲和性要求 master 标签，而新集群没有该标签",
         )
@@ -264,7 +264,7 @@ def _complains(line: str) -> Text:
 
 
 _ELSEWHERE = Text(
-    "no DaemonSet gets to that host, because it is no node of this cluster; run kedoctor there, which can keep a rule "
+    "no DaemonSet gets to that host, because it is not a node of this cluster; run kedoctor there, which can keep a rule "
     "of its own (KE303)",
     zh="该主机不是本集群节点，DaemonSet 无法部署到那里；请在该主机运行 kedoctor，它可维护自己的规则（KE303）",
 )
@@ -317,7 +317,7 @@ def _rights(verdict: Verdict, daemonset: DaemonSet, access: MetricsAccess | Unav
 
 _VERBS = ["get", "list", "watch", "update"]
 _UNSEEN = Text(
-    "roles and bindings could not be read, so what iptables-manager is allowed to do is not known",
+    "roles and bindings could not be read, so what iptables-manager is allowed to do is unknown",
     zh="未能读取角色与绑定，无法得知 iptables-manager 的权限",
 )
 

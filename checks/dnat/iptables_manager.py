@@ -92,7 +92,7 @@ def _on_host(
     if not host.node:
         return unknown(
             Text(
-                f"kube-apiserver runs at {host.address}, which is no node of this cluster: no DaemonSet gets there, "
+                f"kube-apiserver runs at {host.address}, which is not a node of this cluster: no DaemonSet gets there, "
                 "and its rules cannot be seen from here.",
                 zh=f"kube-apiserver 位于 {host.address}，不是本集群节点：DaemonSet 无法部署到那里，也无法从此处查看其规则。",
             ),

@@ -201,7 +201,7 @@ def _unjudged(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding
     why = str(record) if isinstance(record, Unavailable) else f"configmap/tunnelport: {record.state.value}"
     return unknown(
         Text(
-            f"Whether port {node.port} of {node.name} leads to cloudcore is not known: {why}.",
+            f"Whether port {node.port} of {node.name} leads to cloudcore is unknown: {why}.",
             zh=f"无法判断 {node.name} 的端口 {node.port} 是否通向 cloudcore：{why}。",
         ),
         subject=node.name,

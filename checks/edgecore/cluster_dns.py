@@ -48,7 +48,7 @@ def cluster_dns(
         )
     return unknown(
         Text(
-            f"clusterDNS of {config.node_name} is {', '.join(written)}; whether that is the cluster's DNS is not known from here.",
+            f"clusterDNS of {config.node_name} is {', '.join(written)}; whether that is the cluster's DNS is unknown from here.",
             zh=f"{config.node_name} 的 clusterDNS 为 {'、'.join(written)}；从这里无法得知它是否为集群 DNS。",
         ),
         subject=config.node_name,

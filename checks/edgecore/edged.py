@@ -178,7 +178,7 @@ def _silent(sockets: EdgeSockets, node: str) -> Finding:
     actual = f"listens on {', '.join(elsewhere)} only" if elsewhere else f"nothing listens on {EDGED_PORT}"
     return failed(
         Text(
-            f"Nothing on {node} answers at {_LOOPBACK}:{EDGED_PORT}, where the cloud asks for logs, exec and figures.",
+            f"Nothing on {node} answers at {_LOOPBACK}:{EDGED_PORT}, where the cloud asks for logs, exec and metrics.",
             zh=f"{node} 的 {_LOOPBACK}:{EDGED_PORT} 无人监听，而云端正是在此请求日志、exec 和指标。",
         ),
         expected=Text(

@@ -96,7 +96,7 @@ def _fault(config: EdgecoreConfig, hub: _Hub, unit: EdgecoreUnit) -> Text | None
         )
     if server is None or not server.port:
         return Text(
-            f"{hub.key} of {node} is no host:port ({hub.written}).",
+            f"{hub.key} of {node} is not a host:port ({hub.written}).",
             zh=f"{node} 的 {hub.key} 不是 主机:端口（{hub.written}）。",
         )
     if is_loopback(server.host) and not _cloudcore_may_be_here(unit):
@@ -126,7 +126,7 @@ def _differ(config: EdgecoreConfig, hub: HostPort, https: HostPort) -> Finding:
         expected=Text("one host in both", zh="两处为同一主机"),
         actual=f"websocket {hub}, httpServer {https}",
         hint=Text(
-            "Nothing is wrong if both lead to the same cloudcore; else correct httpServer.",
+            "This is fine if both lead to the same cloudcore; otherwise correct httpServer.",
             zh="若两者通向同一 cloudcore 则无问题；否则请修正 httpServer。",
         ),
         subject=node,

@@ -70,7 +70,7 @@ def _renamed(
         ),
         actual=f"hostnameOverride {node}, certificate {_PREFIX}{old}",
         hint=Text(
-            f"If the machine was renamed by mistake, write {old} back. If it shall be {node}, it needs a new certificate (and the old Node is deleted).",
+            f"If the machine was renamed by mistake, write {old} back. If {node} is right, it needs a new certificate (and the old Node is deleted).",
             zh=f"若为误改名，请改回 {old}；若确需命名为 {node}，则需新证书（并删除旧 Node）。",
         ),
         subject=node,

@@ -95,7 +95,7 @@ def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
     if unit.runs is None:
         return unknown(
             Text(
-                f"Whether edgecore of {node} runs is not known: {unit.unit}; {unit.table}.",
+                f"Whether edgecore of {node} runs is unknown: {unit.unit}; {unit.table}.",
                 zh=f"无法判断 {node} 的 edgecore 是否运行：{unit.unit}；{unit.table}。",
             ),
             subject=node,
@@ -154,11 +154,12 @@ def _because(last: LogLine | None, meaning: ExitMeaning | None) -> Text:
     if meaning is not None:
         code = f" ({meaning.code})" if meaning.code else ""
         return Text(
-            f" Its last words mean: {meaning.text.en}{code}.", zh=f"最后的日志含义：{meaning.text.zh}{code}。"
+            f" The last log line means: {meaning.text.en}{code}.",
+            zh=f"最后的日志含义：{meaning.text.zh}{code}。",
         )
     if last is not None:
         words = (last.message or last.raw)[:200]
-        return Text(f" Its last words: “{words}”.", zh=f"最后的日志：“{words}”。")
+        return Text(f" Last log line: “{words}”.", zh=f"最后的日志：“{words}”。")
     return Text("", zh="")
 
 

@@ -99,7 +99,7 @@ class _Trip:
     def is_not_known(self, why: Text, hint: Text, *commands: str) -> Finding:
         return unknown(
             Text(
-                f"Whether kubectl {self.verb} reaches {self.edge} is not known: {why.en}.",
+                f"Whether kubectl {self.verb} reaches {self.edge} is unknown: {why.en}.",
                 zh=f"无法判断 kubectl {self.verb} 能否到达 {self.edge}：{why.zh}。",
             ),
             subject=self.edge,
@@ -178,7 +178,7 @@ def _unasked(verb: str, pod: GatePod, answer: Unavailable | None) -> Finding:
     words = str(answer) if answer is not None else "it was not asked"
     return unknown(
         Text(
-            f"Whether kubectl {verb} reaches {pod.node} is not known: {words}.",
+            f"Whether kubectl {verb} reaches {pod.node} is unknown: {words}.",
             zh=f"无法判断 kubectl {verb} 能否到达 {pod.node}：{words}。",
         ),
         subject=pod.node,

@@ -43,7 +43,9 @@ def metrics_args(server: MetricsServer, diversion: WorkingDiversion) -> Finding:
             ),
             subject=deployment_of(server),
         )
-    arrives = bool(diversion.edges)  # figures of an edge prove that it is dialled and trusted as it should be
+    arrives = bool(
+        diversion.edges
+    )  # metrics for an edge prove that it is dialled and trusted as it should be
     faults = [*([] if arrives else _dialling(server)), *_listening(server), *_timing(server)]
     implied = [] if arrives else [*_trusting(server), *_naming(server)]
     if not faults and not implied:

@@ -263,7 +263,9 @@ def _misplaced(
     name = deployment_of(server).rpartition("/")[2]
     return failed(
         summary,
-        expected=Text("a node with iptables-manager that is no edge", zh="有 iptables-manager 的非边缘节点"),
+        expected=Text(
+            "a node with iptables-manager that is not an edge", zh="有 iptables-manager 的非边缘节点"
+        ),
         actual=node,
         hint=hint,
         subject=node,

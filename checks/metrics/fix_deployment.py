@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _SETTLE = 120.0
-"""Seconds until metrics-server is ready and has figures: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
+"""Seconds until metrics-server is ready and has metrics: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
 
 _TEMPLATE = "/spec/template/spec"
 _RECREATE = {"op": "add", "path": "/spec/strategy", "value": {"type": "Recreate"}}

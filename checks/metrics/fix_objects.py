@@ -83,7 +83,7 @@ def _plan(
     )
     pulled = Text(
         f"{known.en} The image {new} has to be in the store of the node, or a registry within reach; if the pod does not "
-        "become ready, all of it is taken back.",
+        "become ready, all of it is rolled back.",
         zh=f"{known.zh}镜像 {new} 需已在节点镜像库中或可从仓库拉取；若 Pod 未就绪，将全部撤销。",
     )
     return Plan(
@@ -305,6 +305,6 @@ def _other_names(server: MetricsServer) -> Text:
 
 
 _UNKNOWN = Text(
-    "roles and bindings could not be read, so what is missing of them is not known",
+    "roles and bindings could not be read, so what is missing of them is unknown",
     zh="未能读取角色与绑定，无法得知缺少什么",
 )

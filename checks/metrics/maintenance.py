@@ -38,7 +38,7 @@ __all__ = ["metrics_conflict", "metrics_log", "metrics_resources", "metrics_vers
 @check(
     code="KE607",
     slug="metrics-log",
-    title=Text("metrics-server's log tells of no failed scrape", zh="metrics-server 日志中没有采集失败"),
+    title=Text("metrics-server's log has no failed scrape", zh="metrics-server 日志中没有采集失败"),
     side=Side.SITE,
     breaks=("top",),
     hop="metrics-server",

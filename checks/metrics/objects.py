@@ -126,7 +126,7 @@ def _rights(server: MetricsServer, access: MetricsAccess | Unavailable) -> Itera
     if not allows(rules, "create", "authorization.k8s.io", "subjectaccessreviews"):
         yield (
             "clusterrolebinding/metrics-server:system:auth-delegator",
-            Text("it refuses everybody who asks for figures", zh="会拒绝所有查询指标的请求"),
+            Text("it refuses everybody who asks for metrics", zh="会拒绝所有查询指标的请求"),
         )
     if not _reads_authentication(access, server.namespace, account, rules):
         yield (

@@ -86,7 +86,7 @@ def runtime_cri(
     if isinstance(metadata, Unavailable):
         return unknown(
             Text(
-                f"Whether the container runtime of {node} answers is not known: {metadata}.",
+                f"Whether the container runtime of {node} answers is unknown: {metadata}.",
                 zh=f"无法得知 {node} 的容器运行时是否应答：{metadata}。",
             ),
             subject=node,
@@ -326,7 +326,7 @@ def memory_cgroup(cgroup: MemoryCgroup, name: EdgeName, unit: EdgecoreUnit) -> F
     beside = " edgecore runs all the same." if unit.runs else ""
     return failed(
         Text(
-            f"The memory cgroup of {node} is off: figures have no memory, kubectl top shows <unknown>.{beside}",
+            f"The memory cgroup of {node} is off: metrics have no memory, kubectl top shows <unknown>.{beside}",
             zh=f"{node} 未启用内存 cgroup：指标缺少内存，kubectl top 显示 <unknown>。",
         ),
         expected=Text("memory enabled", zh="启用 memory"),

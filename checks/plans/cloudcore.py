@@ -33,7 +33,7 @@ AFTER_CLOUD = 60.0
 
 AFTER_CLOUDCORE = 120.0
 """Seconds until everything is back after cloudcore restarted: it sleeps up to 9 s, a hub tries 5 times and then waits
-30 s, a tunnel that meets a conflict gets its port 20 s later, and figures take two scrapes (facts.md §3.2, §10.2)."""
+30 s, a tunnel that meets a conflict gets its port 20 s later, and metrics take two scrapes (facts.md §3.2, §10.2)."""
 
 CLOUDCORE_CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/cloudcore"
 CLOUDCORE_DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/cloudcore"
@@ -105,6 +105,6 @@ def tolerations_for(
 
 
 def off_the_edge() -> dict[str, object]:
-    """The node affinity of KubeEdge's chart: every node that is no edge (facts.md §1.3)."""
+    """The node affinity of KubeEdge's chart: every node that is not an edge (facts.md §1.3)."""
     expression = {"key": "node-role.kubernetes.io/edge", "operator": "DoesNotExist"}
     return {"matchExpressions": [expression]}

@@ -75,7 +75,7 @@ class Traced:
     """What is traced, in words (``label``), and on which ``node``; ``refusal`` is why it cannot be.
 
     ``here`` is whether this host is that edge. ``api`` is why the API could not be asked; then only this host is looked
-    at, and ``pod`` is not known.
+    at, and ``pod`` is unknown.
     """
 
     label: str

@@ -198,7 +198,7 @@ def _redialled(config: EdgecoreConfig, server: HostPort, error: LogLine) -> Find
     node = config.node_name
     return unknown(
         Text(
-            f"edgecore of {node} has just dialled {server} again after an error; whether the tunnel stays is not known yet.",
+            f"edgecore of {node} has just connected to {server} again after an error; whether the tunnel stays is unknown yet.",
             zh=f"{node} 的 edgecore 出错后刚刚重新连接 {server}；尚不能判断隧道是否稳定。",
         ),
         subject=node,

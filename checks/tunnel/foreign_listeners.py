@@ -66,7 +66,7 @@ def foreign_listeners(
     if not odd:
         return passed(
             Text(
-                f"Nothing strange listens on 10004, 10250, {EDGED_PORT} or 1883 of {node}.",
+                f"No unexpected process listens on 10004, 10250, {EDGED_PORT} or 1883 of {node}.",
                 zh=f"{node} 的 10004、10250、{EDGED_PORT}、1883 端口没有异常监听。",
             ),
             subject=node,
@@ -188,12 +188,12 @@ def _exposed(node: str, socket: Socket) -> Finding:
     edged = socket.local_port == EDGED_PORT
     danger = (
         Text(
-            "whoever reaches it runs commands in every pod, without a password",
+            "anyone who reaches it can run commands in every pod without a password",
             zh="任何能访问者都可无认证地在所有 Pod 中执行命令",
         )
         if edged
         else Text(
-            "whoever reaches it reads what the edge knows of the cluster",
+            "anyone who reaches it can read what the edge knows of the cluster",
             zh="任何能访问者都可读取该边缘上的集群数据",
         )
     )

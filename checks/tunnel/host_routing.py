@@ -80,7 +80,7 @@ def host_routing(
 
 
 def _own_name(names: EdgeNames, addresses: EdgeAddresses) -> bool:
-    """Whether the host name leads to an address of this host; true where that is not known."""
+    """Whether the host name leads to an address of this host; true where that is unknown."""
     if names.hosts is None or not names.hostname:
         return True
     return any(
@@ -122,7 +122,7 @@ def _no_address(node: str, line: str, names: EdgeNames) -> Finding:
 def _no_localhost(node: str, found: str) -> Finding:
     return warned(
         Text(
-            f"localhost of {node} leads to {found}, not to 127.0.0.1, where edged listens: edgecore waits for itself for ever and starts no pods.",
+            f"localhost of {node} leads to {found}, not to 127.0.0.1, where edged listens: edgecore keeps waiting for itself and starts no pods.",
             zh=f"{node} 的 localhost 指向 {found}，而不是 edged 监听的 127.0.0.1：edgecore 会一直等待自身，无法启动 Pod。",
         ),
         expected=Text("127.0.0.1 localhost", zh="127.0.0.1 localhost"),
@@ -190,7 +190,7 @@ def stream_exposed(reach: StreamReach, name: EdgeName, vantage: HostContext) -> 
 def _exposed(node: str, server: HostPort) -> Finding:
     return warned(
         Text(
-            f"{node} reaches {server}, which authenticates nobody: whoever is in that network can run commands in the pods of every edge.",
+            f"{node} reaches {server}, which requires no authentication: anyone on that network can run commands in the pods of every edge.",
             zh=f"{node} 可以访问 {server}，而该端口不做任何认证：该网络中的任何人都可在所有边缘的 Pod 中执行命令。",
         ),
         expected=Text(

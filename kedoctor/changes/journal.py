@@ -6,7 +6,7 @@ One directory an entry, named by its id and how far it came::
     20261123T051200Z-3f9a.open       acting, or the process died while it acted
     20261123T051200Z-3f9a.done       acted, and the checks pass; can be rolled back
     20261123T051200Z-3f9a.undone     taken back
-    20261123T051200Z-3f9a.attention  could not be taken back; a person must look
+    20261123T051200Z-3f9a.attention  could not be rolled back; a person must look
 
 ``plan.json`` holds the plan and the states of all targets from before. ``log`` holds one line an event, with
 length and checksum, so that a torn last line is recognised and left out. All names and files are synced before
@@ -104,7 +104,7 @@ class JournalStep(Record, frozen=True):
 
 
 class Progress(Record, frozen=True):
-    """How far one action came: the state looked at just before, the one it left, and whether it was taken back."""
+    """How far one action came: the state looked at just before, the one it left, and whether it was rolled back."""
 
     started: State | None = None
     finished: State | None = None

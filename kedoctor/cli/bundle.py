@@ -106,7 +106,7 @@ def verify(
     """Check whether an offline bundle is whole: checksums, every image and program, and the machine they are for.
 
     Nothing is unpacked or started, and no container runtime is needed: the archives are read from front to back, every
-    layer is compared with its digest. What is not said (side, machine, release) is told by the content. Exit code 1:
+    layer is compared with its digest. What is not given (side, machine, release) is taken from the content. Exit code 1:
     something mandatory is missing or something is damaged. 78: it cannot be read at all.
     """
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415

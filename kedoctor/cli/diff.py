@@ -42,7 +42,7 @@ _WORDS = {
     "lost": Text("What could be judged before and cannot be now", zh="之前能判断、现在无法判断的项目"),
     "settings": Text("Settings that differ", zh="不同的设置"),
     "only_one": Text("Only one side holds, so not compared: {names}", zh="仅一侧存在，未比较：{names}"),
-    "unjudged": Text("Not known on either side, so not compared: {n}", zh="两侧均未能判断，未比较：{n} 项"),
+    "unjudged": Text("Unknown on either side, not compared: {n}", zh="两侧均未能判断，未比较：{n} 项"),
     "none": Text("not set", zh="未设置"),
     "absent": Text("no finding", zh="无"),
     "same": Text(

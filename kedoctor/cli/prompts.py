@@ -19,7 +19,7 @@ __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
     Risk.RESTARTS_EDGECORE: Text(
-        "restarts edgecore: this edge reconnects, its containers keep running",
+        "restarts edgecore: this edge node reconnects, its containers keep running",
         zh="重启 edgecore：该边缘会重连，容器继续运行",
     ),
     Risk.RESTARTS_CLOUDCORE: Text(
@@ -31,12 +31,10 @@ _RISKS = {
     ),
 }
 _SAYS = {
-    "will": Text("What will be done", zh="将执行的操作"),
+    "will": Text("Plan", zh="将执行的操作"),
     "risk": Text("risk", zh="风险"),
     "go": Text("Do this now?", zh="现在执行？"),
-    "left": Text(
-        "Nothing is done about {code} ({subject}): {reason}.", zh="不处理 {code}（{subject}）：{reason}。"
-    ),
+    "left": Text("Not repaired: {code} ({subject}): {reason}.", zh="不处理 {code}（{subject}）：{reason}。"),
     "unpredictable": Text("cannot predict what it will leave", zh="无法预测结果"),
     "no-terminal": Text(
         "Nothing was changed: there is no terminal to ask at, and --yes was not given.",

@@ -350,7 +350,7 @@ class ReadLegacyTable(Request, frozen=True):
 class ReadOfflineBundle(Request, frozen=True):
     """Asks for the :class:`OfflineBundle` in a directory or tar; with ``sums`` every byte of it is read.
 
-    ``Unavailable(absent)`` when nothing is there, ``invalid`` when it is no offline bundle or cannot be read to its end.
+    ``Unavailable(absent)`` when nothing is there, ``invalid`` when it is not an offline bundle or cannot be read to its end.
     """
 
     path: str

@@ -82,7 +82,7 @@ class Baseline:
         if matched:
             return EntryState.USED
         judged = [one for one in verdicts if one.code == entry.code and one.status in _JUDGED]
-        # An edge that is not in view is not known to be right.
+        # An edge that is not in view is unknown to be right.
         elsewhere = all(one.side == Side.EDGE.value and not _about(entry, one) for one in judged)
         return EntryState.NOT_JUDGED if elsewhere else EntryState.UNMATCHED
 
@@ -144,7 +144,7 @@ def _day(file: SteeringFile, where: Sequence[str | int], text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise file.wrong(where, f"{text!r} is no date", hint="write it as 2027-01-31") from None
+        raise file.wrong(where, f"{text!r} is not a date", hint="write it as 2027-01-31") from None
 
 
 # ---------------------------------------------------------------------------------------- writing one

@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[Report | None, str]:
     except OSError as error:
         return None, f"{path} cannot be read: {error.strerror or error}"
     except RecordError as error:
-        return None, f"{path} is no report that this kedoctor can read: {error}"
+        return None, f"{path} is not a report that this kedoctor can read: {error}"
 
 
 def _make(folder: Path) -> None:

@@ -85,7 +85,7 @@ def join_offer(
     try:
         token = read_token(text)
     except TokenError as error:
-        why = Text(f"it is no join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
+        why = Text(f"it is not a join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
         return JoinOffer(address, trouble=why)
     trouble = _authority(token.ca_sha256, require(secrets.ca), served) or _server(address, served)
     trouble = trouble or _time(token.expires, clock)

@@ -12,7 +12,7 @@ __all__ = ["servicelb"]
 
 @remedy("KE982", touches=NODES)
 def servicelb(verdict: Verdict, nodes: SiteNodes) -> Plan:
-    """The label on every node that is no edge."""
+    """The label on every node that is not an edge."""
     names = [node.metadata.name for node in cloud_side(nodes)]
     return Plan(
         code=verdict.code,

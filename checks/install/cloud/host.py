@@ -252,7 +252,7 @@ def install_ports(sockets: CloudSockets) -> Iterator[Finding]:
     if not taken:
         yield passed(
             Text(
-                f"Nobody else listens on {', '.join(map(str, sorted(_PORTS)))}.",
+                f"No unexpected process listens on {', '.join(map(str, sorted(_PORTS)))}.",
                 zh=f"{'、'.join(map(str, sorted(_PORTS)))} 端口没有被他人占用。",
             )
         )

@@ -308,7 +308,7 @@ def _wrong(
         yield (
             K3S_KUBECONFIG,
             f"mode {k3s.kubeconfig_mode:04o}",
-            Text("whoever can read it rules the cluster", zh="能读取它的用户即可控制集群"),
+            Text("anyone who can read it controls the cluster", zh="能读取它的用户即可控制集群"),
         )
     if k3s.unit is not None and not k3s.ours:
         return
@@ -356,7 +356,7 @@ def k3s_ready(
     *,
     kubernetes: KubernetesHere,
 ) -> Finding:
-    """``/readyz`` says ok and a node that is no edge is Ready; for K3s, its unit is enabled and runs, too."""
+    """``/readyz`` says ok and a node that is not an edge is Ready; for K3s, its unit is enabled and runs, too."""
     who = "K3s" if not kubernetes.is_foreign else "this Kubernetes"
     if not kubernetes.is_foreign and not (k3s.active and k3s.enabled):
         state = (

@@ -1,7 +1,7 @@
 """KubeEdge on the cloud host: its images in the store of the runtime, keadm, and the release that ``keadm init`` makes.
 
 Steps of an install (kubeprepare.md §1.3). A release that is here already is kept; what ``keadm init`` says when it
-fails ends the install, and a release that it left half made is told from one that is complete.
+fails ends the install, and a release that it left half made is told apart from one that is complete.
 """
 
 from __future__ import annotations

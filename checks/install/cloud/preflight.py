@@ -53,7 +53,7 @@ def _address(request: CloudRequest, addresses: HostAddresses) -> Finding:
     if address is None:
         return _wrong_address(
             written,
-            Text(f"{written} is no IP address", zh=f"{written} 不是 IP 地址"),
+            Text(f"{written} is not an IP address", zh=f"{written} 不是 IP 地址"),
         )
     if address.version == 6:
         return _wrong_address(
@@ -80,7 +80,7 @@ def _address(request: CloudRequest, addresses: HostAddresses) -> Finding:
         )
     return warned(
         Text(
-            f"{written} is no address of this host: fine behind NAT or a load balancer that sends 10000, 10002 and "
+            f"{written} is not an address of this host: fine behind NAT or a load balancer that sends 10000, 10002 and "
             "10004 here, and wrong otherwise.",
             zh=f"{written} 不是本机地址：若经 NAT 或负载均衡将 10000、10002、10004 转发到本机则可用，否则有误。",
         ),

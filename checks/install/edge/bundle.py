@@ -32,7 +32,7 @@ __all__ = ["install_bundle"]
 
 _BY_HAND = ("kedoctor bundle verify {place}",)
 _LATER = ("mosquitto", "test")
-"""Roles of images that no join needs: without them something later is missing, and that is told."""
+"""Roles of images that no join needs: without them something later is missing, and the report says so."""
 
 
 @check(

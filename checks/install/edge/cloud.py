@@ -249,7 +249,7 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         problem = offered.problem
         return _bad_token(
             Text(
-                f"what the file holds is no join token ({problem})",
+                f"what the file holds is not a join token ({problem})",
                 zh=f"文件内容不是加入令牌（{_PROBLEMS_ZH.get(problem, problem)}）",
             ),
             problem,
@@ -258,7 +258,7 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         why = answers.ca if isinstance(answers.ca, Unavailable) else f"HTTP {answers.ca.status}"
         return unknown(
             Text(
-                f"Whether the token is this cloud's is not known: {answers.ca_url} was not served ({why}).",
+                f"Whether the token is this cloud's is unknown: {answers.ca_url} was not served ({why}).",
                 zh=f"无法判断令牌是否属于该云端：未能获取 {answers.ca_url}（{why}）。",
             ),
             commands=(f"curl -ks {answers.ca_url} | sha256sum",),

@@ -127,7 +127,7 @@ def edge_joined(
             zh=f"用 keadm {found.versions.release} 以 {target.node} 加入 {target.hub}",
         ),
         prediction=Text(
-            "From here on keadm has written to this host and to the cloud: kedoctor cannot take that back.",
+            "From here on keadm has written to this host and to the cloud: kedoctor cannot roll that back.",
             zh="此后 keadm 已对本机和云端做出更改，kedoctor 无法撤销。",
         ),
         risk=Risk.RESTARTS_EDGECORE,

@@ -38,7 +38,7 @@ def edited(text: bytes, changes: tuple[YamlChange, ...]) -> bytes:
     """A YAML document with some keys changed and every other byte as it was.
 
     Raises:
-        RefusedError: it is no YAML, or the change cannot be made without touching something else.
+        RefusedError: it is not YAML, or the change cannot be made without touching something else.
     """
     try:
         document = load(text)
@@ -123,7 +123,7 @@ class FileActor:
 
     def _must_be(self, action: Action, expected: State) -> None:
         if self.look(action).fingerprint != expected.fingerprint:
-            raise ConflictError(f"{action.target} was changed by somebody else; it is left as it is")
+            raise ConflictError(f"{action.target} was changed by somebody else; not touched")
 
     def _place(self, action: Action) -> Path:
         place = self._tree.place(_path(action))
@@ -162,7 +162,7 @@ class FileActor:
                 raise RefusedError(f"{action.path} does not exist")
             return _seal(replace(before, data=edited(before.data, action.changes)))
         if not isinstance(action, WriteFile):
-            raise RefusedError(f"{action.target} is no change of a file")
+            raise RefusedError(f"{action.target} is not a change of a file")
         attributes = dict(before.attributes) if before.exists else _fresh()
         if action.mode is not None:
             attributes["mode"] = f"{action.mode:04o}"

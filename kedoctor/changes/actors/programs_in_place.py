@@ -34,7 +34,7 @@ class PlaceActor:
         try:
             facts = place.stat(follow_symlinks=False)
             if not stat.S_ISREG(facts.st_mode):
-                raise RefusedError(f"{place} is there and is no regular file; it is left as it is")
+                raise RefusedError(f"{place} is there and is not a regular file; it is left as it is")
             digest = _digest(place)
         except FileNotFoundError:
             missing = sum(not parent.exists() for parent in place.parents)
@@ -120,7 +120,7 @@ class PlaceActor:
 
     def _must_be(self, action: Action, expected: State) -> None:
         if self.look(action).fingerprint != expected.fingerprint:
-            raise ConflictError(f"{action.target} was changed by somebody else; it is left as it is")
+            raise ConflictError(f"{action.target} was changed by somebody else; not touched")
 
 
 class MoveActor:
@@ -146,7 +146,7 @@ class MoveActor:
         """Renames it in one step."""
         move = _moving(action)
         if self.look(action).fingerprint != before.fingerprint:
-            raise ConflictError(f"{move.path} was changed by somebody else; it is left as it is")
+            raise ConflictError(f"{move.path} was changed by somebody else; not touched")
         self._rename(move.path, move.to)
         return self.look(action)
 
@@ -155,7 +155,7 @@ class MoveActor:
         del before
         move = _moving(action)
         if self.look(action).fingerprint != after.fingerprint:
-            raise ConflictError(f"{move.to} was changed by somebody else; it is left as it is")
+            raise ConflictError(f"{move.to} was changed by somebody else; not touched")
         self._rename(move.to, move.path)
 
     def tidy(self, action: Action) -> None:
@@ -172,7 +172,7 @@ class MoveActor:
 
 def _placing(action: Action) -> PlaceFile:
     if not isinstance(action, PlaceFile):
-        raise RefusedError(f"{action.target} is no file to be put in place")
+        raise RefusedError(f"{action.target} is not a file to be put in place")
     return action
 
 

@@ -117,7 +117,7 @@ class _Listing(Generic[K]):
         try:
             page = cast("_Page[K]", decode(body, _Page[self._kind]))  # type: ignore[name-defined]
         except RecordError as error:
-            raise ApiFailure(Reason.INVALID, f"the answer is no list of them: {error}") from None
+            raise ApiFailure(Reason.INVALID, f"the answer is not a list of them: {error}") from None
         objects = page.items or []
         share_equal_values(objects)
         self._objects += objects

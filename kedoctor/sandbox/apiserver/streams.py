@@ -104,7 +104,7 @@ def open_stream(edge: Edge, request: Request) -> Response:
     """The upgrade to an exec or attach session.
 
     Raises:
-        ApiError: 400 for a request that asks for nothing, or that is no WebSocket; 404 without the pod.
+        ApiError: 400 for a request that asks for nothing, or that is not a WebSocket; 404 without the pod.
     """
     pod = existing(edge.store, request).obj
     if not any(request.flag(stream) for stream in ("stdin", "stdout", "stderr")):

@@ -172,7 +172,7 @@ def test_top_with_figures(laptop: Site) -> None:
     names = [hop["name"] for hop in found["hops"]]
     assert names[-3:] == ["apiservice", "metrics-server", "top"]
     assert (exit_code, found["works"]) == (0, True), found["hops"][-1]["seen"]
-    assert "has figures of edge1" in found["hops"][-1]["seen"]
+    assert "has metrics for edge1" in found["hops"][-1]["seen"]
 
 
 def test_top_of_a_pod_wants_figures_of_the_pod(laptop: Site) -> None:

@@ -98,7 +98,7 @@ def test_the_jobs_of_a_gate_keep_both_reports(name: str) -> None:
 
 
 def test_the_metrics_that_are_told_of_are_written() -> None:
-    text = (ROOT / "docs" / "faces.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
     written = set(
         re.findall(r"^# TYPE (\w+)", prometheus.render(every_status(), ENGLISH).decode(), re.MULTILINE)
     )

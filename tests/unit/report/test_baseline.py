@@ -249,8 +249,8 @@ def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
         (GOOD.replace("reason", "raeson"), ":4: there is no key 'raeson'; did you mean 'reason'?"),
         (GOOD.replace("accepted", "accept"), ":1: there is no key 'accept'; did you mean 'accepted'?"),
         (GOOD.replace("edgestream-enabled", "edgestream-enable"), ":2: there is no check 'edgestream-enable'; did you"),
-        (GOOD.replace("2027-01-31", "31.1.2027"), ":6: '31.1.2027' is no date"),
-        (GOOD.replace("2027-01-31", "2027-02-31"), ":6: '2027-02-31' is no date"),
+        (GOOD.replace("2027-01-31", "31.1.2027"), ":6: '31.1.2027' is not a date"),
+        (GOOD.replace("2027-01-31", "2027-02-31"), ":6: '2027-02-31' is not a date"),
         (GOOD.replace("2027-01-31", "2027"), ":6: until must be a text, not 2027"),
         (GOOD.replace("    owner: ops\n", ""), ":2: this entry has no owner"),
         (GOOD.replace("no logs from here", "''"), ":4: reason is empty"),
@@ -284,7 +284,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def _bundles(site: str = BROKEN) -> list[str]:
-    return [word for path in sorted((FIXTURES / site).glob("*.tgz")) for word in ("--bundle", str(path))]
+    return [word for path in sorted((FIXTURES / site).glob("*.tgz")) for word in ("--evidence", str(path))]
 
 
 def test_the_latest_run_becomes_a_baseline_that_its_faces_show(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_stale_entries_are_shown_on_every_face(tmp_path: Path) -> None:
 
 
 def test_bad_options_are_told() -> None:
-    assert "is no date" in kedoctor("baseline", "--until", "soon", *_bundles()).stderr
+    assert "is not a date" in kedoctor("baseline", "--until", "soon", *_bundles()).stderr
     past = kedoctor("baseline", "--until", "2020-01-01", *_bundles())
     assert (past.returncode, "is past" in past.stderr) == (64, True)
     missing = kedoctor("run", "--baseline", "/no/such", *_bundles())
