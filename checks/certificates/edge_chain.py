@@ -211,7 +211,10 @@ def _cloud_in_two_minds(config: EdgecoreConfig, kept: Certificate, served: Certi
             zh=f"cloudcore 当前使用 CA {served.sha256[:16]}…，而 Secret kubeedge/casecret 中是 {kept.sha256[:16]}…：cloudcore 下次重启后将拒绝 {node}。",
         ),
         expected=Text("one CA in memory and in the Secret", zh="内存与 Secret 中为同一 CA"),
-        actual=f"served {served.sha256}, Secret {kept.sha256}",
+        actual=Text(
+            f"served {served.sha256}, Secret {kept.sha256}",
+            zh=f"实际提供 {served.sha256}，Secret 中为 {kept.sha256}",
+        ),
         hint=Text(
             "Do not restart cloudcore before the CA in use is secured; then re-join the edges to the one you keep.",
             zh="在保存正在使用的 CA 之前不要重启 cloudcore；之后让边缘重新加入要保留的 CA。",

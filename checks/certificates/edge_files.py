@@ -131,7 +131,7 @@ def _missing(
             "rootCA.crt, server.crt and server.key, each readable",
             zh="rootCA.crt、server.crt、server.key 均存在且可读",
         ),
-        actual="; ".join(t.en for t in bad),
+        actual=Text("; ".join(t.en for t in bad), zh="；".join(t.zh for t in bad)),
         hint=Text("Let edgecore obtain them again with a fresh token.", zh="用新令牌让 edgecore 重新获取。"),
         subject=node,
         node=node,

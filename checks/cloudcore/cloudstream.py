@@ -288,7 +288,8 @@ def _through_service(config: CloudcoreConfig, service: Service) -> Finding:
                 f"a port with targetPort {config.tunnel_port}",
                 zh=f"targetPort 为 {config.tunnel_port} 的端口",
             ),
-            actual=", ".join(f"{one.name} {one.port} to {one.target_port}" for one in ports) or "no ports",
+            actual=", ".join(f"{one.name} {one.port} to {one.target_port}" for one in ports)
+            or Text("no ports", zh="没有端口"),
             hint=Text("Add it, as the chart has it.", zh="按 chart 补上该端口。"),
             subject=subject,
             commands=("kubectl -n kubeedge edit service cloudcore",),

@@ -294,7 +294,10 @@ def _stale(writing: Writing, time: SiteTime | Unavailable) -> Finding:
             zh=f"{writing.manager} {when.zh}修改了 cloudcore.yaml，晚于 cloudcore 启动：它仍使用旧配置。",
         ),
         expected=Text("cloudcore started after the last change", zh="cloudcore 在最后一次修改之后启动"),
-        actual=f"changed {writing.time.isoformat()} by {writing.manager}",
+        actual=Text(
+            f"changed {writing.time.isoformat()} by {writing.manager}",
+            zh=f"{writing.manager} 于 {writing.time.isoformat()} 修改",
+        ),
         hint=Text(
             "Delete the cloudcore pod when every edge may reconnect.",
             zh="在允许所有边缘重连时删除 cloudcore Pod。",

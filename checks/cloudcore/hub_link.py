@@ -103,7 +103,7 @@ def _filled(limit: int, edges: EdgeNodes) -> Finding:
             zh=f"单个 cloudcore 上有 {most} 个边缘 Ready，超过 {limit} 个（nodeLimit）将被拒绝。",
         ),
         expected=Text("at most 90 % of nodeLimit", zh="不超过 nodeLimit 的 90%"),
-        actual=f"{most} of {limit}",
+        actual=Text(f"{most} of {limit}", zh=f"{most}／上限 {limit}"),
         hint=Text(
             "Raise nodeLimit before more edges join, then restart cloudcore.",
             zh="在更多边缘加入前提高 nodeLimit，然后重启 cloudcore。",
@@ -260,7 +260,7 @@ def _two_of(name: str, shown: list[LogLine], addresses: list[str]) -> Finding:
     return failed(
         summary,
         expected=Text("one session per edge that stays", zh="每个边缘一个稳定的会话"),
-        actual=f"{len(shown)} in {_MINUTES} minutes",
+        actual=Text(f"{len(shown)} in {_MINUTES} minutes", zh=f"{_MINUTES} 分钟内 {len(shown)} 次"),
         hint=Text(
             "Look for a second machine of that name (a cloned image); if there is none, see why edgecore reconnects.",
             zh="查找同名的另一台机器（克隆的镜像）；若没有，请查明 edgecore 为何反复重连。",

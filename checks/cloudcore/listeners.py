@@ -261,7 +261,7 @@ def _closed(port: _Port, number: int) -> Finding:
             zh=f"cloudcore 在运行，但端口 {number}（{port.role.zh}）没有监听。",
         ),
         expected=Text(f"cloudcore listening on {number}", zh=f"cloudcore 监听 {number}"),
-        actual="no listener",
+        actual=Text("no listener", zh="没有监听者"),
         hint=Text(
             "10003 and 10004 need cloudStream switched on (KE101) before cloudcore started (KE104); if all four are closed, it "
             "waits for CRDs (KE111).",

@@ -103,7 +103,7 @@ def _refused(user: str, names: str, evidence: Evidence) -> Finding:
         expected=Text(
             "the rights of the chart's ClusterRole cloudcore", zh="chart 中 ClusterRole cloudcore 的权限"
         ),
-        actual=f"denied: {names}",
+        actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
             "Apply the chart's RBAC again; ClusterRole cloudcore collects all roles labelled rbac/aggregate-to-cloudcore.",
             zh="重新应用 chart 的 RBAC；ClusterRole cloudcore 聚合所有带 rbac/aggregate-to-cloudcore 标签的角色。",

@@ -56,7 +56,7 @@ def _denied(denied: tuple[Need, ...]) -> Finding:
             "the rights " + ", ".join(need.name for need in NEEDS),
             zh="权限 " + ", ".join(need.name for need in NEEDS),
         ),
-        actual=f"denied: {names}",
+        actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
             "Have an administrator bind the role that kedoctor prints to this user.",
             zh="请管理员将 kedoctor 输出的角色绑定给该用户。",

@@ -116,7 +116,7 @@ def _none(document: SettingsDocument) -> Finding:
             zh=f"正在升级（存在多个 KubeEdge 版本），但没有 {document.name} 的备份。",
         ),
         expected=Text(f"a backup in {BACKUPS}", zh=f"{BACKUPS} 中有备份"),
-        actual="none",
+        actual=Text("none", zh="无"),
         hint=Text(
             "Keep the settings before the next step; kedoctor diff then says what the upgrade changed.",
             zh="在下一步之前保存配置；之后可用 kedoctor diff 查看升级改变了什么。",

@@ -124,7 +124,7 @@ def _frozen(table: SavedTable) -> Finding:
             zh=f"{table.path} 保存了整张表（含 kube-proxy 的规则）：开机时会恢复为保存时的旧状态，并排在新规则之前。",
         ),
         expected=Text("only rules of your own in that file", zh="该文件中只有自有规则"),
-        actual="chain KUBE-SERVICES is saved",
+        actual=Text("chain KUBE-SERVICES is saved", zh="保存了链 KUBE-SERVICES"),
         hint=Text(
             "Remove the KUBE-*, CNI-* and TUNNEL-PORT chains from the file; the programs that own them write them anew.",
             zh="从文件中删除 KUBE-*、CNI-*、TUNNEL-PORT 链；它们由各自的程序重新写入。",

@@ -136,7 +136,7 @@ def _absent(
         return failed(
             summary,
             expected=expected,
-            actual=why.en,
+            actual=why,
             hint=hint,
             subject=host.node,
             evidence=evidence,
@@ -150,7 +150,7 @@ def _absent(
             zh=f"{summary.zh}该处由他人添加的规则代替，它不会跟随下一次端口变化。",
         ),
         expected=expected,
-        actual=why.en,
+        actual=why,
         hint=hint,
         subject=host.node,
         evidence=evidence,

@@ -101,7 +101,7 @@ def _no_address(node: EdgeNode) -> Finding:
         expected=Text(
             "an address of type InternalIP in status.addresses", zh="status.addresses 中有 InternalIP"
         ),
-        actual=f"Hostname {node.hostname}" if node.hostname else "no address",
+        actual=f"Hostname {node.hostname}" if node.hostname else Text("no address", zh="没有地址"),
         hint=Text(
             "Set modules.edged.nodeIP on that edge, or give it a default route.",
             zh="在该边缘设置 modules.edged.nodeIP，或为其配置默认路由。",

@@ -160,7 +160,10 @@ def _taken(socket: Socket, node: str) -> Finding:
         expected=Text(
             f"edgecore listens on {_LOOPBACK}:{EDGED_PORT}", zh=f"edgecore 监听 {_LOOPBACK}:{EDGED_PORT}"
         ),
-        actual=f"{owner} listens on {socket.local_address}:{EDGED_PORT}",
+        actual=Text(
+            f"{owner} listens on {socket.local_address}:{EDGED_PORT}",
+            zh=f"{owner} 监听 {socket.local_address}:{EDGED_PORT}",
+        ),
         hint=Text("Stop that program or move it to another port.", zh="停止该程序或更换其端口。"),
         subject=node,
         node=node,

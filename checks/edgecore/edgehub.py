@@ -59,7 +59,9 @@ def edgehub_addresses(
         return failed(
             fault,
             expected=Text("<cloud>:10000", zh="<云端>:10000"),
-            actual=f"{hub.key}: {hub.written or 'not written'}",
+            actual=Text(
+                f"{hub.key}: {hub.written or 'not written'}", zh=f"{hub.key}: {hub.written or '未填写'}"
+            ),
             hint=_CORRECT,
             subject=node,
             node=node,

@@ -132,7 +132,7 @@ def _waiting(node: str) -> Finding:
             zh=f"{node} 的 kubelet.service 已设为开机启动：下次开机后 edgecore 可能拒绝启动。",
         ),
         expected=Text("disabled", zh="disabled"),
-        actual="enabled",
+        actual=Text("enabled", zh="已启用（enabled）"),
         hint=_STOP,
         subject=node,
         node=node,

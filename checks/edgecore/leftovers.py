@@ -75,7 +75,7 @@ def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
             zh=f"{node} 上遗留了 keadm 锁文件 {LOCK_PATH}（自 {lock.modified:%Y-%m-%d %H:%M} UTC）：下次 upgrade 或 config-update 会报 `the mutually exclusive command is being executed`。",
         ),
         expected=Text("no such file", zh="没有该文件"),
-        actual=f"{LOCK_PATH}, no keadm process",
+        actual=Text(f"{LOCK_PATH}, no keadm process", zh=f"{LOCK_PATH}，但没有 keadm 进程"),
         hint=Text("See that no keadm runs, then remove the file.", zh="确认没有 keadm 运行后删除该文件。"),
         subject=node,
         node=node,

@@ -103,7 +103,7 @@ def _missing(pod: GatePod, what: Text) -> Finding:
             zh=f"kubectl top 没有 {pod.node} 上{what.zh}的数据。",
         ),
         expected=Text("metrics for node, pod and container", zh="节点、Pod 和容器的数据"),
-        actual=f"none of {what.en}",
+        actual=Text(f"none of {what.en}", zh=f"没有{what.zh}的数据"),
         hint=Text(
             f"Follow one scrape: the log of metrics-server names {pod.node} and the error.",
             zh=f"跟踪一次采集：metrics-server 日志会写明 {pod.node} 及错误。",

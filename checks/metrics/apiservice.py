@@ -142,7 +142,7 @@ def _pods(node: EdgeNode, without: tuple[str, ...]) -> Finding:
             zh=f"metrics-server 有 {node.name} 的数据，但缺少其上 {len(without)} 个 Pod 的数据：{names}。",
         ),
         expected=Text("metrics for every running pod and container", zh="每个运行中的 Pod 和容器都有数据"),
-        actual=f"missing: {names}",
+        actual=Text(f"missing: {names}", zh=f"缺少：{names}"),
         hint=Text(
             "Compare with what the edge reports; a container without memory metrics is left out with its pod.",
             zh="与边缘上报的数据比较；缺少内存数据的容器会使整个 Pod 被忽略。",
@@ -236,7 +236,9 @@ def _missing(node: EdgeNode, age: timedelta | None) -> Finding:
     return failed(
         summary,
         expected=Text("a sample from the last few scrapes", zh="最近几次采集的数据"),
-        actual="no sample" if age is None else f"{span(age).en} old",
+        actual=Text("no sample", zh="没有数据")
+        if age is None
+        else Text(f"{span(age).en} old", zh=f"{span(age).zh}前的数据"),
         hint=Text(
             f"Follow one scrape: the log of metrics-server names {node.name} and the error; then look at its tunnel.",
             zh=f"跟踪一次采集：metrics-server 日志会写明 {node.name} 及错误；再检查其隧道。",

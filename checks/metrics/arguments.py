@@ -148,7 +148,7 @@ def _wrong_arguments(server: MetricsServer, faults: list[Fault], certainty: Cert
     return failed(
         Text(f"metrics-server's arguments: {told_en}.", zh=f"metrics-server 的参数：{told_zh}。"),
         expected=Text(wanted, zh=wanted),
-        actual=given or "no arguments",
+        actual=given or Text("no arguments", zh="没有参数"),
         hint=Text(
             f"Set {wanted} in the Deployment and leave the rest.",
             zh=f"在 Deployment 中设置 {wanted}，其余不变。",

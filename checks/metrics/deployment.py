@@ -101,7 +101,7 @@ def _no_pod(server: MetricsServer) -> Finding:
             zh=f"命名空间 {server.namespace} 中没有 metrics-server 的 Pod：{why.zh}。",
         ),
         expected=Text("one ready pod", zh="一个就绪的 Pod"),
-        actual="replicas: 0" if scaled_down else "no pod",
+        actual="replicas: 0" if scaled_down else Text("no pod", zh="没有 Pod"),
         hint=Text(
             "Scale it to one replica; if there is no Deployment, apply the complete manifest (KE601).",
             zh="将副本数设为 1；若没有 Deployment，请应用完整清单（KE601）。",

@@ -79,7 +79,7 @@ def _not_installed() -> Finding:
             "APIService v1beta1.metrics.k8s.io and metrics-server",
             zh="APIService v1beta1.metrics.k8s.io 及 metrics-server",
         ),
-        actual="neither",
+        actual=Text("neither", zh="两者都没有"),
         hint=Text(
             "Install metrics-server; logs, exec and attach do not need it.",
             zh="安装 metrics-server；logs、exec 和 attach 不需要它。",
@@ -189,7 +189,7 @@ def _missing(name: str, without: Text) -> Finding:
     return failed(
         Text(f"{name} is missing: {without.en}.", zh=f"缺少 {name}：{without.zh}。"),
         expected=Text(f"{name}, or another that does the same", zh=f"{name}，或作用相同的对象"),
-        actual="not there",
+        actual=Text("not there", zh="不存在"),
         hint=Text(
             "Apply the complete manifest for the version in use; parts of it do not do.",
             zh="应用所用版本的完整清单；只应用其中一部分不够。",
@@ -237,7 +237,7 @@ def _advice(subject: str, summary: Text) -> Finding:
     return warned(
         summary,
         expected=Text(f"{subject} as in the upstream manifest", zh=f"与上游清单一致的 {subject}"),
-        actual="smaller",
+        actual=Text("smaller", zh="偏小"),
         hint=Text("Apply the complete manifest for the version in use.", zh="应用所用版本的完整清单。"),
         subject=subject,
         commands=(_APPLY,),

@@ -47,7 +47,7 @@ def _bare(node: EdgeNode) -> Finding:
             zh=f"{node.name} 运行 KubeEdge 却没有 {LABEL} 标签：cloudcore 和 iptables-manager 可能被调度到该处。",
         ),
         expected=Text(f"the label {LABEL}, with an empty value", zh=f"标签 {LABEL}，值为空"),
-        actual="no such label",
+        actual=Text("no such label", zh="没有该标签"),
         hint=Text("Label it; nothing restarts.", zh="打上标签即可，不会重启任何组件。"),
         subject=node.name,
         node=node.name,

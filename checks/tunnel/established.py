@@ -139,7 +139,10 @@ def _lost(config: EdgecoreConfig, server: HostPort, held: Socket) -> Finding:
             zh=f"{node} 的隧道处于半开状态：edgecore 保持着 {local} → {server}，而 cloudcore 已没有该连接。",
         ),
         expected=Text("the same connection at both ends", zh="两端为同一条连接"),
-        actual=f"ESTAB {local} {server} on the edge, nothing from {held.local_address} on the cloud",
+        actual=Text(
+            f"ESTAB {local} {server} on the edge, nothing from {held.local_address} on the cloud",
+            zh=f"边缘节点上为 ESTAB {local} {server}，云端没有来自 {held.local_address} 的连接",
+        ),
         hint=Text(
             "Restart edgecore; it dials again at once. Then see what cuts idle connections on the way.",
             zh="重启 edgecore，它会立即重新拨号；再查明途中是什么切断了空闲连接。",

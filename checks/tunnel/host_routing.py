@@ -196,7 +196,7 @@ def _exposed(node: str, server: HostPort) -> Finding:
         expected=Text(
             f"{server} closed to everything but the API server's host", zh=f"{server} 仅对 API 服务器主机开放"
         ),
-        actual="connected",
+        actual=Text("connected", zh="可以连接"),
         hint=Text(
             "On the cloud host let only its own addresses reach 10003; edges need 10000, 10002 and 10004.",
             zh="在云端主机上只允许本机地址访问 10003；边缘只需要 10000、10002 和 10004。",

@@ -90,11 +90,11 @@ _READ = Text(
 def command(
     *, text: tuple[str, ...], path: str | None, format_name: str, cited: str | None, lang: str | None
 ) -> int:
-    """Explain a check by its code or name, or an error text or log: what failed and what can be behind it.
+    """Explain a check by its code or name, or an error text or log: what failed and the likely causes.
 
     A check: symptom, meaning, how to see it yourself, remedy, references. A text that kubectl, keadm, cloudcore, edgecore,
     metrics-server or the API server printed (quote it, or give it with -f or through a pipe): what it means, where it
-    failed, the likeliest causes, and which checks decide.
+    failed, the likeliest causes, and which checks confirm them.
     """
     if path and text:
         raise UsageError("give a text or a file, not both")

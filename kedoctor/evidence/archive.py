@@ -216,5 +216,5 @@ class _Capped:
     def _count(self, data: bytes) -> bytes:
         self._left -= len(data)
         if self._left < 0:
-            raise BundleError(f"the bundle {self._path} is too large when unpacked")
+            raise BundleError(f"the evidence {self._path} is too large when unpacked")
         return data

@@ -77,7 +77,7 @@ def load(run_id: str) -> Report:
     report, note = _read(path)
     if report is None:
         raise UsageError(
-            note if path.exists() else f"no run {run_id} is kept",
+            note if path.exists() else f"no run with ID {run_id!r}",
             hint="kedoctor history lists the runs that are kept",
         )
     return report

@@ -52,7 +52,7 @@ def servicelb(nodes: SiteNodes, kubernetes: KubernetesHere) -> Finding:
         expected=Text(
             f"{ENABLE_LB}=true on the nodes of the cloud side", zh=f"云端节点带有 {ENABLE_LB}=true"
         ),
-        actual="no node has that label",
+        actual=Text("no node has that label", zh="没有节点带该标签"),
         hint=Text("Label the nodes of the cloud side.", zh="请为云端节点打标签。"),
         subject="nodes",
         commands=(f"kubectl label node <cloud node> {ENABLE_LB}=true",),
@@ -83,7 +83,7 @@ def edgemesh(found: EdgeMesh, bundle: CloudBundle) -> Finding:
             "EdgeMesh, if pods of several edges have to find each other",
             zh="若多个边缘的 Pod 需互访，则需要 EdgeMesh",
         ),
-        actual="no DaemonSet edgemesh-agent",
+        actual=Text("no DaemonSet edgemesh-agent", zh="没有 DaemonSet edgemesh-agent"),
         hint=Text(
             "Install it with helm if services have to be reached across edges; nothing else needs it.",
             zh="若需跨边缘访问服务，请用 helm 安装；其他功能不需要它。",

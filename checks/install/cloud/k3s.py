@@ -98,7 +98,7 @@ def k3s_program(k3s: K3sHere, kubernetes: KubernetesHere) -> Finding:
     return failed(
         Text(f"{program.path}: {why.en}.", zh=f"{program.path}：{why.zh}。"),
         expected=Text("k3s of the offline bundle", zh="离线包中的 k3s"),
-        actual=program.trouble or "absent",
+        actual=program.trouble or Text("absent", zh="不存在"),
         hint=Text("Copy it out of the offline bundle.", zh="请从离线包复制。"),
         subject=program.path,
         commands=(f"sudo install -m 755 <bundle>/k3s-<arch> {K3S_PROGRAM}",),
@@ -204,7 +204,7 @@ def k3s_unit(k3s: K3sHere, kubernetes: KubernetesHere) -> Finding:
     return failed(
         Text("systemd knows no k3s.service.", zh="systemd 中没有 k3s.service。"),
         expected=Text(UNIT_PATH, zh=UNIT_PATH),
-        actual="not found",
+        actual=Text("not found", zh="未找到"),
         hint=Text("Write the unit and let systemd read it.", zh="请写入该单元并让 systemd 重新加载。"),
         subject="k3s.service",
         commands=("sudo systemctl daemon-reload", "systemctl cat k3s"),

@@ -83,7 +83,7 @@ def _packed(found: InstallBundle) -> Finding:
     return failed(
         Text(f"{place} is packed; nothing can be installed out of it.", zh=f"{place} 未解包，无法直接安装。"),
         expected=Text("a directory", zh="一个目录"),
-        actual="an archive",
+        actual=Text("an archive", zh="归档文件"),
         hint=Text("Unpack it and name the directory.", zh="请先解包，再指定解包后的目录。"),
         subject=place,
         commands=(f"mkdir bundle && tar -xf {place} -C bundle",),
@@ -125,7 +125,7 @@ def _sandbox_missing(found: InstallBundle, runtime: RuntimeFile, stored: frozens
             zh=f"{runtime.path} 中的沙箱镜像 {wanted} 既不在 containerd 中，也不在离线包中。",
         ),
         expected=Text(f"{wanted} or {found.pause}", zh=f"{wanted} 或 {found.pause}"),
-        actual="neither",
+        actual=Text("neither", zh="两者都没有"),
         hint=Text("Put one of them into the bundle.", zh="请将其中之一放入离线包。"),
         subject=found.bundle.place,
     )

@@ -159,7 +159,7 @@ def _not_joined(target: EdgeTarget, why: Text) -> Finding:
         expected=Text(
             "edgecore.yaml, edgecore.service and a certificate", zh="edgecore.yaml、edgecore.service 和证书"
         ),
-        actual=why.en,
+        actual=why,
         hint=Text("keadm join makes all three.", zh="keadm join 会创建这三者。"),
         subject=target.node,
         node=target.node,
@@ -260,7 +260,7 @@ def hub_link(config: EdgecoreConfig, sockets: EdgeSockets) -> Finding:
             zh=f"{node} 的 edgecore 未与 {server} 建立连接。",
         ),
         expected=Text(f"ESTABLISHED to {server}", zh=f"与 {server} 为 ESTABLISHED"),
-        actual="no answer to its SYN" if dialling else "none",
+        actual=Text("no answer to its SYN", zh="SYN 无应答") if dialling else Text("none", zh="无"),
         hint=Text("Its log says what the cloud answered.", zh="其日志会说明云端的应答。"),
         subject=node,
         node=node,

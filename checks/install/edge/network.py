@@ -143,7 +143,7 @@ def _none(present: PodNetworks, why: Text) -> Finding:
             f"a network in {present.directory} and its plugins in {present.plugin_directory}",
             zh=f"{present.directory} 中有网络配置，{present.plugin_directory} 中有其插件",
         ),
-        actual=why.en,
+        actual=why,
         hint=Text(
             "A node without one stays NotReady. A file that cannot be read has to be repaired or removed by you.",
             zh="没有网络的节点会一直 NotReady。无法读取的文件请自行修复或删除。",

@@ -87,7 +87,7 @@ def _sources() -> list[Path]:
 
 def _documents() -> list[Path]:
     pages = [path for path in (HOUSE / "checks").rglob("*.md") if path.parent.name == "en"]
-    docs = [path for path in (HOUSE / "docs").glob("*.md")]
+    docs = list((HOUSE / "docs").glob("*.md"))
     return [*sorted(pages), *sorted(docs), HOUSE / "README.md"]
 
 
