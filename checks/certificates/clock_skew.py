@@ -37,7 +37,7 @@ _SET = Text(
 @check(
     code="KE410",
     slug="clock-skew",
-    title=Text("Clocks of cloud and edges agree", zh="云端与边缘时钟一致"),
+    title=Text("Clocks of cloud and edges agree", zh="云端与边缘节点时钟一致"),
     side=Side.SITE,
     breaks=(),
     hop="certificates",

@@ -79,7 +79,7 @@ def edge_ca_match(config: EdgecoreConfig, files: EdgeCertificates) -> NoPlan:
     pair = f"{files.certificate.path} {files.key.path} {files.root_ca.path}"
     return no_plan(
         f"whether this edge belongs to that other CA is your decision; if so: `keadm gettoken` on the cloud, then here `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`, write the token into modules.edgeHub.token of {config.path}, `sudo systemctl restart edgecore`",
-        f"是否让该边缘改用另一个 CA 由您决定；如需如此：在云端执行 `keadm gettoken`，然后在此执行 `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`，将令牌写入 {config.path} 的 modules.edgeHub.token，再执行 `sudo systemctl restart edgecore`",
+        f"是否让该边缘节点改用另一个 CA 由您决定；如需如此：在云端执行 `keadm gettoken`，然后在此执行 `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`，将令牌写入 {config.path} 的 modules.edgeHub.token，再执行 `sudo systemctl restart edgecore`",
     )
 
 

@@ -300,7 +300,7 @@ def _stale(writing: Writing, time: SiteTime | Unavailable) -> Finding:
         ),
         hint=Text(
             "Delete the cloudcore pod when every edge may reconnect.",
-            zh="在允许所有边缘重连时删除 cloudcore Pod。",
+            zh="在允许所有边缘节点重连时删除 cloudcore Pod。",
         ),
         subject=_SUBJECT,
         evidence=(

@@ -58,7 +58,7 @@ _PORTS = (
         "modules.cloudHub.websocket.enable",
     ),
     _Port(
-        Text("HTTPS, for certificates of edges", zh="为边缘签发证书的 HTTPS"),
+        Text("HTTPS, for certificates of edges", zh="为边缘节点签发证书的 HTTPS"),
         "modules.cloudHub.https.port",
         10002,
         "certificates",
@@ -72,7 +72,7 @@ _PORTS = (
         ALL_STREAMS,
     ),
     _Port(
-        Text("tunnel server, for edges", zh="供边缘使用的隧道服务"),
+        Text("tunnel server, for edges", zh="供边缘节点使用的隧道服务"),
         "modules.cloudStream.tunnelPort",
         10004,
         "tunnel",

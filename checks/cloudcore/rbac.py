@@ -72,7 +72,7 @@ def cloudcore_rbac(
         return skipped(
             Text(
                 f"This user may not ask what {rights.user} may do; metrics for edges arrive, so it can do its work.",
-                zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘数据，说明其可正常工作。",
+                zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘节点数据，说明其可正常工作。",
             ),
             subject=_SUBJECT,
         )

@@ -42,7 +42,9 @@ _COMMANDS = (
 @check(
     code="KE801",
     slug="k3s-egress-selector",
-    title=Text("K3s lets kube-apiserver connect to edges itself", zh="K3s 允许 kube-apiserver 直接连接边缘"),
+    title=Text(
+        "K3s lets kube-apiserver connect to edges itself", zh="K3s 允许 kube-apiserver 直接连接边缘节点"
+    ),
     side=Side.CLOUD,
     breaks=("logs", "exec", "attach"),
     hop="api",
@@ -74,7 +76,7 @@ def k3s_egress_selector(arguments: ApiserverArguments, edges: EdgeNodes | Unavai
         Text(
             f"K3s runs with egress-selector-mode {mode} ({where}): kube-apiserver asks K3s' own tunnel for edges and gets "
             "502, whatever the DNAT rules say.",
-            zh=f"K3s 的 egress-selector-mode 为 {mode}（{where_zh}）：kube-apiserver 会经 K3s 自己的隧道访问边缘并得到 502，与 DNAT 规则无关。",
+            zh=f"K3s 的 egress-selector-mode 为 {mode}（{where_zh}）：kube-apiserver 会经 K3s 自己的隧道访问边缘节点并得到 502，与 DNAT 规则无关。",
         ),
         expected=Text("egress-selector-mode: disabled", zh="egress-selector-mode: disabled"),
         actual=mode if source != "default" else f"not written ({DEFAULT_EGRESS_MODE})",

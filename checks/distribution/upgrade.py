@@ -164,7 +164,7 @@ def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict
 @check(
     code="KE942",
     slug="rolling-upgrade",
-    title=Text("The streams of upgraded edges are back", zh="已升级边缘的流已恢复"),
+    title=Text("The streams of upgraded edges are back", zh="已升级边缘节点的流已恢复"),
     side=Side.SITE,
     explained_by=(*NO_SAMPLE, "KE606"),
     references=("facts.md §7", "facts.md §8.2"),
@@ -203,7 +203,7 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
         return passed(
             Text(
                 f"{node.name} runs {version} and its stream is back; the next edge can be upgraded.",
-                zh=f"{node.name} 已运行 {version}，流已恢复；可以升级下一个边缘。",
+                zh=f"{node.name} 已运行 {version}，流已恢复；可以升级下一个边缘节点。",
             ),
             subject=node.name,
             node=node.name,
@@ -213,7 +213,7 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
     return failed(
         Text(
             f"{node.name} runs {version} and {lacks}; do not upgrade the next edge yet.",
-            zh=f"{node.name} 已运行 {version}，但{lacks_zh}；请先不要升级下一个边缘。",
+            zh=f"{node.name} 已运行 {version}，但{lacks_zh}；请先不要升级下一个边缘节点。",
         ),
         expected=Text("Ready, with figures from the last few scrapes", zh="Ready，且有最近几次采集的指标"),
         actual=lacks,

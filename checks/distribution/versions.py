@@ -53,7 +53,7 @@ def cloud_version(workload: CloudcoreWorkload) -> str:
 @check(
     code="KE803",
     slug="version-skew",
-    title=Text("The versions of cloud, edges and Kubernetes fit", zh="云端、边缘与 Kubernetes 版本匹配"),
+    title=Text("The versions of cloud, edges and Kubernetes fit", zh="云端、边缘节点与 Kubernetes 版本匹配"),
     side=Side.SITE,
     remedy=Text("Bring all sides to one KubeEdge version.", zh="将各端升级到同一 KubeEdge 版本。"),
     references=("facts.md §7", "versions.md §1"),
@@ -98,7 +98,7 @@ def version_skew(
         yield passed(
             Text(
                 f"cloudcore and edges are {tag}, on Kubernetes {about.cluster_version or 'of an unknown version'}.",
-                zh=f"cloudcore 与边缘均为 {tag}，Kubernetes 为 {about.cluster_version or '未知版本'}。",
+                zh=f"cloudcore 与边缘节点均为 {tag}，Kubernetes 为 {about.cluster_version or '未知版本'}。",
             )
         )
 
@@ -111,7 +111,7 @@ def _differs(name: str, version: str, tag: str) -> Finding:
         ),
         expected=Text(tag, zh=tag),
         actual=version,
-        hint=Text("Upgrade the cloud first, then edge by edge.", zh="先升级云端，再逐个升级边缘。"),
+        hint=Text("Upgrade the cloud first, then edge by edge.", zh="先升级云端，再逐个升级边缘节点。"),
         subject=name,
         node=name,
         commands=(f"kubectl get node {name} -o wide", f"sudo keadm upgrade edge --help  # on {name}"),
@@ -181,7 +181,7 @@ def _affected(version: str) -> Finding:
     return warned(
         Text(
             f"KubeEdge {version} has four known security defects ({_DEFECTS}), two of them remote code execution on edges.",
-            zh=f"KubeEdge {version} 有四个已知安全缺陷（{_DEFECTS}），其中两个可在边缘远程执行代码。",
+            zh=f"KubeEdge {version} 有四个已知安全缺陷（{_DEFECTS}），其中两个可在边缘节点远程执行代码。",
         ),
         expected=Text("v1.22.2 or newer", zh="v1.22.2 或更新版本"),
         actual=version,

@@ -157,7 +157,7 @@ def _hand_made(rule: DnatRule, saved: SavedRules) -> Finding:
     return warned(
         Text(
             f"The diversion that works now was made by hand and nothing restores it: after a reboot of this host logs, exec and top of the edges fail ({text}).",
-            zh=f"当前生效的转发规则是手工添加的，没有任何机制恢复：本机重启后边缘的 logs、exec、top 都会失败（{text}）。",
+            zh=f"当前生效的转发规则是手工添加的，没有任何机制恢复：本机重启后边缘节点的 logs、exec、top 都会失败（{text}）。",
         ),
         expected=Text(
             "a rule of iptables-manager, or one that is restored",

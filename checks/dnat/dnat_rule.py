@@ -63,7 +63,7 @@ _REMEDY = Text(
 @check(
     code="KE303",
     slug="dnat-rule",
-    title=Text("Requests for edges are diverted to cloudcore", zh="发往边缘的请求被转发到 cloudcore"),
+    title=Text("Requests for edges are diverted to cloudcore", zh="发往边缘节点的请求被转发到 cloudcore"),
     side=Side.CLOUD,
     breaks=ALL_STREAMS,
     hop="diversion",
@@ -287,7 +287,7 @@ def _from_pods(rules: NatRules, diversion: Diversion) -> Finding | None:
         Text(
             f"Port {diversion.port} is diverted for this host's own programs, but not for pods: metrics-server runs here "
             "in the pod network and reaches no edge.",
-            zh=f"端口 {diversion.port} 只对本机程序转发，对 Pod 无效：metrics-server 以 Pod 网络运行在本机，无法到达边缘。",
+            zh=f"端口 {diversion.port} 只对本机程序转发，对 Pod 无效：metrics-server 以 Pod 网络运行在本机，无法到达边缘节点。",
         ),
         expected=Text("the same rule in nat PREROUTING", zh="nat PREROUTING 中也有相同规则"),
         actual=Text("no rule in nat PREROUTING", zh="nat PREROUTING 中没有规则"),

@@ -275,7 +275,7 @@ def _why(target: _Target, targets: DiversionTargets) -> Text:
         ),
         Place.KEPT: Text(
             f"it names no address, so the connection goes to the edge's own address on port {target.port}",
-            zh=f"它没有写地址，连接会发往边缘自身地址的 {target.port} 端口",
+            zh=f"它没有写地址，连接会发往边缘节点自身地址的 {target.port} 端口",
         ),
         Place.EDGE: Text(
             f"{address} is the edge node {node}, which listens to nobody",

@@ -53,7 +53,7 @@ _TEMPLATE = "/spec/template/spec"
 
 _PREDICTED = Text(
     "Only iptables-manager restarts: rules stay in the kernel meanwhile, and edges notice nothing.",
-    zh="只有 iptables-manager 会重启：期间内核中的规则保持不变，边缘不受影响。",
+    zh="只有 iptables-manager 会重启：期间内核中的规则保持不变，边缘节点不受影响。",
 )
 
 
@@ -195,7 +195,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
         told = ", ".join(f"{key}={value}" for key, value in sorted(spec.node_selector.items()))
         title = Text(
             f"take the nodeSelector {told} of the DaemonSet away; its affinity keeps it off edges",
-            zh=f"去掉该 DaemonSet 的 nodeSelector {told}；其亲和性已避开边缘",
+            zh=f"去掉该 DaemonSet 的 nodeSelector {told}；其亲和性已避开边缘节点",
         )
         patch = [{"op": "remove", "path": f"{_TEMPLATE}/nodeSelector"}]
         return _patched(verdict, daemonset, title, [*patch, *_keep_off(spec.affinity)])

@@ -89,7 +89,7 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
         actual=record.text or record.state.value,
         hint=Text(
             "Delete the ConfigMap and then the cloudcore pod: cloudcore writes a new record, and every edge reconnects.",
-            zh="先删除该 ConfigMap，再删除 cloudcore Pod：cloudcore 会写入新记录，所有边缘将重新连接。",
+            zh="先删除该 ConfigMap，再删除 cloudcore Pod：cloudcore 会写入新记录，所有边缘节点将重新连接。",
         ),
         subject=_SUBJECT,
         evidence=(Evidence(_SUBJECT, record.text),),
@@ -126,7 +126,7 @@ def _malformed(record: TunnelPortRecord, ip: str) -> Finding | None:
             f"The record has an empty address for port {port}: cloudcore's host has no default route and its name "
             "does not resolve, so the rule leads to the edge's own address.",
             zh=f"记录中端口 {port} 的地址为空：cloudcore 所在主机没有默认路由且主机名无法解析，"
-            "规则会指向边缘自身的地址。",
+            "规则会指向边缘节点自身的地址。",
         )
         hint = Text(
             "Give that host a default route (a dummy one will do), take the empty key out, delete the cloudcore pod.",

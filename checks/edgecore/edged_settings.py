@@ -79,7 +79,7 @@ def stream_handlers(config: EdgecoreConfig) -> Finding:
 @check(
     code="KE208",
     slug="log-rotation",
-    title=Text("Container logs of the edge are rotated", zh="边缘的容器日志会轮转"),
+    title=Text("Container logs of the edge are rotated", zh="边缘节点的容器日志会轮转"),
     side=Side.EDGE,
     builds_on=("KE201",),
     remedy=_ROTATE,

@@ -104,7 +104,7 @@ def _fault(config: EdgecoreConfig, hub: _Hub, unit: EdgecoreUnit) -> Text | None
     if is_loopback(server.host) and not _cloudcore_may_be_here(unit):
         return Text(
             f"edgeHub of {node} dials {server}, which is the edge itself; cloudcore does not run here.",
-            zh=f"{node} 的 edgeHub 连接 {server}，即边缘自身；cloudcore 不在此运行。",
+            zh=f"{node} 的 edgeHub 连接 {server}，即边缘节点自身；cloudcore 不在此运行。",
         )
     if server.port in _NOT_HUB:
         return Text(

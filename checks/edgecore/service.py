@@ -109,7 +109,7 @@ def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
             ),
             expected=Text("edgecore.service active", zh="edgecore.service 处于 active"),
             actual=Text("no process, no unit", zh="没有进程，也没有 systemd 单元"),
-            hint=Text("Join the edge with keadm.", zh="用 keadm 加入边缘。"),
+            hint=Text("Join the edge with keadm.", zh="用 keadm 加入边缘节点。"),
             subject=node,
             node=node,
             commands=("systemctl status edgecore --no-pager", "keadm join --help"),

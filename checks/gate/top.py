@@ -25,7 +25,7 @@ _OF_POD = Text("the test pod and its container", zh="测试 Pod 及其容器")
     code="KE904",
     slug="top-roundtrip",
     title=Text(
-        "kubectl top has metrics for every edge and its pods", zh="kubectl top 有每个边缘及其 Pod 的数据"
+        "kubectl top has metrics for every edge and its pods", zh="kubectl top 有每个边缘节点及其 Pod 的数据"
     ),
     side=Side.SITE,
     breaks=("top",),
@@ -91,7 +91,7 @@ def _too_early(pod: GatePod, what: Text, patience: timedelta) -> Finding:
         ),
         subject=pod.node,
         node=pod.node,
-        hint=Text("Give the gate more time with --wait.", zh="请用 --wait 给门禁检查更多时间。"),
+        hint=Text("Give the gate more time with --wait.", zh="请用 --wait 给连通性验收（gate）更多时间。"),
         commands=("kedoctor gate --wait 10m",),
     )
 

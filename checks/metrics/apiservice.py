@@ -145,7 +145,7 @@ def _pods(node: EdgeNode, without: tuple[str, ...]) -> Finding:
         actual=Text(f"missing: {names}", zh=f"缺少：{names}"),
         hint=Text(
             "Compare with what the edge reports; a container without memory metrics is left out with its pod.",
-            zh="与边缘上报的数据比较；缺少内存数据的容器会使整个 Pod 被忽略。",
+            zh="与边缘节点上报的数据比较；缺少内存数据的容器会使整个 Pod 被忽略。",
         ),
         subject=node.name,
         node=node.name,

@@ -63,7 +63,7 @@ def _dialling(server: MetricsServer) -> Iterator[Fault]:
         yield (
             Text(
                 "without --kubelet-use-node-status-port it dials every edge at 10250, where nothing listens",
-                zh="缺少 --kubelet-use-node-status-port，会用 10250 端口连接每个边缘，而该端口无人监听",
+                zh="缺少 --kubelet-use-node-status-port，会用 10250 端口连接每个边缘节点，而该端口无人监听",
             ),
             "--kubelet-use-node-status-port",
         )
@@ -75,7 +75,7 @@ def _trusting(server: MetricsServer) -> Iterator[Fault]:
         yield (
             Text(
                 "without --kubelet-insecure-tls it refuses the chart's stream certificate, which names no edge",
-                zh="缺少 --kubelet-insecure-tls，会拒绝 chart 生成的流证书（其中不含边缘地址）",
+                zh="缺少 --kubelet-insecure-tls，会拒绝 chart 生成的流证书（其中不含边缘节点地址）",
             ),
             "--kubelet-insecure-tls",
         )

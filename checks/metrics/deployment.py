@@ -229,11 +229,11 @@ def _on_edge(node: str) -> tuple[Text, Text]:
     return (
         Text(
             f"metrics-server runs on the edge node {node}, which reaches no other edge.",
-            zh=f"metrics-server 运行在边缘节点 {node} 上，无法访问其他边缘。",
+            zh=f"metrics-server 运行在边缘节点 {node} 上，无法访问其他边缘节点。",
         ),
         Text(
             "Keep it off the edges: node affinity node-role.kubernetes.io/edge DoesNotExist.",
-            zh="使其避开边缘：节点亲和性 node-role.kubernetes.io/edge DoesNotExist。",
+            zh="使其避开边缘节点：节点亲和性 node-role.kubernetes.io/edge DoesNotExist。",
         ),
     )
 

@@ -53,7 +53,7 @@ _K3S_LABEL = "objectset.rio.cattle.io/hash"
 
 _NOTICED = Text(
     "metrics-server restarts: kubectl top is away for about a minute; edges notice nothing.",
-    zh="metrics-server 会重启：kubectl top 约一分钟不可用；边缘不受影响。",
+    zh="metrics-server 会重启：kubectl top 约一分钟不可用；边缘节点不受影响。",
 )
 
 Patch = list[dict[str, Any]]

@@ -79,7 +79,7 @@ def _plan(
     verdict: Verdict, title: Text, actions: Actions, *, restarts: tuple[RestartPods, ...], new: str
 ) -> Plan:
     known = Text(
-        "Only kubectl top is concerned; edges notice nothing.", zh="只涉及 kubectl top，边缘不受影响。"
+        "Only kubectl top is concerned; edges notice nothing.", zh="只涉及 kubectl top，边缘节点不受影响。"
     )
     pulled = Text(
         f"{known.en} The image {new} has to be in the store of the node, or a registry within reach; if the pod does not "
@@ -284,7 +284,7 @@ def _restart(server: MetricsServer) -> tuple[RestartPods, ...]:
 def _whole(image: str) -> Text:
     return Text(
         f"install metrics-server ({image}) with all nine objects, set up for edges",
-        zh=f"安装 metrics-server（{image}），包含全部九个对象，并按边缘的需要设置",
+        zh=f"安装 metrics-server（{image}），包含全部九个对象，并按边缘节点的需要设置",
     )
 
 

@@ -294,7 +294,7 @@ def metrics_version(server: MetricsServer, about: AboutSite, working: WorkingDiv
         f"metrics-server {told} is too old to reach edges."
         if too_old
         else f"metrics-server {told} needs {wants}; this is {about.cluster_version}.",
-        zh=f"metrics-server {told} 过旧，无法访问边缘。"
+        zh=f"metrics-server {told} 过旧，无法访问边缘节点。"
         if too_old
         else f"metrics-server {told} 需要 {wants}；当前为 {about.cluster_version}。",
     )

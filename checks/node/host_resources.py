@@ -17,7 +17,7 @@ _EVICTION_DISK = 0.15
 @check(
     code="KE912",
     slug="edge-resources",
-    title=Text("The edge has enough CPU, memory and disk", zh="边缘的 CPU、内存和磁盘充足"),
+    title=Text("The edge has enough CPU, memory and disk", zh="边缘节点的 CPU、内存和磁盘充足"),
     side=Side.EDGE,
     references=("requirements.md R125",),
 )

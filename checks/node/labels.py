@@ -60,12 +60,12 @@ def _bare(node: EdgeNode) -> Finding:
 @check(
     code="KE710",
     slug="foreign-daemonsets",
-    title=Text("No DaemonSet of the cloud runs on edges", zh="云端 DaemonSet 未运行在边缘上"),
+    title=Text("No DaemonSet of the cloud runs on edges", zh="云端 DaemonSet 未运行在边缘节点上"),
     side=Side.SITE,
     hop="runtime",
     remedy=Text(
         "Keep them off with an affinity: node-role.kubernetes.io/edge DoesNotExist.",
-        zh="用亲和性避开边缘：node-role.kubernetes.io/edge DoesNotExist。",
+        zh="用亲和性避开边缘节点：node-role.kubernetes.io/edge DoesNotExist。",
     ),
     risk=Risk.SAFE,
     references=("facts.md §7", "facts.md §10 (49)"),
@@ -94,9 +94,9 @@ def _foreign(node: str, found: tuple[str, ...], *, k3s: bool) -> Finding:
     return warned(
         Text(
             f"{node} is an edge and has pods that belong to the cloud: {names}; they cannot work there.",
-            zh=f"{node} 是边缘，却有属于云端的 Pod：{names}；它们无法在边缘工作。",
+            zh=f"{node} 是边缘节点，却有属于云端的 Pod：{names}；它们无法在边缘节点工作。",
         ),
-        expected=Text("only workloads meant for edges", zh="只有面向边缘的负载"),
+        expected=Text("only workloads meant for edges", zh="只有面向边缘节点的负载"),
         actual=names,
         hint=Text(
             "Give their DaemonSet the affinity node-role.kubernetes.io/edge DoesNotExist.",

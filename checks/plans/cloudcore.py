@@ -42,10 +42,10 @@ CLOUDCORE_PODS = RestartPods(NAMESPACE, "kubeedge=cloudcore")
 EDGES_RECONNECT = Text(
     "Every edge loses cloudcore for about a minute and reconnects by itself: logs, exec, attach and top pause, "
     "containers keep running. The tunnel port may go up by one, so hand-made rules for the old port stop matching.",
-    zh="所有边缘会与 cloudcore 断开约一分钟并自动重连：logs、exec、attach、top 暂停，容器继续运行。"
+    zh="所有边缘节点会与 cloudcore 断开约一分钟并自动重连：logs、exec、attach、top 暂停，容器继续运行。"
     "隧道端口可能加一，针对旧端口的手工规则将失效。",
 )
-NOTHING_NOTICED = Text("Running edges notice nothing of it.", zh="运行中的边缘不受影响。")
+NOTHING_NOTICED = Text("Running edges notice nothing of it.", zh="运行中的边缘节点不受影响。")
 
 
 def restart_cloudcore(workload: CloudcoreWorkload) -> tuple[RestartPods, ...]:

@@ -135,7 +135,7 @@ def metrics_backend(server: MetricsServer, diversion: WorkingDiversion, target: 
 
 @step(
     name="top",
-    title=Text("the real request: its figures", zh="真实请求：边缘的指标数据"),
+    title=Text("the real request: its figures", zh="真实请求：边缘节点的指标数据"),
     hop="metrics-server",
     unless=off_api,
     proof=True,

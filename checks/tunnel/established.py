@@ -55,7 +55,7 @@ _REDIALLED = timedelta(seconds=5)
         "KE504",
     ),
     remedy=Text(
-        "Remove the cause; edgecore dials again every 2 seconds.", zh="排除原因；edgecore 每 2 秒会重新拨号。"
+        "Remove the cause; edgecore dials again every 2 seconds.", zh="排除原因；edgecore 每 2 秒重连一次。"
     ),
     risk=Risk.RESTARTS_EDGECORE,
     references=(

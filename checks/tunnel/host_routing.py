@@ -41,7 +41,7 @@ _CLOSED = frozenset({Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE})
 @check(
     code="KE510",
     slug="host-routing",
-    title=Text("The edge knows its own address", zh="边缘能确定自身地址"),
+    title=Text("The edge knows its own address", zh="边缘节点能确定自身地址"),
     side=Side.EDGE,
     breaks=ALL_STREAMS,
     hop="tunnel",
@@ -146,7 +146,7 @@ def _no_localhost(node: str, found: str) -> Finding:
 @check(
     code="KE507",
     slug="stream-exposed",
-    title=Text("Edges cannot reach cloudcore's stream port", zh="边缘无法访问 cloudcore 的流端口"),
+    title=Text("Edges cannot reach cloudcore's stream port", zh="边缘节点无法访问 cloudcore 的流端口"),
     side=Side.EDGE,
     remedy=Text(
         "Let only the API server, metrics-server and Prometheus reach 10003 (NodePort mode: 30003).",
@@ -191,7 +191,7 @@ def _exposed(node: str, server: HostPort) -> Finding:
     return warned(
         Text(
             f"{node} reaches {server}, which requires no authentication: anyone on that network can run commands in the pods of every edge.",
-            zh=f"{node} 可以访问 {server}，而该端口不做任何认证：该网络中的任何人都可在所有边缘的 Pod 中执行命令。",
+            zh=f"{node} 可以访问 {server}，而该端口不做任何认证：该网络中的任何人都可在所有边缘节点的 Pod 中执行命令。",
         ),
         expected=Text(
             f"{server} closed to everything but the API server's host", zh=f"{server} 仅对 API 服务器主机开放"
@@ -199,7 +199,7 @@ def _exposed(node: str, server: HostPort) -> Finding:
         actual=Text("connected", zh="可以连接"),
         hint=Text(
             "On the cloud host let only its own addresses reach 10003; edges need 10000, 10002 and 10004.",
-            zh="在云端主机上只允许本机地址访问 10003；边缘只需要 10000、10002 和 10004。",
+            zh="在云端主机上只允许本机地址访问 10003；边缘节点只需要 10000、10002 和 10004。",
         ),
         subject=node,
         node=node,

@@ -20,10 +20,10 @@ _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
     Risk.RESTARTS_EDGECORE: Text(
         "restarts edgecore: this edge node reconnects, its containers keep running",
-        zh="重启 edgecore：该边缘会重连，容器继续运行",
+        zh="重启 edgecore：该边缘节点会重连，容器继续运行",
     ),
     Risk.RESTARTS_CLOUDCORE: Text(
-        "restarts cloudcore: every edge reconnects", zh="重启 cloudcore：所有边缘都会重连"
+        "restarts cloudcore: every edge reconnects", zh="重启 cloudcore：所有边缘节点都会重连"
     ),
     Risk.RESTARTS_APISERVER: Text(
         "restarts the API server: the whole cluster is unreachable for a while",

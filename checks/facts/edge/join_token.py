@@ -102,7 +102,7 @@ def _authority(config: EdgecoreConfig, files: EdgeCertificates, served: CloudCa 
     if root is not None and root.sha256 != digest:
         return Text(
             f"the cloud has another CA ({digest[:16]}…) than this edge ({root.sha256[:16]}…), and joining it is a person's decision (KE404)",
-            zh=f"云端的 CA（{digest[:16]}…）与本边缘（{root.sha256[:16]}…）不同，是否加入须由人决定（KE404）",
+            zh=f"云端的 CA（{digest[:16]}…）与本边缘节点（{root.sha256[:16]}…）不同，是否加入须由人决定（KE404）",
         )
     return _named(config, served) or digest
 

@@ -92,7 +92,7 @@ def _wanted(hub: HostPort | None, tunnel_port: int) -> Text:
 def _loops(config: EdgecoreConfig, server: HostPort, wanted: Text) -> ServerFault:
     summary = Text(
         f"edgeStream of {config.node_name} dials {server}, which is the edge itself; the tunnel server runs on the cloud.",
-        zh=f"{config.node_name} 的 edgeStream 连接 {server}，即边缘自身；隧道服务器在云端。",
+        zh=f"{config.node_name} 的 edgeStream 连接 {server}，即边缘节点自身；隧道服务器在云端。",
     )
     return ServerFault(summary, wanted)
 

@@ -110,7 +110,7 @@ def _server(address: str, served: ServedCa | Unavailable) -> Text | None:
         return None
     return Text(
         f"cloudcore's certificate does not name {address}, so every edge refuses it (KE408)",
-        zh=f"cloudcore 的证书不包含 {address}，所有边缘都会拒绝（KE408）",
+        zh=f"cloudcore 的证书不包含 {address}，所有边缘节点都会拒绝（KE408）",
     )
 
 

@@ -23,7 +23,7 @@ def servicelb(verdict: Verdict, nodes: SiteNodes) -> Plan:
         ),
         prediction=Text(
             "Pods of ServiceLB on nodes without the label end; edges have no use for them.",
-            zh="未打标签节点上的 ServiceLB Pod 将被移除；边缘不需要它们。",
+            zh="未打标签节点上的 ServiceLB Pod 将被移除；边缘节点不需要它们。",
         ),
         risk=Risk.SAFE,
         actions=tuple(

@@ -165,7 +165,7 @@ def k3s_settings(
 
 _AWAY = Text(
     "kubectl and every controller lose the API for about a minute; edges and all containers keep running.",
-    zh="kubectl 和所有控制器会有约一分钟无法访问 API；边缘和所有容器继续运行。",
+    zh="kubectl 和所有控制器会有约一分钟无法访问 API；边缘节点和所有容器继续运行。",
 )
 
 

@@ -234,7 +234,7 @@ def wanted_fragment(request: CloudRequest, addresses: HostAddresses, k3s: K3sHer
 @check(
     code="KE958",
     slug="k3s-settings",
-    title=Text("K3s is set up for edges", zh="K3s 的设置适用于边缘"),
+    title=Text("K3s is set up for edges", zh="K3s 的设置适用于边缘节点"),
     side=Side.CLOUD,
     occasions=_INSTALL,
     remedy=Text(
@@ -271,7 +271,7 @@ def k3s_settings(
         yield passed(
             Text(
                 "K3s connects to edges itself and does not verify what answers for them; its names and addresses are set.",
-                zh="K3s 直接连接边缘且不校验其证书；名称与地址均已设置。",
+                zh="K3s 直接连接边缘节点且不校验其证书；名称与地址均已设置。",
             )
         )
 
@@ -292,7 +292,7 @@ def _wrong(
             arguments.egress_selector_mode,
             Text(
                 "kube-apiserver asks K3s' own tunnel for edges and gets 502",
-                zh="kube-apiserver 会经 K3s 自己的隧道访问边缘并得到 502",
+                zh="kube-apiserver 会经 K3s 自己的隧道访问边缘节点并得到 502",
             ),
         )
     if arguments.kubelet_certificate_authority is not None:
@@ -301,7 +301,7 @@ def _wrong(
             arguments.kubelet_certificate_authority,
             Text(
                 "kube-apiserver refuses the chart's stream certificate, which names no edge",
-                zh="kube-apiserver 会拒绝 chart 的流证书，因为其中没有任何边缘的地址",
+                zh="kube-apiserver 会拒绝 chart 的流证书，因为其中没有任何边缘节点的地址",
             ),
         )
     if k3s.kubeconfig_mode & 0o077 and "write-kubeconfig-mode" not in arguments.server:

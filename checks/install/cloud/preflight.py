@@ -74,7 +74,7 @@ def _address(request: CloudRequest, addresses: HostAddresses) -> Finding:
         return passed(
             Text(
                 f"Edges will dial {written}, which is an address of this host.",
-                zh=f"边缘将连接 {written}，它是本机地址。",
+                zh=f"边缘节点将连接 {written}，它是本机地址。",
             ),
             subject="--advertise-address",
         )
@@ -102,7 +102,7 @@ def _wrong_address(written: str, why: Text) -> Finding:
             f"Edges cannot be told to dial {written or 'nothing'}: {why.en}.",
             zh=f"不能让边缘连接 {written or '空地址'}：{why.zh}。",
         ),
-        expected=Text("an IPv4 address that edges can reach", zh="边缘可访问的 IPv4 地址"),
+        expected=Text("an IPv4 address that edges can reach", zh="边缘节点可访问的 IPv4 地址"),
         actual=written,
         hint=Text("Name it with --advertise-address.", zh="请用 --advertise-address 指定。"),
         subject="--advertise-address",

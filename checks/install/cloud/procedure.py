@@ -14,7 +14,7 @@ CLOUD = Procedure(
     name="cloud",
     title=Text(
         "Install the cloud side on this host: K3s unless a Kubernetes is here, cloudcore, and what edges need of them.",
-        zh="在本机安装云端：K3s（已有 Kubernetes 时除外）、cloudcore，以及边缘所需的设置。",
+        zh="在本机安装云端：K3s（已有 Kubernetes 时除外）、cloudcore，以及边缘节点所需的设置。",
     ),
     side=Side.CLOUD,
     parameters=(

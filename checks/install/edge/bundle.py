@@ -38,7 +38,7 @@ _LATER = ("mosquitto", "test")
 @check(
     code="KE962",
     slug="install-edge-bundle",
-    title=Text("The offline bundle holds what this edge needs", zh="离线包含有本边缘所需的内容"),
+    title=Text("The offline bundle holds what this edge needs", zh="离线包含有本边缘节点所需的内容"),
     side=Side.EDGE,
     occasions=(RunMode.INSTALL,),
     deadline=300.0,
@@ -96,7 +96,7 @@ def _lacks(found: InstallBundle, wrong: list[Shortcoming]) -> Finding:
     return failed(
         Text(
             f"No edge can be installed from {place}: {en}.",
-            zh=f"无法用 {place} 安装边缘：{zh}。",
+            zh=f"无法用 {place} 安装边缘节点：{zh}。",
         ),
         expected=Text(
             f"the programs and images of KubeEdge {found.versions.release} for {found.architecture}",
@@ -137,7 +137,7 @@ def _short(found: InstallBundle, told: list[Shortcoming]) -> Finding:
     return warned(
         Text(
             f"An edge can be installed from {place}, but later something is missing: {en}.",
-            zh=f"可以用 {place} 安装边缘，但之后会缺少：{zh}。",
+            zh=f"可以用 {place} 安装边缘节点，但之后会缺少：{zh}。",
         ),
         expected=Text("a complete bundle", zh="完整的离线包"),
         actual=", ".join(one.about for one in told)[:300],

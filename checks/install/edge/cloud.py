@@ -108,7 +108,7 @@ def cloud_ports(target: EdgeTarget, answers: CloudAnswers) -> Iterator[Finding]:
         yield failed(
             Text(
                 f"{target.hub.host} is this host itself; an edge dials the cloud's address.",
-                zh=f"{target.hub.host} 是本机；边缘应连接云端地址。",
+                zh=f"{target.hub.host} 是本机；边缘节点应连接云端地址。",
             ),
             expected=Text("the address that the cloud advertises", zh="云端对外公布的地址"),
             actual=target.hub.host,
@@ -241,7 +241,7 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         return passed(
             Text(
                 "The edge has its certificate, so no token is needed any more.",
-                zh="边缘已有证书，不再需要令牌。",
+                zh="边缘节点已有证书，不再需要令牌。",
             )
         )
     token = offered.token

@@ -85,7 +85,7 @@ def left_behind(verdict: Verdict, joined: Joined, unit: EdgecoreUnit) -> Plan:
         code=verdict.code,
         subject=verdict.subject,
         title=Text(f"move {HOME} to {joined.aside}", zh=f"将 {HOME} 移到 {joined.aside}"),
-        prediction=Text("No edge has ever come of it.", zh="它从未成为可用的边缘。"),
+        prediction=Text("No edge has ever come of it.", zh="它从未成为可用的边缘节点。"),
         risk=Risk.RESTARTS_EDGECORE,
         actions=(*stop, MoveAside(HOME, joined.aside)),
         settle=AT_ONCE,

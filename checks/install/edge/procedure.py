@@ -135,6 +135,6 @@ EDGE = Procedure(
     member=NODE,
     farewell=Text(
         "The edge is installed. On the cloud host `sudo kedoctor gate --node {member} --wait 10m` proves logs, exec, attach and top end to end.",
-        zh="边缘已安装。可在云端主机上执行 `sudo kedoctor gate --node {member} --wait 10m` 端到端验证 logs、exec、attach 和 top。",
+        zh="边缘节点已安装。可在云端主机上执行 `sudo kedoctor gate --node {member} --wait 10m` 端到端验证 logs、exec、attach 和 top。",
     ),
 )

@@ -110,7 +110,7 @@ def _misses(file: RuntimeFile, why: Text) -> Finding:
     return failed(
         Text(
             f"{file.path} does not fit an edge without a registry: {why.en}.",
-            zh=f"{file.path} 不适合离线边缘：{why.zh}。",
+            zh=f"{file.path} 不适合离线边缘节点：{why.zh}。",
         ),
         expected=Text("CRI on, and a sandbox image that is at hand", zh="启用 CRI，并使用本地已有的沙箱镜像"),
         actual=why,
@@ -168,7 +168,8 @@ def runtime_answers(runtime: HostRuntime, file: RuntimeFile) -> Finding:
 def _silent(why: Text, actual: str) -> Finding:
     return failed(
         Text(
-            f"containerd is of no use to an edge yet: {why.en}.", zh=f"containerd 尚不可用于边缘：{why.zh}。"
+            f"containerd is of no use to an edge yet: {why.en}.",
+            zh=f"containerd 尚不可用于边缘节点：{why.zh}。",
         ),
         expected=Text(
             f"{UNIT_NAME} active and enabled, CRI ok", zh=f"{UNIT_NAME} 为 active 且已启用，CRI 正常"

@@ -86,7 +86,7 @@ _MEANINGS = (
         "tls",
         Text(
             "cloudcore's certificate is not signed by the edge's rootCA.crt",
-            zh="cloudcore 的证书不是由边缘的 rootCA.crt 签发",
+            zh="cloudcore 的证书不是由边缘节点的 rootCA.crt 签发",
         ),
     ),
     (
