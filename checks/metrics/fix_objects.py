@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -24,7 +25,8 @@ from kedoctor.checks.facts.cluster.images import StoredImages
 from kedoctor.checks.facts.cluster.metrics import API_SERVICE, MetricsAccess, MetricsServer
 from kedoctor.checks.facts.cluster.nodes import CloudNodes, SiteNodes
 from kedoctor.checks.facts.cluster.site_info import AboutSite
-from kedoctor.checks.parsers.kubernetes import Deployment, Service
+from kedoctor.checks.metrics.objects import allows
+from kedoctor.checks.parsers.kubernetes import Deployment, PolicyRule, Service
 from kedoctor.checks.parsers.kubernetes.pod_health import selector_of
 from kedoctor.checks.plans.cloudcore import tolerations_for
 from kedoctor.checks.plans.placement import on_api_hosts
@@ -153,7 +155,8 @@ def _for(
     if name == "system:aggregated-metrics-reader":
         return (_applied("aggregatedreader"),)
     if name == "system:metrics-server":
-        return (*_role(access, image), *_bound(access, "clusterrolebinding", account))
+        bound = _bound(access, "clusterrolebinding", account)
+        return bound if kind == "clusterrolebinding" else (*_role(access, image), *bound)
     return _bound(access, "delegator" if kind == "clusterrolebinding" else "authreader", account)
 
 
@@ -190,18 +193,30 @@ def _selected(deployment: ApplyObject, server: MetricsServer) -> ApplyObject:
 
 
 def _role(access: MetricsAccess, image: str) -> Actions:
-    """Upstream's rules; a role of that name that is there keeps what it has and gets them in addition."""
+    """Upstream's rules; a role of that name that is there keeps what it has and gets what it lacks of them."""
     made = _applied("clusterrole")
     rules = _rules(image)
     there = next((one for one in access.cluster_roles if one.metadata.name == "system:metrics-server"), None)
     if there is None:
         return (_with(made, rules=rules),)
+    rules = [lacked for rule in rules if (lacked := _lacked(rule, there.rules or ()))]
+    if not rules:
+        return ()
     patch: list[dict[str, Any]] = [{"op": "add", "path": "/rules/-", "value": rule} for rule in rules]
     return (
         PatchObject(
             made.object, "json", patch if there.rules else [{"op": "add", "path": "/rules", "value": rules}]
         ),
     )
+
+
+def _lacked(rule: dict[str, Any], there: Sequence[PolicyRule]) -> dict[str, Any]:
+    """The part of a rule that these do not allow already; empty when they allow all of it."""
+    (group,) = rule["apiGroups"]
+    resources = [
+        one for one in rule["resources"] if not all(allows(there, verb, group, one) for verb in rule["verbs"])
+    ]
+    return {**rule, "resources": resources} if resources else {}
 
 
 def _rules(image: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from kedoctor.api import (
     Evidence,
@@ -24,16 +25,25 @@ from kedoctor.checks.facts.cluster.metrics import (
     MetricsServer,
 )
 from kedoctor.checks.metrics.deployment import not_ours
-from kedoctor.checks.parsers.kubernetes import PolicyRule
+from kedoctor.checks.parsers.kubernetes import ClusterRoleBinding, PolicyRule, RoleBinding
 
 __all__ = ["allows", "metrics_objects"]
 
 _APPLY = "kubectl apply -f metrics-server/components.yaml  # the complete set for your version, from the offline bundle"
 _READER = "extension-apiserver-authentication-reader"
+_ROLE = "system:metrics-server"
+_DELEGATOR = "metrics-server:system:auth-delegator"
+_AUTH_READER = "metrics-server-auth-reader"
 _AGGREGATE = ("admin", "edit", "view")
 
-Missing = tuple[str, Text]
-"""An object, and what happens without it."""
+
+@dataclass(frozen=True, slots=True)
+class _Lack:
+    """An object that is missing, or is ``there`` and does not do what it is for; and what follows."""
+
+    name: str
+    without: Text
+    there: bool = False
 
 
 @check(
@@ -61,8 +71,9 @@ def metrics_objects(
         yield skip
         return
     missing = [*_workload(registration, server), *_rights(server, access)]
-    yield from (_missing(name, without) for name, without in missing)
-    small = _small(server, access)
+    yield from map(_missing, missing)
+    told = {one.name.partition("/")[2] for one in missing}
+    small = None if _ROLE in told else _small(server, access)
     if small is not None:
         yield small
     if not missing and small is None:
@@ -90,12 +101,12 @@ def _not_installed() -> Finding:
     )
 
 
-def _workload(registration: MetricsRegistration, server: MetricsServer) -> Iterator[Missing]:
+def _workload(registration: MetricsRegistration, server: MetricsServer) -> Iterator[_Lack]:
     where = f"{server.namespace}/{server.service_name}"
     if registration.service is None:
-        yield f"apiservice/{API_SERVICE}", Text("the metrics API does not exist", zh="指标 API 不存在")
+        yield _Lack(f"apiservice/{API_SERVICE}", Text("the metrics API does not exist", zh="指标 API 不存在"))
     if server.service is None:
-        yield (
+        yield _Lack(
             f"service/{where}",
             Text(
                 "the metrics API stays unavailable (ServiceNotFound)",
@@ -103,36 +114,53 @@ def _workload(registration: MetricsRegistration, server: MetricsServer) -> Itera
             ),
         )
     if server.deployment is None and not server.live_pods:
-        yield f"deployment/{where}", Text("nothing collects any figures", zh="没有任何组件采集数据")
+        yield _Lack(f"deployment/{where}", Text("nothing collects any metrics", zh="没有任何组件采集数据"))
 
 
-def _rights(server: MetricsServer, access: MetricsAccess | Unavailable) -> Iterator[Missing]:
+def _rights(server: MetricsServer, access: MetricsAccess | Unavailable) -> Iterator[_Lack]:
     spec = server.spec
     if isinstance(access, Unavailable) or spec is None:
         return
     account = spec.service_account_name or "default"
     if account not in {one.metadata.name for one in access.accounts}:
         without = Text("its Deployment cannot create a pod", zh="其 Deployment 无法创建 Pod")
-        yield f"serviceaccount/{server.namespace}/{account}", without
+        yield _Lack(f"serviceaccount/{server.namespace}/{account}", without)
     rules = granted(access, server.namespace, account)
-    if not all(allows(rules, verb, "", kind) for verb in ("list", "watch") for kind in ("nodes", "pods")):
-        yield (
-            "clusterrole/system:metrics-server",
-            Text(
-                "it may not list and watch nodes and pods, so it never begins to listen",
-                zh="无权 list、watch 节点和 Pod，因此永远不会开始监听",
-            ),
-        )
+    if not _lists_and_watches(rules):
+        yield _cannot_list(access)
     if not allows(rules, "create", "authorization.k8s.io", "subjectaccessreviews"):
-        yield (
-            "clusterrolebinding/metrics-server:system:auth-delegator",
+        yield _Lack(
+            f"clusterrolebinding/{_DELEGATOR}",
             Text("it refuses everybody who asks for metrics", zh="会拒绝所有查询指标的请求"),
+            there=_is_among(access.cluster_role_bindings, _DELEGATOR),
         )
     if not _reads_authentication(access, server.namespace, account, rules):
-        yield (
-            "rolebinding/kube-system/metrics-server-auth-reader",
+        yield _Lack(
+            f"rolebinding/kube-system/{_AUTH_READER}",
             Text("it ends at start: it cannot read how to authenticate", zh="启动即退出：无法读取认证配置"),
+            there=_is_among(access.role_bindings, _AUTH_READER),
         )
+
+
+def _lists_and_watches(rules: Sequence[PolicyRule]) -> bool:
+    return all(allows(rules, verb, "", kind) for verb in ("list", "watch") for kind in ("nodes", "pods"))
+
+
+def _cannot_list(access: MetricsAccess) -> _Lack:
+    """The binding, where the role allows it and nothing gives it to the account; else the role."""
+    role = next((one for one in access.cluster_roles if one.metadata.name == _ROLE), None)
+    follows = Text(
+        "it may not list and watch nodes and pods, so it never begins to listen",
+        zh="无权 list、watch 节点和 Pod，因此永远不会开始监听",
+    )
+    if role is not None and _lists_and_watches(role.rules or ()):
+        there = _is_among(access.cluster_role_bindings, _ROLE)
+        return _Lack(f"clusterrolebinding/{_ROLE}", follows, there=there)
+    return _Lack(f"clusterrole/{_ROLE}", follows, there=role is not None)
+
+
+def _is_among(objects: Sequence[ClusterRoleBinding | RoleBinding], name: str) -> bool:
+    return any(one.metadata.name == name for one in objects)
 
 
 def granted(access: MetricsAccess, namespace: str, account: str) -> tuple[PolicyRule, ...]:
@@ -185,11 +213,17 @@ def _reads_authentication(
     return bound or allows(rules, "get", "", "configmaps")
 
 
-def _missing(name: str, without: Text) -> Finding:
+def _missing(lack: _Lack) -> Finding:
+    name, without = lack.name, lack.without
+    said = Text(f"{name} is missing: {without.en}.", zh=f"缺少 {name}：{without.zh}。")
+    if lack.there:
+        less = "does not bind metrics-server's account" if "binding" in name else "has too few rules"
+        few = "未绑定 metrics-server 的账号" if "binding" in name else "规则不足"
+        said = Text(f"{name} {less}: {without.en}.", zh=f"{name} {few}：{without.zh}。")
     return failed(
-        Text(f"{name} is missing: {without.en}.", zh=f"缺少 {name}：{without.zh}。"),
+        said,
         expected=Text(f"{name}, or another that does the same", zh=f"{name}，或作用相同的对象"),
-        actual=Text("not there", zh="不存在"),
+        actual=Text("smaller", zh="偏小") if lack.there else Text("not there", zh="不存在"),
         hint=Text(
             "Apply the complete manifest for the version in use; parts of it do not do.",
             zh="应用所用版本的完整清单；只应用其中一部分不够。",
@@ -214,10 +248,10 @@ def _small(server: MetricsServer, access: MetricsAccess | Unavailable) -> Findin
     rules = granted(access, server.namespace, spec.service_account_name or "default")
     if not allows(rules, "get", "", needs):
         return _advice(
-            "clusterrole/system:metrics-server",
+            f"clusterrole/{_ROLE}",
             Text(
                 f"metrics-server may not get {needs}: kubelets of cloud nodes refuse it, edges do not.",
-                zh=f"metrics-server 无权 get {needs}：云端节点的 kubelet 会拒绝，边缘节点不会。",
+                zh=f"metrics-server 无权 get {needs}：云端节点的 kubelet 会拒绝，边缘不会。",
             ),
         )
     labels = {f"rbac.authorization.k8s.io/aggregate-to-{role}" for role in _AGGREGATE}

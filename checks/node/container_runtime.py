@@ -22,6 +22,7 @@ from kedoctor.api import (
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.edge.container_runtime import (
+    CniNetwork,
     CniSetup,
     ContainerdSettings,
     CriSocket,
@@ -31,7 +32,7 @@ from kedoctor.checks.facts.edge.container_runtime import (
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit, EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
 
-__all__ = ["cni", "memory_cgroup", "runtime_cri", "sandbox_image"]
+__all__ = ["cni", "memory_cgroup", "runtime_cri", "sandbox_image", "two_default_routes"]
 
 # What crictl says for other reasons (no permission, an older CRI than the runtime's) proves nothing about edgecore.
 _NO_CRI = re.compile(
@@ -151,7 +152,8 @@ def cni(
     """A readable configuration in the runtime's CNI directory, and a program for every plugin it names."""
     node = config.node_name
     usable = [one for one in setup.networks if not one.error]
-    if usable and not setup.missing:
+    twice = bool(usable) and usable[0].two_default_routes
+    if usable and not setup.missing and not twice:
         network = usable[0]
         return passed(
             Text(
@@ -168,6 +170,8 @@ def cni(
             f"the plugins {', '.join(setup.missing)} of {setup.networks[0].path} are not in {bins}",
             zh=f"{bins} 中缺少 {setup.networks[0].path} 所用的插件 {'、'.join(setup.missing)}",
         )
+    elif twice:
+        told = two_default_routes(usable[0])
     elif broken is not None:
         told = Text(
             f"{broken.path} cannot be read ({broken.error})", zh=f"{broken.path} 无法读取（{broken.error}）"
@@ -179,6 +183,15 @@ def cni(
     known = None if isinstance(edges, Unavailable) else edges.named(node)
     works = (known is not None and known.is_ready) or isinstance(runtime, Unavailable)
     return _no_network(node, setup, told, works=works)
+
+
+def two_default_routes(network: CniNetwork) -> Text:
+    """What is wrong with a network that has ``two_default_routes``, as a clause."""
+    return Text(
+        f"{network.path} gives pods the default route twice, by isDefaultGateway and by ipam.routes "
+        "(`failed to add route … file exists`)",
+        zh=f"{network.path} 通过 isDefaultGateway 和 ipam.routes 两次添加默认路由（`failed to add route … file exists`）",
+    )
 
 
 def _no_network(node: str, setup: CniSetup, why: Text, *, works: bool) -> Finding:

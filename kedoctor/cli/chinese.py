@@ -12,7 +12,7 @@ __all__ = ["error", "help_text"]
 
 
 def help_text(text: str) -> str:
-    """A help text; one that is not known stays English."""
+    """A help text; one that is unknown stays English."""
     flat = "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
     return HELP.get(flat, text)
 

@@ -30,6 +30,10 @@ _RISKS = {
         zh="重启 API 服务器：整个集群会短暂不可用",
     ),
 }
+_ONLY_RESTARTS = Text(
+    "restarts the pods of what it changes; edges and their pods notice nothing",
+    zh="会重启所修改对象的 Pod；边缘及其 Pod 不受影响",
+)
 _SAYS = {
     "will": Text("Plan", zh="将执行的操作"),
     "risk": Text("risk", zh="风险"),
@@ -58,8 +62,22 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
         lines.extend(f"      {line}" for line in foresight.diff.splitlines())
         if not foresight.fingerprint and not isinstance(action, Restart):
             lines.append(f"      {_say('unpredictable', language)}")
-    lines.append(f"  {_say('risk', language)}: {plan.risk.value}: {_RISKS[plan.risk].in_language(language)}")
+    lines.append(
+        f"  {_say('risk', language)}: {plan.risk.value}: {_disturbs(plan, prepared).in_language(language)}"
+    )
     return lines
+
+
+def _disturbs(plan: MergedPlan, prepared: Prepared) -> Text:
+    """What the risk of a plan means here: a safe one may still restart pods, by itself or by what it changes."""
+    restarts = any(isinstance(one, Restart) and not one.backward for one in prepared.actions)
+    if plan.risk is Risk.SAFE and (restarts or any(map(_rolls_pods_out, prepared.actions))):
+        return _ONLY_RESTARTS
+    return _RISKS[plan.risk]
+
+
+def _rolls_pods_out(action: Action) -> bool:
+    return any(f"/{kind}/" in action.target for kind in ("deployments", "daemonsets", "statefulsets"))
 
 
 def diff_lines(diff: str) -> list[tuple[str, str | None]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kedoctor.api import File, FileMetadata, Files, Host, Reason, ToolOutput, Unavailable, fact
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
+from kedoctor.checks.parsers.cni_config import gives_default_route_twice
 
 __all__ = [
     "CniNetwork",
@@ -125,11 +126,15 @@ def _table(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class CniNetwork:
-    """One CNI configuration and the plugins it names; ``error`` says why it cannot be read."""
+    """One CNI configuration and the plugins it names; ``error`` says why it cannot be read.
+
+    With ``two_default_routes`` no pod starts that does not use the host's network.
+    """
 
     path: str
     plugins: tuple[str, ...] = ()
     error: str = ""
+    two_default_routes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +194,10 @@ def cni_networks(host: Host, paths: list[str]) -> Iterator[CniNetwork]:
             yield CniNetwork(path, error=str(error))
             continue
         listed = tree.get("plugins", [tree]) if isinstance(tree, dict) else []
-        types = (
-            [one.get("type") for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-        )
-        yield CniNetwork(path, tuple(one for one in types if isinstance(one, str)))
+        plugins = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        types = [one.get("type") for one in plugins]
+        twice = any(map(gives_default_route_twice, plugins))
+        yield CniNetwork(path, tuple(one for one in types if isinstance(one, str)), two_default_routes=twice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,10 +234,17 @@ def pod_network(
     verdict: Verdict, present: PodNetworks, found: InstallBundle, chosen: PodRange
 ) -> Plan | NoPlan:
     """The bundle's plugins that are missing, and a bridge for the range that was judged before."""
-    if present.networks and present.networks[0].error:
-        path = present.networks[0].path
+    first = present.networks[0] if present.networks else None
+    ours = f"{present.directory}/{CNI_FILE}"
+    if first is not None and first.error:
         return no_plan(
-            f"{path} is somebody's and cannot be read; repair or remove it", f"{path} 无法读取；请修复或删除"
+            f"{first.path} is somebody's and cannot be read; repair or remove it",
+            f"{first.path} 无法读取；请修复或删除",
+        )
+    if first is not None and first.two_default_routes and first.path != ours:
+        return no_plan(
+            f"{first.path} is somebody's; take isDefaultGateway or the route 0.0.0.0/0 out of it",
+            f"{first.path} 不是 kedoctor 写入的；请从中去掉 isDefaultGateway 或路由 0.0.0.0/0",
         )
     plugins = [
         one for one in found.bundle.cni_plugins(found.architecture) if one.name not in present.installed
@@ -251,13 +258,13 @@ def pod_network(
         f"put the CNI plugins into {present.plugin_directory}",
         zh=f"将 CNI 插件放入 {present.plugin_directory}",
     )
-    if not present.networks:
+    if first is None or first.two_default_routes:
         if chosen.network is None:
             return no_plan(
                 f"there is no range for pods: {chosen.problem}", f"没有可用的 Pod 网段：{chosen.problem}"
             )
         content = conflist(str(chosen.network))
-        actions.append(WriteFile(f"{present.directory}/{CNI_FILE}", content, 0o644))
+        actions.append(WriteFile(ours, content, 0o644 if first is None else None))
         title = Text(
             f"put the CNI plugins in place and give pods {chosen.network}",
             zh=f"放置 CNI 插件并为 Pod 分配 {chosen.network}",

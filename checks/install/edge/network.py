@@ -7,6 +7,7 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.install.edge.facts_network import PodRange
 from kedoctor.checks.install.edge.facts_request import EdgeTarget
 from kedoctor.checks.install.edge.facts_runtime import PodNetworks
+from kedoctor.checks.node.container_runtime import two_default_routes
 from kedoctor.checks.parsers.pod_cidr import network_for
 
 __all__ = ["pod_network", "pod_range"]
@@ -118,6 +119,8 @@ def pod_network(present: PodNetworks) -> Finding:
                 f"{first.path} cannot be read ({first.error})", zh=f"{first.path} 无法读取（{first.error}）"
             ),
         )
+    if first.two_default_routes:
+        return _none(present, two_default_routes(first))
     if present.missing:
         names = ", ".join(present.missing)
         return _none(
@@ -145,8 +148,9 @@ def _none(present: PodNetworks, why: Text) -> Finding:
         ),
         actual=why,
         hint=Text(
-            "A node without one stays NotReady. A file that cannot be read has to be repaired or removed by you.",
-            zh="没有网络的节点会一直 NotReady。无法读取的文件请自行修复或删除。",
+            "A node without one stays NotReady, and with a wrong one no pod starts. A file that is not kedoctor's has to be "
+            "repaired or removed by you.",
+            zh="没有网络的节点会一直 NotReady；网络配置错误时 Pod 无法启动。不是 kedoctor 写入的文件请自行修复或删除。",
         ),
         subject=present.directory,
         evidence=(Evidence(present.directory, why.en),),

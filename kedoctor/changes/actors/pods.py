@@ -7,20 +7,12 @@ from typing import Any
 from urllib.parse import quote
 
 from kedoctor.base.failpoints import reach
-from kedoctor.base.records import encode
+from kedoctor.base.records import decode, encode
+from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
+from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.model.actions import Action, RestartPods
-from kedoctor.model.actors import (
-    ActionKind,
-    Actor,
-    ApiClient,
-    ConflictError,
-    Preview,
-    RefusedError,
-    State,
-    Workplace,
-)
 
-__all__ = ["KINDS", "PodActor"]
+__all__ = ["PodActor"]
 
 
 class PodActor:
@@ -29,15 +21,15 @@ class PodActor:
     ``patience`` is how many seconds the successors have to become ready.
     """
 
-    def __init__(self, client: ApiClient, *, patience: float = 120.0, poll: float = 1.0) -> None:
+    def __init__(self, client: ObjectClient, *, patience: float = 120.0, poll: float = 1.0) -> None:
         self._client = client
         self._patience = patience
         self._poll = poll
 
     def look(self, action: Action) -> State:
-        """Which pods there are."""
-        names = [_name(pod) for pod in self._pods(_restart(action))]
-        return State(target=action.target, exists=True, fingerprint="restart", data=encode(names))
+        """Which pods there are, by name, and which of them are ready."""
+        ready = {_name(pod): _ready(pod) for pod in self._pods(_restart(action))}
+        return State(target=action.target, exists=True, fingerprint="restart", data=encode(ready))
 
     def preview(self, action: Action, before: State) -> Preview:
         """A restart: what it leaves cannot be predicted."""
@@ -48,15 +40,19 @@ class PodActor:
         """Deletes the pods and waits for ready successors."""
         restart = _restart(action)
         if restart.when == "do":
-            self._restart(restart)
+            self._restart(restart, wait=True)
         return before
 
     def undo(self, action: Action, before: State, after: State) -> None:
-        """On the way back another restart, so that what was put back is what runs."""
-        del before, after
+        """On the way back another restart, so that what was put back is what runs.
+
+        Successors that are to be ready are waited for only where the pods were ready before: what is put back may be
+        what kept them from it.
+        """
+        del after
         restart = _restart(action)
         if restart.when == "undo":
-            self._restart(restart)
+            self._restart(restart, wait=_were_ready(before))
 
     def tidy(self, action: Action) -> None:
         """A restart leaves nothing beside it."""
@@ -67,7 +63,7 @@ class PodActor:
         items: list[dict[str, Any]] = (found or {}).get("items") or []
         return items
 
-    def _restart(self, restart: RestartPods) -> None:
+    def _restart(self, restart: RestartPods, *, wait: bool) -> None:
         old = self._pods(restart)
         for pod in old:
             reach()
@@ -79,7 +75,8 @@ class PodActor:
             except RefusedError:
                 if self._client.get(path) is not None:
                     raise  # else it has gone by itself
-        self._wait(restart, {pod["metadata"]["uid"] for pod in old}, wanted=max(1, len(old)))
+        if wait:
+            self._wait(restart, {pod["metadata"]["uid"] for pod in old}, wanted=max(1, len(old)))
         reach()
 
     def _wait(self, restart: RestartPods, old: set[str], *, wanted: int) -> None:
@@ -103,6 +100,12 @@ def _restart(action: Action) -> RestartPods:
     return action
 
 
+def _were_ready(before: State) -> bool:
+    """Whether every pod was; journals of kedoctor 0.1.0 do not say, and their pods are waited for."""
+    known: object = decode(before.data, object)
+    return not isinstance(known, dict) or (bool(known) and all(known.values()))
+
+
 def _name(pod: dict[str, Any]) -> str:
     return str(pod["metadata"]["name"])
 
@@ -110,11 +113,3 @@ def _name(pod: dict[str, Any]) -> str:
 def _ready(pod: dict[str, Any]) -> bool:
     conditions = pod.get("status", {}).get("conditions") or []
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
-
-
-def _actor(place: Workplace) -> Actor | None:
-    client = place.api()
-    return None if client is None else PodActor(client, patience=place.patience)
-
-
-KINDS = (ActionKind((RestartPods,), _actor),)

@@ -93,6 +93,9 @@ def test_the_network_template() -> None:
     network = json.loads(conflist("10.244.7.0/24"))
     assert [one["type"] for one in network["plugins"]] == ["bridge", "portmap"]
     assert network["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.244.7.0/24"}]]
+    assert (
+        "isDefaultGateway" not in network["plugins"][0]
+    )  # or the default route is added twice, and no pod starts
     assert network["plugins"][0]["hairpinMode"] is True  # or a pod does not reach its own Service
 
 

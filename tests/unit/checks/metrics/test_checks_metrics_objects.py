@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,12 +115,31 @@ def test_a_missing_right(drop: str, subject: str) -> None:
     assert all(both_languages(one) for one in found)
 
 
+def test_the_binding_is_named_where_only_it_is_wrong() -> None:
+    whole = access()
+    first, *others = whole.cluster_role_bindings
+    found = only(objects(server(), replace(whole, cluster_role_bindings=tuple(others))))
+    assert (found.status, found.subject) == (Status.FAIL, "clusterrolebinding/system:metrics-server")
+    assert "is missing" in found.summary.en
+    empty = made(
+        ClusterRoleBinding,
+        metadata={"name": first.metadata.name},
+        roleRef={"kind": "ClusterRole", "name": first.role_ref.name},
+        subjects=[],
+    )
+    found = only(objects(server(), replace(whole, cluster_role_bindings=(empty, *others))))
+    assert found.subject == "clusterrolebinding/system:metrics-server"
+    assert "does not bind metrics-server's account" in found.summary.en
+
+
 def test_rules_too_small() -> None:
     # facts.md §9 (14): `nodes/stats` get alone makes it crash-loop.
     small = [{"apiGroups": [""], "resources": ["nodes/stats"], "verbs": ["get"]}]
     found = objects(server(), access(rules=small))
     assert found[0].subject == "clusterrole/system:metrics-server"
     assert found[0].status is Status.FAIL
+    assert "has too few rules" in found[0].summary.en
+    assert len(found) == 1  # the same object is not told twice
 
 
 def test_what_concerns_no_edge_is_advice() -> None:

@@ -161,7 +161,7 @@ def test_without_an_image_at_hand_upstream_s_for_this_kubernetes() -> None:
         ("reader", ["metrics-server-auth-reader"]),
         ("system:metrics-server", ["clusterroles/system:metrics-server"]),
         ("metrics-server:system:auth-delegator", ["metrics-server:system:auth-delegator"]),
-        ("subjects of system:metrics-server", ["clusterroles/system:metrics-server"]),
+        ("subjects of system:metrics-server", ["clusterrolebindings/system:metrics-server"]),
         ("system:aggregated-metrics-reader", ["system:aggregated-metrics-reader"]),
     ],
 )
@@ -172,6 +172,10 @@ def test_what_is_missing_is_made_and_nothing_else(leave_out: str, paths: list[st
     for path in paths:
         assert any(path in target for target in targets)
     assert not any("deployments" in target for target in targets)
+    assert len(targets) == len(set(targets))
+    assert ("clusterroles/system:metrics-server" in "".join(targets)) == (
+        leave_out == "system:metrics-server"
+    )
     assert all(plan.risk is Risk.SAFE for plan in plans)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -146,6 +147,8 @@ def test_a_network_for_pods() -> None:
     assert network(BRIDGE, installed=None).status is Status.PASS, "the programs could not be listed"
     assert network().status is Status.FAIL
     assert "portmap" in network(BRIDGE, installed=frozenset({"bridge"})).summary.en
+    twice = network(replace(BRIDGE, two_default_routes=True)).summary.en
+    assert "the default route twice" in twice
     assert "no JSON" in network(CniNetwork("/etc/cni/net.d/x.conf", error="no JSON")).summary.en
     ready = network(ready="True")
     assert (ready.status, ready.hop) == (Status.WARN, "")
