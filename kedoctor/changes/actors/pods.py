@@ -8,11 +8,19 @@ from urllib.parse import quote
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode
-from kedoctor.changes.actor import ConflictError, Preview, RefusedError, State
-from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.model.actions import Action, RestartPods
+from kedoctor.model.actors import (
+    ActionKind,
+    Actor,
+    ApiClient,
+    ConflictError,
+    Preview,
+    RefusedError,
+    State,
+    Workplace,
+)
 
-__all__ = ["PodActor"]
+__all__ = ["KINDS", "PodActor"]
 
 
 class PodActor:
@@ -21,7 +29,7 @@ class PodActor:
     ``patience`` is how many seconds the successors have to become ready.
     """
 
-    def __init__(self, client: ObjectClient, *, patience: float = 120.0, poll: float = 1.0) -> None:
+    def __init__(self, client: ApiClient, *, patience: float = 120.0, poll: float = 1.0) -> None:
         self._client = client
         self._patience = patience
         self._poll = poll
@@ -113,3 +121,11 @@ def _name(pod: dict[str, Any]) -> str:
 def _ready(pod: dict[str, Any]) -> bool:
     conditions = pod.get("status", {}).get("conditions") or []
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+
+
+def _actor(place: Workplace) -> Actor | None:
+    client = place.api()
+    return None if client is None else PodActor(client, patience=place.patience)
+
+
+KINDS = (ActionKind((RestartPods,), _actor),)

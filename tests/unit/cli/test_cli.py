@@ -84,7 +84,7 @@ def test_no_kubeconfig_and_no_side_is_undetermined_without_a_traceback() -> None
         (["run", "--format", "pdf", "--evidence", "DEMO"], 64, "there is no format 'pdf'"),
         (["run", "--wait", "1m", "--evidence", "DEMO"], 64, "evidence never changes"),
         (["run", "--wait", "soon"], 64, "is not a valid duration"),
-        (["run", "--yes"], 64, "belong to --fix"),
+        (["run", "--yes"], 64, "need --fix"),
         (["run", "--fix", "--evidence", "DEMO"], 64, "evidence describes another host"),
         (["run", "--evidence", "DEMO", "--kubeconfig", "x"], 64, "exclude each other"),
         (["explain", "KE999"], 64, "there is no check"),

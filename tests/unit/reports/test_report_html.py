@@ -90,7 +90,7 @@ def test_any_text_is_shown(text: str) -> None:
 
 
 def test_what_is_wrong_is_said_before_what_was_checked() -> None:
-    text = _page(every_status()).text.partition("Every verdict")[2]
+    text = _page(every_status()).text.partition("All checks")[2]
     assert text.index("It is fail.") < text.index("checked: Toys are tidy")
 
 
