@@ -5,7 +5,7 @@ VENV   ?= .venv
 WORKERS ?= 2
 BIN     = $(VENV)/bin
 
-.PHONY: demo test lint unit setup clean
+.PHONY: demo test fuzz lint unit real setup clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kedoctor demo
@@ -15,6 +15,15 @@ test: $(VENV)/.ready lint
 
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/unit
+
+# The readers of everything that comes from outside, searched for ten minutes instead of a few seconds.
+fuzz: $(VENV)/.ready
+	KEDOCTOR_FUZZ_EXAMPLES=$${KEDOCTOR_FUZZ_EXAMPLES:-20000} HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest tests/fuzz
+
+# Kubernetes, etcd and metrics-server from their sources, into KEDOCTOR_LAB_CACHE (default /var/cache/kedoctor-lab).
+# `make test` never builds them: without, the tests with real parts are skipped and say so (docs/testing.md).
+real:
+	$(PYTHON) tests/real/real_parts.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ decides that root cause (``tests/corpus_codes.json``). A hit is the root cause n
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from collections.abc import Iterator
@@ -100,7 +101,19 @@ def table(found: list[Row]) -> str:
         lines += [
             f"* {row.report['source']}: {WHY.get(row.report['id'], 'not yet understood')}" for row in misses
         ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + _field()
+
+
+def _field() -> str:
+    """What field_table.py says of the texts from the field."""
+    spec = importlib.util.spec_from_file_location("field_table", Path(__file__).with_name("field_table.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["field_table"] = module  # where dataclasses look it up
+    spec.loader.exec_module(module)
+    text: str = module.document()
+    return text
 
 
 def _line(row: Row) -> str:

@@ -78,6 +78,9 @@ def _run(arguments: list[str]) -> int:
             f"kedoctor: {speech.message(f'the output could not be written: {error.strerror}')}", err=True
         )
         return ExitCode.OUTPUT
+    except MemoryError:
+        click.echo("kedoctor: this machine has too little memory left for it", err=True)
+        return ExitCode.UNDETERMINED
     except Exception as error:  # noqa: BLE001  the last resort: one sentence instead of a traceback
         return _internal(error)
     return result if isinstance(result, int) else ExitCode.OK

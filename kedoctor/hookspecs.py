@@ -36,7 +36,9 @@ from kedoctor.model.references import Shelf
 from kedoctor.model.release_contents import OfflineKnowledge
 from kedoctor.model.traces import Trace
 
-__all__ = ["hookimpl", "hookspec"]
+__all__ = ["PluginManager", "hookimpl", "hookspec"]
+
+PluginManager = pluggy.PluginManager
 
 hookspec = pluggy.HookspecMarker("kedoctor")
 hookimpl = pluggy.HookimplMarker("kedoctor")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,10 @@ from typing import Any
 import pluggy
 
 from kedoctor import hookspecs
-from kedoctor.base.code_places import at
+from kedoctor.base.directories import changeable_by_others
+from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.judge.declared_page import page_beside, page_of
+from kedoctor.judge.plugin_answers import guard_hooks, is_ours, told
 from kedoctor.judge.registry import Refusal, Registry
 from kedoctor.model.actors import ActionKind
 from kedoctor.model.declarations import DataPath, EvidenceRules, Side, Symptom
@@ -33,8 +38,13 @@ from kedoctor.sources.library import Library
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
+_WORD = re.compile(r"\W+")
+_CODE = re.compile(r"[A-Z]{2,8}\d{2,4}")
 PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
+PLUGINS_ENVIRONMENT = "KEDOCTOR_PLUGINS"
 GROUP = "kedoctor"
+IMPORT_SECONDS = 10.0
+"""How long the import of a plugin may take."""
 
 
 class Plugins:
@@ -82,6 +92,8 @@ class Plugins:
         except Exception as error:  # noqa: BLE001  a plugin may break in any way
             self._drop(name, plugin, error)
             return
+        if not is_ours(plugin):
+            guard_hooks(self._manager, name, plugin, self.refuse)
         self._registered.append((name, plugin))
 
     def _declare(self, registry: Registry, name: str, plugin: object) -> None:
@@ -99,7 +111,7 @@ class Plugins:
     def _drop(self, name: str, plugin: object, error: Exception) -> None:
         if self._manager.is_registered(plugin):
             self._manager.unregister(plugin)
-        self.refuse(name, "everything", f"{type(error).__name__}: {error}{at(error)}")
+        self.refuse(name, "everything", told(error))
 
     def paths(self) -> list[DataPath]:
         """The data paths, the first plugin's first."""
@@ -136,9 +148,16 @@ class Plugins:
         return found
 
     def page(self, code: str, language: str) -> str | None:
-        """The explanation of a code, or ``None``."""
+        """The explanation of a code, or ``None``.
+
+        What no hook explains is looked for beside the code of the check, in ``pages/<language>/<code>.md``; a check
+        without a page is explained by what it declares.
+        """
         answer: str | None = self._manager.hook.kedoctor_page(code=code, language=language)
-        return answer
+        if answer is not None or not _CODE.fullmatch(code):
+            return answer
+        node = self.registry.checks.get(code)
+        return None if node is None else page_beside(node.check, language) or page_of(node.check, language)
 
     def explain(self, lines: Iterable[str]) -> Explanation | None:
         """What a pasted text or a log means; ``None`` if no plugin explains texts."""
@@ -208,53 +227,69 @@ def _flat(answers: list[Iterable[Any]]) -> list[Any]:
     return [value for answer in answers for value in answer]
 
 
-def load_plugins(*, directory: Path = PLUGIN_DIRECTORY) -> Plugins:
-    """All plugins of the entry point group ``kedoctor`` and of the drop-in directory, in that order."""
+def load_plugins(*, directory: Path | None = None) -> Plugins:
+    """All plugins of the entry point group ``kedoctor``, then those of the drop-in directories.
+
+    These are ``directory``, or without it ``/etc/kedoctor/plugins`` and what ``KEDOCTOR_PLUGINS`` names (joined by
+    colons).
+    """
     plugins = Plugins()
     for entry in sorted(entry_points(group=GROUP), key=_ours_first):
         try:
-            module = entry.load()
-        except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
-            plugins.refuse(
-                entry.name, "everything", f"it cannot be imported: {type(error).__name__}: {error}{at(error)}"
-            )
+            module = entry.load() if _is_ours(entry) else call_bounded(entry.load, IMPORT_SECONDS)
+        except (Exception, BrokenCodeError) as error:  # noqa: BLE001  importing foreign code may fail in any way
+            plugins.refuse(entry.name, "everything", f"it cannot be imported: {told(error)}")
             continue
         plugins.register(entry.name, module)
-    for path in _drop_ins(plugins, directory):
-        _load_file(plugins, path)
+    for place in [directory] if directory is not None else _directories():
+        for path in _drop_ins(plugins, place):
+            _load_file(plugins, path)
     return plugins
 
 
+def _directories() -> list[Path]:
+    named = os.environ.get(PLUGINS_ENVIRONMENT, "").split(":")
+    return [PLUGIN_DIRECTORY, *(Path(one) for one in named if one)]
+
+
 def _ours_first(entry: EntryPoint) -> tuple[bool, str]:
-    return not entry.value.startswith("kedoctor."), entry.name
+    return not _is_ours(entry), entry.name
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.value.startswith("kedoctor.")
 
 
 def _drop_ins(plugins: Plugins, directory: Path) -> list[Path]:
     try:
         paths = sorted(directory.glob("*.py"))
-        unsafe = next((reason for path in (directory, *paths) if (reason := _unsafe(path))), "")
     except OSError:
         return []
-    if paths and unsafe:
-        plugins.refuse(str(directory), "everything", unsafe)
-        return []
+    for path in paths:
+        why = _unsafe(path)
+        if why:
+            plugins.refuse(str(directory), "everything", why)
+            return []
     return paths
 
 
 def _unsafe(path: Path) -> str:
-    """Why a path must not be executed by a tool that often runs as root."""
-    if not path.exists():
-        return ""
-    facts = path.stat()
-    if facts.st_uid not in (0, os.geteuid()) or (os.geteuid() == 0 and facts.st_uid != 0):
-        return f"{path} is not owned by root"
-    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return f"{path} can be written by others than its owner"
+    """Why a path must not be executed by a tool that often runs as root; the directories on its way count too."""
+    try:
+        for one in (path, *path.resolve(strict=True).parents, *path.absolute().parents):
+            facts = one.lstat()
+            if stat.S_ISLNK(facts.st_mode):
+                facts = one.stat()
+            why = changeable_by_others(facts, inner=one in (path, path.parent))
+            if why or (os.geteuid() != 0 and facts.st_mode & stat.S_IWGRP and one in (path, path.parent)):
+                return f"{one} {why or 'can be written by others than its owner'}"
+    except OSError as error:
+        return f"{path} cannot be looked at: {error.strerror}"
     return ""
 
 
 def _load_file(plugins: Plugins, path: Path) -> None:
-    name = f"kedoctor_dropin_{path.stem}"
+    name = f"kedoctor_dropin_{_WORD.sub('_', str(path.with_suffix('')))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         plugins.refuse(str(path), "everything", "it is not a Python file")
@@ -262,11 +297,9 @@ def _load_file(plugins: Plugins, path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  importing foreign code may fail in any way
-        del sys.modules[name]
-        plugins.refuse(
-            str(path), "everything", f"it cannot be imported: {type(error).__name__}: {error}{at(error)}"
-        )
+        call_bounded(partial(spec.loader.exec_module, module), IMPORT_SECONDS)
+    except BrokenCodeError as error:
+        sys.modules.pop(name, None)
+        plugins.refuse(str(path), "everything", f"it cannot be imported: {error}")
         return
     plugins.register(str(path), module)

@@ -26,6 +26,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # With several workers the files that take longest come first, so that all end at about the same time.
 LONGEST = (
+    "test_real_rbac",
+    "test_real_metrics",
+    "test_conformance",
     "test_fix_edge",
     "test_install_edge",
     "test_install_cloud",
@@ -78,3 +81,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     if report.skipped and required and not optional and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where it must run: {report.longrepr}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many tests met real Kubernetes parts: of those nothing is proved where they were skipped."""
+    counts = {
+        outcome: sum(
+            "tests/real/" in getattr(one, "nodeid", "") for one in terminalreporter.getreports(outcome)
+        )
+        for outcome in ("passed", "failed", "skipped")
+    }
+    if any(counts.values()):
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        terminalreporter.write_line(f"With real Kubernetes parts: {told}")

@@ -19,7 +19,7 @@ _KUBEADM = (
 )
 _K3S = (
     "sudo k3s certificate check",
-    "sudo systemctl restart k3s   # K3s renews what expires within 90 days when it starts",
+    "sudo systemctl restart k3s   # K3s renews what expires within 120 days when it starts",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kedoctor.api import (
     EveryHost,
@@ -14,7 +14,6 @@ from kedoctor.api import (
     Unavailable,
     check,
     passed,
-    skipped,
     unknown,
     warned,
 )
@@ -23,23 +22,12 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import AboutSite, kubeedge_version
 from kedoctor.checks.facts.edge.edgecore import EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
+from kedoctor.checks.parsers.releases import Line, Release, fixed_releases, line_of, newest_line, parse
 
 __all__ = ["known_defects", "version_skew"]
 
-Version = tuple[int, int, int]
-
-_TABLE = {(1, 22): (26, 31)}
-"""By KubeEdge's minor version the oldest and newest minor version of Kubernetes 1 in its README."""
-
 _STARTED = "Version: "
-_FIXED: Version = (1, 22, 2)
-_DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62369, CVE-2026-62370"
-
-
-def parsed(text: str) -> Version | None:
-    """``(1, 22, 0)`` out of ``v1.22.0``; ``None`` for anything that is not a release."""
-    found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+_DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62370"
 
 
 def cloud_version(workload: CloudcoreWorkload) -> str:
@@ -69,9 +57,10 @@ def version_skew(
     """Each edge against cloudcore (equal is what the documentation asks for), cloudcore against Kubernetes.
 
     Of an edge in view counts what its edgecore said when it started: its Node tells what was when it last reported.
+    What is no release, or in no table, is not known: it never passes.
     """
     tag = cloud_version(workload)
-    cloud = parsed(tag)
+    cloud = parse(tag)
     if cloud is None:
         yield unknown(
             Text(
@@ -80,27 +69,47 @@ def version_skew(
             )
         )
         return
-    running = {node.name: kubeedge_version(node.version) for node in edges.items}
+    running = _running(edges, logs, names)
+    differing = {name: version for name, version in running.items() if parse(version) not in (None, cloud)}
+    strange = {name: version for name, version in running.items() if parse(version) is None}
+    for name, version in differing.items():
+        yield _differs(name, version, tag)
+    for name, version in strange.items():
+        yield _no_release(name, version, tag)
+    fit = _kubernetes(cloud, about.cluster_version)
+    if fit is not None:
+        yield fit
+    elif not differing and not strange:
+        yield passed(
+            Text(
+                f"cloudcore and edges are {tag}, on Kubernetes {about.cluster_version}.",
+                zh=f"cloudcore 与边缘节点均为 {tag}，Kubernetes 为 {about.cluster_version}。",
+            )
+        )
+
+
+def _running(edges: EdgeNodes, logs: EveryHost[EdgecoreLog], names: EveryHost[EdgeName]) -> Mapping[str, str]:
+    """The KubeEdge version of each edge, as its Node or, better, its edgecore says."""
+    running = {
+        node.name: kubeedge_version(node.version) or node.version for node in edges.items if node.version
+    }
     for host, log in logs.known().items():
         edge = names.items.get(host)
         started = log.newest(_STARTED)
         if started is not None and isinstance(edge, EdgeName):
             running[edge.name] = started.message.partition(_STARTED)[2].strip()
-    differing = {
-        name: version for name, version in running.items() if version and parsed(version) not in (None, cloud)
-    }
-    for name, version in differing.items():
-        yield _differs(name, version, tag)
-    outside = _outside(cloud, about.cluster_version)
-    if outside is not None:
-        yield outside
-    if not differing and outside is None:
-        yield passed(
-            Text(
-                f"cloudcore and edges are {tag}, on Kubernetes {about.cluster_version or 'of an unknown version'}.",
-                zh=f"cloudcore 与边缘节点均为 {tag}，Kubernetes 为 {about.cluster_version or '未知版本'}。",
-            )
-        )
+    return running
+
+
+def _no_release(name: str, version: str, tag: str) -> Finding:
+    return unknown(
+        Text(
+            f"{name} runs {version}, which is not a KubeEdge release; whether it fits cloudcore {tag} is not known.",
+            zh=f"{name} 运行的 {version} 不是 KubeEdge 发行版；无法判断它是否与 cloudcore {tag} 匹配。",
+        ),
+        subject=name,
+        node=name,
+    )
 
 
 def _differs(name: str, version: str, tag: str) -> Finding:
@@ -119,22 +128,42 @@ def _differs(name: str, version: str, tag: str) -> Finding:
     )
 
 
-def _outside(cloud: Version, kubernetes: str) -> Finding | None:
-    found = re.match(r"v?1\.(\d+)", kubernetes)
-    limits = _TABLE.get(cloud[:2])
-    if found is None or limits is None or limits[0] <= int(found[1]) <= limits[1]:
+def _kubernetes(cloud: Release, kubernetes: str) -> Finding | None:
+    """What is to be said of the Kubernetes version; nothing where the release's table names it."""
+    line, found = line_of(cloud), re.match(r"v?1\.(\d+)\.", kubernetes)
+    if line is None or found is None:
+        what = (
+            f"KubeEdge {cloud.line}"
+            if line is None
+            else f"Kubernetes {kubernetes or 'of an unknown version'}"
+        )
+        what_zh = f"KubeEdge {cloud.line}" if line is None else f"Kubernetes {kubernetes or '（版本未知）'}"
+        return unknown(
+            Text(
+                f"No support table names {what}; kedoctor knows KubeEdge up to {newest_line().name}.",
+                zh=f"没有包含 {what_zh} 的支持表；kedoctor 已知的 KubeEdge 最高为 {newest_line().name}。",
+            ),
+            subject="kube-apiserver",
+        )
+    minor = int(found[1])
+    if line.tested[0] <= minor <= line.tested[1] or line.works[0] <= minor <= line.works[1]:
         return None
-    told = f"1.{limits[0]} to 1.{limits[1]}"
+    return _outside(line, kubernetes)
+
+
+def _outside(line: Line, kubernetes: str) -> Finding:
+    told = f"1.{min(line.works[0], line.tested[0])} to 1.{line.tested[1]}"
+    told_zh = told.replace(" to ", " 至 ")
     return warned(
         Text(
-            f"Kubernetes {kubernetes} is not in the table of KubeEdge 1.{cloud[1]}, which names {told}.",
-            zh=f"Kubernetes {kubernetes} 不在 KubeEdge 1.{cloud[1]} 的支持表中（{told}）。",
+            f"Kubernetes {kubernetes} is not in the support table of KubeEdge {line.name}, which names {told}.",
+            zh=f"Kubernetes {kubernetes} 不在 KubeEdge {line.name} 的支持表中（{told_zh}）。",
         ),
-        expected=Text(told, zh=told),
+        expected=Text(told, zh=told_zh),
         actual=kubernetes,
         hint=Text(
-            "It may work; use a listed version, or a KubeEdge that lists this one.",
-            zh="可能可用；建议使用表中版本，或换用支持该版本的 KubeEdge。",
+            "It may work, but nobody tested it; use a listed version, or a KubeEdge that lists this one.",
+            zh="可能可用，但未经测试；建议使用表中版本，或换用支持该版本的 KubeEdge。",
         ),
         subject="kube-apiserver",
         evidence=(Evidence("/version", kubernetes),),
@@ -148,56 +177,64 @@ def _outside(cloud: Version, kubernetes: str) -> Finding | None:
     slug="known-defects",
     title=Text("No security defect of this KubeEdge version is known", zh="该 KubeEdge 版本没有已知安全缺陷"),
     side=Side.SITE,
-    remedy=Text("Upgrade to v1.22.2 or newer.", zh="升级到 v1.22.2 或更新版本。"),
+    remedy=Text(
+        "Upgrade to a release that puts them right, with keadm: it sets the image tags, the chart does not.",
+        zh="使用 keadm 升级到已修复的版本：keadm 会设置镜像标签，chart 不会。",
+    ),
     references=("facts.md §7", "versions.md §1.1"),
 )
-def known_defects(workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes) -> Finding:
-    """The four defects of the 1.22 line that v1.22.2 puts right; of older lines no list is at hand."""
+def known_defects(workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes) -> Iterator[Finding]:
+    """The vulnerabilities of 2026 (versions.md §1.1), for every release that was seen; the others are not known."""
     tag = "" if isinstance(workload, Unavailable) else cloud_version(workload)
-    seen = {tag, *(kubeedge_version(node.version) for node in edges.items)}
-    versions = sorted(version for text in seen if (version := parsed(text)) is not None)
-    if not versions:
-        return unknown(Text("No version of KubeEdge was seen.", zh="未见到 KubeEdge 的版本。"))
-    affected = [version for version in versions if _FIXED[:2] == version[:2] and version < _FIXED]
+    texts = {tag, *(kubeedge_version(node.version) or node.version for node in edges.items)} - {""}
+    releases = {text: parse(text) for text in texts}
+    lines = {release: line_of(release) for release in releases.values() if release is not None}
+    strange = sorted(text for text, release in releases.items() if release is None or lines[release] is None)
+    affected = sorted(
+        release for release, line in lines.items() if line and (line.fixed is None or release < line.fixed)
+    )
     if affected:
-        return _affected(_text(affected[0]))
-    if versions[0] < _FIXED:
-        old = _text(versions[0])
-        return skipped(
+        yield _affected(affected, lines)
+    if strange or not releases:
+        told = ", ".join(strange)
+        yield unknown(
             Text(
-                f"No list of defects is at hand for {old}; the four that v1.22.2 puts right may concern it, too.",
-                zh=f"没有 {old} 的缺陷清单；v1.22.2 修复的四个缺陷也可能影响它。",
+                f"No list of vulnerabilities is at hand for {told}."
+                if told
+                else "No version of KubeEdge was seen.",
+                zh=f"没有 {told} 的漏洞清单。" if told else "未见到 KubeEdge 的版本。",
             )
         )
-    return passed(
-        Text(
-            f"The defects known of v1.22.0 are put right in {_text(versions[0])}.",
-            zh=f"v1.22.0 的已知缺陷在 {_text(versions[0])} 中已修复。",
+    elif not affected:
+        told = ", ".join(str(release) for release in sorted(lines))
+        yield passed(
+            Text(
+                f"The vulnerabilities that are known of KubeEdge are fixed in {told}.",
+                zh=f"KubeEdge 的已知漏洞在 {told} 中均已修复。",
+            )
         )
-    )
 
 
-def _affected(version: str) -> Finding:
+def _affected(releases: list[Release], lines: Mapping[Release, Line | None]) -> Finding:
+    told = ", ".join(map(str, releases))
+    fixes = [str(line.fixed) for release in releases if (line := lines[release]) and line.fixed]
+    wanted = ", ".join(dict.fromkeys(fixes)) or " / ".join(map(str, fixed_releases()))
     return warned(
         Text(
-            f"KubeEdge {version} has four known security defects ({_DEFECTS}), two of them remote code execution on edges.",
-            zh=f"KubeEdge {version} 有四个已知安全缺陷（{_DEFECTS}），其中两个可在边缘节点远程执行代码。",
+            f"KubeEdge {told} has known vulnerabilities ({_DEFECTS}); two of them let a NodeUpgradeJob or ConfigUpdateJob run commands on edge nodes.",
+            zh=f"KubeEdge {told} 存在已知漏洞（{_DEFECTS}）；其中两个可通过 NodeUpgradeJob 或 ConfigUpdateJob 在边缘节点上执行命令。",
         ),
-        expected=Text("v1.22.2 or newer", zh="v1.22.2 或更新版本"),
-        actual=version,
+        expected=Text(f"{wanted} or newer", zh=f"{wanted} 或更新版本"),
+        actual=told,
         hint=Text(
-            "Upgrade; until then let only administrators create NodeUpgradeJobs and ConfigUpdateJobs.",
-            zh="请升级；在此之前只允许管理员创建 NodeUpgradeJob 和 ConfigUpdateJob。",
+            "Upgrade with keadm (a bare `helm upgrade` keeps the old image tags); until then let only administrators create NodeUpgradeJobs and ConfigUpdateJobs.",
+            zh="请使用 keadm 升级（单独执行 `helm upgrade` 会保留旧镜像标签）；在此之前只允许管理员创建 NodeUpgradeJob 和 ConfigUpdateJob。",
         ),
         subject="KubeEdge",
-        evidence=(Evidence("image of cloudcore and kubelet versions of edges", version),),
+        evidence=(Evidence("image of cloudcore and kubelet versions of edges", told),),
         commands=(
             "kubectl get nodes -o wide",
             "kubectl auth can-i create nodeupgradejobs.operations.kubeedge.io",
         ),
         breaks=(),
     )
-
-
-def _text(version: Version) -> str:
-    return "v" + ".".join(str(part) for part in version)

@@ -20,7 +20,9 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.edgecore.unread_keys import UnreadKeys, unread_keys
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreFile, EdgecoreUnit, EdgeName
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.config.schema import Violation
 
 __all__ = ["edgecore_config", "misplaced_keys"]
@@ -206,10 +208,11 @@ def _outlived(file: EdgecoreFile, unit: EdgecoreUnit) -> bool:
     risk=Risk.RESTARTS_EDGECORE,
     references=("facts.md §2.1", "facts.md §9 (15)", "facts.md §10 (44)", "testbed.md case l2"),
 )
-def misplaced_keys(config: EdgecoreConfig) -> Finding:
+def misplaced_keys(config: EdgecoreConfig, version: EdgecoreRelease) -> Finding:
     """Keys that edgecore ignores without a word: unknown, misspelt, misplaced, written twice, or never reached."""
     node = config.node_name
-    found = [(deviation.text, deviation.line) for deviation in config.violations if not deviation.fatal]
+    unread = unread_keys(config, version.release)
+    found = [(violation.text, violation.line) for violation in unread.certain]
     found += [
         _twice(".".join(map(str, twice.path)), twice.first.line, twice.last.line)
         for twice in config.document.duplicates
@@ -217,6 +220,8 @@ def misplaced_keys(config: EdgecoreConfig) -> Finding:
     second = config.document.ignored_from
     if second is not None:
         found.append(_second_document(second.line))
+    if not found and unread.undecided:
+        return _undecided(config, unread, version)
     if not found:
         return passed(
             Text(f"edgecore reads every key of {config.path}.", zh=f"edgecore 读取 {config.path} 的每个键。"),
@@ -240,6 +245,19 @@ def misplaced_keys(config: EdgecoreConfig) -> Finding:
         node=node,
         evidence=tuple(Evidence(config.path, text.en, line) for text, line in found),
         commands=(f"sudo vi {config.path}", "sudo systemctl restart edgecore"),
+    )
+
+
+def _undecided(config: EdgecoreConfig, unread: UnreadKeys, version: EdgecoreRelease) -> Finding:
+    told = ", ".join(violation.path_text for violation in unread.undecided)
+    seen = version.text or "none"
+    return unknown(
+        Text(
+            f"Whether edgecore reads {told} depends on its release, which is not known here (version seen: {seen}).",
+            zh=f"edgecore 是否读取 {told} 取决于其版本，而此处版本未知（所见：{version.text or '无'}）。",
+        ),
+        subject=config.node_name,
+        node=config.node_name,
     )
 
 

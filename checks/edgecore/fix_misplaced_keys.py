@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kedoctor.api import EditYaml, NoPlan, Plan, Text, Verdict, YamlChange, remedy
+from kedoctor.checks.edgecore.unread_keys import unread_keys
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.config.schema import EDGECORE, Violation
 from kedoctor.checks.parsers.config.schema_violations import unknown_key
 from kedoctor.checks.plans.edgecore import changed, edgecore_plan, no_plan, spelt
@@ -37,9 +39,9 @@ class _Undecided:
 
 
 @remedy("KE207")
-def misplaced_keys(verdict: Verdict, config: EdgecoreConfig) -> Plan | NoPlan:
+def misplaced_keys(verdict: Verdict, config: EdgecoreConfig, version: EdgecoreRelease) -> Plan | NoPlan:
     """Moves and renames keys, and removes those that no edgecore reads any more; what edgecore reads stays as it is."""
-    answers = [_change(config, deviation) for deviation in config.violations if not deviation.fatal]
+    answers = [_change(config, violation) for violation in unread_keys(config, version.release).certain]
     open_ = [answer.why for answer in answers if isinstance(answer, _Undecided)]
     open_ += list(_ambiguous(config))
     if open_:
@@ -48,7 +50,10 @@ def misplaced_keys(verdict: Verdict, config: EdgecoreConfig) -> Plan | NoPlan:
     tree = changed(config.document.data, changes)
     if not changes or tree is None:
         return no_plan("its keys cannot be moved as they stand", "这些键无法按现状移动")
-    left = EDGECORE.inspect(tree)
+    read = {violation.path for violation in config.violations} - {
+        one.path for one in unread_keys(config, version.release).certain
+    }
+    left = [violation for violation in EDGECORE.inspect(tree) if violation.path not in read]
     if left:
         return _left_to_a_person(config, [deviation.text for deviation in left])
     return _plan(verdict, config, changes)

@@ -33,6 +33,11 @@ _RULE_PORT = re.compile(
     r"(?:dpt:|--dport[ =]?|\brules?\b[^.;\n]{0,30}?\bdport |\brules? (?:only )?for )(?P<port>10[2-4]\d\d)\b"
 )
 _UNUSED = re.compile(r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", re.MULTILINE)
+# An empty 500 and a missing session are cloudcore's own answers: something diverted the request to it.
+_REACHED = re.compile(
+    r"\(InternalError\): Internal error occurred:? *\"?$|can ?not find \S+ session|\] has closed",
+    re.MULTILINE,
+)
 _ASKED = re.compile(r"(?:dial tcp \S+?|https://[^\s/:]+):(?P<port>10(?:250|3[5-9]\d|4\d\d))\b")
 _NODE_PORT = re.compile(
     r"(?:daemonEndpoints|kubeletEndpoint|kubelet_?port|node'?s? port)[^\n\d]{0,40}?(?:Port\"?[:= ]*)?(?P<port>1\d{4})\b",
@@ -52,6 +57,9 @@ _VERSION = re.compile(
 _COMMAND = re.compile(
     r"^(?:\S*[#$>]\s*|\$ )?(?:sudo |timeout \S+ )*kubectl\b[^\n|]*?\b(?P<verb>logs|exec|attach|top)\b",
     re.MULTILINE,
+)
+_CLOUD_POD = re.compile(
+    r"\b(?:cloudcore|metrics-server|iptables-manager|coredns|etcd|kube-(?:apiserver|scheduler|controller-manager))\b"
 )
 _PROMPT = re.compile(r"^(?:\S*[#$]\s|\[\S+@\S+ [^\]]*\][#$]|\$ |\[rc 0\b)")
 
@@ -79,7 +87,7 @@ def _rules_for_other_ports(text: str) -> Iterator[Hint]:
                 zh=f"所示规则针对端口 {of}，而节点端口是 {ports}：没有规则匹配",
             ),
         )
-    elif rules and _UNUSED.search(text):
+    elif rules and _UNUSED.search(text) and not _REACHED.search(text):
         yield Hint(
             ("KE305", "KE303", "KE310"),
             60,
@@ -180,7 +188,7 @@ def _versions_apart(text: str) -> Iterator[Hint]:
 
 
 _WORKS = r"\b(?:works?|worked|working|fine|ok|normal|returns?|return edge data|succeeds?|good|可以|正常)\b"
-_FAILS = r"\b(?:fail\w*|not work\w*|doesn'?t work|do not work|error\w*|refused|time[sd]? ?out|unable|can(?:no|')t|不能|失败|报错)\b"
+_FAILS = r"\b(?:fail\w*|(?:does|do|did)(?: ?not|n.t)$|not work\w*|doesn'?t work|do not work|error\w*|refused|time[sd]? ?out|unable|can(?:no|')t|不能|失败|报错)\b"
 _TOP = r"\b(?:kubectl top|top|metrics?)\b"
 _LOGS = r"\b(?:kubectl )?(?:logs?|exec|attach)\b"
 
@@ -188,8 +196,9 @@ _LOGS = r"\b(?:kubectl )?(?:logs?|exec|attach)\b"
 def _says(text: str, what: str, how: str) -> bool:
     """Whether one clause says that something works (or fails)."""
     return any(
-        re.search(what, clause, re.IGNORECASE) and re.search(how, clause, re.IGNORECASE)
-        for clause in re.split(r"[.;,，。；\n]| but | while |但", text)
+        re.search(what, clause.strip(), re.IGNORECASE | re.ASCII)
+        and re.search(how, clause.strip(), re.IGNORECASE | re.ASCII)
+        for clause in re.split(r"[.;,，。；\n]| but | while | and |但|而", text)
     )
 
 
@@ -217,10 +226,11 @@ def _top_against_logs(text: str) -> Iterator[Hint]:
 
 
 def _empty_answers(text: str) -> Iterator[Hint]:
-    """A kubectl command after which nothing was printed (facts.md §3.8)."""
+    """A kubectl command after which nothing was printed but the next prompt (facts.md §3.8)."""
     lines = [line for line in text.splitlines() if line.strip()]
-    for line, following in pairwise([*lines, "$ "]):
-        if (command := _COMMAND.match(line)) and command["verb"] != "top" and _PROMPT.match(following):
+    for line, following in pairwise(lines):
+        command = _COMMAND.match(line)
+        if command and command["verb"] != "top" and not _CLOUD_POD.search(line) and _PROMPT.match(following):
             yield EMPTY
             return
 

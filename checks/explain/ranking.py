@@ -16,9 +16,12 @@ from kedoctor.api import Certainty, Text
 from kedoctor.checks.explain.cross_line import Hint
 from kedoctor.checks.explain.parse import ErrorText
 from kedoctor.checks.parsers.logs.log_digest import Sample
-from kedoctor.checks.parsers.logs.message_table import Knowledge, Leg, Message
+from kedoctor.checks.parsers.logs.message_table import Knowledge, Message
 
 __all__ = ["Candidate", "Match", "Pointer", "pointers_of", "points", "ranked", "settled"]
+
+_SILENT = frozenset({"ok", "benign", "works", "aside"})
+"""What points at no cause."""
 
 WEIGHTS = {"cause": 100.0, "sign": 30.0, "follows": 4.0, "start": 3.0, "context": 12.0}
 _RANKS = (1.0, 0.72, 0.52, 0.38, 0.28, 0.2, 0.15, 0.1)
@@ -40,7 +43,8 @@ _FATAL = 1.5
 class Match:
     """A recognised text: its message in the table (if it has one), its parts, and where it stands.
 
-    ``place`` is the line's number counted from the older end; ``node`` the edge it is about.
+    ``place`` is the line's number counted from the older end; ``node`` the edge it is about; ``guessed`` is a line
+    whose end is missing and was completed.
     """
 
     message: Message | None
@@ -50,6 +54,14 @@ class Match:
     node: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     over: bool = False
+    guessed: bool = False
+
+    @property
+    def decides(self) -> bool:
+        """Whether the text states a cause or an error, as a line does whose end is there."""
+        if self.message and (self.tells in _SILENT or (self.message.codes and self.tells == "cause")):
+            return True
+        return self.parts.error is not None
 
     @property
     def tells(self) -> str:
@@ -66,7 +78,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """One reason to suspect a check: how strong it is, and the text it comes from (``None``: several together)."""
+    """One reason to suspect a check: how strong it is, and the text it comes from (``None``: several together).
+
+    ``stated``: the text leaves no other cause possible.
+    """
 
     code: str
     weight: float
@@ -121,11 +136,12 @@ def _came_through(dial: Match, end: datetime | None) -> bool:
 
 
 def _worked_later(one: Match, works: Mapping[str, list[Match]]) -> bool:
-    if one.tells in ("ok", "benign") or not one.leg_name:
+    if one.tells in _SILENT or not one.leg_name:
         return False
     names = {one.leg_name, "kubelet"} if one.leg_name == "scrape" else {one.leg_name}
     return any(
-        good.place > one.place and (not good.node or not one.node or good.node == one.node)
+        (good.place > one.place or good.tells == "works")
+        and (not good.node or not one.node or good.node == one.node)
         for name in names
         for good in works.get(name, ())
     )
@@ -135,12 +151,15 @@ def points(told: Iterable[Match], lines: int) -> list[Pointer]:
     """What the texts point at; those that are over, or noise, point at nothing."""
     found: list[Pointer] = []
     for one in told:
-        if one.over or one.tells in ("ok", "benign"):
+        if one.over or one.tells in _SILENT:
             continue
-        codes, stated = _codes(one)
-        weight = WEIGHTS["cause" if stated else one.tells] * _freshness(one, lines)
+        codes, states = _codes(one)
+        weight = WEIGHTS["cause" if states else one.tells] * _freshness(one, lines)
+        certain = (
+            states and len(codes) == 1 and not one.guessed and not (one.message and one.message.of_people)
+        )
         for rank, code in enumerate(codes[: len(_RANKS)]):
-            found.append(Pointer(code, weight * _RANKS[rank], stated and rank == 0, one))
+            found.append(Pointer(code, weight * _RANKS[rank], certain, one))
     return found
 
 
@@ -151,12 +170,8 @@ def _codes(one: Match) -> tuple[tuple[str, ...], bool]:
         return message.codes, message.tells == "cause"
     if leg is None:
         return (), False
-    kind = _kind(leg, error.kind if error else "unknown")
+    kind = error.kind if error else "unknown"
     return leg.codes.get(kind, ()), kind in leg.stated
-
-
-def _kind(leg: Leg, kind: str) -> str:
-    return kind if kind in leg.codes or kind != "unknown" else "unknown"
 
 
 def _freshness(one: Match, lines: int) -> float:

@@ -32,15 +32,29 @@ _NOISE = Text(
 _OVER = Text("what failed here worked again later", zh="此处的失败之后已恢复")
 
 
+_CUT = Text(
+    "Lines here are cut off: show them whole with `journalctl -u edgecore --no-pager -l`.",
+    zh="此处的行被截断：用 `journalctl -u edgecore --no-pager -l` 查看完整内容。",
+)
+
+
 def explanation(
-    suspects: Sequence[Candidate], told: Sequence[Match], table: Knowledge, *, lines: int, unrecognised: int
+    suspects: Sequence[Candidate],
+    told: Sequence[Match],
+    table: Knowledge,
+    *,
+    lines: int,
+    unrecognised: int,
+    cut: bool = False,
 ) -> Explanation:
-    """The explanation, of which the first suspect's text gives meaning, hop and parts."""
+    """The explanation, of which the first suspect's text gives meaning, hop and parts; ``cut`` lines are told."""
     main = _main(suspects, told)
     causes = tuple(_cause(one, table) for one in suspects)
     quiet = not suspects and bool(told) and not unrecognised
     benign = quiet and all(one.over or _is_harmless(one) for one in told)
     meaning = _sentence(_headline(suspects, main, benign=benign))
+    if cut:
+        meaning = Text(f"{meaning.en} {_CUT.en}", zh=f"{meaning.zh}{_CUT.zh}")
     return Explanation(
         benign=benign,
         meaning=meaning.en,
@@ -56,7 +70,7 @@ def explanation(
 
 def _is_harmless(one: Match) -> bool:
     """Whether a text is not a fault: noise, success, or a program's remark that only matters beside a fault."""
-    return one.tells in ("benign", "ok") or (
+    return one.tells in ("benign", "ok", "works") or (
         one.tells == "context" and one.message is not None and not one.message.of_people
     )
 
@@ -65,6 +79,8 @@ def _main(suspects: Sequence[Candidate], told: Sequence[Match]) -> Match | None:
     """The text that says most: what points at the first suspect, else the newest that is recognised."""
     if suspects and suspects[0].strongest.told:
         return suspects[0].strongest.told
+    if works := [one for one in told if one.tells == "works"]:
+        return works[-1]
     weighty = [one for one in told if one.tells not in ("ok", "benign")] or list(told)
     return max(weighty, key=lambda one: one.place, default=None)
 
@@ -75,7 +91,7 @@ def _headline(suspects: Sequence[Candidate], main: Match | None, *, benign: bool
     if suspects and main:
         return _meaning(main)
     if benign and main:
-        return _OVER if main.over else _meaning(main) if main.tells == "benign" else _NOISE
+        return _OVER if main.over else _meaning(main) if main.tells in ("benign", "works") else _NOISE
     return _meaning(main) if main and not benign else _NOTHING
 
 
@@ -111,7 +127,7 @@ def _meaning(told: Match) -> Text:
     values = _values(told)
     error = told.parts.error
     said = told.message.meaning if told.message else told.parts.leg.meaning if told.parts.leg else None
-    if told.message and (told.message.codes or told.tells in ("benign", "ok")):
+    if told.message and (told.message.codes or told.tells in ("benign", "ok", "works", "aside")):
         error = None  # the sentence is about the error already
     texts = [filled(text, values) for text in (said, error and error.meaning) if text]
     return Text(": ".join(text.en for text in texts), zh="：".join(text.zh for text in texts))
@@ -183,7 +199,17 @@ def _notes(parts: ErrorText) -> list[Note]:
 
 def _statements(told: Sequence[Match]) -> tuple[Statement, ...]:
     """What was recognised, what matters first, each meaning once."""
-    order = {"cause": 0, "sign": 1, "follows": 2, "start": 2, "context": 3, "ok": 4, "benign": 5}
+    order = {
+        "cause": 0,
+        "sign": 1,
+        "follows": 2,
+        "start": 2,
+        "context": 3,
+        "works": 1,
+        "aside": 3,
+        "ok": 4,
+        "benign": 5,
+    }
     by_meaning: dict[tuple[object, bool], list[Match]] = defaultdict(list)
     for one in told:
         by_meaning[(one.message.meaning if one.message else _meaning(one), one.over)].append(one)

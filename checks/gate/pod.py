@@ -62,4 +62,4 @@ def _container(order: PodOrder) -> dict[str, Any]:
     }
 
 
-RECIPE = GateRecipe(codes=("KE901", "KE902", "KE903", "KE904"), image=IMAGE, spec=pod_spec)
+RECIPE = GateRecipe(codes=("KE901", "KE902", "KE903", "KE904", "KE905"), image=IMAGE, spec=pod_spec)

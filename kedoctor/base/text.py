@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kedoctor.base.records import Record, force_setattr
 
-__all__ = ["LANGUAGES", "Text", "language_of"]
+__all__ = ["LANGUAGES", "Text", "language_of", "plain"]
 
 LANGUAGES = ("en", "zh")
 
@@ -30,6 +30,11 @@ class Text(Record, frozen=True):
     def in_language(self, language: str) -> str:
         """The text in ``language`` (``en`` or ``zh``; anything else reads English)."""
         return self.zh if language == "zh" else self.en
+
+
+def plain(text: str) -> str:
+    """Text for a terminal from a file that anybody may have written: nothing in it moves the cursor."""
+    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)
 
 
 def language_of(environment: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.errors import ChangeError
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.journal import (
@@ -21,7 +22,7 @@ from kedoctor.changes.journal import (
 )
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
 from kedoctor.model.actions import Action, OneWay, Restart
-from kedoctor.model.actors import ConflictError, Preview, State
+from kedoctor.model.actors import ConflictError, Preview, ReservingActor, State
 
 __all__ = [
     "IrreversibleError",
@@ -113,7 +114,7 @@ def execute(
         diffs=tuple(one.diff for one in prepared.foresight),
         subjects=tuple(subjects),
     )
-    entry = journal.begin(manifest)
+    entry = _begun(journal, actors, manifest)
     try:
         for index, action in enumerate(prepared.actions):
             stop.check()
@@ -130,6 +131,24 @@ def execute(
         if isinstance(error, OSError):
             raise ChangeError(f"{error.strerror}; everything was rolled back") from error
         raise
+    return entry
+
+
+def _begun(journal: Journal, actors: Actors, manifest: JournalManifest) -> JournalEntry:
+    """The entry, with the space that taking everything back needs kept wherever it is needed."""
+    kept: list[Callable[[], None]] = []
+    try:
+        for action, before in zip(manifest.actions, manifest.before, strict=True):
+            actor = actors.of(action)
+            if isinstance(actor, ReservingActor):
+                kept.append(actor.reserve(action, before))
+        entry = journal.begin(manifest)
+    except BaseException:
+        for release in kept:
+            release()
+        raise
+    for release in kept:
+        entry.reserve(release)
     return entry
 
 
@@ -157,6 +176,8 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
         IrreversibleError: a foreign program has done its work; only what came after it was rolled back.
         ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
     """
+    entry.progress()  # a log that cannot be relied on ends it here, with the entry as it is
+    entry.release()
     try:
         for action in entry.manifest.actions:
             actors.of(action).tidy(action)
@@ -176,7 +197,8 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
             entry.become(Phase.ATTENTION)
         if isinstance(error, ChangeError):
             raise
-        raise ChangeError(f"taking back {entry.id} failed: {error.strerror}; its journal is kept") from error
+        why = error.strerror or str(error)
+        raise ChangeError(f"taking back {entry.id} failed: {why}; its journal is kept") from error
     if standing is not None:
         if entry.phase is not Phase.DONE:
             entry.become(Phase.DONE)
@@ -286,9 +308,7 @@ def _refuse_conflicts(entry: JournalEntry, actors: Actors, steps: Sequence[tuple
 def _keep(entry: JournalEntry, index: int, progress: Progress) -> Path:
     kept = entry.directory.with_suffix(f".{Phase.ATTENTION.value}") / f"before-{index}"
     if progress.started is not None:
-        here = entry.directory / f"before-{index}"
-        here.write_bytes(progress.started.data)
-        here.chmod(0o600)
+        replace_file(entry.directory / f"before-{index}", progress.started.data)
     return kept
 
 

@@ -1,36 +1,51 @@
-"""The journal: written before anything is touched, so that every change can be finished or taken back.
+"""The journal: written before anything is touched, so that every change can be finished or rolled back.
 
 One directory an entry, named by its id and how far it came::
 
     20261123T051200Z-3f9a.new        being written; nothing was touched yet
     20261123T051200Z-3f9a.open       acting, or the process died while it acted
     20261123T051200Z-3f9a.done       acted, and the checks pass; can be rolled back
-    20261123T051200Z-3f9a.undone     taken back
+    20261123T051200Z-3f9a.undone     rolled back
     20261123T051200Z-3f9a.attention  could not be rolled back; a person must look
 
 ``plan.json`` holds the plan and the states of all targets from before. ``log`` holds one line an event, with
 length and checksum, so that a torn last line is recognised and left out. All names and files are synced before
-the next step is taken.
+the next step is taken. ``reserve`` holds the space that taking everything back needs, and is given up for that.
+
+Nothing in the directory is trusted: it must belong to this user or root alone, and hold plain files only. An entry that
+cannot be read is an error that is told, never one that is not there: it may be a change that is still in force.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import shutil
-import zlib
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Union
 
 from kedoctor.base import atomic_files
-from kedoctor.base.errors import ChangeError
-from kedoctor.base.records import Record, RecordError, decode, encode, reader, replace
+from kedoctor.base.directories import held_directory
+from kedoctor.base.records import encode, replace
 from kedoctor.changes.actors import built_in
-from kedoctor.model.actions import Action
+from kedoctor.changes.journal_records import (
+    FORMAT,
+    Event,
+    JournalError,
+    JournalManifest,
+    JournalStep,
+    ManifestReader,
+    Phase,
+    Progress,
+    encoded_step,
+    read_manifest,
+    read_progress,
+)
 from kedoctor.model.actors import ActionKind, State
 
 __all__ = [
@@ -45,71 +60,8 @@ __all__ = [
     "new_id",
 ]
 
-
-class JournalError(ChangeError):
-    """The journal cannot be written or read; the message names the file."""
-
-
-class Phase(StrEnum):
-    """How far an entry came: the ending of its directory's name."""
-
-    NEW = "new"
-    OPEN = "open"
-    DONE = "done"
-    UNDONE = "undone"
-    ATTENTION = "attention"
-
-
-class Event(StrEnum):
-    """What a line of the log says happened to an action."""
-
-    START = "start"
-    DONE = "done"
-    UNDO = "undo"
-    UNDONE = "undone"
-
-
-class JournalManifest(Record, frozen=True, kw_only=True):
-    """What an entry is about. ``number`` says in which order entries were made, whatever the clock did meanwhile."""
-
-    id: str
-    started: datetime
-    command: str
-    codes: tuple[str, ...]
-    actions: tuple[Action, ...]
-    previewed: tuple[str, ...]  # the fingerprints that actions were going to leave; empty: unpredictable
-    before: tuple[State, ...]
-    diffs: tuple[str, ...]
-    subjects: tuple[str, ...] = ()  # what each of the codes was about
-    number: int = 0
-
-
-class _WrittenAction(Record, frozen=True):
-    act: str
-
-
-class _Written(Record, frozen=True):
-    """As much of a manifest as can be read without knowing its actions."""
-
-    actions: tuple[_WrittenAction, ...]
-
-
-class JournalStep(Record, frozen=True):
-    """One line of the log."""
-
-    event: Event
-    index: int
-    at: datetime
-    state: State | None = None
-
-
-class Progress(Record, frozen=True):
-    """How far one action came: the state looked at just before, the one it left, and whether it was rolled back."""
-
-    started: State | None = None
-    finished: State | None = None
-    undoing: bool = False
-    undone: bool = False
+_BLOCK = 4096
+_RESERVE = "reserve"
 
 
 class JournalEntry:
@@ -118,6 +70,7 @@ class JournalEntry:
     def __init__(self, directory: Path, manifest: JournalManifest) -> None:
         self.directory = directory
         self.manifest = manifest
+        self._reserved: list[Callable[[], None]] = []
 
     @property
     def id(self) -> str:
@@ -135,14 +88,24 @@ class JournalEntry:
         Raises:
             JournalError: it could not be written.
         """
-        body = encode(JournalStep(event, index, datetime.now(UTC), state))
-        line = b"%d %08x %s\n" % (len(body), zlib.crc32(body), body)
+        line = encoded_step(event, index, state)
         try:
-            atomic_files.append(self.directory / "log", line)
+            atomic_files.append(self.directory / "log", line, make=False)
         except OSError as error:
             raise JournalError(
                 f"the journal {self.directory} could not be written: {error.strerror}"
             ) from error
+
+    def reserve(self, release: Callable[[], None]) -> None:
+        """Also gives up this space when what was kept is given up."""
+        self._reserved.append(release)
+
+    def release(self) -> None:
+        """Gives up the space that was kept for taking everything back: it is needed now, or not any more."""
+        while self._reserved:
+            self._reserved.pop()()
+        with suppress(OSError):
+            (self.directory / _RESERVE).unlink(missing_ok=True)
 
     def become(self, phase: Phase) -> None:
         """Gives the entry its new phase in one step.
@@ -151,6 +114,8 @@ class JournalEntry:
             JournalError: it could not be renamed.
         """
         target = self.directory.with_suffix(f".{phase.value}")
+        if phase is not Phase.OPEN:
+            self.release()
         try:
             atomic_files.rename(self.directory, target)
         except OSError as error:
@@ -163,22 +128,9 @@ class JournalEntry:
         """How far each action came, by index.
 
         Raises:
-            JournalError: the log is damaged before its last line.
+            JournalError: the log is gone, or damaged before its last line.
         """
-        found = [Progress() for _ in self.manifest.actions]
-        for step in _steps(self.directory / "log"):
-            known = found[step.index]
-            if step.event is Event.START:
-                found[step.index] = Progress(started=step.state)
-            elif step.event is Event.DONE:
-                found[step.index] = Progress(known.started, step.state)
-            elif step.event is Event.UNDO:
-                found[step.index] = Progress(known.started, known.finished, undoing=True)
-            else:
-                found[step.index] = Progress(
-                    known.started, known.finished, undoing=known.undoing, undone=True
-                )
-        return found
+        return read_progress(self.directory, self.manifest, self.phase)
 
 
 class Journal:
@@ -188,19 +140,26 @@ class Journal:
         self.directory = directory
         self._kinds = kinds
 
+    @cached_property
+    def _reader(self) -> ManifestReader:
+        return ManifestReader(built_in() if self._kinds is None else self._kinds)
+
     def begin(self, manifest: JournalManifest) -> JournalEntry:
-        """A new entry, on disk in whole before this returns.
+        """A new entry, on disk in whole before this returns, with the space that taking it back will need.
 
         Raises:
             JournalError: it could not be written; nothing was touched.
         """
         place = self.directory / f"{manifest.id}.{Phase.NEW.value}"
         last = max((entry.manifest.number for entry in self.entries()), default=0)
-        manifest = replace(manifest, number=last + 1)
+        manifest = replace(manifest, number=last + 1, format=FORMAT)
         try:
-            place.mkdir(mode=0o700, parents=True)
-            atomic_files.replace_file(place / "plan.json", encode(manifest), mode=0o600)
+            atomic_files.make_directory(self.directory)
+            atomic_files.make_directory(place)
+            atomic_files.replace_file(place / "plan.json", encode(manifest))
             atomic_files.append(place / "log", b"")
+            # What cannot be compressed, so that the space is really there.
+            atomic_files.replace_file(place / _RESERVE, os.urandom(_space_to_undo(manifest)))
         except OSError as error:
             shutil.rmtree(place, ignore_errors=True)
             raise JournalError(
@@ -217,8 +176,27 @@ class Journal:
         return sorted(found, key=lambda entry: (entry.manifest.number, entry.manifest.started, entry.id))
 
     def broken(self) -> list[JournalError]:
-        """What is wrong with the entries that cannot be read."""
-        return [found for place in self._places() if isinstance(found := self._read(place), JournalError)]
+        """What is wrong with the directory, and with the entries that cannot be read; never nothing if there are such."""
+        try:
+            places = list(self._places())
+        except JournalError as error:
+            return [error]
+        return [found for place in places if isinstance(found := self._read(place), JournalError)]
+
+    def must_be_readable(self) -> None:
+        """Ends a command that rests on knowing every change.
+
+        Raises:
+            JournalError: an entry cannot be read; the message names the first, and how many others there are.
+        """
+        broken = self.broken()
+        if broken:
+            more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+            raise JournalError(
+                f"{broken[0]}{more}; nothing was changed",
+                hint=broken[0].hint
+                or "it may be a change that is still in force: look at it, then move it out of the journal",
+            )
 
     def entry(self, wanted: str) -> JournalEntry:
         """The entry of that id.
@@ -229,6 +207,10 @@ class Journal:
         for entry in self.entries():
             if entry.id == wanted:
                 return entry
+        for place in self._places():
+            found = self._read(place)
+            if place.stem == wanted and isinstance(found, JournalError):
+                raise found
         raise JournalError(
             f"there is no change {wanted!r} in the journal", hint="kedoctor rollback --list shows them"
         )
@@ -239,75 +221,48 @@ class Journal:
             shutil.rmtree(place, ignore_errors=True)
 
     def _places(self) -> Iterator[Path]:
-        # A directory that may not be listed (another user's) holds nothing for this one.
+        """Everything that is or may be an entry.
+
+        Raises:
+            JournalError: the directory belongs to somebody else, who could have written anything into it.
+        """
         try:
-            names = sorted(self.directory.iterdir())
-        except OSError:
-            return
-        for place in names:
-            if place.is_dir() and place.suffix[1:] in set(Phase) - {Phase.NEW}:
-                yield place
+            with held_directory(self.directory, alone=True) as handle:
+                names = sorted(os.listdir(handle))  # noqa: PTH208  the one that is held
+        except OSError as error:
+            # A directory that may not be listed (another user's) holds nothing for this one.
+            if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.EBADF):
+                return
+            raise JournalError(f"the journal {self.directory} is not used: {error.strerror}") from error
+        for name in names:
+            if name != "lock" and not name.endswith(f".{Phase.NEW.value}"):
+                yield self.directory / name
 
     def _read(self, place: Path) -> JournalEntry | JournalError:
+        if place.suffix[1:] not in set(Phase):
+            return JournalError(f"{ascii(str(place))[1:-1]} is no journal entry that this kedoctor knows")
         try:
-            data = (place / "plan.json").read_bytes()
-            return JournalEntry(place, self._decode(data))
+            if not stat.S_ISDIR(place.lstat().st_mode):
+                return JournalError(f"the journal entry {place} cannot be read: it is no directory")
+            with held_directory(place, alone=True):
+                found = JournalEntry(place, read_manifest(place, self._reader))
+                if not stat.S_ISREG((place / "log").lstat().st_mode):
+                    return JournalError(f"the journal entry {place} cannot be read: its log is no plain file")
+                return found
         except OSError as error:
-            return JournalError(f"the journal entry {place} cannot be read: {error}")
-        except RecordError as error:
-            unknown = self._unknown(data)
-            why = f"no plugin here brings the kind of action {unknown}" if unknown else str(error)
-            return JournalError(f"the journal entry {place} cannot be read: {why}")
+            gone = "its log is gone" if isinstance(error, FileNotFoundError) else error.strerror
+            return JournalError(f"the journal entry {place} cannot be read: {gone}")
+        except JournalError as error:
+            return error
 
-    @cached_property
-    def _actions(self) -> dict[str, type[Action]]:
-        kinds = built_in() if self._kinds is None else self._kinds
-        return {action.__name__: action for kind in kinds for action in kind.actions}
 
-    @cached_property
-    def _decode(self) -> Callable[[bytes], JournalManifest]:
-        # A union and a tuple of it, of what is known only now.
-        known: Any = Union.__getitem__(tuple(self._actions.values()))
-        actions: Any = tuple.__class_getitem__((known, ...))
-        return reader(JournalManifest, {"actions": actions})
-
-    def _unknown(self, data: bytes) -> str:
-        """The first kind of action in an entry that nobody brings; empty: that is not what is wrong with it."""
-        with suppress(RecordError):
-            written = decode(data, _Written).actions
-            return next((one.act for one in written if one.act not in self._actions), "")
-        return ""
+def _space_to_undo(manifest: JournalManifest) -> int:
+    """Bytes that the log lines and the files of taking everything back need at most."""
+    held = sum(len(state.data) for state in manifest.before)
+    lines = _BLOCK * (2 * len(manifest.actions) + 4)
+    return held + max((len(state.data) for state in manifest.before), default=0) + lines
 
 
 def new_id() -> str:
     """An id that sorts by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-
-
-def _steps(path: Path) -> Iterator[JournalStep]:
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise JournalError(f"{path} cannot be read: {error.strerror}") from error
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        step = _step(line)
-        if step is None:
-            if number == len(lines):  # no newline behind it: the process died while it wrote
-                return
-            raise JournalError(f"{path} is damaged in line {number}")
-        yield step
-
-
-def _step(line: bytes) -> JournalStep | None:
-    length, _, rest = line.partition(b" ")
-    checksum, _, body = rest.partition(b" ")
-    try:
-        if int(length) != len(body) or int(checksum, 16) != zlib.crc32(body):
-            return None
-        return decode(body, JournalStep)
-    except (ValueError, RecordError):
-        return None

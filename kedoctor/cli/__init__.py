@@ -31,6 +31,7 @@ _COMMANDS = {
     "rollback": "Roll back a repair.",
     "install": "Install the cloud or an edge from an offline bundle, each step checked.",
     "demo": "Diagnose a recorded broken site, or repair it in a sandbox; needs no cluster.",
+    "new-check": "Write the skeleton of a check of your own: fact, check, pages, repair and test.",
     "schema": "Print the JSON Schema of the report document.",
     "version": "Print the version.",
 }
@@ -47,7 +48,7 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"kedoctor.cli.{cmd_name}")
+        module = importlib.import_module(f"kedoctor.cli.{cmd_name.replace('-', '_')}")
         found = cast("click.Command", module.command)
         if not any(one.name == "config" for one in found.params):
             found.params.append(importlib.import_module("kedoctor.cli.configuration").option())

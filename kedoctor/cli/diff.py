@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import ConfigurationError, ExitCode, UsageError
-from kedoctor.base.input_files import read_given
+from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.base.text import Text
 from kedoctor.cli import options
@@ -149,9 +149,7 @@ def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
             begins = file.read(2)
         if begins == _GZIP:
             return _seen(plugins, name, bundled_site(paths))
-        data = read_given(paths[0], _MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise ConfigurationError(f"{paths[0]} is too large to be a report document")
+        data = read_plain(paths[0], _MAX_BYTES)
         return _of_report(name, decode(data, Report))
     except OSError as error:
         raise ConfigurationError(f"{paths[0]} cannot be read: {error.strerror or error}") from error

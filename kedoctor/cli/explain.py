@@ -171,7 +171,8 @@ def _shown_page(plugins: Plugins, word: str, language: str, format_name: str) ->
         document = {"code": code, "language": language, "page": page.rstrip(), "references": references}
         click.echo(encode_pretty(document), nl=False)
         return True
-    click.echo(explained.rstrip())
+    # What a plugin refers to in words of its own is shown as it stands.
+    click.echo((explained if references else page).rstrip())
     if references:
         click.echo(f"\n{heading}\n")
     for line in listed(references, language):

@@ -99,6 +99,7 @@ def fix(
     if wish.dry_run:
         return fixer.rounds()
     with hold(journal.directory / "lock", boot_id=read_identity().boot_id, command=question.command):
+        journal.must_be_readable()
         recovered = recover(journal, actors, tell=desk.tell)
         for entry in recovered:
             desk.say(_recovered(entry.id))

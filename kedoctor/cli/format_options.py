@@ -34,8 +34,10 @@ def loaded(ctx: click.Context | None = None) -> Plugins:
 class _FormatCommand(click.Command):
     """A command with options made from the report formats; an option that it has already stays what it is."""
 
+    first = False
+
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The command's own options first, ``--config`` and ``--help`` last."""
+        """The command's own options, and those made of the formats before or after them."""
         own = super().get_params(ctx)
         taken = {name for one in own for name in one.opts}
         made = [
@@ -44,7 +46,7 @@ class _FormatCommand(click.Command):
             if _NAME.match(one.name) and f"--{one.name}" not in taken
             for option in self.made(one)
         ]
-        return [*made, *own]
+        return [*made, *own] if self.first else [*own, *made]
 
     def made(self, one: ReportFormat) -> Iterator[click.Option]:
         """The options of one format."""
@@ -53,6 +55,8 @@ class _FormatCommand(click.Command):
 
 class ShortcutCommand(_FormatCommand):
     """``--NAME`` for ``--format NAME``, in the parameter ``shortcut``."""
+
+    first = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuses two formats at once: only the last of them would be written."""

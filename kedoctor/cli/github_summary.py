@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kedoctor.base.atomic_files import append as append_durably
 from kedoctor.cli import options
 from kedoctor.model.report import Report
 from kedoctor.model.report_format import Presentation
@@ -35,9 +36,8 @@ def append(plugins: Plugins, report: Report, presentation: Presentation) -> bool
         if before + len(data) + 1 > MAX_BYTES:
             click.echo(f"The step summary is left out: with it, {path} would be larger than 1 MiB.", err=True)
             return False
-        with path.open("ab") as file:
-            # What another command wrote may not end its last line; a heading must begin one.
-            file.write(b"\n" + data if before else data)
+        # What another command wrote may not end its last line; a heading must begin one.
+        append_durably(path, b"\n" + data if before else data, alone=False)
     except OSError as error:
         click.echo(f"The step summary could not be written: {path}: {error.strerror or error}", err=True)
         return False

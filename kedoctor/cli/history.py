@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from kedoctor.base.records import encode_pretty
-from kedoctor.base.text import Text
+from kedoctor.base.text import Text, plain
 from kedoctor.cli import options
+from kedoctor.cli.fix import journal_directory
 from kedoctor.model.report import Report, site_state
+from kedoctor.plugins import load_plugins
 from kedoctor.report import run_store
 
 __all__ = ["command"]
@@ -37,13 +39,14 @@ def command(*, format_name: str, lang: str | None) -> None:
         return
     if not reports:
         click.echo(_NONE.in_language(language))
+    for note in [*run_store.notes(), *map(str, journal_directory(load_plugins()).broken())]:
+        click.echo(plain(note), err=True)
     for report in reports:
         run = report.run
         code = f"{_EXIT.in_language(language)} {run.exit_code}"
         where = " ".join([_hosts(report), _site(report, language)]).strip()
-        click.echo(f"{run.id}  {run.started:%Y-%m-%d %H:%M} UTC  {where}  {code}  {_found(report, language)}")
-    for note in run_store.notes():
-        click.echo(note, err=True)
+        found = _found(report, language)
+        click.echo(f"{plain(run.id)}  {run.started:%Y-%m-%d %H:%M} UTC  {plain(where)}  {code}  {found}")
 
 
 def _hosts(report: Report) -> str:

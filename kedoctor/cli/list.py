@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from kedoctor.base.errors import UsageError
 from kedoctor.base.records import encode_pretty
 from kedoctor.cli import options
+from kedoctor.judge.registry import RegisteredCheck
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import Check, RunMode
 from kedoctor.plugins import Plugins, load_plugins
@@ -17,6 +19,8 @@ __all__ = ["command"]
 
 
 @click.command()
+@click.argument("codes", nargs=-1, metavar="[CODE]...")
+@click.option("--why", is_flag=True, help="Of each CODE: file and line, the facts and what they read.")
 @click.option("--formats", "what", flag_value="formats", help="List the report formats.")
 @click.option("--symptoms", "what", flag_value="symptoms", help="List the symptoms for run --symptom.")
 @click.option("--plugins", "what", flag_value="plugins", help="List the plugins, and what was refused.")
@@ -29,17 +33,40 @@ __all__ = ["command"]
     help="How to print it.",
 )
 @options.language_option
-def command(*, what: str | None, format_name: str, lang: str | None) -> None:
-    """List the checks with their codes, or symptoms, formats or plugins."""
+def command(
+    *, codes: tuple[str, ...], why: bool, what: str | None, format_name: str, lang: str | None
+) -> None:
+    """List the checks with their codes, or symptoms, formats or plugins.
+
+    With --why: where a check is written, the facts that it is judged on, and what these read (as seen on the recorded
+    demo sites), what it builds on and what can explain it.
+    """
+    if what and (codes or why):
+        raise UsageError(f"--{what} takes no check")
+    if why and not codes:
+        raise UsageError("--why needs a check", hint="kedoctor list KE202 --why")
     options.tell_configuration()
+    plugins, language = load_plugins(), options.language(lang)
     if format_name == "json":
         data = {"symptoms": _symptom_data, "formats": _format_data, "plugins": _plugin_data}.get(
             what or "", _check_data
-        )(load_plugins(), options.language(lang))
+        )(plugins, language)
         click.echo(encode_pretty(list(data)), nl=False)
         return
-    lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "", _checks)
-    for line in lines(load_plugins(), options.language(lang)):
+    lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "")
+    if lines is not None:
+        told = lines(plugins, language)
+    elif codes:
+        chosen = Selection(codes).checks(plugins.registry, plugins.symptoms())
+        tell = _why if why else _check
+        told = (line for node in chosen for line in tell(plugins, node, language))
+    else:
+        told = (
+            line
+            for _, node in sorted(plugins.registry.checks.items())
+            for line in _check(plugins, node, language)
+        )
+    for line in told:
         click.echo(line)
 
 
@@ -79,10 +106,11 @@ def _plugin_data(plugins: Plugins, language: str) -> Iterator[dict[str, Any]]:
         yield {"name": name, "checks": checks, "refused": refused}
 
 
-def _checks(plugins: Plugins, language: str) -> Iterator[str]:
-    for code, node in sorted(plugins.registry.checks.items()):
-        title = node.check.title.in_language(language)
-        yield f"{code:8}{node.check.side.value:7}{node.check.slug:26}{title}{_occasion(node.check, language)}"
+def _check(plugins: Plugins, node: RegisteredCheck, language: str) -> Iterator[str]:
+    del plugins
+    check = node.check
+    title = check.title.in_language(language)
+    yield f"{check.code:8}{check.side.value:7}{check.slug:26}{title}{_occasion(check, language)}"
 
 
 def _occasion(check: Check, language: str) -> str:
@@ -90,6 +118,12 @@ def _occasion(check: Check, language: str) -> str:
     if RunMode.RUN in check.occasions:
         return ""
     return "（仅在 kedoctor install 中）" if language == "zh" else " (kedoctor install only)"
+
+
+def _why(plugins: Plugins, node: RegisteredCheck, language: str) -> Iterator[str]:
+    from kedoctor.cli.why import reasons  # noqa: PLC0415  a plain list is quick
+
+    yield from reasons(plugins, node, language)
 
 
 def _symptoms(plugins: Plugins, language: str) -> Iterator[str]:

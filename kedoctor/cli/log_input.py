@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
+import select
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import ConfigurationError
 
 __all__ = ["lines_of"]
 
 BLOCK = 1 << 20
 MAX_LINE = 1 << 16  # what follows in one line is cut off: a binary file is one very long line
+_PATIENCE = 10.0
 _GZIP = b"\x1f\x8b"
 
 
@@ -34,7 +39,28 @@ def lines_of(path: str) -> Iterator[str]:
 
 def _opened(path: str) -> io.BufferedReader:
     # Descriptor 0 is left open: others may want to say something to it still.
-    return open(0, "rb", closefd=False) if path == "-" else Path(path).open("rb")
+    if path == "-":
+        return open(0, "rb", closefd=False)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    kind = stat.S_IFMT(os.fstat(handle).st_mode)
+    if kind == stat.S_IFBLK or (kind == stat.S_IFCHR and not os.isatty(handle) and not _is_null(handle)):
+        os.close(handle)
+        raise PlaceError("it is a device and not a log")
+    if kind == stat.S_IFIFO and not _somebody_writes(handle):
+        os.close(handle)
+        raise PlaceError(f"it is a pipe into which nobody has written for {_PATIENCE:.0f} seconds")
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "rb")
+
+
+def _is_null(handle: int) -> bool:
+    return os.fstat(handle).st_rdev == Path(os.devnull).stat().st_rdev
+
+
+def _somebody_writes(handle: int) -> bool:
+    ready = select.poll()
+    ready.register(handle, select.POLLIN)
+    return bool(ready.poll(_PATIENCE * 1000))
 
 
 def _unpacked(file: io.BufferedReader) -> Iterator[bytes]:

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
+from kedoctor.base.atomic_files import write_report
 from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
+from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
 from kedoctor.base.text import language_of
 from kedoctor.cli.configuration import given, used
 from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption
@@ -88,6 +90,9 @@ def output_options(function: F) -> F:
         help="terminal, json, html …; kedoctor list --formats shows all.",
     )(function)
     return language_option(function)
+
+
+_RENDER_SECONDS = 120.0
 
 
 def deliver(
@@ -252,7 +257,16 @@ def render(plugins: Plugins, report: Report, format_name: str, presentation: Pre
     Raises:
         UsageError: there is no such format.
     """
-    return format_named(plugins, format_name).render(report, presentation)
+    chosen = format_named(plugins, format_name)
+    if str(getattr(chosen.render, "__module__", "")).startswith("kedoctor."):
+        return chosen.render(report, presentation)
+    try:
+        page = call_bounded(lambda: chosen.render(report, presentation), _RENDER_SECONDS)
+    except BrokenCodeError as error:
+        raise OutputError(f"the format {format_name} of a plugin broke: {error}") from error
+    if not isinstance(page, bytes):
+        raise OutputError(f"the format {format_name} of a plugin gave {type(page).__name__} instead of bytes")
+    return page
 
 
 def format_named(plugins: Plugins, format_name: str) -> ReportFormat:
@@ -269,7 +283,7 @@ def format_named(plugins: Plugins, format_name: str) -> ReportFormat:
 
 
 def emit(data: bytes, output: Path | None) -> None:
-    """Writes the rendered report to a file (whole or not at all) or to standard output.
+    """Writes the rendered report to a file (whole or not at all, mode 0600 if it is new) or to standard output.
 
     Raises:
         OutputError: it could not be written.
@@ -283,25 +297,9 @@ def emit(data: bytes, output: Path | None) -> None:
             raise OutputError(f"the report could not be written: {error.strerror}") from error
         return
     try:
-        if output.exists() and not output.is_file():
-            # A device or a pipe is written to; putting a file in its place would destroy it.
-            with output.open("wb", buffering=0) as device:
-                device.write(data)
-        else:
-            _replace(output, data)
+        write_report(output, data)
     except OSError as error:
         raise OutputError(f"{output} could not be written: {error.strerror}") from error
-
-
-def _replace(output: Path, data: bytes) -> None:
-    target = output.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(data)
-        beside.replace(target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def duration(text: str) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kedoctor.base.errors import ChangeError, UsageError
-from kedoctor.base.text import Text
+from kedoctor.base.errors import ChangeError, ExitCode, UsageError
+from kedoctor.base.text import Text, plain
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.executor import blocking_step, roll_back
@@ -56,7 +56,7 @@ def command(
     context: str,
     root: str,
     lang: str | None,
-) -> None:
+) -> int:
     """Roll back a repair: the latest one, or the one with that ID.
 
     Everything is undone in reverse order. What somebody changed after the repair is not touched: the command then ends
@@ -66,10 +66,13 @@ def command(
     plugins = load_plugins()
     journal = journal_directory(plugins)
     if list_them:
-        _list(journal.entries(), options.language(lang))
-        for problem in journal.broken():
+        broken = journal.broken()
+        _list(journal.entries(), options.language(lang), unreadable=bool(broken))
+        for problem in broken:
             click.echo(str(problem), err=True)
-        return
+        return ExitCode.UNDETERMINED if broken else ExitCode.OK
+    if not wanted:
+        journal.must_be_readable()
     entry = _entry(journal, wanted) if wanted else _latest(journal.entries())
     if entry.phase not in _CAN_GO_BACK:
         raise UsageError(f"{entry.id} was already rolled back")
@@ -77,13 +80,15 @@ def command(
     if dry_run:
         for action in _backwards(entry):
             click.echo(_WOULD.in_language(words).format(what=described(action, words)))
-        return
+        return ExitCode.OK
     actors = live_actors(plugins.actions(), root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
+        journal.must_be_readable()
         _refuse_what_others_stand_on(entry, journal, actors)
         roll_back(entry, actors, tell=TerminalPrompter(words, yes=True).tell)
     click.echo(_BACK.in_language(words).format(id=entry.id))
+    return ExitCode.OK
 
 
 def _refuse_what_others_stand_on(entry: JournalEntry, journal: Journal, actors: Actors) -> None:
@@ -119,11 +124,11 @@ def _latest(entries: list[JournalEntry]) -> JournalEntry:
     return candidates[-1]
 
 
-def _list(entries: list[JournalEntry], language: str) -> None:
-    if not entries:
+def _list(entries: list[JournalEntry], language: str, *, unreadable: bool) -> None:
+    if not entries and not unreadable:
         click.echo(_NOTHING.in_language(language))
     for entry in reversed(entries):
         codes = " ".join(entry.manifest.codes)
         number = len(entry.manifest.actions)
         told = (_ONE_ACTION if number == 1 else _ACTIONS).in_language(language).format(n=number)
-        click.echo(f"{entry.id}  {_PHASES[entry.phase].in_language(language)}  {codes}  ({told})")
+        click.echo(f"{entry.id}  {_PHASES[entry.phase].in_language(language)}  {plain(codes)}  ({told})")

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import os
-import secrets
 import tarfile
 import threading
 import zlib
@@ -21,7 +19,9 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from kedoctor.base.atomic_files import commit_report, report_draft
 from kedoctor.base.errors import BundleError, OutputError
+from kedoctor.base.tar_headers import BoundedTarInfo
 
 __all__ = ["ArchiveWriter", "Limits", "read_archive"]
 
@@ -34,8 +34,11 @@ class Limits:
     """What an archive may hold before it is refused; sizes in bytes, ``total`` is that of the unpacked tar."""
 
     members: int = 20_000
-    member: int = 384 * MEBIBYTE  # a list of 100,000 nodes takes 160
-    total: int = 768 * MEBIBYTE
+    member: int = 256 * MEBIBYTE  # a list of 100,000 nodes takes 160
+    total: int = 320 * MEBIBYTE
+    # Of JSON in one member: what is decoded takes more than 100 bytes for each, however few it has in the archive.
+    fields: int = 6_000_000
+    objects: int = 3_000_000
 
 
 class ArchiveWriter:
@@ -46,16 +49,13 @@ class ArchiveWriter:
     """
 
     def __init__(self, path: Path, *, modified: datetime) -> None:
-        if path.exists() and not path.is_file():
-            # A rename would put a file in the place of a device or directory.
-            raise OutputError(f"{path} is not a regular file; name one that is or that does not exist yet")
         self._path = path
         self._modified = int(modified.timestamp())
-        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
         self._lock = threading.Lock()
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        self._open = contextlib.ExitStack()
         with _as_output_error(path):
-            self._file = os.fdopen(os.open(self._partial, flags, 0o600), "w+b")
+            self._draft = self._open.enter_context(report_draft(path))
+        self._file = self._draft.file
         # The time in the header and no file name make equal content give equal bytes.
         self._gzip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=self._modified)
         self._tar = tarfile.TarFile(fileobj=self._gzip, mode="w", format=tarfile.PAX_FORMAT)
@@ -76,8 +76,8 @@ class ArchiveWriter:
             with _as_output_error(self._path):
                 self._close()
                 self._look_through(accept)
-                self._partial.replace(self._path)
-                _sync_directory(self._path.parent)
+                commit_report(self._draft)
+                self._open.close()
         except BaseException:
             self.discard()
             raise
@@ -86,13 +86,12 @@ class ArchiveWriter:
     def discard(self) -> None:
         """Removes what was written so far."""
         with contextlib.suppress(OSError, ValueError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            self._partial.unlink()
+            self._open.close()
 
     def _look_through(self, accept: Callable[[str, bytes], None]) -> None:
         try:
-            for name, data in read_archive(self._partial):
+            self._file.seek(0)
+            for name, data in _read(self._file, self._path, Limits()):
                 accept(name, data)
         except BundleError as error:
             raise OutputError(f"{self._path} was not written: it could not be read back: {error}") from error
@@ -101,8 +100,6 @@ class ArchiveWriter:
         self._tar.close()
         self._gzip.close()
         self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
 
 
 @contextlib.contextmanager
@@ -112,14 +109,6 @@ def _as_output_error(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"{path} could not be written: {reason}") from error
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -137,23 +126,37 @@ def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str
         BundleError: it is absent, truncated, no gzipped tar, larger than ``limits``, or holds a name or a kind of
             member that a bundle never has.
     """
-    limits = limits or Limits()
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise BundleError(f"{path} is not evidence: it is not a regular file")
     try:
-        with path.open("rb") as file, gzip.GzipFile(fileobj=file) as unpacked:
-            capped = cast("IO[bytes]", _Capped(unpacked, limits.total, path))
-            with tarfile.open(fileobj=capped, mode="r|") as tar:
-                yield from _members(tar, path, limits)
-            capped.read(-1)  # checks gzip's own sum of what follows the last member
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BundleError(f"{path} is not evidence: it is not a regular file")
+        with path.open("rb") as file:
+            yield from _read(file, path, limits or Limits())
     except FileNotFoundError:
         raise BundleError(f"there is no evidence {path}") from None
-    except EOFError:
-        raise BundleError(f"the evidence {path} is truncated: its end is missing") from None
-    except (tarfile.TarError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError) as error:
-        raise BundleError(f"{path} is not evidence: {_first_line(error)}", hint=_MEANT) from error
     except OSError as error:
         raise BundleError(f"the evidence {path} cannot be read: {error.strerror or error}") from error
+
+
+def _read(file: IO[bytes], path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
+    try:
+        with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
+            capped = cast("IO[bytes]", _Capped(unpacked, limits.total, path))
+            with tarfile.open(fileobj=capped, mode="r|", tarinfo=BoundedTarInfo) as tar:
+                yield from _members(tar, path, limits)
+            capped.read(-1)  # checks gzip's own sum of what follows the last member
+    except MemoryError:
+        raise BundleError(f"the evidence {path} is too large for the memory of this machine") from None
+    except EOFError:
+        raise BundleError(f"the evidence {path} is truncated: its end is missing") from None
+    except (
+        tarfile.TarError,
+        zlib.error,
+        gzip.BadGzipFile,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise BundleError(f"{path} is not evidence: {_first_line(error)}", hint=_MEANT) from error
 
 
 def _members(tar: tarfile.TarFile, path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
@@ -171,6 +174,10 @@ def _members(tar: tarfile.TarFile, path: Path, limits: Limits) -> Iterator[tuple
         data = content.read() if content is not None else b""
         if len(data) != member.size:
             raise BundleError(f"the evidence {path} is truncated inside {_shown(member.name)}")
+        if data[:1] in (b"{", b"[") and (
+            data.count(b":") > limits.fields or data.count(b"{") > limits.objects
+        ):
+            raise BundleError(f"the evidence {path} is too large: {_shown(member.name)} has too many fields")
         yield member.name, data
 
 

@@ -219,6 +219,7 @@ class Install:
     # --------------------------------------------------------------------------------------------- acting
 
     def _recover(self) -> None:
+        self.journal.must_be_readable()
         for entry in self.journal.entries():
             if entry.phase is not Phase.OPEN:
                 continue

@@ -45,7 +45,7 @@ def judge(
         findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
-    except Exception as error:  # noqa: BLE001  a check may break in any way; the run goes on
+    except BaseException as error:  # noqa: BLE001  a check may break in any way, also by sys.exit(); the run goes on
         return [crashed(check, context.name, f"{type(error).__name__}: {error}{at(error)}")]
     took = round((time.monotonic() - started) * 1000)
     verdicts = [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]

@@ -174,8 +174,10 @@ class Context:
         except FactCrashError:
             raise
         except (
-            Exception
+            BaseException
         ) as error:  # a fact of a plugin may break in any way; that is its checks' crash, not ours
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
             raise FactCrashError(
                 f"the fact {name} broke: {type(error).__name__}: {error}{at(error)}"
             ) from error

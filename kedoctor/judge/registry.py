@@ -32,6 +32,7 @@ __all__ = [
     "Registry",
     "Scope",
     "facts_in",
+    "parameters_of",
 ]
 
 _CODE = re.compile(r"[A-Z]{2,8}\d{2,4}\Z")
@@ -170,7 +171,7 @@ class Registry:
         Raises:
             DeclarationError: it asks for a port, or for a fact that nobody provides.
         """
-        parameters = _parameters(function)
+        parameters = parameters_of(function)
         for parameter in parameters:
             if parameter.need is Need.PORT:
                 raise DeclarationError(f"{_name(function)} takes the port {parameter.type.__name__}")
@@ -214,7 +215,7 @@ class Registry:
             raise DeclarationError(
                 f"{provides.__name__} is already provided by {_name(self.facts[provides].make)}"
             )
-        parameters = _parameters(function)
+        parameters = parameters_of(function)
         missing = [
             p for p in parameters if p.need in (Need.FACT, Need.EVERY_HOST) and p.type not in self.facts
         ]
@@ -227,7 +228,7 @@ class Registry:
 
     def _why_not(self, function: Any) -> str:
         wanted = ", ".join(
-            p.type.__name__ for p in _parameters(function) if p.need in (Need.FACT, Need.EVERY_HOST)
+            p.type.__name__ for p in parameters_of(function) if p.need in (Need.FACT, Need.EVERY_HOST)
         )
         return f"is part of a cycle: it needs {wanted}, which in the end needs it"
 
@@ -264,7 +265,7 @@ class Registry:
             raise DeclarationError(f"the slug {check.slug!r} is malformed or taken")
         if not check.title.en:
             raise DeclarationError("the title is empty")
-        parameters = _parameters(function)
+        parameters = parameters_of(function)
         for parameter in parameters:
             self._judge_parameter(check, parameter)
         return RegisteredCheck(check, parameters, plugin)
@@ -293,13 +294,13 @@ class Registry:
                 raise DeclarationError(f"repairs {code}, which is not a check")
             if code in self.remedies:
                 raise DeclarationError(f"{code} has a remedy already")
-        parameters = tuple(one for one in _parameters(function) if one.type is not Verdict)
+        parameters = tuple(one for one in parameters_of(function) if one.type is not Verdict)
         for parameter in parameters:
             if parameter.need is Need.PORT:
                 raise DeclarationError(f"takes the port {parameter.type.__name__}: remedies plan from facts")
             if parameter.need is not Need.VANTAGE and parameter.type not in self.facts:
                 raise DeclarationError(f"no fact provides {parameter.type.__name__}")
-        wanted = next((one.name for one in _parameters(function) if one.type is Verdict), "")
+        wanted = next((one.name for one in parameters_of(function) if one.type is Verdict), "")
         return RegisteredRemedy(remedy, parameters, wanted)
 
     def _refuse_unknown_builds_on(self, node: RegisteredCheck) -> None:
@@ -339,7 +340,12 @@ def _provided_or_none(function: Any) -> type | None:
         return None
 
 
-def _parameters(function: Any) -> tuple[Parameter, ...]:
+def parameters_of(function: Any) -> tuple[Parameter, ...]:
+    """What the parameters of a fact, check or remedy ask for.
+
+    Raises:
+        DeclarationError: one of them has no type that could be supplied.
+    """
     hints = _hints(function)
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

@@ -6,6 +6,7 @@ are daemons, so they never hold up the exit), and another takes its place.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -211,8 +212,12 @@ class _Run:
         threading.Thread(target=self._labour, name="kedoctor-check", daemon=True).start()
 
     def _labour(self) -> None:
+        process = os.getpid()
         while (task := self._work.get()) is not None:
-            self._done.put((task, check_runner.judge(task.node, task.context, self._revise)))
+            verdicts = check_runner.judge(task.node, task.context, self._revise)
+            if os.getpid() != process:
+                os._exit(0)  # a check forked, and its child would go on as if it were kedoctor
+            self._done.put((task, verdicts))
 
     def _dispatch(self) -> None:
         progress = True

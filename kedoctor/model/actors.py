@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kedoctor.base import records
 from kedoctor.base.errors import ChangeError
@@ -20,6 +20,7 @@ __all__ = [
     "ConflictError",
     "Preview",
     "RefusedError",
+    "ReservingActor",
     "State",
     "Workplace",
 ]
@@ -93,6 +94,18 @@ class Actor(Protocol):
 
     def tidy(self, action: Action) -> None:
         """Removes what a killed process may have left beside the target (a half-written temporary file)."""
+
+
+@runtime_checkable
+class ReservingActor(Protocol):
+    """An actor whose ``undo`` writes to a disk that may be full by then."""
+
+    def reserve(self, action: Action, before: State) -> Callable[[], None]:
+        """Keeps the space that ``undo`` needs until the function it gives is called.
+
+        Raises:
+            RefusedError: there is not that much.
+        """
 
 
 class ApiClient(Protocol):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
+from kedoctor.base.input_files import open_plain
 from kedoctor.base.records import Record, RecordError, decode, field
 from kedoctor.model.image_references import canonical, is_reference, shown
 from kedoctor.offline.tarwalk import TAR_ERRORS, Member, WalkError, compression, unpacked, walk
@@ -96,7 +97,7 @@ def read_archive(path: Path) -> ImageArchive:
         ArchiveError: it is not whole, or not an archive of images.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         how = compression(file.read(8))
         file.seek(0)
         return read_stream(file, how, seekable=not how, sums=False)

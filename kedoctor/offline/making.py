@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -13,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from kedoctor import __version__
-from kedoctor.base.atomic_files import rename, replace_file
+from kedoctor.base.atomic_files import DRAFTS, draft, replace_file
+from kedoctor.base.directories import held
 from kedoctor.base.errors import OutputError, UsageError
+from kedoctor.base.input_files import open_plain
 from kedoctor.base.records import Record, encode_pretty, replace
 from kedoctor.model.offline_bundle import BundledFile, BundledKind, OfflineBundle, OfflineProblem
 from kedoctor.offline.checksums import CONTENTS
@@ -25,8 +26,6 @@ __all__ = ["SUMS", "Made", "crd_files", "fill", "manifest_text", "missing_wheels
 
 SUMS = "SHA256SUMS"
 _CHUNK = 1 << 20
-_HALF = ".kedoctor"
-"""Ends the names of files that are being written."""
 _CRD = re.compile(r"^kind:\s*[\"']?CustomResourceDefinition\b", re.MULTILINE)
 _MOST_CRD = 16 << 20
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -64,7 +63,7 @@ def fill(root: Path, files: Mapping[str, bytes], copies: Mapping[str, Path]) -> 
     written = []
     try:
         root.mkdir(parents=True, exist_ok=True)
-        for half in root.rglob(f".*{_HALF}"):  # of a run that was killed
+        for half in root.rglob(f"{DRAFTS}*"):  # of a run that was killed
             half.unlink()
         for path, data in files.items():
             if _put(root / path, data):
@@ -183,10 +182,9 @@ def _fits(wheel: str, architecture: str) -> bool:
 
 def _put(place: Path, data: bytes) -> bool:
     """Writes a small file unless it is so already; tells whether it did."""
-    if place.is_file() and place.read_bytes() == data:
+    if place.is_file() and place.stat().st_size == len(data) and place.read_bytes() == data:
         return False
-    place.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(place, data, mode=0o644)
+    replace_file(place, data, mode=0o644, alone=False, make=True)
     return True
 
 
@@ -196,17 +194,13 @@ def _copy(source: Path, place: Path) -> bool:
         return False
     if place.is_file() and _sum(place) == _sum(source):
         return False
-    place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f".{place.name}.{os.getpid()}{_HALF}")
-    try:
-        with source.open("rb") as read, beside.open("wb") as write:
-            shutil.copyfileobj(read, write, _CHUNK)
-            write.flush()
-            os.fsync(write.fileno())
-        rename(beside, place)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with (
+        open_plain(source) as read,
+        held(place, make=True, follow=False) as held_place,
+        draft(held_place) as new,
+    ):
+        shutil.copyfileobj(read, new.file, _CHUNK)
+        new.commit(mode=0o644)
     return True
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from kedoctor.base.errors import BundleError
+from kedoctor.base.input_files import read_plain
 from kedoctor.model.offline_bundle import (
     BundledFile,
     BundledImage,
@@ -168,7 +169,7 @@ class _Reader:
             f"{_stem(place.name)}.sha256sum.txt",
         ):
             with contextlib.suppress(OSError):
-                body = place.with_name(name).read_bytes()[:_SMALL]
+                body = read_plain(place.with_name(name), _SMALL)
                 said = {entry.sha256 for entry in listed(name, body)}
                 if said and sha256 and sha256 not in said:
                     self._problem(OfflineProblemKind.CHECKSUM, place.name, name)

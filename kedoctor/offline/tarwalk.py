@@ -16,10 +16,20 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from kedoctor.base.records import Record
+from kedoctor.base.tar_headers import BoundedTarInfo
 
 __all__ = ["CHUNK", "TAR_ERRORS", "Member", "WalkError", "compression", "members", "unpacked", "walk"]
 
-TAR_ERRORS = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+TAR_ERRORS = (
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
 CHUNK = 1 << 20
 _SMALL = 4 << 20
 _MOST_MEMBERS = 50_000
@@ -80,7 +90,7 @@ def members(stream: IO[bytes], *, seekable: bool) -> Iterator[tuple[str, tarfile
         OSError, and what ``TAR_ERRORS`` lists: the archive cannot be read on.
     """
     mode: Any = "r:" if seekable else "r|"
-    with tarfile.open(fileobj=stream, mode=mode, bufsize=CHUNK) as tar:
+    with tarfile.open(fileobj=stream, mode=mode, bufsize=CHUNK, tarinfo=BoundedTarInfo) as tar:
         for count, member in enumerate(tar, start=1):
             if count > _MOST_MEMBERS:
                 raise WalkError(f"it holds more than {_MOST_MEMBERS} files")

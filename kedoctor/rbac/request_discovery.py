@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kedoctor.judge.fact_evaluation import Context, FactCrashError, HostView, SiteView, contexts
-from kedoctor.judge.registry import FactNode, Registry, facts_in
+from kedoctor.judge.fact_evaluation import HostView, SiteView, contexts
+from kedoctor.judge.provenance import closure, make_anywhere
+from kedoctor.judge.registry import Registry
 from kedoctor.model.observations import (
     AttachToPod,
     ExecInPod,
@@ -70,13 +71,13 @@ def what_facts_ask(
     Of ``facts`` and all that they are made from, or of every fact there is.
     """
     asked: dict[type, set[Request]] = {}
-    listed = _closure(registry, registry.facts if facts is None else facts)
+    listed = closure(registry, registry.facts if facts is None else facts)
 
     def listen(some: Iterable[type], instead: Mapping[Request, Any]) -> None:
         _listen(registry, site, some, lambda source: _Listening(source, pretended, instead), asked)
 
     listen(listed, {})
-    made_from = {wanted: set(_closure(registry, [wanted])) for wanted in listed}
+    made_from = {wanted: set(closure(registry, [wanted])) for wanted in listed}
     first = {
         request: {fact for fact in asked if request in asked[fact]}
         for fact in asked
@@ -93,22 +94,7 @@ def questions_of(
     registry: Registry, facts: Iterable[type], asked: Mapping[type, Iterable[Request]]
 ) -> set[Request]:
     """What is asked so that these facts, and all that they are made from, can be made."""
-    return {request for wanted in _closure(registry, facts) for request in asked.get(wanted, ())}
-
-
-def _closure(registry: Registry, facts: Iterable[type]) -> list[type]:
-    """These facts and all that they are made from, each after those it is made from."""
-    found: dict[type, None] = {}
-
-    def add(wanted: type) -> None:
-        if wanted not in found:
-            for part in facts_in(registry.facts[wanted].parameters):
-                add(part)
-            found[wanted] = None
-
-    for wanted in facts:
-        add(wanted)
-    return list(found)
+    return {request for wanted in closure(registry, facts) for request in asked.get(wanted, ())}
 
 
 def _other_answers(request: Request) -> tuple[Any, ...]:
@@ -136,12 +122,5 @@ def _listen(
         for one in ears.values():
             one.heard.clear()
         for context in [whole, *each.values()]:
-            _make(context, registry.facts[wanted])
+            make_anywhere(context, registry.facts[wanted])
         asked.setdefault(wanted, set()).update(request for one in ears.values() for request in one.heard)
-
-
-def _make(context: Context, node: FactNode) -> None:
-    try:
-        context.fact(node.provides)
-    except (FactCrashError, KeyError, AttributeError):
-        return  # a fact of hosts, asked for the site; or one that a strange answer broke

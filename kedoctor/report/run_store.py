@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from kedoctor.base.atomic_files import make_directory, replace_file
+from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import UsageError
+from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.report import Report
 
@@ -42,8 +44,9 @@ def save(report: Report) -> Path | str:
     folder = directory() / "runs"
     target = folder / f"{_UNSAFE.sub('_', report.run.id)}.json"
     try:
-        _make(folder)
-        _write(target, encode_pretty(report))
+        make_directory(folder.parent)
+        make_directory(folder)
+        replace_file(target, encode_pretty(report))
     except OSError as error:
         return f"This run is not kept in the history: {target}: {error.strerror or error}"
     for old in _files()[KEPT:]:
@@ -98,29 +101,10 @@ def _readable() -> Iterator[tuple[Report | None, str]]:
 
 def _read(path: Path) -> tuple[Report | None, str]:
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return None, f"{path} is too large to be a report"
-        return decode(path.read_bytes(), Report), ""
+        return decode(read_plain(path, _MAX_BYTES, follow=False), Report), ""
+    except PlaceError as error:
+        return None, f"{path} is no report: {error.strerror}"
     except OSError as error:
         return None, f"{path} cannot be read: {error.strerror or error}"
     except RecordError as error:
         return None, f"{path} is not a report that this kedoctor can read: {error}"
-
-
-def _make(folder: Path) -> None:
-    for each in (folder.parent, folder):
-        each.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _write(target: Path, data: bytes) -> None:
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    try:
-        with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

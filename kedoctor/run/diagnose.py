@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from kedoctor import __version__
 from kedoctor.base.errors import ExitCode
+from kedoctor.base.foreign_code import quiet_stdout
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.planning import with_fixes
@@ -41,6 +42,7 @@ class RunRequest:
     demo: bool = False
 
 
+@quiet_stdout()
 def diagnose_site(
     plugins: Plugins, site: SiteSession, question: RunRequest, *, observer: Observer | None = None
 ) -> Report:

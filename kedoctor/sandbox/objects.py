@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.records import to_builtins
 from kedoctor.evidence.replay import ReplaySource
 from kedoctor.model import observations as o
@@ -68,8 +69,7 @@ def _tls(authority: Any, directory: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # The standard library takes a certificate from a file only.
     place = directory / "server.pem"
-    place.touch(mode=0o600)
-    place.write_bytes(pair.key + pair.certificate)
+    replace_file(place, pair.key + pair.certificate, alone=False, sync=False)
     context.load_cert_chain(place)
     place.unlink()
     return context

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -28,6 +28,7 @@ from kedoctor.model.ports import Cluster, Host, Wire
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource
 from kedoctor.run.site import SiteSession
+from kedoctor.sandbox.directories import make_sandbox_directory
 from kedoctor.sandbox.objects import add_lines, start_server, write
 from kedoctor.sandbox.source import SandboxClock, SandboxHost
 from kedoctor.sandbox.units import UnitRunner
@@ -82,7 +83,8 @@ class Sandbox:
         return stop.received
 
     def _open(self, recorded: Sequence[ReplaySource]) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="kedoctor-demo-"))
+        self.directory, lock = make_sandbox_directory()
+        self._cleanup.callback(os.close, lock)
         self._cleanup.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self._clock = SandboxClock(min(one.manifest.created for one in recorded), time.time())
         self._pids = itertools.count(1 + max(map(_highest_pid, recorded), default=0))

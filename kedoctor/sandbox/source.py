@@ -7,8 +7,10 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource
 from kedoctor.model import observations as o
@@ -130,11 +132,7 @@ class SandboxHost:
 
     def _write(self, path: str, file: o.File) -> None:
         place = self._tree.place(path)
-        os.makedirs(os.path.dirname(place), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120  as FileTree has it
-        handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as target:
-            target.write(file.data)
-            os.fchmod(handle, file.metadata.mode)
+        replace_file(Path(place), file.data, mode=file.metadata.mode, alone=False, make=True, sync=False)
         modified = file.metadata.modified.timestamp()
         os.utime(place, (modified, modified))
         self._unpacked[path] = file.metadata

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kedoctor import __version__
-from kedoctor.base.atomic_files import replace_file, sync_directory
+from kedoctor.base.atomic_files import make_directory, rename, replace_file
 from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.input_files import read_given
 from kedoctor.base.records import RecordError, decode, encode_pretty
@@ -69,14 +68,13 @@ def write_backup(
         for number, (one, _) in enumerate(documents, 1)
     )
     manifest = BackupManifest(id=directory.name, created=now, host=host, tool=__version__, documents=kept)
-    beside = directory.with_name(f".{directory.name}.{os.getpid()}.partial")
+    beside = directory.with_name(f".kedoctor-{secrets.token_hex(8)}.partial")
     try:
-        beside.mkdir(mode=0o700, parents=True)
+        make_directory(beside, alone=False)
         for entry, (_, text) in zip(kept, documents, strict=True):
-            replace_file(beside / entry.file, text.encode(), mode=0o600)
-        replace_file(beside / MANIFEST, encode_pretty(manifest), mode=0o600)
-        beside.rename(directory)
-        sync_directory(directory.parent)
+            replace_file(beside / entry.file, text.encode(), alone=False)
+        replace_file(beside / MANIFEST, encode_pretty(manifest), alone=False)
+        rename(beside, directory, alone=False)
     except OSError as error:
         raise OutputError(
             f"the backup {directory} could not be written: {error.strerror or error}"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kedoctor.base import failpoints
+from kedoctor.base.errors import ChangeError
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.nat import ChainActor, RuleActor
 from kedoctor.changes.actors.nat_tables import NatTables
@@ -101,6 +102,19 @@ def _killed_at(number: int, work: Callable[[], object]) -> bool:
     return ended == -9
 
 
+def _refused_at(number: int, work: Callable[[], object]) -> bool:
+    """Whether a write was refused there, as on a full disk, and the work ended by saying so."""
+    os.environ["KEDOCTOR_FAILPOINT"] = f"{number}:ENOSPC"
+    failpoints._reached = 0
+    try:
+        work()
+    except ChangeError:
+        return True
+    finally:
+        del os.environ["KEDOCTOR_FAILPOINT"]
+    return False
+
+
 class _Driver:
     def __init__(self, inside: Inside, backend: str, planned: Sequence[Action], directory: Path) -> None:
         self.inside, self.backend, self.directory = inside, backend, directory
@@ -131,6 +145,18 @@ class _Driver:
             assert self.save() == self.before
         raise AssertionError("the repair never came to its end")
 
+    def refuse_repairs(self) -> int:
+        """A full disk at every step: everything is taken back, or a recovery takes it back."""
+        for number in range(1, 99):
+            journal = Journal(self.directory / f"full-{number}")
+            refused = _refused_at(number, lambda: fix(self.hands, journal, self.prepared))  # noqa: B023  called at once
+            if not refused:
+                self.reset(self.initial)
+                return number - 1
+            recover(journal, self.hands, tell=silent)
+            assert self.save() == self.before, f"not taken back after a full disk at step {number}"
+        raise AssertionError("the repair never came to its end")
+
     def kill_rollbacks(self) -> int:
         """At every step; another rollback finishes it."""
         done = self.directory / "done"
@@ -153,7 +179,7 @@ def _main(holder: str, kind: str, directory: str) -> None:
     planned = actions(backend) if kind == backend else actions(backend)[1:2]
     inside = Inside(int(holder), os.environ["XTABLES_LOCKFILE"], library=kind == "library")
     driver = _Driver(inside, backend, planned, Path(directory))
-    print(driver.kill_repairs(), driver.kill_rollbacks())  # noqa: T201
+    print(driver.kill_repairs(), driver.kill_rollbacks(), driver.refuse_repairs())  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -93,9 +93,12 @@ class Site:
         self.journal = Journal(directory / "journal")
         self.hands = self.actors(TOKEN)
 
+    def config(self, token: str) -> Path:
+        """A kubeconfig for the bearer of a token."""
+        return self.server.kubeconfig(self.directory / f"config-{token}", certificates()[1], token)
+
     def actors(self, token: str, *, seconds: float = 20.0, patience: float = 5.0) -> Actors:
-        config = self.server.kubeconfig(self.directory / f"config-{token}", certificates()[1], token)
-        found = LiveCluster(str(config)).server()
+        found = LiveCluster(str(self.config(token))).server()
         assert not isinstance(found, Unavailable), found
         client = ObjectClient(found, seconds=seconds)
         objects = ObjectActor(client)

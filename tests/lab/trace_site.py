@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from dnat_site import CLOUD, EDGE, OBJECTS, PORT
 from netns import BACKENDS, Backend, NetworkNamespace
-from test_dnat_checks import CLOUD, EDGE, OBJECTS, PORT
 
 Object = dict[str, Any]
 HERE = Path(__file__).parent

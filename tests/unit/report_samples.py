@@ -1,4 +1,4 @@
-"""Report documents for tests of the faces: every status, names that attack, many edges, nothing at all."""
+"""Report documents for tests of report formats: every status, names that attack, many edges, nothing at all."""
 
 from __future__ import annotations
 

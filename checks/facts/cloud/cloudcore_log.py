@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from kedoctor.checks.parsers.kubernetes import Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, running_since
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
-__all__ = ["LINES", "CloudcoreLog", "PodLog", "zoned"]
+__all__ = ["LINES", "CloudcoreLog", "PodLog", "arrivals", "zoned"]
 
 LINES = 5000
 _AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
@@ -67,12 +67,20 @@ def cloudcore_log(
             answer = LogText("")
         lines = zoned(list(parse_lines(answer.text, time.now)), pod, time.now)
         logs.append(_read(pod.metadata.name, lines, _last_words(cluster, pod, lines, time.now)))
-        for line in lines:
-            found = _AGENT.search(line.message)
-            if found and line.time is not None:
-                tunnels[found[1]] = max(line.time, tunnels.get(found[1], line.time))
+        for edge, moment in arrivals(lines).items():
+            tunnels[edge] = max(moment, tunnels.get(edge, moment))
     readable = [log for log in logs if log != PodLog(log.pod)]
     return missing if missing is not None and not readable else CloudcoreLog(tuple(logs), tunnels)
+
+
+def arrivals(lines: Iterable[LogLine]) -> dict[str, datetime]:
+    """When the tunnel of each edge last arrived."""
+    found: dict[str, datetime] = {}
+    for line in lines:
+        match = _AGENT.search(line.message)
+        if match and line.time is not None:
+            found[match[1]] = max(line.time, found.get(match[1], line.time))
+    return found
 
 
 def _read(pod: str, lines: Sequence[LogLine], last_words: str) -> PodLog:

@@ -134,7 +134,9 @@ EDGE = Procedure(
     },
     member=NODE,
     farewell=Text(
-        "The edge is installed. On the cloud host `sudo kedoctor gate --node {member} --wait 10m` proves logs, exec, attach and top end to end.",
-        zh="边缘节点已安装。可在云端主机上执行 `sudo kedoctor gate --node {member} --wait 10m` 端到端验证 logs、exec、attach 和 top。",
+        "The edge is installed. No pod has run on it yet: on the cloud host `sudo kedoctor gate --node {member} --wait 10m` starts one "
+        "there and proves that it gets an address and that logs, exec, attach and top reach it.",
+        zh="边缘节点已安装，但尚未运行过 Pod：请在云端主机上执行 `sudo kedoctor gate --node {member} --wait 10m`，它会在该边缘节点启动一个 Pod，"
+        "并验证其获得地址，且 logs、exec、attach 和 top 均可到达。",
     ),
 )

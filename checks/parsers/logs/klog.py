@@ -20,7 +20,23 @@ MAX_LINE = 64 * 1024  # what follows is cut off; a binary file is one very long 
 SKEW = timedelta(days=2)
 """How far behind the log's own clock the reference time may be; beyond, a date is taken for last year's."""
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# How journalctl begins the names of the months in languages whose users send logs; what is not known has no date.
+_MONTHS = (
+    ("jan", "1월", "ene", "gen", "янв", "sty"),
+    ("feb", "fév", "fev", "2월", "фев", "lut"),
+    ("mar", "mär", "mrt", "3월", "мар"),
+    ("apr", "avr", "abr", "4월", "апр", "kwi"),
+    ("may", "mai", "mei", "mag", "5월", "май", "мая", "maj"),
+    ("jun", "juin", "giu", "6월", "июн", "cze"),
+    ("jul", "juil", "lug", "7월", "июл", "lip"),
+    ("aug", "aoû", "aou", "ago", "8월", "авг", "sie"),
+    ("sep", "set", "9월", "сен", "wrz"),
+    ("oct", "okt", "out", "ott", "10월", "окт", "paź"),
+    ("nov", "11월", "ноя", "lis"),
+    ("dec", "dez", "déc", "dic", "12월", "дек", "gru"),
+)
+_LEVELS = {"error": "E", "err": "E", "warning": "W", "warn": "W", "fatal": "F", "panic": "F", "critical": "F"}
+_CUT_JSON = re.compile(r'\{.{0,400}?"(?:log|MESSAGE|message|msg)": ?"(?P<rest>.*)', re.DOTALL)
 _KLOG = re.compile(
     r"(?P<severity>[IWEF])(?P<month>\d\d)(?P<day>\d\d) (?P<clock>\d\d:\d\d:\d\d)\.(?P<fraction>\d{1,9})"
     r" +(?P<pid>\d{1,10}) (?P<source>[^\s:\]]+:\d+)\] ?(?P<rest>.*)",
@@ -32,9 +48,9 @@ _GO_LOG = re.compile(
 _CRI = re.compile(r"(?P<time>\S+T\S+) (?:stdout|stderr) (?P<tag>[FP])(?::\S*)? ?(?P<rest>.*)", re.DOTALL)
 _STAMPED = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<rest>.*)", re.ASCII | re.DOTALL)
 _JOURNAL = re.compile(
-    r"(?:(?P<month>[A-Z][a-z]{2}) +(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?"
-    r"|(?P<time>\d{4}-\d\d-\d\dT\S+)) (?P<host>\S+) (?P<unit>[^\s:\[\]]+)(?:\[(?P<pid>\d{1,10})\])?: (?P<rest>.*)",
-    re.ASCII | re.DOTALL,
+    r"(?:(?P<month>[^\W\d_]{3,5}\.?|[0-9]{1,2}[月월]) *(?P<day>[0-9]{1,2}) (?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?"
+    r"|(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+)) (?:(?P<host>\S+) )?(?P<unit>[^\s:\[\]]+)(?:\[(?P<pid>[0-9]{1,10})\])?: (?P<rest>.*)",
+    re.DOTALL,
 )
 _KEY = re.compile(r"\s*(?P<key>[^\s=\"]+)=")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -107,7 +123,7 @@ def _split(text: str) -> Iterator[str]:
 
 def _unwrapped(raw: str, reference: datetime) -> tuple[_Content, bool]:
     """The content of a line without its wrapper, and whether its rest follows in the next line."""
-    if raw.startswith("{") and (found := _from_json(raw)):
+    if raw.startswith("{") and (found := _from_json(raw) or _from_cut_json(raw)):
         return found, False
     if match := _CRI.match(raw):
         time = _iso(match["time"])
@@ -128,7 +144,9 @@ def _from_json(raw: str) -> _Content | None:
         return None
     if not isinstance(entry, dict):
         return None
-    message = entry.get("MESSAGE", entry.get("log"))
+    if "msg" in entry and "MESSAGE" not in entry:
+        return _from_fields(entry, raw)
+    message = entry.get("MESSAGE", entry.get("log", entry.get("message")))
     if isinstance(message, list):  # journald gives bytes that are no UTF-8 as numbers
         numbers = [n for n in message if isinstance(n, int) and 0 <= n < 256]
         message = bytes(numbers).decode("utf-8", "replace")
@@ -140,13 +158,48 @@ def _from_json(raw: str) -> _Content | None:
     return _Content(message.rstrip("\n"), raw, time, _number(entry.get("_PID")), str(unit or ""))
 
 
+def _from_cut_json(raw: str) -> _Content | None:
+    """What is left of a line of JSON whose end was cut off."""
+    match = _CUT_JSON.match(raw)
+    return _Content(match["rest"].replace('\\"', '"').replace("\\\\", "\\"), raw) if match else None
+
+
+def _from_fields(entry: dict[str, Any], raw: str) -> _Content | None:
+    """A structured line of JSON (``--logging-format=json``, zap, logrus), as klog prints the same."""
+    message = entry["msg"]
+    if not isinstance(message, str):
+        return None
+    level = str(entry.get("level", "")).lower()
+    wrong = entry.get("err", entry.get("error"))
+    severity = _LEVELS.get(level, "E" if wrong and not level else "I")
+    time = _iso(entry.get("time", entry.get("ts", entry.get("@timestamp")))) or _seconds(entry.get("ts"))
+    told = ("msg", "level", "ts", "time", "v", "caller", "logger", "stacktrace")
+    pairs = [
+        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in entry.items() if key not in told
+    ]
+    source = re.sub(r".*/|[\s\]]", "", str(entry.get("caller", "")))
+    source = source if re.fullmatch(r"[\w.-]+:\d+", source) else "log:0"
+    clock = (time or datetime(2000, 1, 1, tzinfo=UTC)).strftime("%m%d %H:%M:%S.%f")
+    quoted = json.dumps(message, ensure_ascii=False)
+    return _Content(f"{severity}{clock}       1 {source}] {quoted} {' '.join(pairs)}".rstrip(), raw, time)
+
+
 def _from_journal(match: re.Match[str], raw: str, reference: datetime) -> _Content:
     if match["time"]:
         time = _iso(match["time"])
     else:
-        month = _MONTHS.index(match["month"]) + 1 if match["month"] in _MONTHS else 0
-        time = _dated(reference, month, int(match["day"]), match["clock"], match["fraction"] or "0")
+        time = _dated(
+            reference, _month(match["month"]), int(match["day"]), match["clock"], match["fraction"] or "0"
+        )
     return _Content(match["rest"], raw, time, _number(match["pid"]), match["unit"])
+
+
+def _month(name: str) -> int:
+    """The number of a month by its name in some language; 0 for a name that is not known."""
+    if name[0].isdigit():
+        return int(name[:-1])
+    known = enumerate(_MONTHS, start=1)
+    return next((number for number, names in known if name.lower().startswith(names)), 0)
 
 
 def _line(content: _Content, reference: datetime) -> LogLine:
@@ -188,6 +241,8 @@ def _field_value(rest: str, at: int) -> tuple[str, int]:
     """One value that begins at ``at``, and where it ends: quoted, JSON, klog's ``<`` block, or a word."""
     if string := _STRING.match(rest, at):
         return _unquoted(string[0]), string.end()
+    if rest.startswith('"', at):  # the end of the line is missing
+        return _unquoted(rest[at:] + '"'), len(rest)
     if rest.startswith(("{", "["), at):
         try:
             _, end = json.JSONDecoder().raw_decode(rest, at)
@@ -245,6 +300,16 @@ def _iso(text: object) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else None
+
+
+def _seconds(stamp: object) -> datetime | None:
+    """Seconds or (klog) milliseconds since 1970."""
+    if isinstance(stamp, bool) or not isinstance(stamp, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(stamp / 1000 if stamp > 1e11 else stamp, tz=UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _microseconds(stamp: object) -> datetime | None:

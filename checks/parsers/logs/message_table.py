@@ -19,6 +19,7 @@ from kedoctor.checks.parsers.logs.prefilter import common_parts, fixed_words
 __all__ = ["CodeInfo", "ErrorKind", "Knowledge", "Leg", "LogUse", "Message", "Port", "knowledge"]
 
 PERSON = "person"
+_FLAGS = re.IGNORECASE | re.ASCII  # between a Chinese and a Latin letter there is a border of words
 _WEIGHT = {"cause": 0, "sign": 1, "log": 1, "follows": 2, "start": 2}  # what a check of logs tells first
 
 
@@ -106,7 +107,7 @@ class Message:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """What the text looks like."""
-        return re.compile(self.text, re.IGNORECASE)
+        return re.compile(self.text, _FLAGS)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -116,7 +117,7 @@ class Message:
     @cached_property
     def node(self) -> re.Pattern[str] | None:
         """What finds the edge's name where ``pattern`` does not."""
-        return re.compile(self.names, re.IGNORECASE) if self.names else None
+        return re.compile(self.names, _FLAGS) if self.names else None
 
     def place(self, text: str, match: re.Match[str]) -> str:
         """The name or address of the edge that the text is about, or nothing."""
@@ -167,7 +168,7 @@ class Knowledge:
         return [
             ErrorKind(
                 one["kind"],
-                re.compile(one["pattern"], re.IGNORECASE),
+                re.compile(one["pattern"], _FLAGS),
                 fixed_words(one["pattern"]),
                 one.get("tls", ""),
                 one.get("status"),
@@ -225,6 +226,17 @@ class Knowledge:
             for kind in kinds
             if kind in one
         ]
+
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        texts = [one.text for one in self.messages if not one.of_people] + [
+            one.pattern.pattern for one in self.errors
+        ]
+        return frozenset(word for text in texts for word in re.findall(r"[a-z][a-z0-9-]+", text.lower()))
+
+    def is_word(self, word: str) -> bool:
+        """Whether a word (in lower case) occurs in the texts that programs print."""
+        return word in self._vocabulary
 
     @cached_property
     def _all_words(self) -> tuple[tuple[str, ...], list[re.Pattern[str]]]:

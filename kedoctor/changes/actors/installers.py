@@ -13,7 +13,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kedoctor.base.atomic_files import replace_file
+from kedoctor.base.directories import held
 from kedoctor.base.failpoints import reach
+from kedoctor.base.input_files import read_plain
 from kedoctor.model.actions import Action, RunProgram, Secret
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.declarations import RedactionRule
@@ -184,21 +187,18 @@ class _Lending:
 
     def _put(self, secrets: Sequence[Secret]) -> None:
         for secret in secrets:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             # Where it cannot be written, the program itself says what it lacks.
-            with suppress(OSError), os.fdopen(os.open(secret.path, flags, 0o600), "wb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(self._given[secret.setting].encode())
-                file.flush()
-                os.fsync(file.fileno())
+            with suppress(OSError):
+                replace_file(Path(secret.path), self._given[secret.setting].encode())
 
 
 def _take_away(secret: Secret, value: str) -> None:
     """Removes the file if it holds the secret, or as much of it as was written."""
-    place = Path(secret.path)
-    with suppress(OSError):
-        if not place.is_symlink() and place.is_file() and value.encode().startswith(place.read_bytes()):
-            place.unlink()
+    held_value = value.encode()
+    with suppress(OSError), held(secret.path, alone=True, follow=False) as place:
+        found = read_plain(place.name, len(held_value), follow=False, directory=place.directory)
+        if held_value.startswith(found):
+            place.remove()
 
 
 def _program(action: Action) -> RunProgram:

@@ -79,7 +79,7 @@ def _answer(request: LegacyRequest) -> LegacyAnswer:
 @contextmanager
 def _locked() -> Iterator[None]:
     path = os.environ.get("XTABLES_LOCKFILE") or "/run/xtables.lock"
-    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + LOCK_SECONDS
     try:
         while True:

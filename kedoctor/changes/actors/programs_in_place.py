@@ -11,8 +11,21 @@ import os
 import stat
 from pathlib import Path
 
-from kedoctor.base.atomic_files import leave_directories, make_directories, rename, sync_directory
+from kedoctor.base.atomic_files import (
+    ChangedMeanwhileError,
+    Draft,
+    Expected,
+    clear_drafts,
+    draft,
+    put_in_place,
+    remove_expected,
+    remove_made_directories,
+    rename,
+)
+from kedoctor.base.directories import Place, held
+from kedoctor.base.errors import ChangeError
 from kedoctor.base.failpoints import reach
+from kedoctor.base.input_files import open_plain
 from kedoctor.changes.actors.os_errors import not_done
 from kedoctor.model.actions import Action, MoveAside, PlaceFile
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
@@ -22,6 +35,7 @@ __all__ = ["KINDS", "MoveActor", "PlaceActor"]
 _PIECE = 1 << 20
 _ABSENT, _THERE, _ASIDE = "absent", "there", "aside"
 _MISSING = "missing directories"
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class PlaceActor:
@@ -32,10 +46,7 @@ class PlaceActor:
         wanted = _placing(action)
         place = Path(wanted.path)
         try:
-            facts = place.stat(follow_symlinks=False)
-            if not stat.S_ISREG(facts.st_mode):
-                raise RefusedError(f"{place} is there and is not a regular file; it is left as it is")
-            digest = _digest(place)
+            digest, facts = _digest(place)
         except FileNotFoundError:
             missing = sum(not parent.exists() for parent in place.parents)
             attributes = {_MISSING: str(missing)}
@@ -70,57 +81,48 @@ class PlaceActor:
 
     def do(self, action: Action, before: State) -> State:
         """Copies, compares, keeps the old file and renames."""
-        wanted = _placing(action)
-        self._must_be(action, before)
-        place, beside = Path(wanted.path), _beside(wanted)
+        wanted, made = _placing(action), 0
         try:
-            make_directories(place)
-            _copy(wanted, beside)
-            if before.exists:
-                _keep(place, _kept(wanted, before))
-            rename(beside, place)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise not_done(wanted.path, error) from error
-        except RefusedError:
-            beside.unlink(missing_ok=True)
-            leave_directories(place, int(before.attributes.get(_MISSING, "0")))
-            raise
-        return self.look(action)
+            with held(wanted.path, alone=True, make=True, follow=False) as place:
+                made = place.made
+                with draft(place) as new:
+                    _copy(wanted, new)
+                    if before.exists:
+                        _keep(place, _kept(wanted, before))
+                    new.commit(mode=wanted.mode, expected=_as(place, before), replaces=before.exists)
+        except (ChangedMeanwhileError, RefusedError, OSError) as error:
+            remove_made_directories(wanted.path, made)
+            raise _refusal(action, error) from error
+        return State(
+            target=action.target,
+            exists=True,
+            fingerprint=_print(wanted.sha256, wanted.mode),
+            attributes=self.look(action).attributes,
+        )
 
     def undo(self, action: Action, before: State, after: State) -> None:
         """Puts the old file back, or takes the new one away together with the directories made for it."""
         wanted = _placing(action)
-        self._must_be(action, after)
-        place = Path(wanted.path)
         try:
-            if before.exists:
-                kept = _kept(wanted, before)
-                if not kept.exists():
-                    raise RefusedError(f"{kept}, which kept the old {place.name}, is gone")
-                rename(kept, place)
-                return
-            reach()
-            place.unlink()
-            sync_directory(place.parent)
-            reach()
-            leave_directories(place, int(before.attributes.get(_MISSING, "0")))
-        except OSError as error:
-            raise not_done(wanted.path, error) from error
+            with held(wanted.path, alone=True, follow=False) as place:
+                if before.exists:
+                    _put_back(place, _kept(wanted, before), _as(place, after))
+                    return
+                remove_expected(place, _as(place, after))
+        except (ChangedMeanwhileError, RefusedError, OSError) as error:
+            raise _refusal(action, error) from error
+        remove_made_directories(wanted.path, int(before.attributes.get(_MISSING, "0")))
 
     def tidy(self, action: Action) -> None:
         """Removes the half-written copy that a killed process left."""
-        beside = _beside(_placing(action))
+        path = _placing(action).path
         try:
-            beside.unlink(missing_ok=True)
-        except NotADirectoryError:
+            with held(path, alone=True, follow=False) as place:
+                clear_drafts(place)
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise not_done(str(beside), error) from error
-
-    def _must_be(self, action: Action, expected: State) -> None:
-        if self.look(action).fingerprint != expected.fingerprint:
-            raise ConflictError(f"{action.target} was changed by somebody else; not touched")
+            raise not_done(path, error) from error
 
 
 class MoveActor:
@@ -164,8 +166,8 @@ class MoveActor:
     def _rename(self, source: str, target: str) -> None:
         try:
             rename(Path(source), Path(target))
-            if Path(source).parent != Path(target).parent:
-                sync_directory(Path(source).parent)
+        except FileExistsError:
+            raise ConflictError(f"{target} was made by somebody else meanwhile; nothing was moved") from None
         except OSError as error:
             raise not_done(source, error) from error
 
@@ -186,46 +188,67 @@ def _print(digest: str, mode: int) -> str:
     return f"{digest} {mode:04o}"
 
 
-def _digest(place: Path) -> str:
-    with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(name: Path | str, directory: int | None = None) -> tuple[str, os.stat_result]:
+    """The sha256 and the metadata of a plain file, which is not followed if it is a link."""
+    handle = os.open(name, _READ, dir_fd=directory)
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise RefusedError(f"{name} is there and is not a regular file; not touched")
+        return hashlib.file_digest(file, "sha256").hexdigest(), facts
 
 
-def _copy(wanted: PlaceFile, beside: Path) -> None:
-    """The copy, synced and with its mode; refused unless it is the very file that was looked at."""
+def _as(place: Place, expected: State) -> Expected:
+    def same(name: str) -> bool:
+        digest, facts = _digest(name, place.directory)
+        return _print(digest, stat.S_IMODE(facts.st_mode)) == expected.fingerprint
+
+    return same
+
+
+def _refusal(action: Action, error: Exception) -> ChangeError:
+    if isinstance(error, RefusedError):
+        return error
+    if isinstance(error, ChangedMeanwhileError | FileNotFoundError):
+        return ConflictError(f"{action.target} was changed by somebody else; not touched")
+    return not_done(_placing(action).path, error) if isinstance(error, OSError) else RefusedError(str(error))
+
+
+def _copy(wanted: PlaceFile, new: Draft) -> None:
+    """The copy; refused unless it is the very file that was looked at."""
     digest = hashlib.sha256()
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with Path(wanted.source).open("rb") as source, os.fdopen(os.open(beside, flags, 0o600), "wb") as target:
-        reach()
+    with open_plain(Path(wanted.source)) as source:
         while piece := source.read(_PIECE):
             digest.update(piece)
-            target.write(piece)
-        target.flush()
-        os.fchmod(target.fileno(), wanted.mode)
-        os.fsync(target.fileno())
-        reach()
+            new.file.write(piece)
     if digest.hexdigest() != wanted.sha256:
         raise RefusedError(f"{wanted.source} is not the file that was looked at; nothing was put in place")
 
 
-def _keep(place: Path, kept: Path) -> None:
+def _keep(place: Place, kept: str) -> None:
     """The old file under a second name, until it is put back."""
-    if not kept.exists():
+    try:
+        os.stat(kept, dir_fd=place.directory, follow_symlinks=False)
+    except FileNotFoundError:
         reach()
-        kept.hardlink_to(place)
-        sync_directory(place.parent)
+        os.link(
+            place.name, kept, src_dir_fd=place.directory, dst_dir_fd=place.directory, follow_symlinks=False
+        )
+        place.sync()
         reach()
 
 
-def _kept(wanted: PlaceFile, before: State) -> Path:
-    place = Path(wanted.path)
-    return place.with_name(f".{place.name}.kedoctor-{before.attributes['sha256'][:12]}")
+def _put_back(place: Place, kept: str, expected: Expected) -> None:
+    """The kept file in its old place again."""
+    try:
+        os.stat(kept, dir_fd=place.directory, follow_symlinks=False)
+    except FileNotFoundError:
+        raise RefusedError(f"{kept}, which kept the old {place.name}, is gone") from None
+    put_in_place(place, kept, expected)
 
 
-def _beside(wanted: PlaceFile) -> Path:
-    # Always the same name, so that what a killed process left is found again; the lock keeps others away.
-    place = Path(wanted.path)
-    return place.with_name(f".{place.name}.kedoctor-new")
+def _kept(wanted: PlaceFile, before: State) -> str:
+    return f".{Path(wanted.path).name}.kedoctor-{before.attributes['sha256'][:12]}"
 
 
 KINDS = (

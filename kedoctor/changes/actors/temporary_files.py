@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kedoctor.base.atomic_files import sync_directory
+from kedoctor.base.atomic_files import create_file
+from kedoctor.base.directories import PlaceError, held
 from kedoctor.base.failpoints import reach
+from kedoctor.base.input_files import read_plain
 from kedoctor.model.actions import TemporaryFile
 from kedoctor.model.actors import RefusedError
 from kedoctor.observe.live.files import FileTree
@@ -21,6 +23,7 @@ class TemporaryFiles:
 
     def __init__(self, root: str = "/") -> None:
         self._tree = FileTree(root)
+        self._root = root
 
     @contextmanager
     def lent(self, loan: TemporaryFile | None) -> Iterator[None]:
@@ -39,15 +42,8 @@ class TemporaryFiles:
             self.take_away(loan)
 
     def _put(self, loan: TemporaryFile) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            reach()
-            with os.fdopen(os.open(self._place(loan.path), flags, 0o600), "wb") as file:
-                file.write(loan.content)
-                file.flush()
-                reach()
-                os.fsync(file.fileno())
-            sync_directory(self._place(loan.path).parent)
+            create_file(loan.path, loan.content, root=self._root)
         except OSError as error:
             raise RefusedError(f"{loan.path} could not be written: {error.strerror}") from error
 
@@ -61,15 +57,21 @@ class TemporaryFiles:
         Raises:
             RefusedError: it is there and could not be removed.
         """
-        place = self._place(loan.path)
         try:
-            if place.is_symlink() or not place.is_file() or not loan.content.startswith(place.read_bytes()):
-                return
-            reach()
-            place.unlink()
-            sync_directory(place.parent)
-            reach()
+            with held(loan.path, root=self._root, alone=True, follow=False) as place:
+                found = read_plain(place.name, len(loan.content), follow=False, directory=place.directory)
+                if not loan.content.startswith(found):
+                    return
+                reach()
+                place.remove()
+                reach()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except PlaceError:
+            return  # it is not the lent one
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                return
             raise RefusedError(f"{loan.path} could not be taken away: {error.strerror}") from error
 
     def _place(self, path: str) -> Path:

@@ -12,8 +12,7 @@ import time
 import weakref
 import zlib
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from kedoctor.model.observations import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, connection_failure
 from kedoctor.observe.live.credentials import Credentials
 from kedoctor.observe.live.deadline import DeadlineSocket, dial
+from kedoctor.observe.live.http_date import http_date
 from kedoctor.observe.live.kubeconfig import Found
 from kedoctor.observe.live.proxies import proxy_for, tunnel
 from kedoctor.observe.live.tls import tls_context
@@ -30,6 +30,8 @@ __all__ = ["Answer", "ApiServer", "Call", "Patience"]
 
 _PIECE = 1 << 16
 _MOST_IDLE = 8
+_MOST_AROUND = 8 << 20  # bytes of headers, chunk sizes and trailers around a body
+_MOST_PASSED = 512 << 20  # bytes that are read for the sake of the last ones
 _SHORTEST_WAIT = 0.5  # seconds before a throttled call is made again, whatever Retry-After says
 
 
@@ -200,6 +202,10 @@ class ApiServer:
 
     def _failure(self, error: Exception) -> ApiFailure:
         """What an error means, the credentials considered: a TLS 1.3 server may close before its alert is read."""
+        if isinstance(error, ValueError) and not isinstance(error, OSError | UnicodeError):
+            return ApiFailure(
+                Reason.INVALID, f"{self.url}: its address or tls-server-name is not a host name"
+            )
         failure = connection_failure(error, self.url)
         closed = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
         if failure.reason is Reason.UNAUTHORIZED or (closed and self.credentials.has_run_out()):
@@ -209,7 +215,7 @@ class ApiServer:
     def _connect(self, deadline: float) -> _Connection:
         try:
             connection = self._open(min(deadline, time.monotonic() + self.patience.first_answer))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             failure = self._failure(error)
             if time.monotonic() < deadline:
                 self._answers, self._down = False, failure
@@ -225,7 +231,7 @@ class ApiServer:
         self._be_answered()
         try:
             made = DeadlineSocket(self._dial(min(deadline, time.monotonic() + self.patience.first_answer)))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             raise self._failure(error) from None
         made.deadline = deadline
         return made
@@ -249,9 +255,8 @@ class ApiServer:
             if self._parts.scheme == "https":
                 context = self._tls()  # after the connection: a plugin is not run for a server that is down
                 raw.settimeout(max(deadline - time.monotonic(), 0.001))
-                raw = context.wrap_socket(
-                    raw, server_hostname=self.found.cluster.get("tls-server-name") or host
-                )
+                name = _host_name(self.found.cluster.get("tls-server-name") or host)
+                raw = context.wrap_socket(raw, server_hostname=name)
         except BaseException:
             raw.close()
             raise
@@ -300,6 +305,7 @@ class _Connection:
     def exchange(self, call: Call, path: str, authorization: str) -> Answer:
         self.reusable = False
         self._socket.deadline = call.deadline
+        self._socket.left = call.limit + _MOST_AROUND if call.keep == "all" else _MOST_PASSED
         headers = {"Accept": call.accept, "Accept-Encoding": "gzip", "User-Agent": f"kedoctor/{__version__}"}
         if authorization:
             headers["Authorization"] = authorization
@@ -319,11 +325,22 @@ class _Connection:
             response.status,
             body,
             response.headers.get("Content-Type") or "",
-            _date(response.headers.get("Date")),
+            http_date(response.headers.get("Date")),
             _seconds(response.headers.get("Retry-After")),
             cut,
             broke,
         )
+
+
+def _host_name(name: str) -> str:
+    """The name, if TLS can carry it; the library would leave a connection open that it cannot name.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if name.startswith(".") or "\0" in name or not name.encode("idna"):
+        raise ValueError(name)
+    return name
 
 
 def _close_all(idle: list[_Connection]) -> None:
@@ -366,13 +383,5 @@ def _fill(body: bytearray, response: http.client.HTTPResponse, call: Call) -> bo
     return cut
 
 
-def _date(value: str | None) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(value or "")
-    except ValueError:
-        return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-
-
 def _seconds(value: str | None) -> float:
-    return float(value) if value and value.isascii() and value.isdigit() else 1.0
+    return float(value[:9]) if value and value.isascii() and value.isdigit() else 1.0

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import tempfile
 import threading
@@ -19,13 +20,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from kedoctor.base.input_files import open_plain, read_plain
 from kedoctor.model.observations import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, one_line
-from kedoctor.observe.live.kubeconfig import Found
+from kedoctor.observe.live.kubeconfig import LIMIT, Found
 
 __all__ = ["CredentialPlugin", "Made"]
 
 
+_MARK = "KEDOCTOR_PLUGIN_RUN"
+_ROUNDS = 20  # what is being started while the others are killed is found in the next one
+_MOST_ENVIRONMENT = 1 << 22
 _INSTALL = "install it with: pip install 'kedoctor[kubernetes]'"
 
 
@@ -46,6 +51,7 @@ class CredentialPlugin:
         self._hide = hide
         self._time = time
         self._configuration: Any = None
+        self._mark = secrets.token_hex(16)
 
     def make(self) -> Made:
         """Credentials that hold now; the plugin is run again when those it gave before are about to end.
@@ -71,7 +77,7 @@ class CredentialPlugin:
         thread.start()
         thread.join(self._time)
         if thread.is_alive():
-            _end_children(thread)
+            _end_marked(self._mark)
             raise ApiFailure(Reason.TIMEOUT, f"{self._name()} did not end within {self._time:g} s")
         if absent:
             raise ApiFailure(
@@ -85,13 +91,13 @@ class CredentialPlugin:
     def _ask(self) -> Made:
         configuration = self._configuration
         if configuration is None:
-            configuration = self._configuration = _configuration(self._found)
+            configuration = self._configuration = _configuration(self._found, self._mark)
         settings: Any = configuration.auth_settings()
         header = settings.get("BearerToken", {}).get("value") or ""
         if not (configuration.cert_file and configuration.key_file):
             return Made(header)
         files = (Path(configuration.cert_file), Path(configuration.key_file))
-        return Made(header, files[0].read_bytes(), files[1].read_bytes())
+        return Made(header, *(read_plain(one, LIMIT) for one in files))
 
     def _name(self) -> str:
         plugin = self._found.user.get("exec")
@@ -100,14 +106,14 @@ class CredentialPlugin:
         return "the auth-provider of the kubeconfig"
 
 
-def _configuration(found: Found) -> Any:
+def _configuration(found: Found, mark: str) -> Any:
     from kubernetes.client import Configuration  # noqa: PLC0415
     from kubernetes.config import load_kube_config_from_dict  # noqa: PLC0415
 
     load: Any = load_kube_config_from_dict
     configuration = Configuration()
     load(
-        _document(found),
+        _document(found, mark),
         client_configuration=configuration,
         persist_config=False,
         temp_file_path=_scratch(),
@@ -115,10 +121,14 @@ def _configuration(found: Found) -> Any:
     return configuration
 
 
-def _document(found: Found) -> dict[str, Any]:
+def _document(found: Found, mark: str) -> dict[str, Any]:
     """A kubeconfig of this cluster and user only, without the certificates that we read ourselves."""
     user = {key: value for key, value in found.user.items() if not key.startswith("client-")}
     plugin = user.get("exec")
+    if isinstance(plugin, dict):
+        variables = plugin.get("env") or []
+        named = variables if isinstance(variables, list) else []
+        user["exec"] = {**plugin, "env": [*named, {"name": _MARK, "value": mark}]}
     with_cluster = isinstance(plugin, dict) and plugin.get("provideClusterInfo")
     cluster = {**(found.cluster if with_cluster else {}), "server": found.server}
     name = found.context or "kedoctor"
@@ -142,12 +152,25 @@ def _scratch() -> str:
     return _scratch_directory[0].name
 
 
-def _end_children(thread: threading.Thread) -> None:
-    """Kill the children that ``thread`` started; there is no other hold on a plugin that hangs."""
-    with contextlib.suppress(OSError):
-        listed = Path(f"/proc/self/task/{thread.native_id}/children").read_text(encoding="ascii")
-        for child in listed.split():
-            os.kill(int(child), signal.SIGKILL)
+def _end_marked(mark: str) -> None:
+    """Kills what a plugin that hangs has started, and what that has: all of it inherits the mark in its environment."""
+    wanted = f"{_MARK}={mark}".encode()
+    for _ in range(_ROUNDS):
+        found = [number for name in os.listdir("/proc") if (number := _marked(name, wanted))]  # noqa: PTH208  names only
+        for number in found:
+            with contextlib.suppress(OSError):
+                os.kill(number, signal.SIGKILL)
+        if not found:
+            return
+
+
+def _marked(name: str, wanted: bytes) -> int:
+    """The number of a process that has the variable; 0 if it has not."""
+    try:
+        with open_plain(f"/proc/{name}/environ") as file:
+            return int(name) if wanted in file.read(_MOST_ENVIRONMENT).split(b"\0") else 0
+    except (OSError, ValueError):
+        return 0
 
 
 class _Messages(logging.Handler):

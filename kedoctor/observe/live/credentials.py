@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kedoctor.base.input_files import read_whole
 from kedoctor.model.observations import Reason
 from kedoctor.observe.live.api_errors import ApiFailure
 from kedoctor.observe.live.credential_expiry import certificate_fault, token_fault
 from kedoctor.observe.live.credential_plugin import CredentialPlugin, Made
-from kedoctor.observe.live.kubeconfig import Found
+from kedoctor.observe.live.kubeconfig import LIMIT, Found
 
 __all__ = ["Credentials", "data_or_file"]
 
@@ -152,7 +153,7 @@ def data_or_file(entry: Mapping[str, Any], key: str) -> bytes:
 
 def _read(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_whole(Path(path), LIMIT)
     except PermissionError:
         raise ApiFailure(Reason.PERMISSION, f"{path} may not be read by this user") from None
     except OSError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import socket
+import sys
 import threading
 import time
 from typing import Any
@@ -12,13 +14,17 @@ __all__ = ["DeadlineSocket", "dial"]
 
 
 class DeadlineSocket:
-    """What ``http.client`` takes for a socket; set ``deadline`` (monotonic seconds) before each exchange."""
+    """What ``http.client`` takes for a socket; set ``deadline`` (monotonic seconds) before each exchange.
+
+    ``left`` is how many bytes may still be received; a server that sends more breaks the connection.
+    """
 
     def __init__(self, wrapped: socket.socket) -> None:
         self._wrapped = wrapped
         self._readers = 0
         self._closing = False
         self.deadline = 0.0
+        self.left = sys.maxsize
 
     def sendall(self, data: Any) -> None:
         """Send it all, or raise TimeoutError at the deadline."""
@@ -28,7 +34,7 @@ class DeadlineSocket:
     def recv_into(self, buffer: Any) -> int:
         """Read what is there; waits until the deadline for the first byte."""
         self._arm()
-        return self._wrapped.recv_into(buffer)
+        return self._received(self._wrapped.recv_into(buffer))
 
     def send(self, data: Any) -> int:
         """Send what fits now, or raise TimeoutError at the deadline."""
@@ -56,6 +62,12 @@ class DeadlineSocket:
         self._readers -= 1
         if self._closing:
             self.close()
+
+    def _received(self, number: int) -> int:
+        self.left -= number
+        if self.left < 0:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the server sends without end")
+        return number
 
     def _arm(self) -> None:
         remaining = self.deadline - time.monotonic()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +12,7 @@ from kedoctor import __version__
 from kedoctor.model.observations import GetHttp, HttpAnswer, Reason, TlsPeer, Unavailable
 from kedoctor.observe.live.bounded_text import Kept
 from kedoctor.observe.live.deadline import DeadlineSocket
+from kedoctor.observe.live.http_date import http_date
 from kedoctor.observe.live.tls_stream import TlsStream
 from kedoctor.observe.live.wire import connect, shake_hands, turned_away, unreached
 
@@ -85,7 +84,7 @@ def _exchange(
         return HttpAnswer(
             status=response.status,
             body=body,
-            date=_date(response.getheader("Date")),
+            date=http_date(response.getheader("Date")),
             certificate=next(iter(stream.certificates()), b"") if isinstance(stream, TlsStream) else b"",
             complete=complete,
         )
@@ -105,14 +104,6 @@ def _body(response: http.client.HTTPResponse, limit: int) -> tuple[bytes, bool]:
     except (OSError, http.client.HTTPException, ValueError):
         return bytes(kept.data), False  # late, cut off or garbled: what came so far is still worth seeing
     return bytes(kept.data), not left and not kept.cut
-
-
-def _date(text: str | None) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _no_http(error: Exception, what: str) -> Unavailable:

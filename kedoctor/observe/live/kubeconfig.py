@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from kedoctor.base.errors import KubeconfigError
-from kedoctor.base.input_files import read_given
+from kedoctor.base.input_files import read_whole
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.yaml.document import YamlError, load
 
@@ -25,6 +25,7 @@ LIMIT = 4 << 20
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 _PATH_KEYS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_INSECURE = "insecure-skip-tls-verify"
 _DATA_KEYS = ("certificate-authority-data", "client-certificate-data", "client-key-data")
 _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _ADMINISTRATOR = "run kedoctor with sudo, or give --kubeconfig a copy that this user may read"
@@ -75,7 +76,7 @@ class _UnusableError(Exception):
 def read_file(path: str) -> bytes:
     """The bytes of a file, at most :data:`LIMIT`; every failure is an :class:`OSError`."""
     try:
-        return read_given(Path(path), LIMIT)
+        return read_whole(Path(path), LIMIT)
     except ValueError as error:
         raise OSError(errno.EINVAL, str(error)) from None
 
@@ -244,6 +245,8 @@ class _Search:
         """Everything that can be known to be unusable without asking the server."""
         for key in ("token", "username", "password", "proxy-url", "tls-server-name"):
             _text(entry, key, what)
+        if not isinstance(entry.get(_INSECURE), bool | None):
+            _invalid(what, f"its {_INSECURE} is neither true nor false")
         for key in _DATA_KEYS:
             _decoded(what, key, _text(entry, key, what))
         for key in _PATH_KEYS:

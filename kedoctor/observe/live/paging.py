@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -20,6 +22,12 @@ K = TypeVar("K", bound=Object)
 
 PAGE = 500  # objects, as kubectl asks for
 PAGE_LIMIT = 64 << 20  # bytes; aggregated APIs send everything as one page
+
+MOST_PAGES = 2_000  # a million objects
+MOST_EXPIRIES = 3
+MOST_FIELDS = 3_000_000  # in a page; what is decoded takes more than 100 bytes for each
+MOST_PARTS = 1_000_000  # objects and parts of objects in a page; metrics of 100,000 nodes come as one page
+MOST_MEMORY = 384 << 20  # bytes that reading one list may add to this process
 
 
 class _PageMetadata(Record, frozen=True):
@@ -72,6 +80,14 @@ def _share(value: Any, known: dict[object, object]) -> Any:
     return value
 
 
+def _resident() -> int:
+    """Bytes of memory that this process has now."""
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 class _Listing(Generic[K]):
     def __init__(self, server: ApiServer, kind: type[K], request: ListObjects) -> None:
         self._server = server
@@ -82,10 +98,16 @@ class _Listing(Generic[K]):
         self._token = ""
         self._offered: set[str] = set()
         self._begun_again = False
+        self._pages = 0
+        self._expired = 0
+        self._memory = _resident()
 
     def read(self) -> tuple[K, ...]:
         while True:
             answer = self._ask()
+            self._pages += 1
+            if self._pages > MOST_PAGES:
+                raise ApiFailure(Reason.TOO_LARGE, f"the list has not ended after {MOST_PAGES} pages")
             if answer.status == 410:
                 self._go_on_after(answer)
                 continue
@@ -114,11 +136,15 @@ class _Listing(Generic[K]):
 
     def _take(self, body: bytes) -> str:
         """Keeps the objects of a page; gives the token of the next one, empty after the last."""
+        if body.count(b":") > MOST_FIELDS or body.count(b"{") > MOST_PARTS:
+            raise ApiFailure(Reason.TOO_LARGE, "a page of the list has more fields than any real one")
         try:
             page = cast("_Page[K]", decode(body, _Page[self._kind]))  # type: ignore[name-defined]
         except RecordError as error:
             raise ApiFailure(Reason.INVALID, f"the answer is not a list of them: {error}") from None
         objects = page.items or []
+        if _resident() - self._memory > MOST_MEMORY:
+            raise ApiFailure(Reason.TOO_LARGE, f"the list takes more than {MOST_MEMORY >> 20} MiB of memory")
         share_equal_values(objects)
         self._objects += objects
         return self._new(page.metadata)
@@ -137,6 +163,9 @@ class _Listing(Generic[K]):
             self._offered.clear()
             self._token = ""
             return
+        self._expired += 1
+        if self._expired > MOST_EXPIRIES:
+            raise ApiFailure(Reason.INVALID, "the list expires again and again while it is read")
         try:
             token = self._new(decode(answer.body, _Expired).metadata)
         except RecordError:

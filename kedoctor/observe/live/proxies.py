@@ -25,7 +25,11 @@ def proxy_for(server: SplitResult, proxy_url: str, environment: Mapping[str, str
     chosen = proxy_url or _of_environment(server, environment)
     if not chosen:
         return None
-    proxy = urlsplit(chosen if "://" in chosen else f"http://{chosen}")
+    try:
+        proxy = urlsplit(chosen if "://" in chosen else f"http://{chosen}")
+        _ = proxy.port
+    except ValueError:  # its message would hold the user information
+        raise ApiFailure(Reason.NOT_CONFIGURED, "the proxy that is set is not a URL") from None
     if proxy.scheme != "http" or not proxy.hostname:
         raise ApiFailure(
             Reason.NOT_CONFIGURED, f"a proxy of kind {proxy.scheme} is not supported, only http://"

@@ -29,7 +29,7 @@ def tls_context(found: Found, credentials: Credentials) -> ssl.SSLContext:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.hostname_checks_common_name = False
-    if found.cluster.get("insecure-skip-tls-verify"):
+    if found.cluster.get("insecure-skip-tls-verify") is True:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
@@ -46,7 +46,7 @@ def _trust(context: ssl.SSLContext, authority: bytes) -> None:
         return
     try:
         context.load_verify_locations(cadata=authority.decode("ascii", errors="replace"))
-    except (ssl.SSLError, ValueError):
+    except (ssl.SSLError, ValueError, TypeError):  # the last for what is no ASCII
         raise ApiFailure(Reason.INVALID, "the certificate-authority holds no certificate") from None
 
 

@@ -173,7 +173,8 @@ def merge(shape: Shape, path: Path, live: Any, applied: Any) -> Any:
 def _prune(shape: Shape, obj: Object, given_up: Fields, owners: Owners) -> None:
     """Remove what the manager applied before, no longer applies, and nobody else owns."""
     owned: Fields = set().union(*(owned.fields for owned in owners.values()))
-    for path in sorted(given_up, key=len, reverse=True):
+    # The shortest first: an item goes whole, with what the server filled in.
+    for path in sorted(given_up, key=len):
         if not any(other[: len(path)] == path for other in owned):
             _remove(shape, obj, path)
 

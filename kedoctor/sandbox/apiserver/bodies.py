@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from . import errors
-from .paging import go_json_error
+from .gojson import go_type, json_error, wrong_type
 from .patch import json_patch, merge_patch, strategic_merge
 from .request import Request
 from .resources import Resource
@@ -16,16 +16,22 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+_FORMS = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+_NO_KIND = "couldn't get version/kind; json parse error: "
+_KIND_STRUCT = (
+    'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+)
 
 
 def resource_of(request: Request) -> Resource:
     """The resource at the request's path.
 
     Raises:
-        PlainError: 404 when nothing serves the path.
+        ApiError: 404 when its group version has no such resource.
+        PlainError: 404 when nothing serves the group version.
     """
     if request.resource is None:
-        raise errors.page_not_found()
+        raise errors.resource_not_found() if request.group_served else errors.page_not_found()
     return request.resource
 
 
@@ -38,9 +44,20 @@ def parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError:
-        raise errors.bad_request(
-            f"couldn't get version/kind; json parse error: {go_json_error(body)}"
-        ) from None
+        raise errors.bad_request(f"{_NO_KIND}{json_error(body)}") from None
+
+
+def _summary(body: bytes) -> str:
+    """The beginning of a body, as Kubernetes shows one that it cannot read."""
+    if not body:
+        return "<empty>"
+    shown = body[:30].decode(errors="replace") if body[:1] == b"{" else body[:30].hex()
+    return shown + (" ..." if len(body) > 30 else "")
+
+
+def _unrecognized(resource: Resource, why: str, body: bytes) -> errors.ApiError:
+    words = f"the object provided is unrecognized (must be of type {resource.kind}): {_NO_KIND}{why}"
+    return errors.bad_request(f"{words} ({_summary(body)})")
 
 
 def read_body(request: Request, resource: Resource) -> Object:
@@ -51,16 +68,18 @@ def read_body(request: Request, resource: Resource) -> Object:
     """
     form = request.headers.get("Content-Type", "application/json").partition(";")[0].strip()
     if form not in ("application/json", ""):
-        raise errors.unsupported_media_type()
-    obj = parse_json(request.body)
+        raise errors.unsupported_patch_type(_FORMS)
+    if why := json_error(request.body):
+        raise _unrecognized(resource, why, request.body)
+    obj = json.loads(request.body)
     if not isinstance(obj, dict):
-        raise errors.bad_request(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal into Go value"
-        )
+        why = f"json: cannot unmarshal {go_type(obj)} into Go value of type {_KIND_STRUCT}"
+        raise _unrecognized(resource, why, request.body)
     kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
     if (kind, version) != (resource.kind, resource.api_version):
-        message = f'{kind} in version "{version.rpartition("/")[2]}" cannot be handled as a {resource.kind}: no kind "{kind}" is registered'
-        raise errors.bad_request(message)
+        raise _other_kind(resource, kind, version)
+    if why := wrong_type(resource, obj):
+        raise _not_decoded(resource, why)
     if not resource.has("custom"):
         obj = without_nulls(obj)
     obj.setdefault("metadata", {})
@@ -68,6 +87,19 @@ def read_body(request: Request, resource: Resource) -> Object:
     first = {"kind": kind, "apiVersion": version, "metadata": obj["metadata"]}
     result: Object = first | obj
     return result
+
+
+def _other_kind(resource: Resource, kind: str, version: str) -> errors.ApiError:
+    name = version.rpartition("/")[2]
+    internal = resource.group.partition(".")[0] or "core"
+    why = f"converting ({name}.{kind}) to ({internal}.{resource.kind}): unknown conversion"
+    message = f'{kind} in version "{name}" cannot be handled as a {resource.kind}: {why}'
+    return errors.bad_request(message)
+
+
+def _not_decoded(resource: Resource, why: str) -> errors.ApiError:
+    words = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+    return errors.bad_request(words)
 
 
 def without_nulls(value: Any) -> Any:
@@ -117,16 +149,15 @@ def patch_form(request: Request, resource: Resource) -> str:
 
 def patched(form: str, body: bytes, old: Object) -> Object:
     """An object after a JSON, merge or strategic merge patch."""
-    try:
-        change = json.loads(body)
-    except ValueError:
-        raise errors.bad_request(f"error decoding patch: {go_json_error(body)}") from None
+    if why := json_error(body):
+        raise errors.bad_request(why if form == STRATEGIC_PATCH else f"error decoding patch: {why}")
+    change = json.loads(body)
     base = copy(old)
     if form == JSON_PATCH:
         new = json_patch(base, change)
     elif not isinstance(change, dict):
         raise errors.bad_request(
-            "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}"
+            f"error decoding patch: json: cannot unmarshal {go_type(change)} into Go value of type map[string]interface {{}}"
         )
     else:
         new = merge_patch(base, change) if form == MERGE_PATCH else strategic_merge(base, change)

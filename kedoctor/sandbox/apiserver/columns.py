@@ -116,12 +116,18 @@ _POD = (
         1,
     ),
 )
+_WORKLOAD = (
+    Column("Containers", "Names of each container in the template.", 1),
+    Column("Images", "Images referenced by each container in the template.", 1),
+    Column("Selector", "Label selector for the pods", 1),
+)
 _DEPLOYMENT = (
     Column("Name", _NAME),
     Column("Ready", "Number of the pod with ready state"),
     Column("Up-to-date", "Number of the updated pods", type="string"),
     Column("Available", "Number of available pods", type="string"),
     Column("Age", _AGE),
+    *_WORKLOAD,
 )
 _DAEMON_SET = (
     Column("Name", _NAME),
@@ -130,17 +136,36 @@ _DAEMON_SET = (
     Column("Ready", "Number of nodes with a ready pod", type="integer"),
     Column("Up-to-date", "Number of nodes with the updated pod", type="integer"),
     Column("Available", "Number of nodes with an available pod", type="integer"),
+    Column("Node Selector", "Node labels that the pod needs"),
     Column("Age", _AGE),
+    *_WORKLOAD,
 )
 _CONFIG_MAP = (
     Column("Name", _NAME),
     Column("Data", "Number of data entries", type="string"),
     Column("Age", _AGE),
 )
+_SECRET = (
+    Column("Name", _NAME),
+    Column("Type", "What the data is for"),
+    Column("Data", "Number of data entries"),
+    Column("Age", _AGE),
+)
+_SERVICE = (
+    Column("Name", _NAME),
+    Column("Type", "How the service is exposed"),
+    Column("Cluster-IP", "Its address within the cluster"),
+    Column("External-IP", "Its addresses outside"),
+    Column("Port(s)", "Its ports"),
+    Column("Age", _AGE),
+    Column("Selector", "Labels of the pods that serve it", 1),
+)
 COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "nodes"): _NODE,
     ("", "pods"): _POD,
     ("", "configmaps"): _CONFIG_MAP,
+    ("", "secrets"): _SECRET,
+    ("", "services"): _SERVICE,
     ("apps", "daemonsets"): _DAEMON_SET,
     ("apps", "deployments"): _DEPLOYMENT,
     ("", ""): (Column("Name", _NAME), Column("Created At", _AGE, type="date")),

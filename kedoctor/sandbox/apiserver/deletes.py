@@ -36,11 +36,16 @@ def delete(store: Store, request: Request, *, linger: bool = False) -> tuple[int
         if resource.kind == "Namespace":
             return 200, _end_namespace(store, resource, old, linger=linger)
         if old["metadata"].get("finalizers"):
-            old["metadata"].setdefault("deletionTimestamp", now())
-            old["metadata"].setdefault("deletionGracePeriodSeconds", 0)
-            return 200, store.put(resource, old)
+            return 200, store.put(resource, _held(old))
         store.delete(resource, old)
         return 200, old if resource.has("returns") else _deleted(resource, old)
+
+
+def _held(obj: Object) -> Object:
+    """An object that is being deleted and waits for its finalizers."""
+    obj["metadata"].setdefault("deletionTimestamp", now())
+    obj["metadata"].setdefault("deletionGracePeriodSeconds", 0)
+    return obj
 
 
 def _end_pod(store: Store, resource: Resource, pod: Object, grace: int, *, linger: bool) -> Object:
@@ -55,7 +60,7 @@ def _end_pod(store: Store, resource: Resource, pod: Object, grace: int, *, linge
 
 
 def _end_namespace(store: Store, resource: Resource, namespace: Object, *, linger: bool) -> Object:
-    """Play the namespace controller: everything in it goes at once, but pods that linger hold it."""
+    """Play the namespace controller: everything in it goes at once, but pods that linger and finalizers hold it."""
     name = namespace["metadata"]["name"]
     if "deletionTimestamp" in namespace["metadata"]:
         return namespace
@@ -66,6 +71,8 @@ def _end_namespace(store: Store, resource: Resource, namespace: Object, *, linge
         if other.kind == "Pod":
             grace = obj.get("spec", {}).get("terminationGracePeriodSeconds", 30)
             _end_pod(store, other, copy(obj), grace, linger=linger)
+        elif obj["metadata"].get("finalizers"):
+            store.put(other, _held(copy(obj)))
         else:
             store.delete(other, obj)
     finish_namespace(store, name)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 
 from . import openapi
-from .errors import PlainError, page_not_found
+from .errors import PlainError, page_not_found, resource_not_found
 from .resources import Resource, Resources
 from .response import Response, json_response
 from .reviews import REVIEWS
@@ -127,6 +127,8 @@ class Discovery:
 
     def _resource_list(self, group: str, version: str) -> Response:
         resources = self._resources.of(group, version)
+        if resources is None and any(group == known for known, _ in self._resources.groups()):
+            raise resource_not_found()
         if resources is None:
             raise page_not_found()
         listed = [entry for resource in resources for entry in _entries(resource)]

@@ -88,7 +88,7 @@ class Api:
         resource = resource_of(request)
         if resource.has("virtual"):
             return self._aggregated(request, resource)
-        if request.subresource and request.subresource != "status":
+        if request.subresource and not (request.subresource == "status" and resource.has("status")):
             return self._subresource(request, resource)
         if request.method in ("GET", "HEAD"):
             return self._read(request, resource)
@@ -96,7 +96,7 @@ class Api:
 
     def _write(self, request: Request) -> Response:
         match request.method, bool(request.name):
-            case "POST", False:
+            case "POST", False if request.namespace or not resource_of(request).namespaced:
                 code, obj = self.writer.create(request)
             case "PUT", True:
                 code, obj = self.writer.update(request)
@@ -155,7 +155,7 @@ class Api:
                 return json_response(*self.reviews.issue_token(request))
             case _, "scale", "GET" | "PUT" | "PATCH" if resource.has("scale"):
                 return json_response(*self.writer.scale(request))
-        raise errors.page_not_found()
+        raise errors.resource_not_found()
 
     def _aggregated(self, request: Request, resource: Resource) -> Response:
         """What the aggregator does: no APIService, no path; one that is not available, 503 in plain text."""
@@ -198,8 +198,9 @@ def _wanted_form(request: Request) -> str:
         form = values.get("as", "")
         if form in ("", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"):
             return form
-    accepted = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
-    message = f"only the following media types are accepted: {accepted}"
+    forms = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
+    streamed = (f"{form};stream=watch" for form in (forms[0], forms[2]))
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join((*forms, *streamed))}"
     raise errors.ApiError(406, "NotAcceptable", message, {})
 
 

@@ -72,6 +72,11 @@ def page_not_found() -> PlainError:
     return PlainError(404, "404 page not found\n")
 
 
+def resource_not_found() -> ApiError:
+    """404 for a resource or subresource that a served group version does not have."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource", {})
+
+
 def bad_request(message: str) -> ApiError:
     """400 BadRequest; the real one carries no details."""
     return ApiError(400, "BadRequest", message)
@@ -92,9 +97,9 @@ def not_found(resource: Resource, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{resource.qualified} "{name}" not found', _details(resource, name))
 
 
-def already_exists(resource: Resource, name: str) -> ApiError:
-    """409 for a create of a name that is taken."""
-    message = f'{resource.qualified} "{name}" already exists'
+def already_exists(resource: Resource, name: str, *, ending: bool = False) -> ApiError:
+    """409 for a create of a name that is taken, perhaps by an object that is being deleted."""
+    message = f'{"object is being deleted: " if ending else ""}{resource.qualified} "{name}" already exists'
     return ApiError(409, "AlreadyExists", message, _details(resource, name))
 
 

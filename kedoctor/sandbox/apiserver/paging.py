@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import EXPIRED_CONTINUE, ApiError, bad_request, expired
+from .errors import EXPIRED_CONTINUE, ApiError, bad_request, expired, forbidden_field, go_quote, invalid
+from .gojson import json_error
 from .resources import Resource
 from .selectors import Selection
 from .store import Compacted, Entry, Snapshot, Store, first_key_from
 
 _FORM = "meta.k8s.io/v1"
 _INCONSISTENT = -1
-_LITERALS = {"n": "null", "t": "true", "f": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def decode_continue(text: str) -> tuple[int, str]:
     try:
         token = json.loads(data)
     except ValueError:
-        raise _bad_token(go_json_error(data)) from None
+        raise _bad_token(json_error(data)) from None
     if not isinstance(token, dict):
         raise _bad_token("json: cannot unmarshal into Go value of type storage.continueToken")
     if token.get("v") != _FORM:
@@ -60,20 +60,6 @@ def decode_continue(text: str) -> tuple[int, str]:
 
 def _bad_token(why: str) -> ApiError:
     return bad_request(f"invalid continue token: continue key is not valid: {why}")
-
-
-def go_json_error(data: bytes) -> str:
-    """What Go's decoder says about the first wrong byte (the common cases)."""
-    text = data.decode(errors="replace").strip()
-    if not text:
-        return "unexpected end of JSON input"
-    literal = _LITERALS.get(text[0])
-    if literal is None:
-        return f"invalid character '{text[0]}' looking for beginning of value"
-    for got, wanted in zip(text[1:], literal[1:], strict=False):
-        if got != wanted:
-            return f"invalid character '{got}' in literal {literal} (expecting '{wanted}')"
-    return "unexpected end of JSON input"
 
 
 def integer(query: Mapping[str, str], name: str) -> int:
@@ -110,11 +96,25 @@ def read_page(store: Store, resource: Resource, namespace: str, query: Mapping[s
     return Page(found, metadata)
 
 
+def _wanted_version(query: Mapping[str, str]) -> int:
+    """The version that a list asks for, 0 for any."""
+    text = query.get("resourceVersion", "")
+    if "resourceVersionMatch" in query and not text:
+        why = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise invalid("ListOptions", "meta.k8s.io", "", [forbidden_field("resourceVersionMatch", why)])
+    if text and not text.isdecimal():
+        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise bad_request(
+            f"invalid resource version: resourceVersion: Invalid value: {go_quote(text)}: {why}"
+        )
+    return int(text or 0)
+
+
 def _position(
     store: Store, resource: Resource, query: Mapping[str, str], prefix: str, token: str
 ) -> tuple[Snapshot, str]:
     wanted = query.get("resourceVersion", "")
-    at = integer(query, "resourceVersion")
+    at = _wanted_version(query)
     if token:
         if wanted not in ("", "0"):
             raise bad_request("specifying resource version is not allowed when using continue")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .errors import bad_request, unprocessable
+from .errors import ApiError, bad_request, unprocessable
 from .schema import SETS, merge_keys
 
 _OPERATIONS = {"add", "remove", "replace", "move", "copy", "test"}
@@ -97,7 +97,9 @@ def _apply(document: Any, operation: dict[str, Any]) -> None:
         case "remove":
             _remove(document, steps)
         case "replace":
-            _remove(document, steps)
+            # The real server's library lets a field be replaced that is not there, but no item of a list.
+            if isinstance(_parent(document, steps), list):
+                _remove(document, steps)
             _add(document, steps, operation["value"])
         case "move":
             _add(document, steps, _remove(document, _steps(operation["from"])))
@@ -151,17 +153,33 @@ def _merge_list(old: Any, new: list[Any], field: str, parent: str) -> list[Any]:
 def _merge_items(items: list[Any], new: list[Any], key: str, field: str) -> list[Any]:
     if {"$patch": "replace"} in new:
         return [item for item in new if item != {"$patch": "replace"}]
+    live, merged = list(items), []
     for item in new:
         if not isinstance(item, dict) or key not in item:
-            raise bad_request(f"map: {json.dumps(item)} does not contain declared merge key: {key}")
+            raise ApiError(500, "", f"map: {_go_map(item)} does not contain declared merge key: {key}")
         same = [index for index, old in enumerate(items) if old.get(key) == item[key]]
         if item.get("$patch") == "delete":
             items = [old for old in items if old.get(key) != item[key]]
-        elif same:
-            items[same[0]] = strategic_merge(items[same[0]], item, field)
-        else:
-            items.append(strategic_merge({}, item, field))
-    return items
+            continue
+        merged.append(strategic_merge(items.pop(same[0]) if same else {}, item, field))
+    return _interleaved(items, merged, [one.get(key) for one in live], key)
+
+
+def _interleaved(kept: list[Any], merged: list[Any], order: list[Any], key: str) -> list[Any]:
+    """Items of the live list and of the patch, each in their order; live order decides where it knows both."""
+    result: list[Any] = []
+    while kept and merged:
+        left, right = kept[0].get(key), merged[0].get(key)
+        first = left in order and right in order and order.index(left) < order.index(right)
+        result.append((kept if first else merged).pop(0))
+    return result + merged + kept
+
+
+def _go_map(value: Any) -> str:
+    """A value as Go's ``%v`` prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{name}:{_go_map(value[name])}' for name in sorted(value))}]"
+    return f"[{' '.join(map(_go_map, value))}]" if isinstance(value, list) else str(value)
 
 
 def _reorder(result: dict[str, Any], patch: dict[str, Any], parent: str) -> None:

@@ -58,7 +58,8 @@ class Request:
     """A request with its place in the API.
 
     ``query`` holds the first value of each parameter, ``values`` all of one. ``is_resource`` is true below
-    ``/api/v1/`` and ``/apis/GROUP/VERSION/``; ``resource`` is ``None`` there when nothing serves the path.
+    ``/api/v1/`` and ``/apis/GROUP/VERSION/``; ``resource`` is ``None`` there when nothing serves the path,
+    ``group_served`` says whether other resources of its group version are.
     ``rest`` is the path behind ``proxy/``.
     """
 
@@ -78,6 +79,7 @@ class Request:
     subresource: str = ""
     rest: str = ""
     resource: Resource | None = None
+    group_served: bool = False
     warnings: list[str] = field(default_factory=list)
 
     def values(self, name: str) -> list[str]:
@@ -152,6 +154,7 @@ def _place(request: Request, steps: list[str], resources: Resources) -> None:
     request.subresource = rest[2] if len(rest) > 2 else ""
     request.rest = "/".join(rest[3:])
     request.resource = resources.find(request.group, request.version, request.plural)
+    request.group_served = resources.of(request.group, request.version) is not None
     if (
         request.resource
         and not request.resource.namespaced

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import ApiError, bad_request
+from .label_selectors import label_selector
 from .resources import Resource
 
 Test = Callable[[dict[str, Any]], bool]
-_SET = re.compile(r"(?P<key>[^\s,!=()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)")
-_KEY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?")
 _POD_FIELDS = {
     "spec.nodeName",
     "spec.restartPolicy",
@@ -50,39 +49,6 @@ def split_requirements(text: str) -> list[str]:
     """The comma-separated requirements of a selector; commas within parentheses do not count."""
     parts = re.split(r",(?![^(]*\))", text)
     return [part.strip() for part in parts if part.strip()]
-
-
-def _label_test(text: str) -> Test:
-    found = _SET.fullmatch(text)
-    if found:
-        key, values = found["key"], {value.strip() for value in found["values"].split(",")}
-        wanted = found["op"] == "in"
-        # notin is also true of an object that lacks the label
-        return lambda labels: (labels[key] in values) is wanted if key in labels else not wanted
-    if text.startswith("!"):
-        absent = text[1:].strip()
-        return lambda labels: absent not in labels
-    for operator in ("!=", "==", "="):
-        if operator in text:
-            key, _, value = (part.strip() for part in text.partition(operator))
-            if operator == "!=":
-                return lambda labels: labels.get(key) != value
-            return lambda labels: labels.get(key) == value
-    return lambda labels: text in labels
-
-
-def label_selector(text: str) -> list[Test]:
-    """Tests over an object's labels; no test for an empty selector.
-
-    Raises:
-        ApiError: 400 for one that does not parse.
-    """
-    parts = split_requirements(text)
-    for part in parts:
-        key = re.split(r"\s|=|!=", part.lstrip("!").strip())[0].rstrip("!")
-        if not _KEY.fullmatch(key):
-            raise bad_request(f"unable to parse requirement: found '{part[:1]}', expected: identifier")
-    return [_label_test(part) for part in parts]
 
 
 def _field(obj: dict[str, Any], path: str) -> str:

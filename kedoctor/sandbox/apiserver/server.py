@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from kedoctor.base.atomic_files import replace_file
+
 from .dispatch import Api, RuleSource
 from .edge import Edge
 from .faults import Faults
@@ -196,8 +198,7 @@ class ApiServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             "users": [{"name": "lab", "user": user}],
         }
         # JSON is YAML.
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        path.chmod(0o600)
+        replace_file(path, json.dumps(document, indent=2).encode() + b"\n", alone=False, sync=False)
         return path
 
 

@@ -16,6 +16,15 @@ from .response import Response
 from .store import Object, dump
 from .websocket import STATUS, STDERR, STDOUT, WebSocket, choose_protocol
 
+_NO_COMMAND = (
+    f'failed to exec in container: failed to start exec "{"e7" * 32}": '
+    "OCI runtime exec failed: exec failed: args must not be empty: unknown"
+)
+_LEAST = (
+    ("tailLines", 0, "must be greater than or equal to 0"),
+    ("limitBytes", 1, "must be greater than 0"),
+    ("sinceSeconds", 1, "must be greater than 0"),
+)
 _TEXT = "text/plain; charset=utf-8"
 # What the recorded client cannot do without: the edge's own server knows no other form.
 _NOT_ACCEPTABLE = b"406: Not Acceptable\n\nAvailable representations: "
@@ -62,9 +71,10 @@ def pod_log(edge: Edge, request: Request) -> Response:
     """
     pod = existing(edge.store, request).obj
     name = _container(request, pod)
+    _check_numbers(request)
     node = pod.get("spec", {}).get("nodeName", "")
     if not node:
-        return Response(200, content_type="text/plain", stream=iter(()), flow=False)
+        return Response(204, content_type="", flow=False)
     state = edge.state(node)
     _wait_for(edge, state)
     if isinstance(state, Unreachable):
@@ -81,6 +91,17 @@ def pod_log(edge: Edge, request: Request) -> Response:
             edge.container(request.namespace, request.name, name), _log_query(request), edge.stopping
         )
     return Response(200, content_type="text/plain", stream=stream, flow=False)
+
+
+def _check_numbers(request: Request) -> None:
+    """Refuses what no log can be read by."""
+    causes = []
+    for option, least, why in _LEAST:
+        value = integer(request.query, option) if option in request.query else least
+        if value < least:
+            causes.append(errors.invalid_value(option, value, why))
+    if causes:
+        raise errors.invalid("PodLogOptions", "", request.name, causes)
 
 
 def _log_query(request: Request) -> LogQuery:
@@ -104,13 +125,9 @@ def open_stream(edge: Edge, request: Request) -> Response:
     """The upgrade to an exec or attach session.
 
     Raises:
-        ApiError: 400 for a request that asks for nothing, or that is not a WebSocket; 404 without the pod.
+        ApiError: 400 for a request that is not a WebSocket, or whose pod has no such container; 404 without the pod.
     """
     pod = existing(edge.store, request).obj
-    if not any(request.flag(stream) for stream in ("stdin", "stdout", "stderr")):
-        raise bad_request("you must specify at least one of stdin, stdout, stderr")
-    if request.subresource == "exec" and not request.values("command"):
-        raise bad_request("you must specify at least one command for the container")
     name = _container(request, pod)
     phase = pod.get("status", {}).get("phase")
     if phase in ("Succeeded", "Failed"):
@@ -123,7 +140,7 @@ def open_stream(edge: Edge, request: Request) -> Response:
     offered = [p.strip() for p in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if p.strip()]
     protocol = choose_protocol(offered)
     if not protocol:
-        raise bad_request(f"requested protocol(s) are not supported: [{' '.join(offered)}]")
+        return Response(403, content_type="", headers=[("Connection", "close")], flow=False)
     return Response(101, upgrade=_Session(edge, request, pod, name).run, protocol=protocol, flow=False)
 
 
@@ -147,7 +164,11 @@ class _Session:
             container = self._edge.container(self._request.namespace, self._request.name, self._container)
             seen = len(container.log)
             socket.send(first, b"")
-            if self._request.subresource == "attach":
+            if not any(self._request.flag(stream) for stream in ("stdin", "stdout", "stderr")):
+                # The kubelet says so, and the API server passes it on.
+                words = "unable to upgrade connection: you must specify at least 1 of stdin, stdout, stderr"
+                socket.send(STATUS, dump(_bare(internal_error(words).status())))
+            elif self._request.subresource == "attach":
                 self._follow(socket, container, seen)
             else:
                 self._serve(socket, container)
@@ -175,7 +196,8 @@ class _Session:
         return _bare(internal_error(f'error sending request: Post "{url}": {why}').status())
 
     def _serve(self, socket: WebSocket, container: Container) -> None:
-        result = container.run(self._command(socket))
+        command = self._command(socket)
+        result = container.run(command) if command.argv else Result(error=_NO_COMMAND)
         tty = self._request.flag("tty")
         if result.stdout and self._request.flag("stdout"):
             socket.send(STDOUT, result.stdout)
@@ -245,7 +267,9 @@ def node_proxy(edge: Edge, request: Request) -> Response:
         form in request.headers.get("Accept", "*/*") for form in ("*/*", "text/plain")
     ):
         return Response(406, _NOT_ACCEPTABLE, _TEXT, flow=False)
-    return Response(200, page[1], page[0], flow=False, whole=True)
+    # The kubelet names its pages what they are; behind KubeEdge's tunnel that is lost.
+    form = page[0] if edge.strict(obj) or not page[1].startswith(b"{") else "application/json"
+    return Response(200, page[1], form, flow=False, whole=True)
 
 
 def _missing(path: str, *, healthz: bool) -> Response:

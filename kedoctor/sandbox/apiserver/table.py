@@ -158,7 +158,28 @@ def _deployment_cells(obj: Object) -> list[Any]:
     meta, status = obj["metadata"], obj.get("status", {})
     ready = f"{status.get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}"
     updated, available = str(status.get("updatedReplicas", 0)), str(status.get("availableReplicas", 0))
-    return [meta["name"], ready, updated, available, age(meta.get("creationTimestamp"))]
+    return [
+        meta["name"],
+        ready,
+        updated,
+        available,
+        age(meta.get("creationTimestamp")),
+        *_workload_cells(obj),
+    ]
+
+
+def _workload_cells(obj: Object) -> list[Any]:
+    containers = obj["spec"].get("template", {}).get("spec", {}).get("containers") or ()
+    names, images = ([one.get(key, "") for one in containers] for key in ("name", "image"))
+    return [
+        ",".join(names),
+        ",".join(images),
+        _labels((obj["spec"].get("selector") or {}).get("matchLabels")),
+    ]
+
+
+def _labels(labels: Object | None) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items())) or _NONE
 
 
 _COUNTS = (
@@ -172,18 +193,44 @@ _COUNTS = (
 
 def _daemon_set_cells(obj: Object) -> list[Any]:
     meta, status = obj["metadata"], obj.get("status", {})
-    return [meta["name"], *(status.get(count, 0) for count in _COUNTS), age(meta.get("creationTimestamp"))]
+    counts = [status.get(count, 0) for count in _COUNTS]
+    placed = _labels(obj["spec"].get("template", {}).get("spec", {}).get("nodeSelector"))
+    return [meta["name"], *counts, placed, age(meta.get("creationTimestamp")), *_workload_cells(obj)]
+
+
+def _secret_cells(obj: Object) -> list[Any]:
+    meta = obj["metadata"]
+    return [meta["name"], obj.get("type", ""), len(obj.get("data") or ()), age(meta.get("creationTimestamp"))]
+
+
+def _service_cells(obj: Object) -> list[Any]:
+    meta, spec = obj["metadata"], obj.get("spec", {})
+    ports = ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in spec.get("ports") or ())
+    outside = ",".join(spec.get("externalIPs") or ()) or _NONE
+    address = spec.get("clusterIP") or _NONE
+    aged = age(meta.get("creationTimestamp"))
+    return [
+        meta["name"],
+        spec.get("type"),
+        address,
+        outside,
+        ports or _NONE,
+        aged,
+        _labels(spec.get("selector")),
+    ]
 
 
 def _config_map_cells(obj: Object) -> list[Any]:
     count = len(obj.get("data") or ()) + len(obj.get("binaryData") or ())
-    return [obj["metadata"]["name"], str(count), age(obj["metadata"].get("creationTimestamp"))]
+    return [obj["metadata"]["name"], count, age(obj["metadata"].get("creationTimestamp"))]
 
 
 _CELLS: dict[tuple[str, str], Callable[[Object], list[Any]]] = {
     ("", "nodes"): _node_cells,
     ("", "pods"): _pod_cells,
     ("", "configmaps"): _config_map_cells,
+    ("", "secrets"): _secret_cells,
+    ("", "services"): _service_cells,
     ("apps", "daemonsets"): _daemon_set_cells,
     ("apps", "deployments"): _deployment_cells,
 }

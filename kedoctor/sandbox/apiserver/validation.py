@@ -32,17 +32,59 @@ _BAD_LABEL = (
     f"an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{_LABEL}')"
 )
 _ANY_NAME = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
-_LABEL_NAMES = {"Namespace", "Service"}
+_LABEL_NAMES = {"Namespace"}
+_SERVICE_NAME = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+_BAD_SERVICE_NAME = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and "
+    f"end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '{_SERVICE_NAME}')"
+)
+_KEY_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_BAD_KEY = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{_KEY_PART}')"
+)
+_LABEL_VALUE = rf"({_KEY_PART})?"
+_BAD_LABEL_VALUE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    f"'{_LABEL_VALUE}')"
+)
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
+NOT_NEGATIVE = "must be greater than or equal to 0"
+_PORT_RANGE = "must be between 1 and 65535, inclusive"
 
 
 def _name(resource: Resource, name: str) -> list[Cause]:
     if not name:
         return [required("metadata.name", "name or generateName is required")]
+    if resource.kind == "Service":
+        good = re.fullmatch(_SERVICE_NAME, name)
+        return [] if good else [invalid_value("metadata.name", name, _BAD_SERVICE_NAME)]
+    if len(name) > 253:
+        return [invalid_value("metadata.name", name, "must be no more than 253 characters")]
     if resource.kind in _ANY_NAME:
         wrong = "/" in name or "%" in name
         return [invalid_value("metadata.name", name, "may not contain '/'")] if wrong else []
     pattern, why = (_LABEL, _BAD_LABEL) if resource.kind in _LABEL_NAMES else (_SUBDOMAIN, _BAD_SUBDOMAIN)
     return [] if re.fullmatch(pattern, name) else [invalid_value("metadata.name", name, why)]
+
+
+def _labels_of(obj: Object) -> list[Cause]:
+    meta = obj["metadata"]
+    causes: list[Cause] = []
+    for field in ("labels", "annotations"):
+        for key, value in (meta.get(field) or {}).items():
+            if not re.fullmatch(_KEY_PART, key.rpartition("/")[2]):
+                causes.append(invalid_value(f"metadata.{field}", key, _BAD_KEY))
+            elif field == "labels" and not re.fullmatch(_LABEL_VALUE, value):
+                causes.append(invalid_value("metadata.labels", value, _BAD_LABEL_VALUE))
+    return causes
+
+
+def _secret(obj: Object) -> list[Cause]:
+    if obj.get("type") != "kubernetes.io/tls":
+        return []
+    return [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in (obj.get("data") or {})]
 
 
 def _pod_spec(spec: object, path: str) -> list[Cause]:
@@ -57,9 +99,13 @@ def _pod_spec(spec: object, path: str) -> list[Cause]:
             causes.append(required(f"{at}.name"))
         elif name in seen:
             causes.append(duplicate(f"{at}.name", name))
+        elif not re.fullmatch(_LABEL, name):
+            causes.append(invalid_value(f"{at}.name", name, _BAD_LABEL))
         seen.add(name)
         if not container.get("image"):
             causes.append(required(f"{at}.image"))
+    if (policy := spec.get("restartPolicy") or "Always") not in _RESTART_POLICIES:
+        causes.append(unsupported(f"{path}.restartPolicy", policy, _RESTART_POLICIES))
     return causes
 
 
@@ -78,6 +124,10 @@ def _service(obj: Object) -> list[Cause]:
         if number in numbers:
             shown = f'core.ServicePort{{Name:"", Protocol:"{number[1]}", AppProtocol:(*string)(nil), Port:{number[0]}}}'
             causes.append(duplicate(at, Raw(shown)))
+        for field in ("port", "targetPort"):
+            given = port.get(field)
+            if isinstance(given, int) and not 1 <= given <= 65535:
+                causes.append(invalid_value(f"{at}.{field}", given, _PORT_RANGE))
         names.add(name)
         numbers.add(number)
     return causes
@@ -89,9 +139,11 @@ def _workload(obj: Object) -> list[Cause]:
     wanted = (spec.get("selector") or {}).get("matchLabels") or {}
     labels = template.get("metadata", {}).get("labels") or {}
     causes: list[Cause] = []
+    if isinstance(spec.get("replicas"), int) and spec["replicas"] < 0:
+        causes.append(invalid_value("spec.replicas", spec["replicas"], NOT_NEGATIVE))
     if not spec.get("selector"):
         causes.append(required("spec.selector"))
-    elif any(labels.get(key) != value for key, value in wanted.items()):
+    if not spec.get("selector") or any(labels.get(key) != value for key, value in wanted.items()):
         shown = Raw("map[string]string{" + ", ".join(f'"{k}":"{v}"' for k, v in labels.items()) + "}")
         why = "`selector` does not match template `labels`"
         causes.append(invalid_value("spec.template.metadata.labels", shown, why))
@@ -99,7 +151,10 @@ def _workload(obj: Object) -> list[Cause]:
 
 
 def _config_map(obj: Object) -> list[Cause]:
-    why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+    why = (
+        "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+        "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+    )
     keys = [key for key in obj.get("data") or {} if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)]
     return [invalid_value(f"data[{key}]", key, why) for key in keys]
 
@@ -110,7 +165,13 @@ def validate(resource: Resource, obj: Object) -> None:
     Raises:
         ApiError: 422 with every cause.
     """
-    causes = _name(resource, obj["metadata"].get("name", ""))
+    causes = _causes(resource, obj)
+    if causes:
+        raise invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
+
+
+def _causes(resource: Resource, obj: Object) -> list[Cause]:
+    causes = _name(resource, obj["metadata"].get("name", "")) + _labels_of(obj)
     if not resource.has("custom"):
         if resource.kind == "Pod":
             causes += _pod_spec(obj.get("spec"), "spec")
@@ -120,8 +181,9 @@ def validate(resource: Resource, obj: Object) -> None:
             causes += _service(obj)
         elif resource.kind == "ConfigMap":
             causes += _config_map(obj)
-    if causes:
-        raise invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
+        elif resource.kind == "Secret":
+            causes += _secret(obj)
+    return causes
 
 
 _IMMUTABLE = "field is immutable"
@@ -143,14 +205,19 @@ def validate_change(resource: Resource, old: Object, new: Object) -> None:
     name = old["metadata"]["name"]
     uid, was = new["metadata"].get("uid"), old["metadata"].get("uid")
     if uid and was and uid != was:
+        key = "/".join(filter(None, (resource.plural, old["metadata"].get("namespace"), name)))
         why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {was}"
-        raise conflict(resource, name, why)
+        told = f"StorageError: invalid object, Code: 4, Key: /registry/{key}, ResourceVersion: 0"
+        raise conflict(resource, name, f"{told}, AdditionalErrorMsg: {why}")
     causes: list[Cause] = []
     before, after = old.get("spec") or {}, new.get("spec") or {}
     if old.get("immutable") and any(
         old.get(part) != new.get(part) for part in ("data", "binaryData", "immutable")
     ):
         causes.append(forbidden_field("data", "field is immutable when `immutable` is set"))
+    causes += _finalizers(old["metadata"], new["metadata"])
+    if resource.kind == "Secret" and new.get("type", old.get("type")) != old.get("type"):
+        causes.append(invalid_value("type", new["type"], _IMMUTABLE))
     if resource.group == "apps" and before.get("selector") != after.get("selector"):
         causes.append(invalid_value("spec.selector", Raw(dump(after.get("selector")).decode()), _IMMUTABLE))
     if resource.kind == "Pod":
@@ -166,7 +233,17 @@ def validate_change(resource: Resource, old: Object, new: Object) -> None:
             invalid_value("roleRef", Raw(dump(new.get("roleRef")).decode()), "cannot change roleRef")
         )
     if causes:
-        raise invalid(resource.kind, resource.group, name, causes)
+        raise invalid(resource.kind, resource.group, name, _causes(resource, new) + causes)
+
+
+def _finalizers(before: Object, after: Object) -> list[Cause]:
+    """None may be added to what is being deleted."""
+    more = [one for one in after.get("finalizers") or () if one not in (before.get("finalizers") or ())]
+    if "deletionTimestamp" not in before or not more:
+        return []
+    shown = "[]string{" + ", ".join(f'"{one}"' for one in more) + "}"
+    why = "no new finalizers can be added if the object is being deleted, found new finalizers"
+    return [forbidden_field("metadata.finalizers", f"{why} {shown}")]
 
 
 def check_options(query: dict[str, str], kind: str, *, patch_type: str = "") -> None:
@@ -178,9 +255,11 @@ def check_options(query: dict[str, str], kind: str, *, patch_type: str = "") -> 
     causes: list[Cause] = []
     applies = patch_type == "application/apply-patch+yaml"
     if query.get("dryRun", "All") != "All":
-        causes.append(unsupported("dryRun", query["dryRun"], ["All"]))
+        causes.append(unsupported("dryRun", Raw(f'["{query["dryRun"]}"]'), ["All"]))
     if query.get("fieldValidation", "") not in ("", "Ignore", "Warn", "Strict"):
-        causes.append(unsupported("fieldValidation", query["fieldValidation"], ["Ignore", "Strict", "Warn"]))
+        causes.append(
+            unsupported("fieldValidation", query["fieldValidation"], ["", "Ignore", "Strict", "Warn"])
+        )
     if applies and not query.get("fieldManager"):
         causes.append(required("fieldManager", "is required for apply patch"))
     if patch_type and not applies and "force" in query:

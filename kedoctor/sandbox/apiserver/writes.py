@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import defaults, errors
+from .admission import admit, refuse_in_ending_namespace
 from .apply import Manager, apply_object, record_update
 from .bodies import (
     APPLY_PATCH,
@@ -20,10 +21,13 @@ from .bodies import (
     read_body,
     resource_of,
 )
+from .deletes import finish_namespace
+from .gojson import wrong_type
 from .request import Request
 from .resources import Resource
-from .store import Object, Store, copy, now
-from .validation import check_options, unknown_fields, validate, validate_change
+from .schema import drop_unknown
+from .store import Object, Store, copy, dump, now
+from .validation import NOT_NEGATIVE, check_options, unknown_fields, validate, validate_change
 
 _KEPT = (
     "uid",
@@ -70,7 +74,8 @@ class Writer:
         namespace = request.namespace if resource.namespaced else ""
         applied = manager.operation == "Apply"
         for field in _KEPT:
-            if not (applied and field == "managedFields"):
+            kept = field == "generation" and not resource.has("generation")
+            if not kept and not (applied and field == "managedFields"):
                 meta.pop(field, None)
         if resource.has("status") and resource.kind not in _STATUS_AT_CREATE:
             obj.pop("status", None)
@@ -78,20 +83,29 @@ class Writer:
         if not applied:
             record_update(resource, None, obj, manager)
         defaults.complete(resource, obj)
-        validate(resource, obj)
         with self.store.lock:
-            if resource.namespaced and not self._namespace_exists(namespace):
-                raise errors.namespace_not_found(namespace)
-            if self.store.get(resource, namespace, meta["name"]):
-                raise errors.already_exists(resource, meta["name"])
+            home = self._namespace(namespace) if resource.namespaced else None
+            if home is not None:
+                refuse_in_ending_namespace(resource, obj, home)
+            admit(self.store, resource, obj, home)
+            validate(resource, obj)
+            if there := self.store.get(resource, namespace, meta["name"]):
+                ending = "deletionTimestamp" in there.obj["metadata"]
+                raise errors.already_exists(resource, meta["name"], ending=ending)
             meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
             if resource.has("generation"):
                 defaults.count_generation(obj, 1)
             return obj if request.dry_run else self.store.put(resource, obj)
 
-    def _namespace_exists(self, name: str) -> bool:
+    def _namespace(self, name: str) -> Object | None:
+        """The namespace of that name; ``None`` on a server that has no namespaces."""
         namespaces = self.store.resources.find("", "v1", "namespaces")
-        return namespaces is None or self.store.get(namespaces, name, name) is not None
+        if namespaces is None:
+            return None
+        entry = self.store.get(namespaces, name, name)
+        if entry is None:
+            raise errors.namespace_not_found(name)
+        return entry.obj
 
     def update(self, request: Request) -> Answer:
         """Replace an object: 200 (201 where the resource may be created so) and the object."""
@@ -109,7 +123,8 @@ class Writer:
                 cause = errors.invalid_value(
                     "metadata.resourceVersion", errors.Raw("0x0"), "must be specified for an update"
                 )
-                raise errors.invalid(resource.kind, resource.group, request.name, [cause])
+                # Here the real server names the resource where it otherwise names the kind.
+                raise errors.invalid(resource.plural, resource.group, request.name, [cause])
             new["metadata"].setdefault("resourceVersion", old["metadata"]["resourceVersion"])
             return 200, self.change(request, old, new)
 
@@ -123,6 +138,8 @@ class Writer:
         with self.store.lock:
             old = existing(self.store, request).obj
             new = patched(form, request.body, old)
+            if why := wrong_type(resource, new):
+                raise errors.invalid("", "", "", [errors.invalid_value("patch", dump(new).decode(), why)])
             mode = request.query.get("fieldValidation", "Warn")
             request.warnings += unknown_fields(resource, new, mode, patched=True)
             return 200, self.change(request, old, new)
@@ -131,12 +148,15 @@ class Writer:
         try:
             applied = self.load_yaml(request.body)
         except Exception as error:
-            raise errors.bad_request(f"error decoding YAML: {error}") from error
+            words = f"error decoding YAML: error converting YAML to JSON: yaml: {error}"
+            raise errors.bad_request(words) from error
         if not isinstance(applied, dict):
             raise errors.bad_request(
                 "error decoding YAML: json: cannot unmarshal into Go value of type map[string]interface {}"
             )
         given = str(applied.get("apiVersion", ""))
+        if not given or applied.get("kind") != resource.kind:
+            raise errors.bad_request(f"invalid object type: {_typed(given)}, Kind={applied.get('kind', '')}")
         if given != resource.api_version:
             words = f"Specified patch version: {given}, expected: {resource.api_version}"
             raise errors.bad_request(f"Incorrect version specified in apply patch. {words}")
@@ -144,8 +164,10 @@ class Writer:
         meta = applied.setdefault("metadata", {})
         if meta.get("managedFields") is not None:
             raise errors.bad_request("metadata.managedFields must be nil")
+        shown = copy(applied)
         check_identity(request, resource, applied)
-        request.warnings += unknown_fields(resource, applied, request.query.get("fieldValidation", "Warn"))
+        if stranger := next(iter(drop_unknown(resource, copy(applied))), ""):
+            raise _untyped(shown, stranger)
         if resource.has("status") and request.subresource != "status":
             applied.pop("status", None)
         manager = Manager(request.manager, "Apply", resource.api_version, request.subresource)
@@ -166,6 +188,7 @@ class Writer:
             raise errors.conflict(resource, request.name)
         validate_change(resource, old, new)
         owners = meta.get("managedFields")
+        disowned = owners_kept and owners == [{}]
         for field in _KEPT:
             meta.pop(field, None)
             if field in was:
@@ -173,7 +196,9 @@ class Writer:
         new = _only_own_part(request, resource, old, new)
         if defaults.is_complete(resource, old):
             defaults.fill_in(resource, new)
-        if owners_kept:
+        if disowned:
+            new["metadata"].pop("managedFields", None)
+        elif owners_kept:
             manager = Manager(request.manager, "Update", resource.api_version, request.subresource)
             record_update(resource, old, new, manager)
         elif owners:
@@ -187,6 +212,7 @@ class Writer:
         ending = new["metadata"].get("deletionTimestamp") and resource.kind != "Pod"
         if ending and not new["metadata"].get("finalizers"):
             self.store.delete(resource, new)
+            finish_namespace(self.store, new["metadata"].get("namespace", ""))
             return new
         return self.store.put(resource, new)
 
@@ -204,8 +230,25 @@ class Writer:
             version = scale.get("metadata", {}).get("resourceVersion") or old["metadata"]["resourceVersion"]
             new = copy(old)
             new["metadata"]["resourceVersion"] = version
-            new["spec"]["replicas"] = scale.get("spec", {}).get("replicas", 0)
+            wanted = scale.get("spec", {}).get("replicas", 0)
+            if wanted < 0:
+                cause = errors.invalid_value("spec.replicas", wanted, NOT_NEGATIVE)
+                raise errors.invalid("Scale", "autoscaling", request.name, [cause])
+            new["spec"]["replicas"] = wanted
             return 200, scale_of(self.change(request, old, new))
+
+
+def _typed(version: str) -> str:
+    """An ``apiVersion`` as Go prints group and version: ``/v1``, ``apps/v1``."""
+    return version if "/" in version else f"/{version}"
+
+
+def _untyped(applied: Object, path: str) -> errors.ApiError:
+    meta = applied["metadata"]
+    what = f"{meta.get('namespace', '')}/{meta.get('name', '')}; {_typed(applied['apiVersion'])}"
+    why = f".{path}: field not declared in schema"
+    words = f"failed to create typed patch object ({what}, Kind={applied['kind']}): {why}"
+    return errors.ApiError(500, "", words)
 
 
 def _only_own_part(request: Request, resource: Resource, old: Object, new: Object) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,8 +30,9 @@ from object_hands import (
     site_at,
 )
 
+from kedoctor.base import failpoints
 from kedoctor.base.errors import ChangeError
-from kedoctor.changes.executor import execute, prepare
+from kedoctor.changes.executor import execute, prepare, recover
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import ApplyObject, DeleteObject, EditObjectYaml, PatchObject, YamlChange
@@ -261,3 +263,42 @@ class TestWholeObjects:
         assert "stream.key" in previewed.diff
         assert b64("very private") not in previewed.diff
         assert b64("old stream.key") not in previewed.diff
+
+
+@pytest.mark.timeout(300)
+class TestKillsAndFullDisks:
+    """A kill or a refused write at every step leaves the objects as they were, at the latest after a recovery."""
+
+    def test_a_kill_at_every_step(self, site: Site) -> None:
+        before = site.content(CM), site.content(DS)
+        for number in range(1, 99):
+            pid = os.fork()
+            if pid == 0:
+                os.environ["KEDOCTOR_FAILPOINT"] = str(number)
+                failpoints._reached = 0
+                site.fix(SWITCH_ON, TOLERATE, hands=site.actors(TOKEN))
+                os._exit(0)
+            ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            assert ended in (0, -9)
+            recover(site.journal, site.hands, tell=silent)
+            assert (site.content(CM), site.content(DS)) == before, f"half done after a kill at step {number}"
+            if ended == 0:
+                assert number > 10
+                return
+        pytest.fail("the repair never came to its end")
+
+    def test_a_full_disk_at_every_step(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = site.content(CM), site.content(DS)
+        for number in range(1, 99):
+            monkeypatch.setenv("KEDOCTOR_FAILPOINT", f"{number}:ENOSPC")
+            monkeypatch.setattr(failpoints, "_reached", 0)
+            try:
+                site.fix(SWITCH_ON, TOLERATE)
+            except ChangeError:
+                monkeypatch.delenv("KEDOCTOR_FAILPOINT")
+                recover(site.journal, site.hands, tell=silent)
+                assert (site.content(CM), site.content(DS)) == before, f"not taken back at step {number}"
+            else:
+                assert number > 10
+                return
+        pytest.fail("the repair never came to its end")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dnat_site import CLOUD, CLUSTER_IP, PORT, Site, opened
 from netns import BACKENDS, Backend, missing
-from test_dnat_checks import CLOUD, CLUSTER_IP, PORT, Site, opened
 
 _MISSING = missing() or missing("nft", "iptables-nft-save", "iptables-legacy-save")
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(_MISSING is not None, reason=_MISSING or "")]

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from dnat_site import CLOUD, CLUSTER_IP, EDGE, PORT
 from host_unchanged import host_unchanged
 from netns import BACKENDS, Backend, missing
-from test_dnat_checks import CLOUD, CLUSTER_IP, EDGE, PORT
 from trace_site import PLAIN, TraceSite, states, trace_site
 
 _MISSING = missing() or missing("nft", "iptables-nft-save", "iptables-legacy-save")

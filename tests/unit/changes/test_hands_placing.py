@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from kedoctor.base import failpoints
+from kedoctor.base.atomic_files import draft
+from kedoctor.base.directories import held
 from kedoctor.changes.actors.programs_in_place import MoveActor, PlaceActor
 from kedoctor.model.actions import MoveAside, PlaceFile
 from kedoctor.model.actors import ConflictError, RefusedError
@@ -92,17 +96,23 @@ def test_a_full_disk_leaves_everything_as_it_was(
     monkeypatch.delenv("KEDOCTOR_FAILPOINT")
     assert caught.value.hint == "the disk is full"
     assert place.read_bytes() == b"old"
-    assert not (place.parent / ".tool.kedoctor-new").exists()
+    assert not [one.name for one in place.parent.iterdir() if one.name.startswith(".kedoctor-")]
 
 
 def test_a_half_written_copy_is_tidied_away(tmp_path: Path, source: Path) -> None:
     hand, wanted = PlaceActor(), action(tmp_path, source)
     hand.tidy(wanted)  # its directory is not even there
-    beside = Path(wanted.path).with_name(".tool.kedoctor-new")
-    beside.parent.mkdir(parents=True)
-    beside.write_bytes(NEW[:100])
-    hand.tidy(wanted)
-    assert not beside.exists()
+    Path(wanted.path).parent.mkdir(parents=True)
+    with held(wanted.path) as place:
+        killed = os.fork()
+        if killed == 0:
+            with draft(place) as half:
+                half.file.write(NEW[:100])
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(killed, 0)
+        (left,) = Path(wanted.path).parent.iterdir()
+        hand.tidy(wanted)
+    assert not left.exists()
 
 
 def test_a_directory_moves_aside_and_back(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ SOURCES = [
     if "pages" not in path.parts
 ]
 _BEGINS = re.compile(
-    r"(?P<typed>sudo |kubectl |[`$] ?)?\bkedoctor (?P<word>--?[a-z][a-z-]*|[a-z]+)(?P<rest>[^`\n;|#。，；）]*)"
+    r"(?P<typed>sudo |kubectl |[`$] ?)?\bkedoctor (?P<word>--?[a-z][a-z-]*|[a-z]+(?:-[a-z]+)*)(?P<rest>[^`\n;|#。，；）]*)"
 )
 _OPTION = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 
@@ -65,7 +65,10 @@ def _wrong(text: str, *, typed: bool) -> Iterator[str]:
             continue
         name, known = found
         options = {"-h", "--help"} | {
-            flag for one in known.params if isinstance(one, click.Option) for flag in one.opts
+            flag
+            for one in known.get_params(click.Context(known))
+            if isinstance(one, click.Option)
+            for flag in one.opts
         }
         # A second command on the same line has options of its own.
         mine = re.split(r"\b(?:kedoctor|kubectl|grep|sudo) ", rest)[0]

@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     root = whole(tmp_path / "edge")
-    half = root / "wheels/.a.whl.77.kedoctor"
+    half = root / "wheels/.kedoctor-0123456789ab-77"
     half.parent.mkdir()
     half.write_bytes(b"half")
     assert kedoctor("bundle", "make", root).return_value == 0

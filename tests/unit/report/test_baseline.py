@@ -309,7 +309,9 @@ def test_the_latest_run_becomes_a_baseline_that_its_faces_show(tmp_path: Path) -
 
 def test_stale_entries_are_shown_on_every_face(tmp_path: Path) -> None:
     file = tmp_path / "b.yaml"
-    file.write_bytes(written([_entry("KE101"), _entry("KE202", until=date(2020, 1, 1))], told="x"))
+    file.write_bytes(
+        written([_entry("KE101", until=date(9999, 1, 1)), _entry("KE202", until=date(2020, 1, 1))], told="x")
+    )
     shown = kedoctor("run", *_bundles(), "--baseline", str(file))
     assert shown.returncode == 1
     assert f"Entries of {file} to look at" in " ".join(shown.stdout.split())  # it may be folded

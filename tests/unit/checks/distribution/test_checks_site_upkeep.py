@@ -277,11 +277,51 @@ def test_an_older_edge_and_a_newer_kubernetes() -> None:
         ("v1.22.0", "v1.31.12-kubeedge-v1.22.0", Status.WARN),
         ("v1.22.2", "v1.31.12-kubeedge-v1.22.1", Status.WARN),
         ("v1.22.2", "v1.31.12-kubeedge-v1.22.2", Status.PASS),
-        ("v1.21.0", "v1.30.7-kubeedge-v1.21.0", Status.SKIP),
+        ("v1.21.0", "v1.30.7-kubeedge-v1.21.0", Status.WARN),
+        ("v1.21.1", "v1.30.7-kubeedge-v1.21.2", Status.WARN),
+        ("v1.21.2", "v1.30.7-kubeedge-v1.21.2", Status.PASS),
+        ("v1.23.0", "v1.32.10-kubeedge-v1.23.0", Status.WARN),
+        ("v1.23.1", "v1.32.10-kubeedge-v1.23.1", Status.PASS),
+        ("v1.20.0", "v1.30.7-kubeedge-v1.20.0", Status.WARN),
+        ("v1.17.5", "v1.28.11-kubeedge-v1.17.5", Status.WARN),
+        ("v1.24.0", "v1.33.0-kubeedge-v1.24.0", Status.UNKNOWN),
         ("latest", "v1.31.14", Status.UNKNOWN),
     ],
 )
 def test_known_defects(cloud: str, kubelet: str, status: Status) -> None:
-    found = known_defects(workload(f"kubeedge/cloudcore:{cloud}"), edges(edge(version=kubelet)))
+    found = list(known_defects(workload(f"kubeedge/cloudcore:{cloud}"), edges(edge(version=kubelet))))
+    assert {one.status for one in found} == {status}
+    assert all(both_languages(one) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "kubernetes", "status"),
+    [  # the README of each tag, versions.md §1
+        ("v1.17.5", "v1.20.15", Status.PASS),
+        ("v1.17.5", "v1.29.0", Status.WARN),
+        ("v1.19.2", "v1.29.3", Status.PASS),
+        ("v1.19.2", "v1.24.0", Status.WARN),
+        ("v1.20.0", "v1.30.2", Status.PASS),
+        ("v1.21.2", "v1.31.0", Status.WARN),
+        ("v1.22.2", "v1.31.14", Status.PASS),
+        ("v1.22.2", "v1.34.2+k3s1", Status.WARN),
+        ("v1.23.1", "v1.32.1", Status.PASS),
+        ("v1.24.0", "v1.33.0", Status.UNKNOWN),
+    ],
+)
+def test_which_kubernetes_a_release_names(cloud: str, kubernetes: str, status: Status) -> None:
+    here = edge(version=f"v1.31.12-kubeedge-{cloud}")
+    found = only(
+        version_skew(workload(f"kubeedge/cloudcore:{cloud}"), edges(here), about(kubernetes), **UNSEEN)
+    )
     assert found.status is status
     assert both_languages(found)
+
+
+@pytest.mark.parametrize(
+    "version", ["v1.26.7-kubeedge-v1.15.0-beta.0.62+ea6701da320177-dirty", "v0.0.0-master+$Format:%H$"]
+)
+def test_a_build_that_is_no_release_is_never_said_to_fit(version: str) -> None:
+    found = list(version_skew(workload(), edges(edge(version=version)), about(), **UNSEEN))
+    assert [one.status for one in found] == [Status.UNKNOWN]
+    assert Status.PASS not in {one.status for one in known_defects(workload(), edges(edge(version=version)))}

@@ -39,9 +39,14 @@ from kedoctor.checks.facts.edge.host import (
     containerd_driver,
 )
 from kedoctor.checks.facts.edge.sockets_and_probes import EdgeSockets
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.node.host_resources import edge_resources
 from kedoctor.checks.parsers.logs.edgecore_exit_reasons import exit_meaning
+from kedoctor.checks.parsers.logs.klog import parse_lines
+from kedoctor.checks.parsers.releases import parse
 from kedoctor.model.observations import InterfaceAddress as Interface
+
+FROM_RUNTIME = "Using cgroup driver setting received from the CRI runtime"
 
 TIME = HostTime(NOW)
 FATAL = "F1123 04:02:06.370969    5040 server.go:68] failed to unmarshal configfile /etc/kubeedge/config/edgecore.yaml, err: error converting YAML to JSON: yaml: line 39: found character that cannot start any token\n"
@@ -215,10 +220,38 @@ def test_cgroup_drivers() -> None:
     ):
         own = f"    tailoredKubeletConfig:\n      cgroupDriver: {ours}\n" if ours else ""
         finding = cgroup_driver(
-            edited(edged=own), CgroupSetting("containerd", theirs, "/etc/containerd/config.toml", "x")
+            edited(edged=own),
+            CgroupSetting("containerd", theirs, "/etc/containerd/config.toml", "x"),
+            EdgecoreRelease(parse("v1.21.0"), "v1.21.0"),
+            Unavailable(Reason.ABSENT, "the journal"),
         )
         bilingual(finding)
         assert finding.status is status
+
+
+@pytest.mark.parametrize(
+    ("release", "said", "status"),
+    [  # versions.md §4: from 1.22 on the runtime is asked first
+        ("v1.22.0", None, Status.UNKNOWN),
+        ("v1.22.0", ("Version: v1.22.0",), Status.FAIL),
+        ("v1.22.0", ("Version: v1.22.0", FROM_RUNTIME), Status.PASS),
+        ("v1.23.1", ("Version: v1.23.1", FROM_RUNTIME), Status.PASS),
+        ("v1.21.0", ("Version: v1.21.0",), Status.FAIL),
+        ("", None, Status.UNKNOWN),
+    ],
+)
+def test_a_runtime_that_tells_its_driver(release: str, said: tuple[str, ...] | None, status: Status) -> None:
+    lines = tuple(
+        parse_lines("\n".join(f"I1120 10:00:00.000000    1 server.go:1] {line}" for line in said or ()), NOW)
+    )
+    finding = cgroup_driver(
+        edited(edged="    tailoredKubeletConfig:\n      cgroupDriver: cgroupfs\n"),
+        CgroupSetting("containerd", "systemd", "/etc/containerd/config.toml", "SystemdCgroup = true"),
+        EdgecoreRelease(parse(release), release),
+        EdgecoreLog(lines, lines, NOW) if said is not None else Unavailable(Reason.ABSENT, "the journal"),
+    )
+    bilingual(finding)
+    assert finding.status is status
 
 
 def test_resources() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from edge_samples import NAME, YAML, bilingual, config, file, later, unit
+from edge_samples import NAME, YAML, bilingual, config, edited, file, later, unit
 
 from kedoctor.api import Finding, Host, HostContext, Reason, Status, Unavailable
 from kedoctor.checks.edgecore.config import edgecore_config, misplaced_keys
 from kedoctor.checks.facts.edge import edgecore as facts
 from kedoctor.checks.facts.edge.edgecore import CONFIG_PATH, EdgecoreFile
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
+from kedoctor.checks.parsers.releases import parse
 
 STOPPED = unit(runs=False, active_state="activating")
 
@@ -76,15 +78,44 @@ def test_a_fault_written_after_the_start_breaks_nothing_yet() -> None:
     assert judge(file("a: [", modified=later(-60)), unit()).status is Status.FAIL
 
 
+V1_22 = EdgecoreRelease(parse("v1.22.0"), "v1.22.0")
+
+
+@pytest.mark.parametrize(
+    ("line", "release", "status"),
+    [  # versions.md §3
+        ("      crashLoopBackOff:\n        maxContainerRestartPeriod: 30s\n", "v1.23.0", Status.PASS),
+        ("      crashLoopBackOff:\n        maxContainerRestartPeriod: 30s\n", "v1.22.2", Status.WARN),
+        ("      singleProcessOOMKill: true\n", "v1.23.1", Status.PASS),
+        ("      singleProcessOOMKill: true\n", "v1.21.2", Status.WARN),
+        ("      failCgroupV1: false\n", "v1.22.0", Status.PASS),
+        ("      failCgroupV1: false\n", "v1.21.0", Status.WARN),
+        ("      podLogsDir: /var/log/pods\n", "v1.19.2", Status.WARN),
+        ("      podLogsDir: /var/log/pods\n", "v1.20.0", Status.PASS),
+        ("    registerNode: true\n", "v1.17.5", Status.PASS),
+        ("    registerNode: true\n", "v1.18.0", Status.WARN),
+        ("    registerNode: true\n", "", Status.UNKNOWN),
+        ("    remoteRuntimeEndpoint: unix:///run/x.sock\n", "v1.17.0", Status.PASS),
+        ("    bandwidthManager: true\n", "v1.23.1", Status.WARN),
+        ("    bandwidthManager: true\n", "", Status.WARN),
+    ],
+)
+def test_which_keys_are_read_depends_on_the_release(line: str, release: str, status: Status) -> None:
+    head = "    tailoredKubeletConfig:\n" if line.startswith("      ") else ""
+    finding = misplaced_keys(edited(edged=head + line), EdgecoreRelease(parse(release), release))
+    bilingual(finding)
+    assert finding.status is status, finding.summary.en
+
+
 def test_every_key_is_read() -> None:
-    finding = misplaced_keys(config())
+    finding = misplaced_keys(config(), V1_22)
     bilingual(finding)
     assert finding.status is Status.PASS
 
 
 def test_ignored_keys_are_told_with_their_line() -> None:
     text = YAML.replace("    server: 10.99.0.1:10004", "    server: 10.99.0.1:10004\n    enabled: true")
-    finding = misplaced_keys(config(text + "    clusterDNS: [10.96.0.10]\n"))
+    finding = misplaced_keys(config(text + "    clusterDNS: [10.96.0.10]\n"), V1_22)
     bilingual(finding)
     assert finding.status is Status.WARN
     assert "modules.edgeStream.enabled" in finding.summary.en
@@ -94,7 +125,7 @@ def test_ignored_keys_are_told_with_their_line() -> None:
 
 def test_keys_written_twice_and_a_second_document() -> None:
     text = YAML.replace("    enable: true\n    server", "    enable: false\n    enable: true\n    server")
-    finding = misplaced_keys(config(text + "---\nmodules: {}\n"))
+    finding = misplaced_keys(config(text + "---\nmodules: {}\n"), V1_22)
     assert "written twice, on line 10 and line 11" in finding.summary.en
     assert "second document" in finding.summary.en
 

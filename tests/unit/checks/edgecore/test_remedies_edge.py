@@ -61,12 +61,15 @@ from kedoctor.checks.facts.edge.repair import (
     hub_tunnel,
     tunnel_beside_hub,
 )
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.host_port import HostPort
 from kedoctor.checks.parsers.kubernetes import Service
+from kedoctor.checks.parsers.releases import parse
 from kedoctor.checks.plans.edgecore import spelt
 from kedoctor.model.observations import OpenTcp, OpenTls
 from kedoctor.yaml.document import load
 
+V1_22 = EdgecoreRelease(parse("v1.22.0"), "v1.22.0")
 ABSENT = Unavailable(Reason.ABSENT, "a file", "it does not exist")
 NO_COPIES = EdgecoreCopies(())
 RESTART = (RestartUnit(UNIT_NAME),)
@@ -154,8 +157,8 @@ def test_an_unreadable_file_is_not_overwritten() -> None:
 
 def ignored(lines: str, text: str = YAML) -> Any:
     found = config(text + lines)
-    wrong = verdict_of(ke207, ke207(found))
-    return wrong, fix_misplaced_keys.misplaced_keys(wrong, found)
+    wrong = verdict_of(ke207, ke207(found, V1_22))
+    return wrong, fix_misplaced_keys.misplaced_keys(wrong, found, V1_22)
 
 
 def test_keys_of_the_kubelet_move_to_where_they_are_read() -> None:

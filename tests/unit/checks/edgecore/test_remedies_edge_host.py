@@ -57,10 +57,13 @@ from kedoctor.checks.facts.edge.edgecore import (
 )
 from kedoctor.checks.facts.edge.host import CgroupSetting, EdgeAddresses, KubeletUnit
 from kedoctor.checks.facts.edge.sockets_and_probes import EdgedHealth
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
+from kedoctor.checks.parsers.releases import parse
 from kedoctor.checks.tunnel import fix_tunnel
 from kedoctor.checks.tunnel.established import tunnel_established as ke503
 from kedoctor.model.observations import InterfaceAddress
 
+V1_21 = EdgecoreRelease(parse("v1.21.0"), "v1.21.0")
 ABSENT = Unavailable(Reason.ABSENT, "a file", "it does not exist")
 RESTART = (RestartUnit(UNIT_NAME),)
 TIME = HostTime(NOW)
@@ -106,7 +109,9 @@ def test_the_driver_is_the_runtimes() -> None:
         config(),
         CgroupSetting("containerd", "systemd", "/etc/containerd/config.toml", "SystemdCgroup = true"),
     )
-    wrong = verdict_of(judged_cgroup.cgroup_driver, judged_cgroup.cgroup_driver(found, runtime))
+    wrong = verdict_of(
+        judged_cgroup.cgroup_driver, judged_cgroup.cgroup_driver(found, runtime, V1_21, ABSENT)
+    )
     plan = planned(fix_cgroup_driver.cgroup_driver(wrong, found, runtime), wrong)
     assert config(after(plan, YAML)).text("modules.edged.tailoredKubeletConfig.cgroupDriver") == "systemd"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,10 +38,12 @@ from kedoctor.checks.gate.facts import (
 from kedoctor.checks.gate.pod import RECIPE, pod_spec
 from kedoctor.checks.gate.streams import attach_roundtrip, exec_roundtrip, logs_roundtrip
 from kedoctor.checks.gate.top import top_roundtrip
+from kedoctor.checks.gate.tunnels import NewTunnels, tunnel_kept
 from kedoctor.checks.parsers.kubernetes import PodMetrics
 from kedoctor.gate.namespace import Owner
 from kedoctor.model.gate import absent
 from kedoctor.model.observations import AttachToPod, ExecInPod, FollowPodLog, GetPath, ListObjects
+from kedoctor.plugins import load_plugins
 
 NONCE = "8c5f00aa11bb22cc"
 LABELS = dict(part.split("=") for part in GATE_PODS.split(",")) | {"kedoctor/nonce": NONCE}
@@ -348,6 +351,34 @@ def test_the_pod_that_runs_is_the_one_that_is_asked() -> None:
     assert gate_pods(Cluster(Listed())).items["edge1"].metadata.name == "b"
 
 
+# ------------------------------------------------------------------------------------------------ the tunnel
+
+
+def kept(tunnels: NewTunnels | Unavailable) -> Finding:
+    two = GatePods({"edge1": pod()})
+    found = only(tunnel_kept(two, tunnels, edges(edge("edge1"))))
+    assert both_languages(found)
+    return found
+
+
+def test_an_edge_that_lost_its_tunnel_is_told_and_stops_no_gate() -> None:
+    created = pod().metadata.creation_timestamp
+    assert created is not None
+    assert kept(NewTunnels({"edge1": created - timedelta(seconds=1)})).status is Status.PASS
+    assert kept(NewTunnels()).status is Status.PASS, "it came before what was read of the log"
+    lost = kept(NewTunnels({"edge1": created + timedelta(seconds=3)}))
+    assert lost.status is Status.WARN
+    assert lost.hint is not None
+    assert "kubeedge/kubeedge#6488" in lost.hint.en
+    assert kept(Unavailable(Reason.FORBIDDEN, "the log of cloudcore")).status is Status.UNKNOWN
+    assert only(tunnel_kept(GatePods(), NewTunnels(), edges())).status is Status.SKIP
+
+
+def test_tunnels_are_looked_at_after_the_round_trips() -> None:
+    needed = load_plugins().registry.facts[NewTunnels].parameters
+    assert {LogTrips, ExecTrips, AttachTrips} <= {one.type for one in needed}
+
+
 # ------------------------------------------------------------------------------------------------- the pod
 
 ORDER = PodOrder("edge1", NONCE, "busybox:1.36", "Never", 900)
@@ -365,7 +396,7 @@ def test_the_pod_fits_the_restricted_standard() -> None:
     assert not {"hostNetwork", "hostPID", "hostIPC", "volumes"} & set(spec)
     assert (spec["nodeName"], spec["activeDeadlineSeconds"]) == ("edge1", 900)
     assert container["imagePullPolicy"] == "Never"
-    assert RECIPE.codes == ("KE901", "KE902", "KE903", "KE904")
+    assert RECIPE.codes == ("KE901", "KE902", "KE903", "KE904", "KE905")
 
 
 def test_the_script_writes_the_nonce_every_second_and_ends_when_told() -> None:

@@ -1,4 +1,4 @@
-"""The faces where people see them: the page in a real browser, the text in a real terminal."""
+"""Report formats where people see them: the page in a real browser, the text in a real terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faces from the command line: each format by its flag, files written beside the report, the step summary."""
+"""Report formats from the command line: each format by its flag, files written beside the report, the step summary."""
 
 from __future__ import annotations
 
