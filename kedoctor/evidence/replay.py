@@ -55,7 +55,7 @@ def open_bundle(path: Path, *, limits: Limits | None = None) -> Bundle:
     payloads = dict(read_archive(path, limits))
     raw = payloads.pop(MANIFEST, None)
     if raw is None:
-        raise BundleError(f"{path} is an archive, but no kedoctor bundle: it holds no {MANIFEST}")
+        raise BundleError(f"{path} is an archive, but not evidence of kedoctor: it holds no {MANIFEST}")
     try:
         head = decode(raw, _Head)
         if head.kind != KIND:

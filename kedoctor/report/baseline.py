@@ -82,7 +82,7 @@ class Baseline:
         if matched:
             return EntryState.USED
         judged = [one for one in verdicts if one.code == entry.code and one.status in _JUDGED]
-        # An edge that is not in view is unknown to be right.
+        # An edge that is not in view is not known to be right.
         elsewhere = all(one.side == Side.EDGE.value and not _about(entry, one) for one in judged)
         return EntryState.NOT_JUDGED if elsewhere else EntryState.UNMATCHED
 

@@ -147,7 +147,7 @@ def going_back_ends_where_keadm_took_over(bare: BareHost) -> None:
     assert "keadm join has taken over" in latest.stderr
     assert "sudo keadm reset edge" in latest.stderr
     first = bare.machine.kedoctor("rollback", "--list").stdout.splitlines()[-1].split()[0]
-    assert "rests on it" in bare.machine.kedoctor("rollback", first).stderr
+    assert "depends on it" in bare.machine.kedoctor("rollback", first).stderr
     assert bare.tunnels() == 1
     bare.machine.shell(  # as keadm reset does
         "systemctl disable --now edgecore; rm -rf /etc/kubeedge /etc/systemd/system/edgecore.service /usr/local/bin/edgecore;"
@@ -175,7 +175,7 @@ def test_killed_at_every_step_it_goes_on(bare: BareHost, bundles: Path) -> None:
     assert set(entries) <= {".done", ".undone"}
     assert bare.machine.shell("cat /run/keadm-calls").count("join") == 1
     after = bare.everything()
-    assert "everything is so already" in finished(bare, bundle)
+    assert "Nothing to change: every step is done." in finished(bare, bundle)
     assert bare.everything() == after
 
 

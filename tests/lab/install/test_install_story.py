@@ -160,7 +160,7 @@ def test_both_hosts_and_both_bundles_tell_the_same(story: Story) -> None:
 def test_a_second_time_nothing_is_changed(story: Story) -> None:
     again = story.install_cloud()
     assert "Nothing to change: every step is done." in again
-    assert "KE983 EdgeMesh, if it is wanted … left as it is" in again
+    assert "KE983 EdgeMesh, if it is wanted … not changed" in again
     assert "Nothing to change: every step is done." in story.install_edge(again)
     assert story.host.starts() == 1
 

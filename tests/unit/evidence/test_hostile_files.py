@@ -75,7 +75,7 @@ def test_a_pipe_is_no_bundle(what: str, tmp_path: Path) -> None:
     }[what]
     done = _kedoctor(*words)
     assert done.returncode == 78, done.stderr
-    assert "neither" in done.stderr or "no regular file" in done.stderr
+    assert "neither" in done.stderr or "not a regular file" in done.stderr
 
 
 def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path: Path) -> None:
