@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from kedoctor.base.atomic_files import replace_file
+from kedoctor.base.atomic_files import clear_drafts, replace_file
 from kedoctor.base.directories import held
 from kedoctor.base.failpoints import reach
 from kedoctor.base.input_files import read_plain
@@ -132,8 +132,8 @@ class ProgramActor:
     def _forget(self, program: RunProgram) -> None:
         for secret in program.secrets:
             setting = self._settings.get(secret.setting)
-            if secret.path and setting is not None:
-                _take_away(secret, setting.value)
+            if secret.path:
+                _take_away(secret, setting.value if setting is not None else "")
 
     def _secrets(self, program: RunProgram) -> dict[str, str]:
         given = {}
@@ -193,9 +193,12 @@ class _Lending:
 
 
 def _take_away(secret: Secret, value: str) -> None:
-    """Removes the file if it holds the secret, or as much of it as was written."""
+    """Removes the file if it holds the secret, and what a killed process was writing of it."""
     held_value = value.encode()
     with suppress(OSError), held(secret.path, alone=True, follow=False) as place:
+        clear_drafts(place)
+        if not held_value:
+            return
         found = read_plain(place.name, len(held_value), follow=False, directory=place.directory)
         if held_value.startswith(found):
             place.remove()

@@ -188,7 +188,7 @@ class _Search:
     def _absolute(self, path: str) -> str:
         if path == "~" or path.startswith("~/"):
             path = self._home() + path[1:]
-        return os.path.normpath(Path.cwd() / path)
+        return os.path.normpath(path if Path(path).is_absolute() else Path.cwd() / path)
 
     def _present(self, paths: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
         documents = []

@@ -104,6 +104,7 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
     assert prepare(toyhands.actors(str(root)), toyhands.ACTIONS).actions == ()
 
 
+@pytest.mark.timeout(400)
 def test_a_kill_at_every_step_leaves_before_or_after(tmp_path: Path) -> None:
     template = _site(tmp_path)
     before = _shape(template)
@@ -127,6 +128,7 @@ def test_a_kill_at_every_step_leaves_before_or_after(tmp_path: Path) -> None:
     pytest.fail("the plan never came to its end")
 
 
+@pytest.mark.timeout(400)
 def test_a_kill_at_every_step_of_a_rollback_can_be_finished(tmp_path: Path) -> None:
     template = _site(tmp_path)
     before = _shape(template)
@@ -144,6 +146,7 @@ def test_a_kill_at_every_step_of_a_rollback_can_be_finished(tmp_path: Path) -> N
     pytest.fail("the rollback never came to its end")
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["ENOSPC", "EROFS", "EACCES", "EIO"])
 def test_a_refused_write_at_every_step_takes_everything_back(tmp_path: Path, name: str) -> None:
     template = _site(tmp_path)

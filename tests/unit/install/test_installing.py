@@ -130,13 +130,14 @@ def test_going_back_stops_where_a_program_took_over(home: Path) -> None:
     assert set(state(home)) == {"bundle/tool"}
 
 
+@pytest.mark.timeout(400)
 def test_killed_at_every_place_it_goes_on(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-P", "-W", "ignore", str(Path(toyinstall.__file__))],
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=390,
         env={"PYTHONPATH": str(Path(__file__).parents[1]), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from kedoctor.base.errors import ExitCode, KubeconfigError
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.observe.live.api_errors import ApiFailure
+from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.live.credential_plugin import CredentialPlugin
 from kedoctor.observe.live.kubeconfig import KUBEADM, SERVICE_ACCOUNT, Found, find_kubeconfig
 
@@ -292,3 +294,15 @@ def test_a_user_that_needs_the_client_is_told_what_to_install(monkeypatch: pytes
     assert raised.value.reason is Reason.TOOL_MISSING
     assert "pip install 'kedoctor[kubernetes]'" in str(raised.value)
     assert 'plugin "login-helper"' in str(raised.value)
+
+
+def test_a_working_directory_that_is_gone_is_in_nobody_s_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole path needs none."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    found = LiveCluster(environment={"KUBECONFIG": str(tmp_path / "none"), "HOME": str(tmp_path)}).server()
+    assert isinstance(found, Unavailable)
