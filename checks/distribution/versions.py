@@ -104,7 +104,7 @@ def _running(edges: EdgeNodes, logs: EveryHost[EdgecoreLog], names: EveryHost[Ed
 def _no_release(name: str, version: str, tag: str) -> Finding:
     return unknown(
         Text(
-            f"{name} runs {version}, which is not a KubeEdge release; whether it fits cloudcore {tag} is not known.",
+            f"{name} runs {version}, which is not a KubeEdge release; whether it fits cloudcore {tag} is unknown.",
             zh=f"{name} 运行的 {version} 不是 KubeEdge 发行版；无法判断它是否与 cloudcore {tag} 匹配。",
         ),
         subject=name,

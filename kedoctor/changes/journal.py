@@ -243,7 +243,7 @@ class Journal:
             return JournalError(f"{ascii(str(place))[1:-1]} is no journal entry that this kedoctor knows")
         try:
             if not stat.S_ISDIR(place.lstat().st_mode):
-                return JournalError(f"the journal entry {place} cannot be read: it is no directory")
+                return JournalError(f"the journal entry {place} cannot be read: it is not a directory")
             with held_directory(place, alone=True):
                 found = JournalEntry(place, read_manifest(place, self._reader))
                 if not stat.S_ISREG((place / "log").lstat().st_mode):

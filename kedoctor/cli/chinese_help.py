@@ -41,7 +41,25 @@ HELP = {
     "Prove that logs, exec, attach and top reach every edge, and end with one exit code.\n\nMakes a small pod on every edge in a namespace of its own, runs all checks and four round trips through those pods until everything passes or the time is over, and removes the namespace in any case.": "连通性验收：证明 logs、exec、attach 和 top 可到达每个边缘节点，并给出一个退出码。\n\n在独立的命名空间中为每个边缘节点创建一个小 Pod，执行所有检查和四种往返测试，直到全部通过或超时；无论结果如何都会删除该命名空间。",
     "List earlier runs, newest first: time, hosts, site, exit code and root causes.": "列出早先的运行记录，最新的在前：时间、主机、站点、退出码和故障原因。",
     "Install the cloud or an edge from an offline bundle.\n\nThe preconditions are checked before anything is changed. Then each step is checked, applied if necessary, and checked again. A step that fails is rolled back; the same command continues where it stopped, and changes nothing where nothing is left to change.": "用离线包安装云端或边缘节点。\n\n更改之前先检查前提条件；然后逐步检查、按需执行并再次检查。失败的步骤会回滚；重新执行同一命令会从中断处继续，无需更改时不做任何更改。",
-    "List the checks with their codes, or symptoms, formats or plugins.": "列出检查项及其代码，或症状、格式、插件。",
+    (
+        "List the checks with their codes, or symptoms, formats or plugins.\n\n"
+        "With --why: where a check is written, the facts that it is judged on, and what these read (as seen on the "
+        "recorded demo sites), what it builds on and what can explain it."
+    ): (
+        "列出检查项及其代码，或症状、格式、插件。\n\n"
+        "使用 --why 时：显示检查所在的源文件、判断所依据的事实及其读取的内容（以录制的演示站点为准）、它所依赖的检查以及可解释它的检查。"
+    ),
+    "Of each CODE: file and line, the facts and what they read.": "显示每个 CODE 的源文件与行号、所用事实及其读取的内容。",
+    (
+        "Write the skeleton of a check of your own: CODE such as ACME01, NAME such as ntp-server.\n\n"
+        "Writes one plugin file with a fact, a check and its repair, a page in English and Chinese, and a test that passes. "
+        "Copied into /etc/kedoctor/plugins, the file (with its pages) is a plugin. Nothing that exists is overwritten."
+    ): (
+        "生成自定义检查的骨架：CODE 如 ACME01，NAME 如 ntp-server。\n\n"
+        "写出一个插件文件（含一项事实、一项检查及其修复）、中英文说明页各一份，以及一个可通过的测试。"
+        "将该文件（连同说明页）复制到 /etc/kedoctor/plugins 即成为插件。不会覆盖已有文件。"
+    ),
+    "Write into this directory [default: the current one].": "写入此目录［默认：当前目录］。",
     "Print the smallest roles that the selected checks need.\n\nDerived from what the checks really ask a recorded site. Apply it with kubectl apply -f - as an administrator. Without --fix, --gate, --trace and --operator the roles only read; a check about the rights of a person (KE921) then reports those that this account lacks.": "输出所选检查所需的最小角色。\n\n根据检查对录制站点的实际请求推导。请以管理员身份用 kubectl apply -f - 应用。不使用 --fix、--gate、--trace 和 --operator 时，角色只有读权限；关于个人权限的检查（KE921）此时会报告该账户缺少的权限。",
     "Show the latest run in another format; without an earlier run, check now.\n\nWith --evidence the evidence is checked. The exit code is 0 when the report was written.": "以其他格式显示最近一次运行；没有运行记录时立即检查。\n\n使用 --evidence 时检查证据包。报告写出后退出码为 0。",
     "Roll back a repair: the latest one, or the one with that ID.\n\nEverything is undone in reverse order. What somebody changed after the repair is not touched: the command then ends with exit code 4 and names the copy from before the repair. What an installer did only that installer can undo; the command says how, and rolls back what came after it.": "回滚一次修复：最近一次，或指定 ID 的修复。\n\n按相反顺序撤销。修复之后被他人更改的内容不会改动：此时命令以退出码 4 结束，并给出修复前副本的位置。安装程序所做的更改只能由该程序撤销；命令会说明方法，并回滚其后的更改。",
