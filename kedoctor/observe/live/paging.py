@@ -27,7 +27,7 @@ MOST_PAGES = 2_000  # a million objects
 MOST_EXPIRIES = 3
 MOST_FIELDS = 3_000_000  # in a page; what is decoded takes more than 100 bytes for each
 MOST_PARTS = 1_000_000  # objects and parts of objects in a page; metrics of 100,000 nodes come as one page
-MOST_MEMORY = 384 << 20  # bytes that reading one list may add to this process
+MOST_MEMORY = 300 << 20  # bytes that reading one list may add to this process
 
 
 class _PageMetadata(Record, frozen=True):

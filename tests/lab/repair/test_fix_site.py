@@ -85,7 +85,7 @@ def test_a_restart_that_was_not_allowed_is_not_done(tmp_path: Path) -> None:
 
 def _write_label(cluster: ControlPlane) -> None:
     config = cluster.get("", "configmaps", "cloudcore")
-    config["metadata"].setdefault("labels", {})["written-by"] = "a controller"
+    config["metadata"].setdefault("labels", {})["written-by"] = "a-controller"
     cluster.put(config)
 
 
@@ -96,7 +96,7 @@ def test_another_writer_of_the_same_object_is_read_again(tmp_path: Path) -> None
         ran = broken.run(*FIX)
         assert (ran.returncode, fault.hits) == (0, 1)
         config = cluster.get("", "configmaps", "cloudcore")
-        assert config["metadata"]["labels"]["written-by"] == "a controller"
+        assert config["metadata"]["labels"]["written-by"] == "a-controller"
         assert "    enable: true\n    streamPort" in config["data"]["cloudcore.yaml"]
 
 
