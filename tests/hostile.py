@@ -26,6 +26,15 @@ from kedoctor.plugins import load_plugins
 
 _KNOWN = len(load_plugins().registry.checks)  # all knowledge is loaded once, here
 
+
+def _resident() -> int:
+    """Bytes of memory that this process has now."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+LOADED = _resident()
+"""What a process takes that has loaded all of kedoctor and pytest, before any test has run."""
+
 MOST_MEMORY = 500 << 20
 MOST_SECONDS = 20.0
 """Of processor time, which does not depend on what else the machine does."""
@@ -36,7 +45,10 @@ MOST_WAITING = 200.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How it ended: exit code (negative: the signal), what it printed, seconds of processor, and bytes of memory at its peak."""
+    """How it ended: exit code (negative: the signal), what it printed, seconds of processor, and bytes of memory at its peak.
+
+    What the tests before have left in the memory of their process is not counted: a fork inherits it.
+    """
 
     code: int
     out: str
@@ -71,12 +83,13 @@ def bounded(work: Callable[[], int]) -> Ended:
     """Runs a function that gives an exit code in a process group of its own, and ends all of the group afterwards."""
     with tempfile.TemporaryDirectory() as directory:
         out, err = Path(directory, "out"), Path(directory, "err")
+        inherited = max(_resident() - LOADED, 0)
         pid = os.fork()
         if pid == 0:
             _child(work, out, err)
         code, seconds, memory = _waited(pid, time.monotonic() + MOST_WAITING)
         texts = [one.read_text(encoding="utf-8", errors="replace") for one in (out, err)]
-        return Ended(code, *texts, seconds, memory)
+        return Ended(code, *texts, seconds, memory - inherited)
 
 
 def _child(work: Callable[[], int], out: Path, err: Path) -> None:

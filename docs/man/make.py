@@ -1,6 +1,7 @@
 """Writes ``docs/man/kedoctor.1`` from the command line itself, so that the manual page cannot say anything else.
 
-``python docs/man/make.py`` writes the page; tests/unit/test_docs.py fails when it is not up to date.
+``python docs/man/make.py`` writes the page, with ``--print`` to standard output; tests/unit/docs fails when it is not
+up to date.
 """
 
 from __future__ import annotations
@@ -106,5 +107,8 @@ def _environment() -> list[str]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE}\n")
+    if sys.argv[1:] == ["--print"]:
+        sys.stdout.write(page())
+    else:
+        PAGE.write_text(page(), encoding="utf-8")
+        sys.stdout.write(f"{PAGE}\n")
