@@ -23,6 +23,7 @@ _HUB_BROKE = patterns.compiled(
     r"ws\.go:\d+\] failed to read message|connection is broken, will reconnect after"
 )
 _HUB_GOOD = "Websocket connect to cloud access successful"
+_BOOT = patterns.compiled(r"-- (?:Boot [0-9a-f]{32}|Reboot) --")  # how journalctl parts two boots
 _TOKEN = patterns.compiled(r"(token )\S+( credentials)")
 
 
@@ -187,8 +188,22 @@ def read_log(text: str, now: datetime) -> EdgecoreLog:
 def _last_run_begins(lines: tuple[LogLine, ...]) -> int:
     """The place of the first line of the last process.
 
-    Every klog line carries the process id, so the last run begins where the last id first appears; a panic and what
-    systemd says carry none and belong to the run they stand in. A start without any line after it is a run, too.
+    Every klog line carries the process id, so the last run begins where the last id first appears since the last
+    start that was followed by a line; ids come again, above all after a boot. A panic and what systemd says carry
+    none and belong to the run they stand in. A start without any line after it is a run, too.
     """
-    pid = next((line.pid for line in reversed(lines) if line.kind == "klog"), None)
-    return next((place for place, line in enumerate(lines) if line.kind == "klog" and line.pid == pid), 0)
+    last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].kind == "klog"), None)
+    if last is None:
+        return 0
+    start = next((place for place in range(last, -1, -1) if _starts(lines[place])), 0)
+    pid = lines[last].pid
+    return next(
+        place for place in range(start, last + 1) if lines[place].kind == "klog" and lines[place].pid == pid
+    )
+
+
+def _starts(line: LogLine) -> bool:
+    """Whether systemd starts the process with this line, or the machine was booted there."""
+    if line.source == "systemd":
+        return line.message.startswith("Started ")
+    return line.kind == "text" and _BOOT.match(line.raw) is not None
