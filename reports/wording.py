@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-from kedoctor.api import STATUSES, Evidence, Status, Text, repair_command
-from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict, hidden
+from kedoctor.api import STATUSES, Evidence, Status, Text, patterns, repair_command
+from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict, hidden, site_state
 
 __all__ = [
     "CAPABILITY_STATES",
@@ -24,6 +22,8 @@ __all__ = [
     "remedy_of",
     "result_of",
     "rollback_of",
+    "settling_groups",
+    "settling_of",
     "stale_entries",
     "summary_of",
     "title_of",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-_NOT_HELD = re.compile(r"it was not recorded|the bundle .+ does not hold it")
+_NOT_HELD = patterns.compiled(r"it was not recorded|the bundle .+ does not hold it")
 """What bundles answer to what they do not hold; the sentence of the verdict says so already."""
 
 _MANY = {
@@ -56,6 +56,7 @@ CAPABILITY_STATES = {
     "clear": Text("no fault found", zh="未发现故障"),
     "broken": Text("broken", zh="故障"),
     "accepted": Text("accepted", zh="已接受"),
+    "settling": Text("settling", zh="正在恢复"),
     "unknown": Text("not known", zh="未知"),
 }
 
@@ -90,6 +91,12 @@ _WORDS = {
     "causes": Text("What is broken", zh="故障原因"),
     "matrix": Text("What works where", zh="各边缘可用情况"),
     "warnings": Text("Warnings", zh="警告"),
+    "settling": Text("Settling", zh="正在恢复"),
+    "settling-now": Text("It is too early to judge: {told}", zh="尚不能判断：{told}"),
+    "settling-until": Text(
+        "{event}; {awaited} may take until {until:%H:%M:%S} UTC. Look again then.",
+        zh="{event}；{awaited}最迟需到 {until:%H:%M:%S} UTC。请届时再看。",
+    ),
     "unknowns": Text("Not known", zh="未能判断"),
     "consequences": Text("Consequences", zh="连带后果"),
     "all": Text("Every verdict", zh="全部检查结果"),
@@ -277,11 +284,41 @@ def versions_seen(report: Report) -> list[str]:
     return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen
 
 
+def _settling(report: Report) -> list[Verdict]:
+    return [one for one in report.verdicts if one.settling is not None]
+
+
+def settling_groups(report: Report, language: str) -> dict[str, list[Verdict]]:
+    """What is coming up, as sentences, with the verdicts that it leaves open: the one that ends last comes first."""
+    groups: dict[str, list[Verdict]] = {}
+    for one in sorted(_settling(report), key=_until, reverse=True):
+        groups.setdefault(settling_of(one, language), []).append(one)
+    return groups
+
+
+def _until(verdict: Verdict) -> float:
+    return verdict.settling.until.timestamp() if verdict.settling else 0.0
+
+
+def settling_of(verdict: Verdict, language: str) -> str:
+    """What has happened, what is awaited and until when; nothing for a verdict that is not settling."""
+    told = verdict.settling
+    if told is None:
+        return ""
+    if language == "zh":
+        return word("settling-until", "zh").format(
+            event=told.event_zh, awaited=told.awaited_zh, until=told.until
+        )
+    return word("settling-until", "en").format(event=told.event, awaited=told.awaited, until=told.until)
+
+
 def headline(report: Report, language: str) -> str:
     """One sentence that says how the site is."""
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
     unseen = hidden(report)
+    if site_state(report) == "settling":
+        return word("settling-now", language).format(told=next(iter(settling_groups(report, language))))
     accepted = any(one.status is Status.ACCEPTED for one in report.verdicts)
     if language == "zh":
         return _headline_zh(len(broken), len(waiting), len(unseen), accepted=accepted)

@@ -13,6 +13,7 @@ from kedoctor.changes.executor import Prepared
 from kedoctor.model.actions import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
+from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 
@@ -107,6 +108,7 @@ class TerminalPrompter:
     def __init__(self, language: str, *, yes: bool, aloud: bool = False) -> None:
         self._language = language
         self._yes = yes
+        self._redactor = DocumentRedactor()
         self._err = not aloud
         self.could_not_ask = False
         self._open_line = False
@@ -162,7 +164,7 @@ class TerminalPrompter:
     def _echo(self, text: str, *, colour: str | None = None, newline: bool = True) -> None:
         # That nobody listens any more (a closed pipe, a full disk) must not disturb what is being changed.
         with suppress(OSError):
-            click.secho(text, fg=colour, nl=newline, err=self._err)
+            click.secho(self._redactor.text(text), fg=colour, nl=newline, err=self._err)
 
 
 def _printable(line: str) -> str:

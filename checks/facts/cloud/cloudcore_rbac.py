@@ -31,6 +31,7 @@ RIGHTS = (
     Right("list", "objectsyncs", "reliablesyncs.kubeedge.io"),
     Right("watch", "pods"),
     Right("update", "nodes"),
+    Right("patch", "nodes", subresource="status"),
     Right("patch", "pods", subresource="status"),
     Right("update", "configmaps"),
     Right("get", "secrets"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Unavailable, fact, require
+from kedoctor.api import Cluster, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Container, DaemonSet, Pod
 from kedoctor.checks.parsers.kubernetes.flags import flags
@@ -19,7 +18,7 @@ __all__ = ["DEFAULT_FORWARD_PORT", "IptablesManager"]
 DEFAULT_FORWARD_PORT = 10003
 """Where the manager sends traffic unless its flag ``--ForwardPort`` says otherwise (facts.md §3.4)."""
 
-_COMPLAINT = re.compile(
+_COMPLAINT = patterns.compiled(
     r"is forbidden|Failed to ensure (chain|rules)|Failed to delete rules|can't initialize iptables"
 )
 _RECENT = timedelta(minutes=3)
