@@ -271,7 +271,7 @@ def _edgecore(
         )
         return
     if unit.waits_for_restart:
-        ended = None if isinstance(log, Unavailable) else log.ended_after_long()
+        ended = None if isinstance(log, Unavailable) else log.ended_once()
         if ended is not None:
             event = Text(
                 f"edgecore of {name} ended {_ago(now, ended).en} ago and systemd starts it again",

@@ -169,6 +169,45 @@ def test_a_process_that_got_the_number_of_an_earlier_one_is_another_run(boot: st
     assert found.last_fatal() is not None
 
 
+def life(pid: int, start: datetime, seconds: float, end: str) -> str:
+    """A run of edgecore, and what systemd says of its end and of the next start."""
+    last = start + timedelta(seconds=seconds)
+    return (
+        f"I{start:%m%d %H:%M:%S.%f}    {pid} server.go:104] Version: v1.22.2\n"
+        f"{last.isoformat()} edge1 edgecore[{pid}]: {end.format(at=f'{last:%m%d %H:%M:%S.%f}', pid=pid)}\n"
+        f"{last.isoformat()} edge1 systemd[1]: edgecore.service: Main process exited, code=exited, status=2\n"
+        f"{(last + timedelta(seconds=10)).isoformat()} edge1 systemd[1]: Started edgecore.service.\n"
+    )
+
+
+PANIC, REFUSES = (
+    "panic: send on closed channel",
+    "F{at}    {pid} server.go:68] failed to unmarshal configfile x",
+)
+
+
+@pytest.mark.parametrize(
+    ("lives", "dying"),
+    [
+        ([(300.0, PANIC), (3.0, PANIC)], False),  # recorded: the second came of a kubectl exec
+        ([(300.0, PANIC)], False),
+        ([(3.0, PANIC), (4.0, PANIC)], True),
+        ([(300.0, PANIC), (0.3, REFUSES)], True),
+        ([(0.3, REFUSES), (300.0, PANIC)], False),
+    ],
+)
+def test_one_panic_is_no_crash_loop(lives: list[tuple[float, str]], *, dying: bool) -> None:
+    moment, text = later(-1200, NOW), ""
+    for place, (seconds, end) in enumerate(lives):
+        text += life(100 + place, moment, seconds, end)
+        moment += timedelta(seconds=seconds + 10)
+    ended = read_log(text, moment)
+    assert (ended.ended_once() is None) is dying
+    running = read_log(text + life(200, moment, 5, "I{at}    {pid} x.go:1] y"), moment)
+    assert running.keeps_dying(moment) is dying
+    assert running.keeps_dying(moment + timedelta(minutes=11)) is False
+
+
 def test_the_journal_or_an_old_log_file() -> None:
     clock = Clock(World((o.ReadClock(), o.Now(NOW))))
     journal = World((o.ReadJournal("edgecore.service", 2000), o.LogText(CRASHES)))
