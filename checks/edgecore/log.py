@@ -110,7 +110,7 @@ def _started(run: tuple[LogLine, ...]) -> datetime | None:
 def _told(node: str, use: LogUse, meaning: Text, last: LogLine, count: int) -> Finding:
     return warned(
         Text(
-            f"edgecore of {node} says, {count} times within a quarter of an hour, that {meaning.en}.",
+            f"edgecore of {node} says, {'once' if count == 1 else f'{count} times'} within a quarter of an hour, that {meaning.en}.",
             zh=f"{node} 的 edgecore 在最近一刻钟内 {count} 次报告：{meaning.zh}。",
         ),
         expected=Text("no such line", zh="没有此类日志"),
