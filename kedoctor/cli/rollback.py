@@ -33,11 +33,19 @@ _CAN_GO_BACK = (Phase.DONE, Phase.OPEN, Phase.ATTENTION)
 @click.argument("wanted", metavar="[ID]", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List what was changed on this host.")
 @click.option("--dry-run", is_flag=True, help="Show what would be taken back, and touch nothing.")
+@click.option("--yes", is_flag=True, help="Accepted as by run --fix; rollback asks nothing.")
 @click.option("--kubeconfig", default="", metavar="FILE", help="As for kedoctor run.")
 @click.option("--context", default="", help="Context of the kubeconfig.")
 @click.option("--root", default="/", hidden=True)
 def command(
-    *, wanted: str | None, list_them: bool, dry_run: bool, kubeconfig: str, context: str, root: str
+    *,
+    wanted: str | None,
+    list_them: bool,
+    dry_run: bool,
+    yes: bool,
+    kubeconfig: str,
+    context: str,
+    root: str,
 ) -> int:
     """Take back what a repair changed: the latest one, or the one with that ID; all of one ``run --fix`` together.
 
@@ -45,6 +53,7 @@ def command(
     exit code 4 and says where the version from before the repair is kept. What a foreign program has done (an
     installer) only that program can undo; the command says how, and takes back what came after it.
     """
+    del yes
     plugins = load_plugins()
     journal = journal_directory(plugins)
     if list_them:

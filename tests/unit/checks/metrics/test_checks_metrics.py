@@ -111,6 +111,14 @@ def test_a_pod_that_waits(reason: str) -> None:
     assert (found.status, found.actual) == (Status.FAIL, reason)
 
 
+@pytest.mark.parametrize(("node", "root"), [("cloud", True), ("edge1", False)])
+def test_an_image_that_an_edge_lacks_follows_from_the_edge(node: str, *, root: bool) -> None:
+    waiting = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+    there = pod(node, conditions=[{"type": "Ready", "status": "False"}], containerStatuses=waiting)
+    found = metrics_pod(server(there), edges(edge("edge1")))
+    assert (found.status, found.root) == (Status.FAIL, root)
+
+
 def test_nothing_installed_is_left_to_the_objects_check() -> None:
     none = MetricsServer(False, "kube-system", "metrics-server", None, None, ())
     assert metrics_pod(none).status is Status.SKIP
