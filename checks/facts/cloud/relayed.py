@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from kedoctor.api import (
+    GATE_PODS,
     AccessReview,
     ApiAnswer,
     Cluster,
@@ -43,6 +44,7 @@ FEW = 20
 """So many edges are all asked; of more a sample, and those that look wrong."""
 
 _SUSPECTS, _SAMPLE = 10, 10
+_TEST_POD = dict(part.split("=") for part in GATE_PODS.split(","))
 PATIENCE = 10.0
 
 
@@ -111,7 +113,7 @@ def edge_answers(
     current = frozenset() if isinstance(record, Unavailable) else record.current
     there = [edge for edge in edges.items if not edge.absent_as_planned and not edge.runs_foreign_kubelet]
     chosen = _chosen(there, current)
-    pods = _pods(cluster, {edge.name for edge in chosen}) if logs else {}
+    pods = _pods(cluster, {edge.name for edge in chosen}, also_of_gates=not proxy) if logs else {}
 
     def ask(edge: EdgeNode) -> EdgeAnswer:
         return _asked(cluster, edge.name, pods.get(edge.name), proxy=proxy)
@@ -145,8 +147,11 @@ def _chosen(edges: list[EdgeNode], current: frozenset[int]) -> list[EdgeNode]:
     return [edge for edge in edges if edge.name in names]
 
 
-def _pods(cluster: Cluster, nodes: set[str]) -> dict[str, Pod]:
-    """A running pod on each of these nodes; one that has run for long has most likely written something."""
+def _pods(cluster: Cluster, nodes: set[str], *, also_of_gates: bool) -> dict[str, Pod]:
+    """A running pod on each of these nodes; one that has run for long has most likely written something.
+
+    A gate asks its own pods itself, each stream once.
+    """
     found: dict[str, Pod] = {}
     listed = cluster.list(Pod)
     if isinstance(
@@ -155,7 +160,13 @@ def _pods(cluster: Cluster, nodes: set[str]) -> dict[str, Pod]:
         listed = cluster.list(Pod, namespace=NAMESPACE)
     if isinstance(listed, Unavailable):
         return found
-    running = [pod for pod in listed if pod.spec.node_name in nodes and is_live(pod)]
+    running = [
+        pod
+        for pod in listed
+        if pod.spec.node_name in nodes
+        and is_live(pod)
+        and (also_of_gates or not _TEST_POD.items() <= pod.metadata.labels.items())
+    ]
     for pod in sorted(running, key=lambda one: str(one.metadata.creation_timestamp)):
         found.setdefault(pod.spec.node_name, pod)
     return found
