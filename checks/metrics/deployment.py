@@ -95,9 +95,9 @@ def metrics_pod(server: MetricsServer, edges: EdgeNodes | Unavailable = _NOT_REA
             ),
             subject=deployment_of(server),
         )
-    if not server.pods:
+    if not server.pods or server.ending:
         return _no_pod(server)
-    pod = server.pods[0]
+    pod = (server.staying or server.pods)[0]
     return _not_ready(
         server, pod, on_edge=not isinstance(edges, Unavailable) and pod.spec.node_name in edges.names
     )
@@ -212,7 +212,8 @@ def metrics_placement(
 ) -> Iterator[Finding]:
     """Each node that a pod of it is on: no edge, and one where iptables-manager works."""
     skip = not_ours(server)
-    if skip is not None or not server.nodes:
+    nodes = sorted({pod.spec.node_name for pod in server.staying if pod.spec.node_name})
+    if skip is not None or not nodes:
         yield skip or skipped(
             Text(
                 "No pod of metrics-server is on a node (KE602).",
@@ -220,7 +221,7 @@ def metrics_placement(
             )
         )
         return
-    for node in server.nodes:
+    for node in nodes:
         if node in edges.names:
             yield _misplaced(server, node, *_on_edge(node), root=True)
         elif node in cloud.names or node in diversion.nodes or manager.ready_on(node):
