@@ -54,7 +54,7 @@ def cloudcore_certificate(
     edits = _edits(config, edges)
     told = ", ".join(str(change.value) for edit in edits for change in edit.changes)
     first = f"add what edges dial to cloudcore.yaml ({told}), then delete" if edits else "delete"
-    first_zh = f"将边缘所连地址写入 cloudcore.yaml（{told}），然后删除" if edits else "删除"
+    first_zh = f"将边缘节点所连地址写入 cloudcore.yaml（{told}），然后删除" if edits else "删除"
     return Plan(
         code=verdict.code,
         subject=verdict.subject,

@@ -71,15 +71,15 @@ def cloudcore_rbac(
     if rights.unanswered() and working.edges:
         return skipped(
             Text(
-                f"This user may not ask what {rights.user} may do; figures of edges arrive, so it can do its work.",
-                zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘数据，说明其可正常工作。",
+                f"This user may not ask what {rights.user} may do; metrics for edges arrive, so it can do its work.",
+                zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘节点数据，说明其可正常工作。",
             ),
             subject=_SUBJECT,
         )
     if rights.unanswered():
         return unknown(
             Text(
-                f"What {rights.user} may do is not known: {rights.unanswered()[0]}.",
+                f"What {rights.user} may do is unknown: {rights.unanswered()[0]}.",
                 zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0]}。",
             ),
             subject=_SUBJECT,
@@ -103,7 +103,7 @@ def _refused(user: str, names: str, evidence: Evidence) -> Finding:
         expected=Text(
             "the rights of the chart's ClusterRole cloudcore", zh="chart 中 ClusterRole cloudcore 的权限"
         ),
-        actual=f"denied: {names}",
+        actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
             "Apply the chart's RBAC again; ClusterRole cloudcore collects all roles labelled rbac/aggregate-to-cloudcore.",
             zh="重新应用 chart 的 RBAC；ClusterRole cloudcore 聚合所有带 rbac/aggregate-to-cloudcore 标签的角色。",

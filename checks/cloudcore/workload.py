@@ -71,7 +71,7 @@ def _rollout_stuck(running: Pod, pending: Pod, reason: Trouble) -> Finding:
         actual=str(reason),
         hint=Text(
             "Delete the old pod, as rollout restart can never finish on one node with hostNetwork; every edge reconnects.",
-            zh="请删除旧 Pod：单节点 hostNetwork 下 rollout restart 永远无法完成；所有边缘将重新连接。",
+            zh="请删除旧 Pod：单节点 hostNetwork 下 rollout restart 永远无法完成；所有边缘节点将重新连接。",
         ),
         subject=_SUBJECT,
         evidence=(Evidence(f"pod/{NAMESPACE}/{pending.metadata.name}", str(reason)),),

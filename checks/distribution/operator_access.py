@@ -30,7 +30,7 @@ def operator_rbac(access: OperatorAccess) -> Finding:
         needs = ", ".join(need.name for need, _ in unanswered)
         return unknown(
             Text(
-                f"Whether this user may {needs} is not known: {unanswered[0][1]}.",
+                f"Whether this user may {needs} is unknown: {unanswered[0][1]}.",
                 zh=f"无法判断当前用户是否可以 {needs}：{unanswered[0][1]}。",
             ),
             subject=_SUBJECT,
@@ -56,7 +56,7 @@ def _denied(denied: tuple[Need, ...]) -> Finding:
             "the rights " + ", ".join(need.name for need in NEEDS),
             zh="权限 " + ", ".join(need.name for need in NEEDS),
         ),
-        actual=f"denied: {names}",
+        actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
             "Have an administrator bind the role that kedoctor prints to this user.",
             zh="请管理员将 kedoctor 输出的角色绑定给该用户。",

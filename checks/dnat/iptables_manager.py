@@ -92,7 +92,7 @@ def _on_host(
     if not host.node:
         return unknown(
             Text(
-                f"kube-apiserver runs at {host.address}, which is no node of this cluster: no DaemonSet gets there, "
+                f"kube-apiserver runs at {host.address}, which is not a node of this cluster: no DaemonSet gets there, "
                 "and its rules cannot be seen from here.",
                 zh=f"kube-apiserver 位于 {host.address}，不是本集群节点：DaemonSet 无法部署到那里，也无法从此处查看其规则。",
             ),
@@ -136,7 +136,7 @@ def _absent(
         return failed(
             summary,
             expected=expected,
-            actual=why.en,
+            actual=why,
             hint=hint,
             subject=host.node,
             evidence=evidence,
@@ -150,7 +150,7 @@ def _absent(
             zh=f"{summary.zh}该处由他人添加的规则代替，它不会跟随下一次端口变化。",
         ),
         expected=expected,
-        actual=why.en,
+        actual=why,
         hint=hint,
         subject=host.node,
         evidence=evidence,

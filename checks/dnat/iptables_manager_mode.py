@@ -105,7 +105,7 @@ def _internal(
         return unknown(
             Text(
                 "Mode internal: cloudcore writes the rules on its own host; whether that is every API-server host "
-                f"is not known ({missing}).",
+                f"is unknown ({missing}).",
                 zh=f"internal 模式：cloudcore 在自身主机写规则；无法判断是否覆盖所有 API 服务器主机（{missing}）。",
             ),
             subject=_CONFIG_MAP,

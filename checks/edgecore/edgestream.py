@@ -82,7 +82,7 @@ def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -
             breaks=(),
         )
     summary = Text(
-        f"edgeStream of {node} is switched off ({key} {written}), so no tunnel to the cloud is ever dialled.",
+        f"edgeStream of {node} is switched off ({key} {written}), so edgecore never opens the tunnel to the cloud.",
         zh=f"{node} 的 edgeStream 未启用（{key} {_zh(written)}），因此不会向云端建立隧道。",
     )
     return failed(

@@ -30,7 +30,7 @@ _TRACES = ("sudo journalctl -u edgecore -n 200 --no-pager | grep -E ' [EF][0-9]{
 @check(
     code=_CODE,
     slug="edgecore-log",
-    title=Text("edgecore's log tells of no other fault", zh="edgecore 日志中没有其他故障"),
+    title=Text("edgecore's log has no other known error", zh="edgecore 日志中没有其他故障"),
     side=Side.EDGE,
     hop="edgecore",
     explained_by=tuple(
@@ -60,7 +60,7 @@ def edgecore_log(log: EdgecoreLog, name: EdgeName) -> Finding:
         return _told(name.name, *found)
     return passed(
         Text(
-            f"edgecore of {name.name} tells of no known fault.",
+            f"edgecore of {name.name} has no known error in its log.",
             zh=f"{name.name} 的 edgecore 日志中没有已知故障。",
         ),
         subject=name.name,

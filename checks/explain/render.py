@@ -69,7 +69,7 @@ def explanation(
 
 
 def _is_harmless(one: Match) -> bool:
-    """Whether a text is no fault: noise, success, or a program's remark that only matters beside a fault."""
+    """Whether a text is not a fault: noise, success, or a program's remark that only matters beside a fault."""
     return one.tells in ("benign", "ok", "works") or (
         one.tells == "context" and one.message is not None and not one.message.of_people
     )

@@ -74,7 +74,7 @@ class AttachTrips(StreamTrips):
 
 @dataclass(frozen=True, slots=True)
 class GateFigures:
-    """The edges whose test pod has figures in the metrics API: of the pod, and of its container."""
+    """The edges whose test pod has metrics in the metrics API: of the pod, and of its container."""
 
     edges: frozenset[str] = frozenset()
 

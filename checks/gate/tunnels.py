@@ -89,7 +89,7 @@ def _judge(tunnels: NewTunnels | Unavailable, pod: GatePod) -> Finding:
     if isinstance(tunnels, Unavailable):
         return unknown(
             Text(
-                f"Whether {edge} kept its tunnel is not known: {tunnels}.",
+                f"Whether {edge} kept its tunnel is unknown: {tunnels}.",
                 zh=f"无法判断 {edge} 的隧道是否中断过：{tunnels}。",
             ),
             subject=edge,

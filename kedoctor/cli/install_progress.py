@@ -18,8 +18,8 @@ from kedoctor.model.report import Verdict
 
 __all__ = ["InstallDesk"]
 
-_WILL = Text("What will be done", zh="将执行的操作")
-_LATER = Text("is told once the steps before it are done", zh="前面的步骤完成后才能判断")
+_WILL = Text("Plan", zh="将执行的操作")
+_LATER = Text("checked after the steps before it", zh="前面的步骤完成后才能判断")
 _ASK = Text("Do this now?", zh="现在执行？")
 _TRY = Text("try", zh="可执行")
 

@@ -26,7 +26,7 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _PASSWORD = re.compile(PASSWORD_WORDS, re.IGNORECASE)
-# configMapAndSecretChangeDetectionStrategy is no secret: in names of that style the word stands at the end.
+# configMapAndSecretChangeDetectionStrategy is not a secret: in names of that style the word stands at the end.
 _QUALIFIED = r"(?:[-_.]?(?:s|data|value|keys?|string|text|old|new|previous|current|backup|b64|base64|\d+))*"
 _SECRET_KEY = re.compile(rf"(?:{SECRET_WORDS}){_QUALIFIED}\Z", re.IGNORECASE)
 _ENVIRONMENT_KEY = re.compile(rf"[A-Z0-9_]*(?:{SECRET_WORDS.upper()})[A-Z0-9_]*")
@@ -140,7 +140,7 @@ def _last_word(line: str) -> str:
 
 
 def _end_of_cut_block(text: str, start: int) -> int:
-    """Where a block without its last line ends: at the first line that is no base64."""
+    """Where a block without its last line ends: at the first line that is not base64."""
     first = _LINE_END.search(text, start)
     position = first.end() if first else len(text)
     while position < len(text):

@@ -33,7 +33,7 @@ class UnsafeError(ValueError):
 def redact_yaml(text: str, paths: Sequence[KeyPath], marks: Placeholders) -> str:
     """``text`` with the values at ``paths``, and of all keys that sound secret, replaced where they stand.
 
-    A text that is no YAML is gone through line by line instead.
+    A text that is not YAML is gone through line by line instead.
 
     Raises:
         UnsafeError: it is broken in such a way that the value of one of ``paths`` cannot be delimited.

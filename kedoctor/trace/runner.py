@@ -202,7 +202,7 @@ class _Run:
 
 
 def _whole(missing: Unavailable) -> Text:
-    """Why it is not known, with what was said about it."""
+    """Why it is unknown, with what was said about it."""
     found = not_known(missing)
     said = f" ({found.actual})" if found.actual else ""
     return Text(

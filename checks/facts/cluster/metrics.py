@@ -168,7 +168,7 @@ class NodeSamples:
 
 @dataclass(frozen=True, slots=True)
 class PodSamples:
-    """Pods on edges that have run long enough and have no figures, as ``namespace/name`` by node name."""
+    """Pods on edges that have run long enough and have no metrics, as ``namespace/name`` by node name."""
 
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -246,7 +246,7 @@ def pod_samples(cluster: Cluster, samples: NodeSamples, edges: EdgeNodes) -> Pod
     """Two lists of all pods, on small sites only: where there are many edges it would read for minutes."""
     if len(edges.items) > _FEW_EDGES:
         detail = f"more than {_FEW_EDGES} edges"
-        return Unavailable(Reason.TOO_LARGE, "the figures of every pod", detail)
+        return Unavailable(Reason.TOO_LARGE, "the metrics for every pod", detail)
     sampled = {
         (one.metadata.namespace, one.metadata.name): {container.name for container in one.containers or ()}
         for one in require(cluster.list(PodMetrics))

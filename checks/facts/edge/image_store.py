@@ -82,7 +82,7 @@ def image_store(host: Host, config: EdgecoreConfig | Unavailable) -> ImageStore 
 
 
 def _runtime(host: Host, config: EdgecoreConfig | Unavailable) -> tuple[str, str]:
-    """What this host's kubelet or edgecore uses, and its socket; both empty when that is not known."""
+    """What this host's kubelet or edgecore uses, and its socket; both empty when that is unknown."""
     endpoint = "" if isinstance(config, Unavailable) else config.text(_ENDPOINT)
     if "docker" in endpoint:
         return "docker", ""

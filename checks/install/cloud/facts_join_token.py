@@ -85,7 +85,7 @@ def join_offer(
     try:
         token = read_token(text)
     except TokenError as error:
-        why = Text(f"it is no join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
+        why = Text(f"it is not a join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
         return JoinOffer(address, trouble=why)
     trouble = _authority(token.ca_sha256, require(secrets.ca), served) or _server(address, served)
     trouble = trouble or _time(token.expires, clock)
@@ -110,7 +110,7 @@ def _server(address: str, served: ServedCa | Unavailable) -> Text | None:
         return None
     return Text(
         f"cloudcore's certificate does not name {address}, so every edge refuses it (KE408)",
-        zh=f"cloudcore 的证书不包含 {address}，所有边缘都会拒绝（KE408）",
+        zh=f"cloudcore 的证书不包含 {address}，所有边缘节点都会拒绝（KE408）",
     )
 
 

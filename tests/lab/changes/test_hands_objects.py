@@ -140,7 +140,7 @@ class TestOtherWriters:
 
 
 class TestRefusals:
-    """Before anything is touched where it can be known, else everything is taken back."""
+    """Before anything is touched where it can be known, else everything is rolled back."""
 
     def test_no_right_to_write(self, site: Site) -> None:
         with pytest.raises(RefusedError, match='User "weak" cannot patch resource'):

@@ -66,7 +66,7 @@ def test_noise_is_called_noise() -> None:
 def test_chinese() -> None:
     done = kedoctor("--lang", "zh", REFUSED)
     assert "可能的原因" in done.stdout
-    assert "边缘的 edgeStream 未启用" in done.stdout
+    assert "边缘节点的 edgeStream 未启用" in done.stdout
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

@@ -37,7 +37,7 @@ def test_a_kubeconfig_that_is_not_there_is_a_bad_configuration(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--wait", "soon"), "'soon' is no duration"),
+        (("--wait", "soon"), "'soon' is not a duration"),
         (("--only", "KE999"), "KE999"),
         (("--format", "jsonn"), "there is no format 'jsonn'"),
         (("-o", "/nonexistent/report.json"), "there is no directory /nonexistent"),

@@ -234,7 +234,7 @@ esac
 
 def test_ci_writes_nothing_else(tmp_path: Path) -> None:
     spaced = kedoctor("bundle", "make", tmp_path / "x y", "--ci", "github")
-    assert "is no plain name" in str(spaced.exception)
+    assert "is not a plain name" in str(spaced.exception)
     without = kedoctor("bundle", "make", tmp_path / "x", "-o", tmp_path / "y")
     assert "-o belongs to --ci" in str(without.exception)
     assert list(tmp_path.iterdir()) == []

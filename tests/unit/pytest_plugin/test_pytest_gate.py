@@ -50,7 +50,7 @@ def test_what_could_not_be_found_out_is_an_error_without_a_traceback(pytester: p
     counts, text, code = _run(pytester, *ON_DEMO, "--kedoctor-only", "KE104")
     assert (counts["errors"], code) == (1, 1)
     shown = text.partition("= ERRORS =")[2]
-    assert "KE104: Whether cloudcore runs with this configuration is not known" in shown
+    assert "KE104: Whether cloudcore runs with this configuration is unknown" in shown
     assert ".py" not in shown
 
 

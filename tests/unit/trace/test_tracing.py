@@ -254,7 +254,7 @@ def test_a_fact_of_a_trace_that_does_not_fit_is_refused() -> None:
     def impossible(what: HopSeen) -> Motd:
         raise AssertionError("is not asked")
 
-    with pytest.raises(DeclarationError, match="nobody provides HopSeen"):
+    with pytest.raises(DeclarationError, match="no fact provides HopSeen"):
         traced(hop("a", OK), facts=[impossible])
 
 

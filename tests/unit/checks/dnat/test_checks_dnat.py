@@ -126,7 +126,7 @@ def test_unknown_processes_do_not_keep_it_from_judging() -> None:
 def test_missing_rule_names_what_is_there_instead() -> None:
     (finding,) = ke303(nat(nft=[rule(10350)]))
     assert "exist only for 10350" in finding.summary.en
-    assert finding.actual == "rules for 10350 only"
+    assert str(finding.actual) == "rules for 10350 only"
 
 
 def test_missing_jump_is_named() -> None:

@@ -1,0 +1,136 @@
+"""Help texts in Chinese, by the English ones; paragraphs are parted by an empty line."""
+
+from __future__ import annotations
+
+__all__ = ["HELP"]
+
+HELP = {
+    "Show this message and exit.": "显示此帮助并退出。",
+    "Show the version and exit.": "显示版本并退出。",
+    # commands, in one line
+    "Diagnose the site.": "诊断站点。",
+    "Show the latest run in another format: HTML, JSON, JUnit, SARIF and more.": "以其他格式显示最近一次运行：HTML、JSON、JUnit、SARIF 等。",
+    "Test the path of kubectl logs, exec, attach or top to an edge, hop by hop.": "逐个环节测试 kubectl logs、exec、attach 或 top 到边缘节点的链路。",
+    "Explain a check, or an error text or log: what failed and the likely causes.": "解释检查项、错误文本或日志：何处失败及可能的原因。",
+    "List the checks, symptoms, formats and plugins.": "列出检查项、症状、格式和插件。",
+    "Prove that logs, exec, attach and top reach every edge; one exit code for CI.": "连通性验收：证明 logs、exec、attach 和 top 可到达每个边缘节点；为 CI 给出一个退出码。",
+    "Collect evidence: what kedoctor would read, redacted, in one archive.": "采集证据包：将 kedoctor 所读内容脱敏后写入一个归档文件。",
+    "List, check and make the offline bundle that a site is installed from.": "列出、检查和制作用于安装站点的离线包。",
+    "Write a file that accepts the present findings.": "生成豁免当前问题的基线文件。",
+    "Print the smallest roles that the checks, or their repairs, need.": "输出检查或修复所需的最小角色。",
+    "Save the settings of this site, without secrets.": "保存站点设置，不含敏感信息。",
+    "Show the differences between two runs, evidence archives or backups, or between one and now.": "显示两次运行、两个证据包或备份之间，或与当前状态之间的差异。",
+    "List earlier runs.": "列出早先的运行记录。",
+    "Roll back a repair.": "回滚一次修复。",
+    "Install the cloud or an edge from an offline bundle, each step checked.": "用离线包安装云端或边缘节点，逐步检查。",
+    "Diagnose a recorded broken site, or repair it in a sandbox; needs no cluster.": "诊断录制的故障站点，或在沙箱中修复；不需要集群。",
+    "Print the JSON Schema of the report document.": "输出报告文档的 JSON Schema。",
+    "Print the version.": "输出版本。",
+    "Print the version of kedoctor and of its Python.": "输出 kedoctor 及其 Python 的版本。",
+    # commands, in full
+    "Find out why kubectl logs, exec, attach or top does not reach a KubeEdge edge, and repair it.\n\nExit codes: 0 no failure, 1 a check failed, 2 only warnings (with --fail-on warn), 3 a check of the request path is undetermined, 4 a repair or a rollback failed, 64 usage, 70 internal error, 74 output could not be written, 78 bad configuration, evidence or offline bundle, 130 interrupted.": "查明 kubectl logs、exec、attach 或 top 为何无法到达 KubeEdge 边缘节点，并进行修复。\n\n退出码：0 无失败；1 有检查未通过；2 只有警告（使用 --fail-on warn 时）；3 请求链路上有检查无法判断；4 修复或回滚失败；64 用法错误；70 内部错误；74 无法写入输出；78 配置、证据包或离线包有误；130 被中断。",
+    "Save the settings of this site before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.\n\nSecrets are recorded by size and fingerprint only. kedoctor diff DIR shows later what changed. Exit code 3: something could not be read or redacted safely; the rest is saved.": "在升级或变更之前保存站点设置：cloudcore 的 ConfigMap、edgecore.yaml。\n\n敏感信息只记录大小和指纹。之后用 kedoctor diff DIR 查看变化。退出码 3：部分内容未能读取或无法安全脱敏；其余已保存。",
+    "Write a baseline that accepts the present findings: kedoctor run --baseline FILE does not count them.\n\nUses the latest run, an earlier one or evidence, or checks now if there is no run. Follow-on findings are not written: they are accepted with their cause. Give each entry its own reason, owner and end date in the file.": "生成豁免当前问题的基线文件：kedoctor run --baseline FILE 不再计入这些问题。\n\n使用最近一次运行、早先的运行或证据包；没有运行记录时立即检查。连带后果不写入，随其原因一并豁免。请在文件中为每个条目填写原因、负责人和截止日期。",
+    "List, check and fill the offline bundle that a site without a network is installed from.\n\nThis is the directory (or tar) with programs, container images and manifests. What kedoctor collect writes and kedoctor run --evidence reads is evidence, not an offline bundle.": "列出、检查和制作用于无网络安装的离线包。\n\n离线包是包含程序、容器镜像和清单的目录（或 tar）。kedoctor collect 生成、kedoctor run --evidence 读取的是证据包，不是离线包。",
+    "Print the images that belong into an offline bundle: one a line, with who needs it and why.\n\nThe first word of a line is the image. Lines that begin with # say for which release and machine it is.": "输出离线包应包含的镜像：每行一个，并说明由谁使用及原因。\n\n每行第一个词是镜像；以 # 开头的行说明对应的版本和架构。",
+    "Check whether an offline bundle is whole: checksums, every image and program, and the machine they are for.\n\nNothing is unpacked or started, and no container runtime is needed: the archives are read from front to back, every layer is compared with its digest. What is not given (side, machine, release) is taken from the content. Exit code 1: something mandatory is missing or something is damaged. 78: it cannot be read at all.": "检查离线包是否完整：校验和、每个镜像和程序及其架构。\n\n不解包、不启动任何程序，也不需要容器运行时：逐个读取归档，并核对每一层的摘要。未指定的内容（端、架构、版本）由包的内容决定。退出码 1：缺少必需内容或有损坏；78：完全无法读取。",
+    "Make an offline bundle of a directory that holds images and programs.\n\nPuts in the manifests (metrics-server with all its objects, the rights of an operator, CRDs if given), a network template for edges and kedoctor's wheels if given; then writes the lists of everything, offline-bundle.json and SHA256SUMS. Every file is written whole or not at all; a second run changes nothing. Images and programs are not fetched: --ci prints the job that does it. Exit code 1: it was made, and something mandatory is missing.": "将包含镜像和程序的目录制作成离线包。\n\n放入清单（metrics-server 的全部对象、运维人员的权限、指定的 CRD）、边缘节点的网络模板和指定的 kedoctor wheel，然后写入全部内容的列表 offline-bundle.json 和 SHA256SUMS。每个文件要么完整写入，要么不写；再次执行不会改变任何内容。不下载镜像和程序：--ci 可输出相应的 CI 任务。退出码 1：已制作，但缺少必需内容。",
+    "Collect evidence: what kedoctor would read, in one archive (mode 0600).\n\nPrivate keys, tokens and credentials are removed before anything reaches the disk. Carry the archive to another machine and diagnose it there: kedoctor run --evidence FILE. Exit code 3: something could not be redacted safely and was not written.": "采集证据包：将 kedoctor 所读内容写入一个归档文件（权限 0600）。\n\n写盘之前会去除私钥、令牌和凭据。可将归档文件带到其他机器上诊断：kedoctor run --evidence FILE。退出码 3：部分内容无法安全脱敏，未写入。",
+    "Diagnose a recorded broken site; needs no cluster and touches nothing.\n\nThe exit code is 0 when the diagnosis was made, although the recorded site is broken.\n\nWith --fix the site is unpacked into a temporary directory, repaired there, looked at again and rolled back. The exit code is 0 if all of that succeeded, and 4 otherwise. With --format or -o the story goes to standard error, and the report of the repaired site is written as requested.": "诊断录制的故障站点；不需要集群，也不做任何更改。\n\n完成诊断即返回 0，尽管录制的站点存在故障。\n\n使用 --fix 时，站点会解包到临时目录，在其中修复、再次检查并回滚。全部成功返回 0，否则返回 4。使用 --format 或 -o 时，过程输出到标准错误，修复后站点的报告按要求写出。",
+    "Explain a check by its code or name, or an error text or log: what failed and the likely causes.\n\nA check: symptom, meaning, how to see it yourself, remedy, references. A text that kubectl, keadm, cloudcore, edgecore, metrics-server or the API server printed (quote it, or give it with -f or through a pipe): what it means, where it failed, the likeliest causes, and which checks confirm them.": "按代码或名称解释检查项，或解释错误文本、日志：何处失败及可能的原因。\n\n检查项：症状、含义、自行验证的方法、处理办法、参考。kubectl、keadm、cloudcore、edgecore、metrics-server 或 API 服务器输出的文本（加引号，或用 -f、管道给出）：含义、失败位置、最可能的原因，以及用于确认的检查。",
+    "Prove that logs, exec, attach and top reach every edge, and end with one exit code.\n\nMakes a small pod on every edge in a namespace of its own, runs all checks and four round trips through those pods until everything passes or the time is over, and removes the namespace in any case.": "连通性验收：证明 logs、exec、attach 和 top 可到达每个边缘节点，并给出一个退出码。\n\n在独立的命名空间中为每个边缘节点创建一个小 Pod，执行所有检查和四种往返测试，直到全部通过或超时；无论结果如何都会删除该命名空间。",
+    "List earlier runs, newest first: time, hosts, site, exit code and root causes.": "列出早先的运行记录，最新的在前：时间、主机、站点、退出码和故障原因。",
+    "Install the cloud or an edge from an offline bundle.\n\nThe preconditions are checked before anything is changed. Then each step is checked, applied if necessary, and checked again. A step that fails is rolled back; the same command continues where it stopped, and changes nothing where nothing is left to change.": "用离线包安装云端或边缘节点。\n\n更改之前先检查前提条件；然后逐步检查、按需执行并再次检查。失败的步骤会回滚；重新执行同一命令会从中断处继续，无需更改时不做任何更改。",
+    (
+        "List the checks with their codes, or symptoms, formats or plugins.\n\n"
+        "With --why: where a check is written, the facts that it is judged on, and what these read (as seen on the "
+        "recorded demo sites), what it builds on and what can explain it."
+    ): (
+        "列出检查项及其代码，或症状、格式、插件。\n\n"
+        "使用 --why 时：显示检查所在的源文件、判断所依据的事实及其读取的内容（以录制的演示站点为准）、它所依赖的检查以及可解释它的检查。"
+    ),
+    "Of each CODE: file and line, the facts and what they read.": "显示每个 CODE 的源文件与行号、所用事实及其读取的内容。",
+    (
+        "Write the skeleton of a check of your own: CODE such as ACME01, NAME such as ntp-server.\n\n"
+        "Writes one plugin file with a fact, a check and its repair, a page in English and Chinese, and a test that passes. "
+        "Copied into /etc/kedoctor/plugins, the file (with its pages) is a plugin. Nothing that exists is overwritten."
+    ): (
+        "生成自定义检查的骨架：CODE 如 ACME01，NAME 如 ntp-server。\n\n"
+        "写出一个插件文件（含一项事实、一项检查及其修复）、中英文说明页各一份，以及一个可通过的测试。"
+        "将该文件（连同说明页）复制到 /etc/kedoctor/plugins 即成为插件。不会覆盖已有文件。"
+    ),
+    "Write into this directory [default: the current one].": "写入此目录［默认：当前目录］。",
+    "Print the smallest roles that the selected checks need.\n\nDerived from what the checks really ask a recorded site. Apply it with kubectl apply -f - as an administrator. Without --fix, --gate, --trace and --operator the roles only read; a check about the rights of a person (KE921) then reports those that this account lacks.": "输出所选检查所需的最小角色。\n\n根据检查对录制站点的实际请求推导。请以管理员身份用 kubectl apply -f - 应用。不使用 --fix、--gate、--trace 和 --operator 时，角色只有读权限；关于个人权限的检查（KE921）此时会报告该账户缺少的权限。",
+    "Show the latest run in another format; without an earlier run, check now.\n\nWith --evidence the evidence is checked. The exit code is 0 when the report was written.": "以其他格式显示最近一次运行；没有运行记录时立即检查。\n\n使用 --evidence 时检查证据包。报告写出后退出码为 0。",
+    "Roll back a repair: the latest one, or the one with that ID.\n\nEverything is undone in reverse order. What somebody changed after the repair is not touched: the command then ends with exit code 4 and names the copy from before the repair. What an installer did only that installer can undo; the command says how, and rolls back what came after it.": "回滚一次修复：最近一次，或指定 ID 的修复。\n\n按相反顺序撤销。修复之后被他人更改的内容不会改动：此时命令以退出码 4 结束，并给出修复前副本的位置。安装程序所做的更改只能由该程序撤销；命令会说明方法，并回滚其后的更改。",
+    "Diagnose the site.\n\nChecks this host and the cluster that its kubeconfig names, or evidence. Changes nothing without --fix.": "诊断站点。\n\n检查本机及其 kubeconfig 指定的集群，或证据包。不使用 --fix 时不做任何更改。",
+    "Show what got worse, what got better and which settings differ between A and B (or now).\n\nA and B are run IDs (latest: the latest), report documents (JSON), evidence (several archives of one site joined by commas), directories that kedoctor backup wrote, or now. Runs have no settings and backups no verdicts: what both sides hold is compared. Left out is what servers write by themselves.\n\nExit codes: 0 nothing differs, 1 something got worse, 2 nothing got worse but settings differ, 3 something can no longer be checked, or the two have nothing in common; 64, 78 as everywhere.": "显示 A 与 B（或当前状态）之间变差、变好以及设置不同之处。\n\nA 和 B 可以是运行 ID（latest：最近一次）、报告文档（JSON）、证据包（同一站点的多个归档用逗号连接）、kedoctor backup 生成的目录，或 now。运行记录没有设置，备份没有检查结果：只比较双方都有的内容；服务器自行写入的内容不比较。\n\n退出码：0 没有差异；1 有变差；2 没有变差但设置不同；3 有内容无法再检查，或双方没有共同内容；64、78 含义同其他命令。",
+    "Test the path of kubectl logs, exec, attach or top to an edge, hop by hop, and name the broken one.\n\nTARGET is a pod (NAMESPACE/POD, or POD with -n) or an edge node. Each hop is printed as soon as it is tested, with the time it took: the address and port that kube-apiserver dials, who answers there, the NAT rule, the session in cloudcore, the API server's own request, edged and its runtime, and the real request, whose content is checked.\n\nRun it on the API server's host to see most, on the edge for the far end; on any other host it names the hops that it cannot see. It changes nothing. Exit codes: 0 it works, 1 a hop is broken, 3 inconclusive, 64 usage, 130 interrupted.": "逐个环节测试 kubectl logs、exec、attach 或 top 到边缘节点的链路，并指出中断之处。\n\nTARGET 是 Pod（NAMESPACE/POD，或 POD 加 -n）或边缘节点。每个环节测试后立即输出及其耗时：kube-apiserver 访问的地址和端口、应答者、NAT 规则、cloudcore 中的会话、API 服务器自身的请求、edged 及其运行时，以及检查其内容的实际请求。\n\n在 API 服务器主机上运行可看到最多环节，在边缘节点上可看到远端；在其他主机上会指出看不到的环节。不做任何更改。退出码：0 可用；1 有环节中断；3 无法得出结论；64 用法错误；130 被中断。",
+    # options
+    "Output language [default: locale].": "输出语言［默认：由区域设置决定］。",
+    "The new directory [default: below kedoctor's state directory].": "新目录［默认：位于 kedoctor 的状态目录］。",
+    "Write to this new file [default: standard output].": "写入此新文件［默认：标准输出］。",
+    "Why they are accepted [default: the run that found them].": "豁免原因［默认：发现问题的运行］。",
+    "Who is responsible [default: this user].": "负责人［默认：当前用户］。",
+    "The last day, as 2027-01-31 [default: in 90 days].": "截止日期，如 2027-01-31［默认：90 天后］。",
+    "An earlier run (kedoctor history).": "早先的运行（kedoctor history）。",
+    "Only what this side needs [default: both, or by content].": "只含此端所需内容［默认：两端，或由内容决定］。",
+    "Target architecture [default: amd64, or by content].": "目标架构［默认：amd64，或由内容决定］。",
+    "The KubeEdge release, such as 1.22.0.": "KubeEdge 版本，如 1.22.0。",
+    "Write to this file instead of standard output.": "写入此文件而不是标准输出。",
+    "Put kedoctor itself in: the wheels of this directory.": "放入 kedoctor 自身：此目录中的 wheel。",
+    "Put the CRDs of this directory in (EdgeMesh needs those of Istio).": "放入此目录中的 CRD（EdgeMesh 需要 Istio 的 CRD）。",
+    "Only print the CI job that fetches the images into DIR.": "只输出将镜像下载到 DIR 的 CI 任务。",
+    "With --ci: write the job to this file.": "与 --ci 一起使用：将任务写入此文件。",
+    "The archive to write [default: named by host and time].": "要写入的归档文件［默认：按主机和时间命名］。",
+    "Kubeconfig to use, as for kedoctor run.": "使用的 kubeconfig，同 kedoctor run。",
+    "Context in the kubeconfig.": "kubeconfig 中的上下文。",
+    "Defaults for options [default: KEDOCTOR_CONFIG, ~/.config/kedoctor/config.yaml, /etc/kedoctor/config.yaml].": "选项的默认值文件［默认：KEDOCTOR_CONFIG、~/.config/kedoctor/config.yaml、/etc/kedoctor/config.yaml］。",
+    "List the recorded sites.": "列出录制的站点。",
+    "Also repair it and roll back, in a throw-away sandbox.": "在一次性沙箱中修复并回滚。",
+    "List every check, also those that passed.": "列出每项检查，包括通过的。",
+    "How to print it.": "输出格式。",
+    "Explain a log file instead, gzipped or not; - reads standard input.": "解释日志文件（可为 gzip）；- 表示标准输入。",
+    'Print a section of a reference document instead, such as "facts.md §3.5" or "facts.md 3.5".': '输出参考文档的章节，如 "facts.md §3.5" 或 "facts.md 3.5"。',
+    "Also write the report in this format to this file.": "同时以此格式将报告写入该文件。",
+    "Re-run until everything passes, at most this long; 0 runs once.": "重复运行直到全部通过，最长为此时长；0 表示只运行一次。",
+    "Image of the test pods; it needs sh, echo and sleep.": "测试 Pod 的镜像；需要包含 sh、echo 和 sleep。",
+    "Whether an edge may pull the image if it is missing.": "缺少镜像时边缘节点是否可以拉取。",
+    "Show every step and change nothing.": "显示每个步骤，不做任何更改。",
+    "Do not ask.": "不询问。",
+    "List the report formats.": "列出报告格式。",
+    "List the symptoms for run --symptom.": "列出 run --symptom 可用的症状。",
+    "List the plugins, and what was refused.": "列出插件以及被拒绝的内容。",
+    "Write to this file.": "写入此文件。",
+    "terminal, json, html …; kedoctor list --formats shows all.": "terminal、json、html 等；全部格式见 kedoctor list --formats。",
+    "Only checks that can explain this symptom (kedoctor list --symptoms); repeatable.": "只执行可解释该症状的检查（kedoctor list --symptoms）；可重复。",
+    "Skip this check; repeatable.": "跳过此检查；可重复。",
+    "Only this check (code, name, or KE3xx); repeatable.": "只执行此检查（代码、名称或 KE3xx）；可重复。",
+    "Lowest result that makes the exit code non-zero.": "使退出码非零的最低结果。",
+    "Do not count the findings that this file accepts (written by kedoctor baseline).": "不计入此文件豁免的问题（由 kedoctor baseline 生成）。",
+    "Only results for this edge node; repeatable.": "只显示此边缘节点的结果；可重复。",
+    "Also check this offline bundle, and list what this host lacks of it.": "同时检查此离线包，并列出本机缺少的内容。",
+    "Look at evidence (written by kedoctor collect) instead of this host; repeatable.": "诊断证据包（由 kedoctor collect 生成）而不是本机；可重复。",
+    "Kubeconfig to use [default: KUBECONFIG, ~/.kube/config, in-cluster, K3s].": "使用的 kubeconfig［默认：KUBECONFIG、~/.kube/config、集群内、K3s］。",
+    "Role of this host.": "本机的角色。",
+    "Also what the repairs of these checks need.": "同时包含修复所需的权限。",
+    "Also what kedoctor gate needs for its test pods.": "同时包含 kedoctor gate 的测试 Pod 所需的权限。",
+    "Also what kedoctor trace needs.": "同时包含 kedoctor trace 所需的权限。",
+    "The name of the roles.": "角色的名称。",
+    "Also bind the roles to this user.": "同时将角色绑定给此用户。",
+    "Also make and bind this service account.": "同时创建并绑定此服务账户。",
+    "Also what a person needs for kubectl logs, exec, attach and top; runs commands in pods.": "同时包含人员使用 kubectl logs、exec、attach 和 top 所需的权限；可在 Pod 中执行命令。",
+    "Also what is asked on the site of this evidence; repeatable.": "同时包含对此证据包的站点所需的权限；可重复。",
+    "List what kedoctor changed on this host.": "列出 kedoctor 在本机做过的更改。",
+    "Show what would be rolled back, and change nothing.": "显示将回滚的内容，不做任何更改。",
+    "Stop the run after this time.": "超过此时长即停止运行。",
+    "Re-run until everything passes, at most this long (90s, 5m); with --fix: after the repairs.": "重复运行直到全部通过，最长为此时长（90s、5m）；与 --fix 一起使用时在修复之后进行。",
+    "Repair what can be repaired; ask before each plan.": "修复可修复的问题；执行每个方案前询问。",
+    "With --fix: show the plan and change nothing.": "与 --fix 一起使用：显示方案，不做任何更改。",
+    "With --fix: do not ask.": "与 --fix 一起使用：不询问。",
+    "With --fix: ignore the cool-down.": "与 --fix 一起使用：忽略冷却时间。",
+    "With --fix: maximum impact allowed.": "与 --fix 一起使用：允许的最大影响。",
+    "Print only the headline; no progress.": "只输出结论，不显示进度。",
+    "Namespace of the pod, if TARGET has none.": "Pod 的命名空间（TARGET 未包含时）。",
+    "How long one probe or request may take.": "单次探测或请求的最长时间。",
+}
