@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class EvidenceFile(click.Path):
         Raises:
             UsageError: it is a directory.
         """
-        path = super().convert(value, param, ctx)
-        if Path(path).is_dir():
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.is_dir():
             raise UsageError(
                 f"{path} is a directory, not evidence",
                 hint="--evidence FILE takes an archive that kedoctor collect wrote; "
@@ -66,7 +67,7 @@ class OfflineBundlePlace(click.Path):
         Raises:
             UsageError: it is evidence, or a tar where only a directory will do.
         """
-        path = Path(super().convert(value, param, ctx))
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if is_evidence(path):
             raise UsageError(
                 f"{path} is evidence, not an offline bundle",

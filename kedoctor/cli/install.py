@@ -113,11 +113,15 @@ def _option(parameter: Parameter) -> click.Option:
         of = OfflineBundlePlace(directory=True)
     elif parameter.kind is Kind.SECRET_FILE:
         of = click.Path(exists=True, dir_okay=False, path_type=Path)
+    # An option that always has a value, even an empty one, would never count as missing.
+    default: dict[str, Any] = (
+        {"default": parameter.default, "show_default": True} if parameter.default else {}
+    )
     return click.Option(
         names,
         type=of,
         required=parameter.required,
-        **({"default": parameter.default, "show_default": True} if parameter.default else {}),
+        **default,
         metavar=parameter.metavar,
         help=parameter.help.in_language(language_here()),
     )

@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -76,10 +76,11 @@ class _Chinese(click.HelpFormatter):
                 self.write(f"{' ' * self.current_indent}{line}\n")
             self.write("\n")
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         del col_spacing
-        width = min(col_max, max((_columns(first) for first, _ in rows), default=0)) + 2
-        for first, second in rows:
+        table = list(rows)
+        width = min(col_max, max((_columns(first) for first, _ in table), default=0)) + 2
+        for first, second in table:
             lines = list(_folded(_translated(second), self.width - self.current_indent - width))
             begins = " " * self.current_indent
             if _columns(first) > width - 2:
