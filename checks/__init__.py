@@ -47,6 +47,7 @@ __all__ = [
     "kedoctor_standins",
     "kedoctor_symptoms",
     "kedoctor_traces",
+    "kedoctor_transitions",
 ]
 
 _HERE = Path(__file__).parent
@@ -104,6 +105,14 @@ def kedoctor_settings() -> list[type]:
     from kedoctor.checks.distribution.facts_settings import HostSettings, SecretSettings, SiteSettings  # noqa: PLC0415  as above
 
     return [SiteSettings, SecretSettings, HostSettings]
+
+
+@hookimpl
+def kedoctor_transitions() -> Sequence[type]:
+    """What has just begun, as the API and each host show it."""
+    from kedoctor.checks.facts.edge.transitions import HostTransitions, SiteTransitions  # noqa: PLC0415  as above
+
+    return [SiteTransitions, HostTransitions]
 
 
 @hookimpl

@@ -66,6 +66,7 @@ NOT_READY = (
     "KE410",
     *CLOUD_OUT_OF_REACH,
     "KE509",
+    "KE514",
     "KE707",
 )
 """Why an edge is not ready: its hub link on 10000 needs a valid certificate at both ends (facts.md §4.2)."""
@@ -81,6 +82,7 @@ NO_SAMPLE = (
     "KE301",
     "KE410",
     "KE509",
+    "KE513",
     "KE601",
     "KE602",
     "KE603",

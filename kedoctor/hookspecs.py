@@ -86,6 +86,11 @@ def kedoctor_settings() -> Iterable[type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def kedoctor_transitions() -> Iterable[type]:  # type: ignore[empty-body]
+    """Facts that tell what has just begun: their attribute ``items`` are :class:`kedoctor.api.Transition` values."""
+
+
+@hookspec
 def kedoctor_sides(host: Host) -> Iterable[str]:  # type: ignore[empty-body]
     """Which sides (``cloud``, ``edge``) this host is; nothing if neither can be seen."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from kedoctor import hookspecs
+from kedoctor import hookspecs, patterns
 from kedoctor.base.directories import changeable_by_others
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
 from kedoctor.judge.declared_page import page_beside, page_of
@@ -38,8 +37,8 @@ from kedoctor.sources.library import Library
 
 __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
-_WORD = re.compile(r"\W+")
-_CODE = re.compile(r"[A-Z]{2,8}\d{2,4}")
+_WORD = patterns.compiled(r"\W+")
+_CODE = patterns.compiled(r"[A-Z]{2,8}\d{2,4}")
 PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
 PLUGINS_ENVIRONMENT = "KEDOCTOR_PLUGINS"
 GROUP = "kedoctor"
@@ -128,6 +127,11 @@ class Plugins:
     def settings(self) -> list[type]:
         """The facts that hold settings; one that no fact provides is left out."""
         named = [one for facts in self._manager.hook.kedoctor_settings() for one in facts]
+        return [one for one in named if one in self.registry.facts]
+
+    def transitions(self) -> list[type]:
+        """The facts that tell what has just begun; one that nobody provides is left out."""
+        named = [one for facts in self._manager.hook.kedoctor_transitions() for one in facts]
         return [one for one in named if one in self.registry.facts]
 
     def sides(self, host: Host) -> frozenset[Side]:

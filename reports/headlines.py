@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from kedoctor.api import Reason, Status, Text
-from kedoctor.api.report import NEXT_STEPS, Report, Verdict, hidden, server_reason
+from kedoctor.api.report import NEXT_STEPS, Report, Verdict, hidden, server_reason, site_state
+from kedoctor.reports.settling import settling_groups
 
 __all__ = ["headline", "next_step"]
 
@@ -40,18 +41,22 @@ _ONE_PASSED = Text("The 1 check that ran passed.", zh="已执行的 1 项检查�
 _PASSED = Text("All {n} checks that ran passed.", zh="已执行的 {n} 项检查全部通过。")
 _NONE = Text("No check ran.", zh="没有执行任何检查。")
 _CRASHED = Text("No check gave a result: {checks} crashed.", zh="没有任何检查给出结果：{checks}出错。")
+_TOO_EARLY = Text("It is too early to judge: {told}", zh="尚不能判断：{told}")
 _SEE_WHY = Text("The reasons: kedoctor run -v", zh="查看原因：kedoctor run -v")
 _LONGER = Text("Give it more time: kedoctor run --timeout 10m", zh="请延长时限：kedoctor run --timeout 10m")
 _WIDER = Text("Select other checks: kedoctor list", zh="请选择其他检查：kedoctor list")
 
 
 def headline(report: Report, language: str) -> str:
-    """How the site is: cannot diagnose, broken, works now, accepted, nothing found, or nothing looked at."""
+    """How the site is: broken, too early to judge, cannot diagnose, works now, accepted, nothing found, or nothing looked at."""
     broken = [cause for cause in report.causes if cause.status is Status.FAIL]
     waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
     accepted = sum(1 for one in report.verdicts if one.status is Status.ACCEPTED and not _follows(one))
     if broken:
         return _broken(report, len(broken)).in_language(language).format(n=len(broken))
+    if site_state(report) == "settling":
+        told = next(iter(settling_groups(report, language)))
+        return _TOO_EARLY.in_language(language).format(told=told)
     unseen = _unseen(report)
     said = []
     if unseen or not report.run.complete:
@@ -70,7 +75,7 @@ def headline(report: Report, language: str) -> str:
 
 def next_step(report: Report, language: str) -> str:
     """The one thing to do where the site could not be diagnosed; empty where the report says what to do."""
-    if any(cause.status is Status.FAIL for cause in report.causes):
+    if site_state(report) in ("fail", "settling"):
         return ""
     shared = _shared(_unseen(report))
     if shared is not None and shared[0] in NEXT_STEPS:

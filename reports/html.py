@@ -19,6 +19,7 @@ _ORDER = (
     Status.FAIL,
     Status.WARN,
     Status.CRASHED,
+    Status.SETTLING,
     Status.UNKNOWN,
     Status.BLOCKED,
     Status.ACCEPTED,

@@ -87,7 +87,7 @@ def _kind(verdict: Verdict, fail_on: str) -> str:
             return "failure" if fail_on == "warn" else ""
         case Status.CRASHED:
             return "error"
-        case Status.UNKNOWN:
+        case Status.UNKNOWN | Status.SETTLING:
             return "error" if verdict.capabilities or fail_on == "unknown" else "skipped"
         case Status.PASS:
             return ""

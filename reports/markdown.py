@@ -24,8 +24,16 @@ _MARKS = {
     Status.SKIP: "▫️",
     Status.ACCEPTED: "🟦",
     Status.CRASHED: "❓",
+    Status.SETTLING: "⏳",
 }
-_STATE_MARKS = {"works": "✅", "clear": "☑️", "broken": "❌", "accepted": "🟦", "unknown": "❓"}
+_STATE_MARKS = {
+    "works": "✅",
+    "clear": "☑️",
+    "broken": "❌",
+    "accepted": "🟦",
+    "settling": "⏳",
+    "unknown": "❓",
+}
 _ROWS, _CAUSES, _LISTED = 100, 50, 100
 _QUOTED, _LONG = 10, 600  # lines of an excerpt, characters of a line
 
@@ -164,6 +172,12 @@ class _Page:
         )
         yield from self._list("accepted", [one for one in verdicts if one.status is Status.ACCEPTED])
         yield from self._stale()
+        settling = wording.settling_groups(self.report, self.language)
+        if settling:
+            yield "\n".join(
+                f"- {_MARKS[Status.SETTLING]} {escaped(sentence)} ({' '.join(sorted({one.code for one in mine}))})"
+                for sentence, mine in list(settling.items())[:_LISTED]
+            )
         hidden = (Status.UNKNOWN, Status.CRASHED)
         yield from self._list("unknowns", [one for one in verdicts if one.status in hidden])
         if self.verbose:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
-from kedoctor.api import plain
+from kedoctor.api import patterns, plain
 
 __all__ = ["code", "escaped", "fenced"]
 
 # What begins markup anywhere in a line (or ends a cell of a table), and what does at its beginning.
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
-_BEGINNING = re.compile(r"^(\d*)([#>+=.)-])")
-_LINE_ENDS = re.compile(r"\s*[\n\u2028\u2029]\s*")
+_SPECIAL = patterns.compiled(r"([\\`*_\[\]|~$])")
+_BEGINNING = patterns.compiled(r"^(\d*)([#>+=.)-])")
+_LINE_ENDS = patterns.compiled(r"\s*[\n\u2028\u2029]\s*")
 # What a site of issues makes notifications or links of: @name, #12 and bare addresses of the web.
-_MENTION = re.compile(r"((?<!\w)@(?=\w)|#(?=\d))")
-_LINK = re.compile(r"://|\bwww\.", re.IGNORECASE)
+_MENTION = patterns.compiled(r"((?<!\w)@(?=\w)|#(?=\d))")
+_LINK = patterns.compiled(r"://|\bwww\.", patterns.IGNORECASE)
 _NOTHING = "<!-- -->"
 
 
@@ -43,4 +41,4 @@ def fenced(text: str, language: str = "text") -> str:
 
 
 def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall(r"`+", text)), default=0)
+    return max((len(run) for run in patterns.compiled(r"`+").findall(text)), default=0)

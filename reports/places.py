@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from itertools import groupby
 
-from kedoctor.api import Side, Text
+from kedoctor.api import Side, Text, patterns
 from kedoctor.api.report import Cause, Report, Verdict
 
 __all__ = ["commands_by_place", "place_of_fix"]
 
-_HERE = re.compile(r"\s+# on (?P<place>[^#]+?)(?:, once .*)?\s*\Z")
+_HERE = patterns.compiled(r"\s+# on (?P<place>[^#]+?)(?:, once .*)?\s*\Z")
 """A place that the author of a check wrote behind the command."""
-_CLUSTER = re.compile(r"(?:kubectl|kedoctor (?:rbac|gate|run))\b")
-_ON_EDGE = re.compile(r"\b(?:edgecore|edged)\b")
+_CLUSTER = patterns.compiled(r"(?:kubectl|kedoctor (?:rbac|gate|run))\b")
+_ON_EDGE = patterns.compiled(r"\b(?:edgecore|edged)\b")
 
 _ON = Text("on {host}", zh="在 {host} 上")
 _KUBECTL = Text("where kubectl works", zh="在可用 kubectl 处")

@@ -33,6 +33,7 @@ _KINDS = {
     Status.SKIP: ("notApplicable", "none"),
     Status.ACCEPTED: ("fail", "warning"),
     Status.CRASHED: ("open", "none"),
+    Status.SETTLING: ("open", "none"),
 }
 _NODES = 500  # so many edges of a folded verdict are named; occurrenceCount says how many there are
 _LANGUAGES = {"zh": "zh-CN"}
@@ -70,7 +71,7 @@ def render(report: Report, presentation: Presentation) -> bytes:
 
 
 def _to_look_at(verdict: Verdict) -> bool:
-    if verdict.status is Status.UNKNOWN:
+    if verdict.status in (Status.UNKNOWN, Status.SETTLING):
         return bool(verdict.capabilities)
     return verdict.status in (Status.FAIL, Status.WARN, Status.CRASHED)
 

@@ -20,12 +20,14 @@ _MARKS = {
     Status.SKIP: ("·", "dim"),
     Status.ACCEPTED: ("=", "cyan"),
     Status.CRASHED: ("#", "magenta"),
+    Status.SETTLING: ("~", "cyan"),
 }
 _STATE_MARKS = {
     "works": ("✓", "green"),
     "clear": ("–", "green"),
     "broken": ("✗", "bold red"),
     "accepted": ("=", "cyan"),
+    "settling": ("~", "cyan"),
     "unknown": ("?", "magenta"),
 }
 _INDENT = (0, 0, 0, 9)
@@ -61,6 +63,7 @@ class _Page:
         yield from self._matrix()
         yield from self._advice()
         yield from self._accepted()
+        yield from self._settling()
         yield from self._unknown()
         if self.verbose:
             yield from self._everything()
@@ -188,6 +191,17 @@ class _Page:
             yield Styled(heading, style="bold")
             yield from (Styled(f"! {sentence}", style="yellow") for sentence in stale)
         if accepted or stale:
+            yield Styled("")
+
+    def _settling(self) -> Iterator[RenderableType]:
+        groups = wording.settling_groups(self.report, self.language)
+        if groups:
+            yield Styled(wording.word("settling", self.language), style="bold")
+        for sentence, verdicts in groups.items():
+            yield self._line(Status.SETTLING, "", sentence)
+            codes = sorted({one.code for one in verdicts})
+            yield Padding(Styled(" ".join(codes), style="dim"), _INDENT)
+        if groups:
             yield Styled("")
 
     def _unknown(self) -> Iterator[RenderableType]:

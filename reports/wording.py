@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from kedoctor.api import STATUSES, Evidence, Status, Text, repair_command
+from kedoctor.api import STATUSES, Evidence, Status, Text, patterns, repair_command
 from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict
 from kedoctor.reports.headlines import headline, next_step
 from kedoctor.reports.places import commands_by_place, place_of_fix
+from kedoctor.reports.settling import settling_groups, settling_of
 
 __all__ = [
     "CAPABILITY_STATES",
@@ -30,6 +29,8 @@ __all__ = [
     "remedy_of",
     "result_of",
     "rollback_of",
+    "settling_groups",
+    "settling_of",
     "stale_entries",
     "summary_of",
     "title_of",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-_NOT_HELD = re.compile(r"it was not recorded|the (?:bundle|evidence) .+ does not (?:hold|contain) it")
+_NOT_HELD = patterns.compiled(r"it was not recorded|the (?:bundle|evidence) .+ does not (?:hold|contain) it")
 """What evidence answers to what it does not hold; the sentence of the verdict says the same."""
 
 _MANY = {
@@ -63,6 +64,7 @@ CAPABILITY_STATES = {
     "clear": Text("no fault found", zh="未发现故障"),
     "broken": Text("broken", zh="故障"),
     "accepted": Text("accepted", zh="已豁免（基线）"),
+    "settling": Text("settling", zh="正在恢复"),
     "unknown": Text("undetermined", zh="无法判断"),
 }
 
@@ -105,6 +107,7 @@ _WORDS = {
     "causes": Text("Root causes", zh="故障原因"),
     "matrix": Text("Status per edge node", zh="各边缘节点可用情况"),
     "warnings": Text("Warnings", zh="警告"),
+    "settling": Text("Settling", zh="正在恢复"),
     "unknowns": Text("Not checked", zh="因信息不足无法判断"),
     "consequences": Text("Follow-on failures", zh="连带后果"),
     "all": Text("All checks", zh="全部检查结果"),

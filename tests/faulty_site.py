@@ -38,7 +38,7 @@ from faulty_machine import (
     plugins,
     recorded,
 )
-from faulty_source import FaultySource, FaultyWire
+from faulty_source import FaultySource, FaultyWire, LaptopSource
 from recorded_certificates import Pki
 from recorded_wire import HostOnWire, SiteOnWire
 
@@ -192,14 +192,22 @@ class FaultySite:
         return not (self.hub_down or self.edgecore_down or self.cloudcore_down)
 
     def report(self, *sides: str) -> Report:
-        """What kedoctor says of it, over both hosts or over those of the named sides."""
+        """What kedoctor says of it, over both hosts, or over those named: ``cloud``, ``edge1``, ``laptop``."""
         self.derive()
-        sources = {"cloud": FaultySource(self, self.cloud), "edge1": FaultySource(self, self.edge)}
+        sources: dict[str, FaultySource] = {
+            "cloud": FaultySource(self, self.cloud),
+            "edge1": FaultySource(self, self.edge),
+            "laptop": LaptopSource(self, self.cloud),
+        }
         memos = {name: MemoSource(source) for name, source in sources.items()}
-        hosts = {"cloud": Side.CLOUD, "edge1": Side.EDGE}
-        wanted = sides or tuple(hosts)
-        views = tuple(HostView(name, frozenset({hosts[name]}), memos[name]) for name in wanted)
-        view = SiteView(views, memos[wanted[0]], "cloud" in wanted)
+        hosts = {
+            "cloud": frozenset({Side.CLOUD}),
+            "edge1": frozenset({Side.EDGE}),
+            "laptop": frozenset[Side](),
+        }
+        wanted = sides or ("cloud", "edge1")
+        views = tuple(HostView(name, hosts[name], memos[name]) for name in wanted)
+        view = SiteView(views, memos[wanted[0]], wanted != ("edge1",))
         return diagnose_site(
             plugins(), SiteSession(view, {name: memos[name] for name in wanted}), RunRequest()
         )

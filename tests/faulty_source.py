@@ -17,7 +17,7 @@ from kedoctor.observe.memo import Observation
 if TYPE_CHECKING:
     from faulty_site import FaultySite
 
-__all__ = ["FaultySource", "FaultyWire"]
+__all__ = ["FaultySource", "FaultyWire", "LaptopSource"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,24 @@ class FaultySource:
                 log = next((text for name, text in site.logs.items() if pod.startswith(name)), None)
                 if log is not None:
                     return o.LogText("\n".join(log.splitlines()[-request.lines :]) + "\n")
+            case o.GetPath(path=path) if "/proxy/stats/" in path:
+                node, _, rest = path.removeprefix("/api/v1/nodes/").partition("/proxy")
+                answer = self._wire.node_proxy(node, rest)
+                return self._machine.base.observe(request) if answer is None else answer
             case o.ReviewAccess(user=""):
                 asked = f"{request.verb} {request.resource}/{request.subresource}".rstrip("/")
                 return o.AccessReview(asked not in site.denied)
         return self._machine.base.observe(request)
+
+
+class LaptopSource(FaultySource):
+    """A machine that is no part of the site, with nothing but a kubeconfig."""
+
+    def observe(self, request: Request) -> Any:
+        """What the API server says; of the machine itself nothing."""
+        match request:
+            case o.ListObjects() | o.ReadPodLog() | o.ReviewAccess() | o.GetPath():
+                return self._of_cluster(request)
+            case o.ReadClock():
+                return o.Now(NOW)
+        return o.Unavailable(o.Reason.ABSENT, "this machine", "it is no part of the site")

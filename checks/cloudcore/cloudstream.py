@@ -245,7 +245,7 @@ def _tunnel_port(
         return unknown(
             Text(
                 f"tunnelPort is {port}; keadm join makes edges dial {_TUNNEL_PORT}, and what they dial was not seen.",
-                zh=f"tunnelPort 为 {port}；keadm join 使边缘连接 {_TUNNEL_PORT}，而实际连接的端口未见到。",
+                zh=f"tunnelPort 为 {port}；keadm join 使边缘节点连接 {_TUNNEL_PORT}，而实际连接的端口未见到。",
             ),
             subject=subject,
             hint=Text("Run kedoctor on an edge, too.", zh="请在边缘主机上也运行 kedoctor。"),

@@ -36,6 +36,7 @@ _ROLES = {10000: ("link", ("ready",)), 10002: ("certificates", ("install",)), 10
     hop="link",
     # An edge that was looked at itself has tried the port: its KE505 is the proof, this is the rule behind it.
     explained_by=("KE505",),
+    seen_by=("KE505",),
     remedy=Text(
         "Open 10000, 10002 and 10004 in the tool that keeps this firewall.",
         zh="在管理该防火墙的工具中放行 10000、10002 和 10004。",

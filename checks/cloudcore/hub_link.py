@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -19,6 +18,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     skipped,
     unknown,
     warned,
@@ -40,7 +40,7 @@ _MINUTES = round(WINDOW.total_seconds() / 60)
 
 # ---------------------------------------------------------------------------------------------- node limit
 
-_REFUSED = re.compile(r"Fail to serve node (\S+), reach node limit")
+_REFUSED = patterns.compiled(r"Fail to serve node (\S+), reach node limit")
 _NEARLY = 0.9
 
 
@@ -184,8 +184,8 @@ def _beat(config: EdgecoreConfig, keepalive: int) -> Finding:
 
 # ------------------------------------------------------------------------------------------------ flapping
 
-_REPLACED = re.compile(r"session exists for (\S+), close old session")
-_AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP (\S+)")
+_REPLACED = patterns.compiled(r"session exists for (\S+), close old session")
+_AGENT = patterns.compiled(r"get a new tunnel agent hostname (\S+), internalIP (\S+)")
 _OFTEN = 3
 
 
@@ -225,7 +225,7 @@ def session_flapping(lines: CloudcoreLines, edges: EdgeNodes) -> Iterator[Findin
         )
 
 
-def _by_name(pattern: re.Pattern[str], lines: Sequence[LogLine]) -> dict[str, list[LogLine]]:
+def _by_name(pattern: patterns.Pattern[str], lines: Sequence[LogLine]) -> dict[str, list[LogLine]]:
     """The lines that match, by the name of the edge; the log is gone through once, however many edges there are."""
     found: dict[str, list[LogLine]] = {}
     for line in lines:

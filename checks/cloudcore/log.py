@@ -8,12 +8,11 @@ edge came back.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, passed, warned
+from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, passed, patterns, warned
 from kedoctor.checks.causality import NO_DIVERSION, NO_TUNNEL, NOT_READY
 from kedoctor.checks.facts.cloud.cloudcore_log_lines import WINDOW, CloudcoreLines
 from kedoctor.checks.facts.cluster.metrics import NodeSamples
@@ -27,8 +26,8 @@ __all__ = ["cloudcore_log_lines"]
 _CODE = "KE112"
 _LOG = "log of cloudcore"
 _MINUTES = round(WINDOW.total_seconds() / 60)
-_AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP")
-_HUB = re.compile(r"edge node (\S+) for project \S+ connected")
+_AGENT = patterns.compiled(r"get a new tunnel agent hostname (\S+), internalIP")
+_HUB = patterns.compiled(r"edge node (\S+) for project \S+ connected")
 _AROUND = Text(
     "Look at the lines around it; the page of this code says what each means.",
     zh="查看其前后的日志；本代码的说明页解释了各行含义。",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from kedoctor.api import (
     Evidence,
     Finding,
@@ -14,6 +12,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     skipped,
     unknown,
 )
@@ -26,7 +25,7 @@ from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 __all__ = ["cloudcore_rbac"]
 
 _SUBJECT = "clusterrole/cloudcore"
-_FORBIDDEN = re.compile(r'is forbidden: User "([^"]+)" cannot (\w+) resource "([^"]+)"')
+_FORBIDDEN = patterns.compiled(r'is forbidden: User "([^"]+)" cannot (\w+) resource "([^"]+)"')
 
 
 @check(
@@ -105,8 +104,8 @@ def _refused(user: str, names: str, evidence: Evidence) -> Finding:
         ),
         actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
-            "Apply the chart's RBAC again; ClusterRole cloudcore collects all roles labelled rbac/aggregate-to-cloudcore.",
-            zh="重新应用 chart 的 RBAC；ClusterRole cloudcore 聚合所有带 rbac/aggregate-to-cloudcore 标签的角色。",
+            "Apply the chart's RBAC again. ClusterRole cloudcore is put together from all roles labelled rbac/aggregate-to-cloudcore (cloudcore-common and others): edit those, because an edit of cloudcore itself is reverted.",
+            zh="重新应用 chart 的 RBAC。ClusterRole cloudcore 由所有带 rbac/aggregate-to-cloudcore 标签的角色（如 cloudcore-common）聚合而成：请修改这些角色，直接修改 cloudcore 会被还原。",
         ),
         subject=_SUBJECT,
         evidence=(evidence,),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, warned
+from kedoctor.api import Evidence, Finding, Reason, Side, Text, Unavailable, check, failed, passed, warned
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
+from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Pod
-from kedoctor.checks.parsers.kubernetes.pod_health import Trouble, is_ready, trouble
+from kedoctor.checks.parsers.kubernetes.pod_health import Trouble, is_ready, keeps_dying, last_exit, trouble
 
 __all__ = ["cloudcore_running"]
 
@@ -15,6 +16,7 @@ _SUBJECT = "deployment/kubeedge/cloudcore"
 _EXPECTED = Text(
     "one ready pod with the label kubeedge=cloudcore", zh="一个带标签 kubeedge=cloudcore 的就绪 Pod"
 )
+_NO_TIME = Unavailable(Reason.NOT_RECORDED, "the time")
 _PODS = "kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide"
 
 
@@ -28,12 +30,19 @@ _PODS = "kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide"
     explained_by=("KE103", "KE108", "KE113", "KE501", "KE932"),
     references=("facts.md §1.3", "facts.md §5.2", "facts.md §9 (11, 22)", "facts.md §10 (35-37)"),
 )
-def cloudcore_running(workload: CloudcoreWorkload, log: CloudcoreLog | Unavailable) -> Finding:
-    """A ready pod of cloudcore; otherwise the reason of the newest one. There is no probe, so ready means started."""
+def cloudcore_running(
+    workload: CloudcoreWorkload, log: CloudcoreLog | Unavailable, time: SiteTime | Unavailable = _NO_TIME
+) -> Finding:
+    """A ready pod of cloudcore; otherwise the reason of the newest one.
+
+    There is no probe, so ready means started; one that ends soon after each start does not run.
+    """
     ready = [pod for pod in workload.pods if is_ready(pod)]
     others = [pod for pod in workload.pods if not is_ready(pod)]
     if ready and others and (stuck := _stuck(others)) is not None:
         return _rollout_stuck(ready[0], *stuck)
+    if ready and not isinstance(time, Unavailable) and keeps_dying(ready[0], time.now):
+        return _dying(ready[0], _last_words(ready[0], log))
     if ready:
         return passed(
             Text(
@@ -45,6 +54,27 @@ def cloudcore_running(workload: CloudcoreWorkload, log: CloudcoreLog | Unavailab
     if others:
         return _not_ready(others[0], _last_words(others[0], log))
     return _none(workload)
+
+
+def _dying(pod: Pod, last_words: str) -> Finding:
+    name, restarts = pod.metadata.name, sum(one.restart_count for one in pod.status.container_statuses or ())
+    ended = next((exited for one in pod.status.container_statuses or () if (exited := last_exit(one))), "")
+    told = f": {last_words}" if last_words else ""
+    evidence = [Evidence(f"pod/{NAMESPACE}/{name}", f"last exit: {ended}, {restarts} restarts")]
+    if last_words:
+        evidence.append(Evidence(f"log of {name}", last_words))
+    return failed(
+        Text(
+            f"cloudcore exits soon after each start: {name} was restarted {restarts} times{told}.",
+            zh=f"cloudcore 每次启动后很快退出：{name} 已重启 {restarts} 次{told}。",
+        ),
+        expected=_EXPECTED,
+        actual=f"last exit: {ended}",
+        hint=_hint(Trouble("CrashLoopBackOff")),
+        subject=_SUBJECT,
+        evidence=tuple(evidence),
+        commands=(f"kubectl -n {NAMESPACE} logs {name} --previous --tail=20", _PODS),
+    )
 
 
 def _last_words(pod: Pod, log: CloudcoreLog | Unavailable) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from kedoctor.api import (
     BackupManifest,
     EveryHost,
@@ -17,6 +15,7 @@ from kedoctor.api import (
     Verdict,
     WriteFile,
     encode_pretty,
+    patterns,
     remedy,
 )
 from kedoctor.checks.distribution.facts_backups import BACKUPS
@@ -25,7 +24,7 @@ from kedoctor.checks.facts.edge.clock import HostTime
 
 __all__ = ["config_backup"]
 
-_TOKEN = re.compile(r"^\s*token:\s*[\"']?[^\"'\s#]", re.MULTILINE)
+_TOKEN = patterns.compiled(r"^\s*token:\s*[\"']?[^\"'\s#]", patterns.MULTILINE)
 
 
 @remedy("KE941")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from kedoctor.api import (
@@ -14,6 +13,7 @@ from kedoctor.api import (
     Unavailable,
     check,
     passed,
+    patterns,
     unknown,
     warned,
 )
@@ -130,7 +130,7 @@ def _differs(name: str, version: str, tag: str) -> Finding:
 
 def _kubernetes(cloud: Release, kubernetes: str) -> Finding | None:
     """What is to be said of the Kubernetes version; nothing where the release's table names it."""
-    line, found = line_of(cloud), re.match(r"v?1\.(\d+)\.", kubernetes)
+    line, found = line_of(cloud), patterns.compiled(r"v?1\.(\d+)\.").match(kubernetes)
     if line is None or found is None:
         what = (
             f"KubeEdge {cloud.line}"

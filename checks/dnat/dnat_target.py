@@ -320,7 +320,8 @@ def _wrong(
     sure = proved if proved is not None else True
     # A rule for the usual port is right again once cloudcore's streamPort is (KE102).
     follows = target.place is Place.OTHER_PORT and target.port == _USUAL_PORT
-    return failed(
+    tell = failed if diversion.matters else warned  # a record that no node uses breaks nothing
+    return tell(
         Text(
             f"Port {diversion.port} is diverted to {target} by {by.en}{backend}, the wrong place: {why.en}.",
             zh=f"端口 {diversion.port} 被{by.zh}{backend_zh}转发到错误的目标 {target}：{why.zh}。",
@@ -332,7 +333,8 @@ def _wrong(
         evidence=_evidence(target),
         commands=_commands(rule),
         certainty=Certainty.PROVED if sure else Certainty.IMPLIED,
-        root=rule is not None and rule.owner != "iptables-manager" and not follows,
+        root=diversion.matters and rule is not None and rule.owner != "iptables-manager" and not follows,
+        breaks=None if diversion.matters else (),
     )
 
 

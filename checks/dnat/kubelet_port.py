@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kedoctor.api import (
@@ -17,6 +16,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     replace,
     skipped,
     unknown,
@@ -33,7 +33,7 @@ __all__ = ["duplicate_internal_ip", "kubelet_port", "recorded_port"]
 
 EDGED_PORT = 10350
 KUBELET_PORT = 10250
-_WRITING = re.compile(r"KubeletEndpoint Port(?:, node: | of Node ')([\w.-]+)")
+_WRITING = patterns.compiled(r"KubeletEndpoint Port(?:, node: | of Node ')([\w.-]+)")
 
 _RESTART = Text(
     "Make the tunnel of this edge work, then restart edgecore there: each tunnel that connects writes the port again.",

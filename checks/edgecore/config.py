@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from kedoctor.api import (
     Evidence,
     File,
@@ -16,6 +14,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
     warned,
 )
@@ -27,7 +26,7 @@ from kedoctor.checks.parsers.config.schema import Violation
 
 __all__ = ["edgecore_config", "misplaced_keys"]
 
-_SECRET = re.compile(r"token|password|secret|eyJ", re.IGNORECASE)
+_SECRET = patterns.compiled(r"token|password|secret|eyJ", patterns.IGNORECASE)
 
 _RESTORE = Text(
     "Put a good copy back, or correct the named line, then restart edgecore. `keadm join` writes a complete new file.",

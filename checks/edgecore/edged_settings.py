@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from kedoctor.api import Evidence, Finding, Risk, Side, Text, check, failed, passed, warned
+from kedoctor.api import Evidence, Finding, Risk, Side, Text, check, failed, passed, patterns, warned
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 
 __all__ = ["LOG_FILES", "LOG_SIZE", "ignored_rotation", "log_rotation", "stream_handlers"]
@@ -24,7 +22,7 @@ _SUFFIXES = {
     "Mi": 1 << 20,
     "Gi": 1 << 30,
 }
-_QUANTITY = re.compile(r"([-+]?\d+(?:\.\d+)?)(Ki|Mi|Gi|[kMGT]?)", re.ASCII)
+_QUANTITY = patterns.compiled(r"([-+]?\d+(?:\.\d+)?)(Ki|Mi|Gi|[kMGT]?)", patterns.ASCII)
 _MOST = 1 << 30
 """What the logs of one container may take before it is worth a word: 1 GiB."""
 

@@ -18,7 +18,7 @@ _PREFIX = "system:node:"
 @check(
     code="KE213",
     slug="hostname-override",
-    title=Text("The edge has one name", zh="边缘名称一致"),
+    title=Text("The edge has one name", zh="边缘节点名称一致"),
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="certificates",
@@ -62,7 +62,7 @@ def _renamed(
     return failed(
         Text(
             f"edgecore.yaml calls this edge {node}, but its certificate was issued to {old}: edgecore does not take the certificate and ends with a panic.{there[0]}",
-            zh=f"edgecore.yaml 中该边缘名为 {node}，但证书签发给 {old}：edgecore 不接受该证书并 panic 退出。{there[1]}",
+            zh=f"edgecore.yaml 中该边缘节点名为 {node}，但证书签发给 {old}：edgecore 不接受该证书并 panic 退出。{there[1]}",
         ),
         expected=Text(
             f"hostnameOverride: {old}, or a certificate for {node}",

@@ -6,11 +6,10 @@ thing went well. A line that is only a consequence is one by ``explained_by``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from kedoctor.api import Evidence, Finding, Side, Text, check, passed, warned
+from kedoctor.api import Evidence, Finding, Side, Text, check, passed, patterns, warned
 from kedoctor.checks.causality import NO_TUNNEL, NOT_READY
 from kedoctor.checks.facts.edge.edgecore import EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
@@ -71,7 +70,7 @@ def edgecore_log(log: EdgecoreLog, name: EdgeName) -> Finding:
 def _counting(log: EdgecoreLog) -> Iterator[tuple[LogUse, Text, LogLine, int]]:
     """What was seen often enough, what says most first: its meaning, its last line, and how many there are."""
     table = knowledge()
-    seen: dict[str, list[tuple[LogLine, re.Match[str]]]] = {}
+    seen: dict[str, list[tuple[LogLine, patterns.Match[str]]]] = {}
     for line in _recent(log):
         found = table.in_log(_CODE, line.raw)
         if found is not None:

@@ -7,12 +7,11 @@ point at is weighed (``ranking.py``, ``cross_line.py``, ``sentences.py``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from kedoctor.api import Explanation
+from kedoctor.api import Explanation, patterns
 from kedoctor.checks.explain.cross_line import EMPTY, Hint, correlated
 from kedoctor.checks.explain.parse import ErrorText, take_apart
 from kedoctor.checks.explain.ranking import Match, pointers_of, points, ranked, settled
@@ -30,12 +29,12 @@ PASTE = HEAD
 """Up to so many lines a text is a paste: people's own words count, and its lines are read together."""
 
 _REFERENCE = datetime(2000, 12, 31, 23, 59, 59, tzinfo=UTC)  # klog has no year; only differences are used
-_SEVERE = re.compile(r"[EF]\d{4} \d\d:\d\d:\d\d\.")
-_CLAUSES = re.compile(
+_SEVERE = patterns.compiled(r"[EF]\d{4} \d\d:\d\d:\d\d\.")
+_CLAUSES = patterns.compiled(
     r"(?<=[\"”'])(?:[;,]\s+|\s+and\s+)(?=[\"“A-Za-z])|;\s+|(?<=[a-z)\]])\.\s+(?=[A-Z])|(?<=[。；])"
 )
 
-Found = Sequence[tuple[Message, re.Match[str]]]
+Found = Sequence[tuple[Message, patterns.Match[str]]]
 
 
 def explain(lines: Iterable[str]) -> Explanation:
@@ -95,7 +94,7 @@ class _Place:
     guessed: bool = False
 
     def match(
-        self, message: Message | None, parts: ErrorText, found: re.Match[str] | None, text: str
+        self, message: Message | None, parts: ErrorText, found: patterns.Match[str] | None, text: str
     ) -> Match:
         """What the line tells by a message of the table (or by its error alone)."""
         return Match(
@@ -192,11 +191,11 @@ def _parsed(text: str) -> LogLine:
     return replace(line, message=line.message.replace('\\"', '"').replace("\\n", " "))
 
 
-def _named(match: re.Match[str]) -> dict[str, str]:
+def _named(match: patterns.Match[str]) -> dict[str, str]:
     return {name: value for name, value in match.groupdict().items() if value}
 
 
-def _node(message: Message, match: re.Match[str], text: str) -> str:
+def _node(message: Message, match: patterns.Match[str], text: str) -> str:
     if message.node and (named := message.node.search(text)):
         return named["node"]
     return match.groupdict().get("node") or ""

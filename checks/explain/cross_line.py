@@ -6,13 +6,12 @@ The meaning of ports and rules is ``facts.md §3.1, §3.3, §3.4``, that of what
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 
 __all__ = ["Hint", "correlated"]
 
@@ -26,42 +25,45 @@ class Hint:
     meaning: Text
 
 
-_RULE = re.compile(
+_RULE = patterns.compiled(
     r"(?:dpt:|--dport[ =]?)(?P<port>\d{4,5})\b.{0,80}?(?:\bto:|--to(?:-destination)?[ =])\s*(?P<target>[\w.$:\[\]{}-]+)"
 )
-_RULE_PORT = re.compile(
+_RULE_PORT = patterns.compiled(
     r"(?:dpt:|--dport[ =]?|\brules?\b[^.;\n]{0,30}?\bdport |\brules? (?:only )?for )(?P<port>10[2-4]\d\d)\b"
 )
-_UNUSED = re.compile(r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", re.MULTILINE)
+_UNUSED = patterns.compiled(
+    r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", patterns.MULTILINE
+)
 # An empty 500 and a missing session are cloudcore's own answers: something diverted the request to it.
-_REACHED = re.compile(
+_REACHED = patterns.compiled(
     r"\(InternalError\): Internal error occurred:? *\"?$|can ?not find \S+ session|\] has closed",
-    re.MULTILINE,
+    patterns.MULTILINE,
 )
-_ASKED = re.compile(r"(?:dial tcp \S+?|https://[^\s/:]+):(?P<port>10(?:250|3[5-9]\d|4\d\d))\b")
-_NODE_PORT = re.compile(
+_ASKED = patterns.compiled(r"(?:dial tcp \S+?|https://[^\s/:]+):(?P<port>10(?:250|3[5-9]\d|4\d\d))\b")
+_NODE_PORT = patterns.compiled(
     r"(?:daemonEndpoints|kubeletEndpoint|kubelet_?port|node'?s? port)[^\n\d]{0,40}?(?:Port\"?[:= ]*)?(?P<port>1\d{4})\b",
-    re.IGNORECASE,
+    patterns.IGNORECASE,
 )
-_RECORD = re.compile(
+_RECORD = patterns.compiled(
     r"(?:ipTunnelPort|negotiated|tunnelport\b|tunnel ?port)[^\n]{0,60}?\b(?P<port>103[5-9]\d|104\d\d)\b",
-    re.IGNORECASE,
+    patterns.IGNORECASE,
 )
-_EDGE_ROW = re.compile(
+_EDGE_ROW = patterns.compiled(
     r"^(?P<node>[a-z0-9][\w.-]*)\s+\S*Ready\S*\s+(?P<roles>\S+)\s+\S+\s+(?P<version>\S+)\s+(?P<address>\d+\.\d+\.\d+\.\d+)\s",
-    re.MULTILINE,
+    patterns.MULTILINE,
 )
-_VERSION = re.compile(
-    r"\b(?P<what>cloudcore|edgecore)\b[^\n.;,]{0,20}?\bv?1\.(?P<minor>\d{1,2})(?:\.\d+)?\b", re.IGNORECASE
+_VERSION = patterns.compiled(
+    r"\b(?P<what>cloudcore|edgecore)\b[^\n.;,]{0,20}?\bv?1\.(?P<minor>\d{1,2})(?:\.\d+)?\b",
+    patterns.IGNORECASE,
 )
-_COMMAND = re.compile(
+_COMMAND = patterns.compiled(
     r"^(?:\S*[#$>]\s*|\$ )?(?:sudo |timeout \S+ )*kubectl\b[^\n|]*?\b(?P<verb>logs|exec|attach|top)\b",
-    re.MULTILINE,
+    patterns.MULTILINE,
 )
-_CLOUD_POD = re.compile(
+_CLOUD_POD = patterns.compiled(
     r"\b(?:cloudcore|metrics-server|iptables-manager|coredns|etcd|kube-(?:apiserver|scheduler|controller-manager))\b"
 )
-_PROMPT = re.compile(r"^(?:\S*[#$]\s|\[\S+@\S+ [^\]]*\][#$]|\$ |\[rc 0\b)")
+_PROMPT = patterns.compiled(r"^(?:\S*[#$]\s|\[\S+@\S+ [^\]]*\][#$]|\$ |\[rc 0\b)")
 
 
 def correlated(text: str) -> list[Hint]:
@@ -69,7 +71,7 @@ def correlated(text: str) -> list[Hint]:
     return [hint for rule in _RULES for hint in rule(text)]
 
 
-def _ports(pattern: re.Pattern[str], text: str) -> set[int]:
+def _ports(pattern: patterns.Pattern[str], text: str) -> set[int]:
     return {int(match["port"]) for match in pattern.finditer(text)}
 
 
@@ -110,8 +112,8 @@ def _node_against_record(text: str) -> Iterator[Hint]:
         )
 
 
-_SERVICE = re.compile(r"^10\.(?:9[6-9]|10\d|11[01]|43)\.")
-_LOOP = re.compile(r"^(?:127\.|localhost)")
+_SERVICE = patterns.compiled(r"^10\.(?:9[6-9]|10\d|11[01]|43)\.")
+_LOOP = patterns.compiled(r"^(?:127\.|localhost)")
 
 
 def _wrong_targets(text: str) -> Iterator[Hint]:
@@ -196,16 +198,16 @@ _LOGS = r"\b(?:kubectl )?(?:logs?|exec|attach)\b"
 def _says(text: str, what: str, how: str) -> bool:
     """Whether one clause says that something works (or fails)."""
     return any(
-        re.search(what, clause.strip(), re.IGNORECASE | re.ASCII)
-        and re.search(how, clause.strip(), re.IGNORECASE | re.ASCII)
-        for clause in re.split(r"[.;,，。；\n]| but | while | and |但|而", text)
+        patterns.compiled(what, patterns.IGNORECASE | patterns.ASCII).search(clause.strip())
+        and patterns.compiled(how, patterns.IGNORECASE | patterns.ASCII).search(clause.strip())
+        for clause in patterns.compiled(r"[.;,，。；\n]| but | while | and |但|而").split(text)
     )
 
 
 def _top_against_logs(text: str) -> Iterator[Hint]:
     """Both go to cloudcore:10003; what differs is the client and how it finds the session (facts.md §3.5, §8.5)."""
     if _says(text, _TOP, _WORKS) and _says(text, _LOGS, _FAILS):
-        k3s = bool(re.search(r"\bk3[sd]\b|rke2", text, re.IGNORECASE))
+        k3s = bool(patterns.compiled(r"\bk3[sd]\b|rke2", patterns.IGNORECASE).search(text))
         yield Hint(
             ("KE801", "KE802", "KE407", "KE303"),
             70 if k3s else 45,
@@ -244,8 +246,8 @@ EMPTY = Hint(
     ),
 )
 
-_NODEPORT = re.compile(r"\bnode ?port\b|:3[01]00[0-4]\b", re.IGNORECASE)
-_TUNNEL_DIAL = re.compile(r"(?:wss://|dial tcp )\S+?:10004\b")
+_NODEPORT = patterns.compiled(r"\bnode ?port\b|:3[01]00[0-4]\b", patterns.IGNORECASE)
+_TUNNEL_DIAL = patterns.compiled(r"(?:wss://|dial tcp )\S+?:10004\b")
 
 
 def _tunnel_beside_node_port(text: str) -> Iterator[Hint]:

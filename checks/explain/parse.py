@@ -7,9 +7,9 @@ the kubelet port is ``facts.md §3.1``.
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass
 
+from kedoctor.api import patterns
 from kedoctor.checks.parsers.logs.klog import LogLine
 from kedoctor.checks.parsers.logs.message_table import ErrorKind, Knowledge, Leg, Port
 
@@ -17,52 +17,59 @@ __all__ = ["Endpoint", "ErrorText", "family_of", "host_kind", "take_apart"]
 
 # The dialled address is what counts; a URL says more about its purpose. Host names have no quotes or brackets.
 _HOST = r"(?P<host>\[[0-9a-fA-F:.%\w]+\]|[^\s\"'/:\[\]\\<>,;()]+)"
-_URL = re.compile(rf"(?P<scheme>https?|wss?)://{_HOST}(?::(?P<port>\d{{1,5}}))?(?P<path>/[^\s\"'\\?]*)?")
-_DIALS = (
-    re.compile(rf"dial(?:ing|ed)? (?:tcp|udp)?[46]?:? ?{_HOST}:(?P<port>\d{{1,5}})"),
-    re.compile(r"listen (?:tcp|udp)[46]? (?P<host>\S*?):(?P<port>\d{1,5})"),
-    re.compile(rf"(?:read|write) tcp \S+->{_HOST}:(?P<port>\d{{1,5}})"),
-    re.compile(rf"connect to {_HOST}:? port (?P<port>\d{{1,5}})", re.IGNORECASE),
-    re.compile(r"\b(?P<host>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]|localhost):(?P<port>\d{2,5})\b"),
+_URL = patterns.compiled(
+    rf"(?P<scheme>https?|wss?)://{_HOST}(?::(?P<port>\d{{1,5}}))?(?P<path>/[^\s\"'\\?]*)?"
 )
-_LOOKUP = re.compile(r"lookup (?P<host>[^\s:]+)")
-_PORT = re.compile(
+_DIALS = (
+    patterns.compiled(rf"dial(?:ing|ed)? (?:tcp|udp)?[46]?:? ?{_HOST}:(?P<port>\d{{1,5}})"),
+    patterns.compiled(r"listen (?:tcp|udp)[46]? (?P<host>\S*?):(?P<port>\d{1,5})"),
+    patterns.compiled(rf"(?:read|write) tcp \S+->{_HOST}:(?P<port>\d{{1,5}})"),
+    patterns.compiled(rf"connect to {_HOST}:? port (?P<port>\d{{1,5}})", patterns.IGNORECASE),
+    patterns.compiled(r"\b(?P<host>\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]|localhost):(?P<port>\d{2,5})\b"),
+)
+_LOOKUP = patterns.compiled(r"lookup (?P<host>[^\s:]+)")
+_PORT = patterns.compiled(
     r"\bports? (?P<port>\d{2,5})\b|(?<![\d.:])(?P<bare>100(?:0[0-4])|10250|103[5-9]\d|10550)(?![\d.])"
 )
 
 # The paths that only one leg uses; NodePorts may have any number, paths are the same everywhere (facts.md §3.5, §3.7).
 _PATHS = (
-    (re.compile(r"/v1/kubeedge/connect"), "tunnel"),
+    (patterns.compiled(r"/v1/kubeedge/connect"), "tunnel"),
     (
-        re.compile(r"/(?:containerLogs|exec|attach|portForward|stats|run)/|/metrics/(?:resource|cadvisor)"),
-        "kubelet",
-    ),
-    (re.compile(r"/healthz"), "edged"),
-    (re.compile(r"/(?:ca|edge)\.crt|/node/"), "issue"),
-    (re.compile(r"/events\b"), "hub"),
-    (re.compile(r"/v2/"), "registry"),
-    (re.compile(r"/apis/metrics\.k8s\.io"), "metrics-api"),
-)
-# What a text is about when it names no address: the words people and kubectl use.
-_WORDS = (
-    (re.compile(r"metrics-server", re.IGNORECASE), "scrape"),
-    (re.compile(r"metrics\.k8s\.io|metrics api", re.IGNORECASE), "metrics-api"),
-    (re.compile(r"edgestream|tunnel", re.IGNORECASE), "tunnel"),
-    (
-        re.compile(r"edge\.crt|ca\.crt|certmanager\.go|certificate from (?:the )?cloudcore", re.IGNORECASE),
-        "issue",
-    ),
-    (re.compile(r"\bwebsocket\b|cloudhub|\bedgehub\b", re.IGNORECASE), "hub"),
-    (re.compile(r"docker\.io|registry|\bimages?\b|pull", re.IGNORECASE), "registry"),
-    (
-        re.compile(
-            r"kubectl (?:logs?|exec|attach|top)|\b(?:logs?|exec|attach)\b|dialing backend", re.IGNORECASE
+        patterns.compiled(
+            r"/(?:containerLogs|exec|attach|portForward|stats|run)/|/metrics/(?:resource|cadvisor)"
         ),
         "kubelet",
     ),
-    (re.compile(r"\bjoin", re.IGNORECASE), "issue"),
+    (patterns.compiled(r"/healthz"), "edged"),
+    (patterns.compiled(r"/(?:ca|edge)\.crt|/node/"), "issue"),
+    (patterns.compiled(r"/events\b"), "hub"),
+    (patterns.compiled(r"/v2/"), "registry"),
+    (patterns.compiled(r"/apis/metrics\.k8s\.io"), "metrics-api"),
 )
-_SCRAPED = re.compile(r"metrics-server|fetch metrics|scrape|kubectl top", re.IGNORECASE)
+# What a text is about when it names no address: the words people and kubectl use.
+_WORDS = (
+    (patterns.compiled(r"metrics-server", patterns.IGNORECASE), "scrape"),
+    (patterns.compiled(r"metrics\.k8s\.io|metrics api", patterns.IGNORECASE), "metrics-api"),
+    (patterns.compiled(r"edgestream|tunnel", patterns.IGNORECASE), "tunnel"),
+    (
+        patterns.compiled(
+            r"edge\.crt|ca\.crt|certmanager\.go|certificate from (?:the )?cloudcore", patterns.IGNORECASE
+        ),
+        "issue",
+    ),
+    (patterns.compiled(r"\bwebsocket\b|cloudhub|\bedgehub\b", patterns.IGNORECASE), "hub"),
+    (patterns.compiled(r"docker\.io|registry|\bimages?\b|pull", patterns.IGNORECASE), "registry"),
+    (
+        patterns.compiled(
+            r"kubectl (?:logs?|exec|attach|top)|\b(?:logs?|exec|attach)\b|dialing backend",
+            patterns.IGNORECASE,
+        ),
+        "kubelet",
+    ),
+    (patterns.compiled(r"\bjoin", patterns.IGNORECASE), "issue"),
+)
+_SCRAPED = patterns.compiled(r"metrics-server|fetch metrics|scrape|kubectl top", patterns.IGNORECASE)
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 

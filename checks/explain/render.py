@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from kedoctor.api import Explanation, InChinese, Note, Parts, Statement, SuspectedCause, Text
+from kedoctor.api import Explanation, InChinese, Note, Parts, Statement, SuspectedCause, Text, patterns
 from kedoctor.checks.explain.parse import ErrorText, family_of, host_kind
 from kedoctor.checks.explain.ranking import Candidate, Match
 from kedoctor.checks.parsers.logs.message_table import Knowledge
@@ -22,8 +21,8 @@ _NAMES = {
     *("cloudcore", "edgecore", "edged", "keadm", "kubectl", "systemd", "metrics-server", "iptables-manager"),
     *("top", "logs", "exec", "nodeIP", "kube-apiserver"),
 }
-_SMALL = re.compile(r"[a-z]+\b(?![.\w-])")
-_TIGHT = re.compile(r"(?<=\d)(?=[\u4e00-\u9fff])")
+_SMALL = patterns.compiled(r"[a-z]+\b(?![.\w-])")
+_TIGHT = patterns.compiled(r"(?<=\d)(?=[\u4e00-\u9fff])")
 _NOTHING = Text("nothing here is known to kedoctor", zh="kedoctor 没有识别出任何内容")
 _NOISE = Text(
     "this is noise: nothing here is a cause, whatever does not work",

@@ -5,14 +5,13 @@ The words and what they lead to are in ``sentences.yaml``; this module only read
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from kedoctor.api import Text, decode_yaml
+from kedoctor.api import Text, decode_yaml, patterns
 from kedoctor.checks.explain.cross_line import Hint
 
 __all__ = ["Words", "leads", "words"]
@@ -29,8 +28,8 @@ class Words:
     ``leads`` maps a symptom to circumstances and codes; the circumstance ``alone`` is the symptom by itself.
     """
 
-    symptoms: Mapping[str, re.Pattern[str]]
-    circumstances: Mapping[str, re.Pattern[str]]
+    symptoms: Mapping[str, patterns.Pattern[str]]
+    circumstances: Mapping[str, patterns.Pattern[str]]
     names: Mapping[str, Text]
     leads: Mapping[str, Mapping[str, tuple[str, ...]]]
 
@@ -78,5 +77,8 @@ def words() -> Words:
     )
 
 
-def _compiled(rows: Mapping[str, Mapping[str, str]]) -> dict[str, re.Pattern[str]]:
-    return {name: re.compile(row["words"], re.IGNORECASE | re.ASCII) for name, row in rows.items()}
+def _compiled(rows: Mapping[str, Mapping[str, str]]) -> dict[str, patterns.Pattern[str]]:
+    return {
+        name: patterns.compiled(row["words"], patterns.IGNORECASE | patterns.ASCII)
+        for name, row in rows.items()
+    }

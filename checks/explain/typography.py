@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Iterable, Iterator
+
+from kedoctor.api import patterns
 
 __all__ = ["plain", "plain_line"]
 
@@ -41,24 +42,24 @@ _SIGNS = {
     ord("␛"): "\x1b",
 }
 _TABLE = {**_SPACES, **_WIDE, **_SIGNS, **_NOTHING}
-_BREAKS = re.compile(r"\r\n?|\n|\x85|\u2028|\u2029")
+_BREAKS = patterns.compiled(r"\r\n?|\n|\x85|\u2028|\u2029")
 
 # Terminals' control sequences; pasted text holds them as bytes, as escapes that a program printed, or without their
 # first character.
-_ESCAPED = re.compile(r"\\x1[bB]|\\u001[bB]|\\0?33|\\[eE](?=\[)|\^\[(?=\[)|#x1[bB];?(?=\[)|&#27;")
-_CONTROL = re.compile(
+_ESCAPED = patterns.compiled(r"\\x1[bB]|\\u001[bB]|\\0?33|\\[eE](?=\[)|\^\[(?=\[)|#x1[bB];?(?=\[)|&#27;")
+_CONTROL = patterns.compiled(
     r"\x1b\[[0-9;?]{0,24}[ -/]?[@-~]|\x1b\][^\x07\x1b]{0,200}(?:\x07|\x1b\\)|\x1b[()][0-9AB]|\x1b[=>78cDEHM]|\x1b"
 )
-_TORN = re.compile(r"\[(?:\d{1,2}(?:;\d{1,3}){0,4})m(?!\])|\[0?m(?=\W|$)")
-_COLON = re.compile(r"：(?=[^\s\d/:：]|$)")
+_TORN = patterns.compiled(r"\[(?:\d{1,2}(?:;\d{1,3}){0,4})m(?!\])|\[0?m(?=\W|$)")
+_COLON = patterns.compiled(r"：(?=[^\s\d/:：]|$)")
 
-_MARKS = re.compile(r"&[#\w]|<[/A-Za-z]")
+_MARKS = patterns.compiled(r"&[#\w]|<[/A-Za-z]")
 _INLINE = "a|abbr|b|big|code|del|em|font|i|ins|kbd|mark|s|samp|small|span|strong|sub|sup|tt|u|var"
 _BLOCK = (
     "blockquote|br|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|section|table|tbody|td|th|thead|tr|ul|details|summary"
 )
-_INLINE_TAG = re.compile(rf"</?(?:{_INLINE})(?:\s[^<>]{{0,300}})?/?>", re.IGNORECASE)
-_BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK})(?:\s[^<>]{{0,300}})?/?>", re.IGNORECASE)
+_INLINE_TAG = patterns.compiled(rf"</?(?:{_INLINE})(?:\s[^<>]{{0,300}})?/?>", patterns.IGNORECASE)
+_BLOCK_TAG = patterns.compiled(rf"</?(?:{_BLOCK})(?:\s[^<>]{{0,300}})?/?>", patterns.IGNORECASE)
 
 # A line break that a viewer shows as backslash and n. In front of what begins a record it parts two records; elsewhere
 # it is part of one.
@@ -66,11 +67,11 @@ _RECORD = (
     r"(?:[IWEF]\d{4} \d\d:\d\d:\d\d|panic: |goroutine \d|fatal error: |\{\"|\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:"
     r"|(?:[A-Z][a-z]{2}|\d{1,2}月) +\d{1,2} \d\d:\d\d:\d\d |time=\"|level=|Error(?: from server)?: |error: |Warning: )"
 )
-_BROKEN = re.compile(rf"(?:\\r)?\\n(?:\\t)?(?=\s{{0,4}}{_RECORD})")
-_ANY_BREAK = re.compile(r"(?:\\r)?\\n")
-_STRUCTURED = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|=\"|^\{")
-_QUOTED = re.compile(r"^(?:> ?)+(?=\S)|^```\w*$|^~~~\w*$")
-_ODD = re.compile(r"[^\x20-\x7e]|\\[xu0\\ner3]|\^\[|&[#\w]|<[/A-Za-z]|^>|^```|\[0?m|\*\*")
+_BROKEN = patterns.compiled(rf"(?:\\r)?\\n(?:\\t)?(?=\s{{0,4}}{_RECORD})")
+_ANY_BREAK = patterns.compiled(r"(?:\\r)?\\n")
+_STRUCTURED = patterns.compiled(r"[IWEF]\d{4} \d\d:\d\d:\d\d|=\"|^\{")
+_QUOTED = patterns.compiled(r"^(?:> ?)+(?=\S)|^```\w*$|^~~~\w*$")
+_ODD = patterns.compiled(r"[^\x20-\x7e]|\\[xu0\\ner3]|\^\[|&[#\w]|<[/A-Za-z]|^>|^```|\[0?m|\*\*")
 
 
 def plain(lines: Iterable[str]) -> Iterator[str]:
@@ -109,7 +110,7 @@ def _signs(line: str) -> str:
     if line.isascii() and line.isprintable():
         return line.replace("**", "")
     line = _COLON.sub(": ", line).translate(_TABLE).replace("**", "")
-    return re.sub(r"(?<=[,;:])  +(?=\S)", " ", line)
+    return patterns.compiled(r"(?<=[,;:])  +(?=\S)").sub(" ", line)
 
 
 def _without_control(line: str) -> str:

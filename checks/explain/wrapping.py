@@ -6,29 +6,30 @@ where the next word would not have fitted, and go on with what no record begins 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+
+from kedoctor.api import patterns
 
 __all__ = ["completed", "is_cut", "joined"]
 
 _LEAST = 30  # nobody wraps at fewer columns
 _MOST = 260  # longer lines are not wrapped at a width
-_BEGINS = re.compile(
+_BEGINS = patterns.compiled(
     r"[IWEF]\d{4} \d\d:|\d{4}[-/]\d\d[-/]\d\d[T ]|\w{3,4}\.? +\d{1,2} \d\d:\d\d:\d\d|\d{1,2}月 +\d|\d{1,2} \w{3,4}\.? \d\d:|[{\[#$>*•●-]\s?|"
     r"(?:error|warning|fatal|panic|goroutine|usage|flags|examples|events|name|normal|note|caused by)\b:|Error from|"
     r"\S+@\S+[#$:~]|\d+[.)] |time=\"|level=|[\w.-]+:\s*$|Chain |-A |\s*\d+[KM]?\s+\d+[KM]?\s+\S+\s+tcp|\w+\.go:\d+\]",
-    re.IGNORECASE,
+    patterns.IGNORECASE,
 )
 # What such a beginning is the rest of, when the line before ends so.
-_LEADS_ON = re.compile(
+_LEADS_ON = patterns.compiled(
     r"(?:[,=(]|\b(?:rpc|remote|with|desc|stream|protocol|an|the|of)|[IWEF]\d{4} [\d:.]+ +\d+|\.\d{6})$"
 )
-_WAITS = re.compile(r"\b(?:current time|is (?:before|after))$")
-_ROW = re.compile(r"\S {2,}\S.*\S {2,}\S|\t")
-_NOT_PROSE = re.compile(r"^\s*[\w.-]+:(?: |$)|^\s{2,}\S")
-_WORD_END = re.compile(r"\S*$")
-_WORD_START = re.compile(r"^\S*")
+_WAITS = patterns.compiled(r"\b(?:current time|is (?:before|after))$")
+_ROW = patterns.compiled(r"\S {2,}\S.*\S {2,}\S|\t")
+_NOT_PROSE = patterns.compiled(r"^\s*[\w.-]+:(?: |$)|^\s{2,}\S")
+_WORD_END = patterns.compiled(r"\S*$")
+_WORD_START = patterns.compiled(r"^\S*")
 _WIDTHS = (40, 60, 64, 70, 72, 76, 78, 79, 80, 90, 96, 100, 110, 120, 128, 132, 140, 150, 160, 180, 200)
 _SHORT = 2
 
@@ -86,7 +87,9 @@ def _goes_on(line: str, following: str, width: int) -> bool:
     return len(line) >= _LEAST * 2 // 3 and len(line) + 1 + word > width
 
 
-_TIMED = re.compile(r"[IWEF]\d{4} \d\d:|\w{3,4}\.? +\d{1,2} \d\d:\d\d:\d\d|\d{4}[-/]\d\d|\d{1,2}月 +\d")
+_TIMED = patterns.compiled(
+    r"[IWEF]\d{4} \d\d:|\w{3,4}\.? +\d{1,2} \d\d:\d\d:\d\d|\d{4}[-/]\d\d|\d{1,2}月 +\d"
+)
 
 
 def _gap(line: str, following: str, width: int, *, column: str, known: Callable[[str], bool]) -> str:
@@ -111,7 +114,7 @@ def _core(word: str) -> str:
     return word.strip("\"'()[]{}<>,.;:=\\").lower()
 
 
-_CUT = re.compile(r"(?<=[^\s>])(?<!\w-)>$|(?<=\w)\.\.\.$")
+_CUT = patterns.compiled(r"(?<=[^\s>])(?<!\w-)>$|(?<=\w)\.\.\.$")
 # How errors end: what a line that was cut in the middle of one of these was going to say.
 _ENDS = (
     "connect: connection refused",
@@ -166,7 +169,7 @@ _ENDS = (
     "failed to verify edge certificate: x509: certificate has expired or is not yet valid",
 )
 _OVERLAP = 5
-_MORE_THAN_A_WORD = re.compile(r"[ :/]")
+_MORE_THAN_A_WORD = patterns.compiled(r"[ :/]")
 
 
 def is_cut(line: str) -> bool:

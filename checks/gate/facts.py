@@ -112,7 +112,7 @@ def log_trips(cluster: Cluster, pods: GatePods) -> LogTrips:
 
 @fact
 def exec_trips(cluster: Cluster, pods: GatePods) -> ExecTrips:
-    """A word of its own, said by a command in each test pod."""
+    """A word of its own, printed by a command in each test pod."""
     return ExecTrips(
         _trips(
             cluster,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
     warned,
 )
@@ -44,9 +44,9 @@ _MINUTES = 1800.0
 
 _EXCERPT = 200
 _INTERNAL = "Internal error occurred:"
-_DIALLED = re.compile(r"dial tcp \S+: .+$")
+_DIALLED = patterns.compiled(r"dial tcp \S+: .+$")
 # What kube-apiserver was about when it failed: a URL of its own that says no more than the edge's name does.
-_ABOUT = re.compile(r'^.*(?:Get|Post) "https?://[^"]*": ')
+_ABOUT = patterns.compiled(r'^.*(?:Get|Post) "https?://[^"]*": ')
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def new_tunnels(
 @check(
     code="KE905",
     slug="tunnel-kept",
-    title=Text("No edge loses its tunnel while it is asked", zh="检查期间没有边缘断开隧道"),
+    title=Text("No edge loses its tunnel while it is asked", zh="检查期间没有边缘节点断开隧道"),
     side=Side.SITE,
     references=("facts.md §5.1",),
     deadline=1800.0,

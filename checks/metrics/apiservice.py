@@ -15,12 +15,14 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    replace,
     skipped,
     unknown,
     warned,
 )
 from kedoctor.checks.causality import NO_SAMPLE
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
+from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.metrics import (
     API_SERVICE,
     MetricsRegistration,
@@ -120,6 +122,8 @@ def metrics_per_edge(
     server: MetricsServer | Unavailable,
     log: CloudcoreLog | Unavailable,
     pods: PodSamples | Unavailable,
+    *,
+    proved: ProvedEdges = NOT_TRIED,
 ) -> Iterator[Finding]:
     """Each edge by name and by the age of its sample; ``kubectl top`` exits 0 for those it shows as <unknown>."""
     tunnels = {} if isinstance(log, Unavailable) else log.tunnels
@@ -129,6 +133,8 @@ def metrics_per_edge(
             time for time in (_started(server), tunnels.get(node.name), node.created) if time is not None
         ]
         found = _sample(node, samples, max(since, default=None))
+        if found.status is Status.PASS:  # figures outlive the path they came by
+            found = replace(found, proves=("top",) if node.name in proved.names else ())
         yield (
             _pods(node, without[node.name]) if found.status is Status.PASS and node.name in without else found
         )

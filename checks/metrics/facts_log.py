@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, require
+from kedoctor.api import Cluster, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.cluster.metrics import MetricsServer
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Addon, Deployment
-from kedoctor.checks.parsers.kubernetes.pod_health import is_ready
+from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, running_since
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["MetricsAddons", "MetricsLog"]
 
-_OLD = re.compile(
+_OLD = patterns.compiled(
     r"unable to fully scrape metrics from node (\S+?): (?:unable to fetch metrics from node \S+: )?(.*)"
 )
 _NEW = "Failed to scrape node"
@@ -25,9 +24,10 @@ _LABELS = ("k8s-app=metrics-server", "app.kubernetes.io/name=metrics-server")
 
 @dataclass(frozen=True, slots=True)
 class MetricsLog:
-    """By node name the newest recent complaint of metrics-server's (why it could not be read)."""
+    """By node name the newest recent complaint of metrics-server's (why it could not be read), and when it was made."""
 
     complaints: Mapping[str, str] = field(default_factory=dict)
+    times: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,15 @@ def metrics_log(cluster: Cluster, server: MetricsServer, time: SiteTime) -> Metr
     log = require(cluster.pod_log(server.namespace, pod.metadata.name, lines=500))
     limit = 2 * server.resolution + timedelta(minutes=1)
     found: dict[str, str] = {}
+    times: dict[str, datetime] = {}
+    started = running_since(pod)
     for line in parse_lines(log.text, time.now):
         recent = line.time is not None and abs(time.now - line.time) <= limit
-        if recent:
-            found.update(_complaints(line))
-    return MetricsLog(found)
+        if recent and line.time is not None and (started is None or line.time >= started):
+            complaints = _complaints(line)
+            found.update(complaints)
+            times.update(dict.fromkeys(complaints, line.time))
+    return MetricsLog(found, times)
 
 
 def _complaints(line: LogLine) -> Mapping[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from kedoctor.api import (
     EveryHost,
     Evidence,
     Finding,
+    Reason,
     Risk,
     Side,
     Text,
@@ -16,12 +17,15 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
     warned,
 )
 from kedoctor.checks.causality import NO_SAMPLE
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
 from kedoctor.checks.facts.cluster.metrics import MetricsServer, NodeSamples, WorkingDiversion
-from kedoctor.checks.facts.cluster.nodes import EdgeNodes, SiteNodes
+from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes, SiteNodes
 from kedoctor.checks.facts.cluster.site_info import AboutSite
 from kedoctor.checks.metrics.deployment import deployment_of, not_ours
 from kedoctor.checks.metrics.facts_log import MetricsAddons, MetricsLog
@@ -31,6 +35,10 @@ from kedoctor.checks.parsers.logs.message_table import knowledge
 from kedoctor.checks.parsers.logs.message_text import filled, named
 
 __all__ = ["metrics_conflict", "metrics_log", "metrics_resources", "metrics_version"]
+
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
+_KUBELET_PORT = 10250
+_URL_PORT = patterns.compiled(r'https?://[^/"]+:(\d+)/')
 
 # ------------------------------------------------------------------------------------------------- its log
 
@@ -46,11 +54,29 @@ __all__ = ["metrics_conflict", "metrics_log", "metrics_resources", "metrics_vers
     references=("facts.md §8.4",),
 )
 def metrics_log(
-    log: MetricsLog, server: MetricsServer, edges: EdgeNodes, samples: NodeSamples | Unavailable
+    log: MetricsLog,
+    server: MetricsServer,
+    edges: EdgeNodes,
+    samples: NodeSamples | Unavailable,
+    *,
+    workload: CloudcoreWorkload | Unavailable = _NOT_READ,
+    cloudcore: CloudcoreLog | Unavailable = _NOT_READ,
 ) -> Iterator[Finding]:
-    """The newest complaint about each node of which there is no fresh sample."""
+    """The newest complaint about each node of which there is no fresh sample.
+
+    One that is older than cloudcore's last start, than the tunnel of that edge, or that is about another port than the
+    Node has now, says nothing about now.
+    """
     fresh = {name for name in log.complaints if not isinstance(samples, Unavailable) and samples.fresh(name)}
-    wrong = {name: told for name, told in log.complaints.items() if name not in fresh}
+    started = None if isinstance(workload, Unavailable) else workload.started
+    tunnels = {} if isinstance(cloudcore, Unavailable) else cloudcore.tunnels
+    wrong = {
+        name: told
+        for name, told in log.complaints.items()
+        if name not in fresh
+        and not _older(log.times.get(name), started, tunnels.get(name))
+        and not _other_port(told, edges.named(name))
+    }
     for name, told in sorted(wrong.items()):
         yield _unread(server, name, told, edge=name in edges.names)
     if not wrong:
@@ -61,6 +87,18 @@ def metrics_log(
             ),
             subject=deployment_of(server),
         )
+
+
+def _older(time: datetime | None, *events: datetime | None) -> bool:
+    return time is not None and any(event is not None and time < event for event in events)
+
+
+def _other_port(told: str, node: EdgeNode | None) -> bool:
+    found = _URL_PORT.search(told)
+    if found is None or node is None or node.port <= 0:
+        return False
+    # 10250 is what it always dials where it may not use the port of the Node (KE603).
+    return int(found[1]) not in (node.port, _KUBELET_PORT)
 
 
 def _unread(server: MetricsServer, name: str, told: str, *, edge: bool) -> Finding:
@@ -316,5 +354,5 @@ def metrics_version(server: MetricsServer, about: AboutSite, working: WorkingDiv
 
 def minor_of(version: str) -> tuple[int, int] | None:
     """``(1, 31)`` out of ``v1.31.14+k3s1``; ``None`` when it names no version."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
+    found = patterns.compiled(r"v?(\d+)\.(\d+)").match(version)
     return (int(found[1]), int(found[2])) if found else None

@@ -251,7 +251,7 @@ def _small(server: MetricsServer, access: MetricsAccess | Unavailable) -> Findin
             f"clusterrole/{_ROLE}",
             Text(
                 f"metrics-server may not get {needs}: kubelets of cloud nodes refuse it, edges do not.",
-                zh=f"metrics-server 无权 get {needs}：云端节点的 kubelet 会拒绝，边缘不会。",
+                zh=f"metrics-server 无权 get {needs}：云端节点的 kubelet 会拒绝，边缘节点不会。",
             ),
         )
     labels = {f"rbac.authorization.k8s.io/aggregate-to-{role}" for role in _AGGREGATE}

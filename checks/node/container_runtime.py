@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from kedoctor.api import (
     Evidence,
     Finding,
@@ -16,6 +14,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
     warned,
 )
@@ -35,7 +34,7 @@ from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
 __all__ = ["cni", "memory_cgroup", "runtime_cri", "sandbox_image", "two_default_routes"]
 
 # What crictl says for other reasons (no permission, an older CRI than the runtime's) proves nothing about edgecore.
-_NO_CRI = re.compile(
+_NO_CRI = patterns.compiled(
     r"connection refused|no such file or directory|unknown service runtime\.v1\.RuntimeService"
 )
 _REFUSED = "validate CRI v1 runtime API"

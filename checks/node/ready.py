@@ -6,28 +6,38 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from kedoctor.api import (
+    EveryHost,
     Evidence,
     Finding,
+    Reason,
     Side,
+    Status,
     Text,
     Unavailable,
     check,
     failed,
     passed,
+    replace,
     unknown,
     warned,
 )
 from kedoctor.checks.causality import NOT_READY
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.metrics import NodeSamples
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import SiteTime
+from kedoctor.checks.facts.edge.sockets_and_probes import HubLink
 from kedoctor.checks.parsers.durations import ago
 
 __all__ = ["node_ready"]
 
 _LONG = timedelta(days=1)
 _JOINING = timedelta(seconds=60)
+_BACK = timedelta(seconds=75)  # after a start of cloudcore every edge is back by then (facts.md §10.2)
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "cloudcore")
+_NO_HOSTS: EveryHost[HubLink] = EveryHost({})
 
 
 @check(
@@ -42,9 +52,19 @@ _JOINING = timedelta(seconds=60)
     references=("facts.md §2.2", "facts.md §7", "testbed.md case j", "testbed.md case g1"),
 )
 def node_ready(
-    edges: EdgeNodes, time: SiteTime | Unavailable, samples: NodeSamples | Unavailable
+    edges: EdgeNodes,
+    time: SiteTime | Unavailable,
+    samples: NodeSamples | Unavailable,
+    proved: ProvedEdges = NOT_TRIED,
+    *,
+    workload: CloudcoreWorkload | Unavailable = _NOT_READ,
+    links: EveryHost[HubLink] = _NO_HOSTS,
 ) -> Iterator[Finding]:
-    """The Ready condition of every edge node; a cordoned node that is away is absent as planned."""
+    """The Ready condition of every edge node; a cordoned node that is away is absent as planned.
+
+    A Ready condition alone proves nothing, for it outlives edgecore by 40 s: the edge has to answer, or its own host
+    has to show the link that the condition came through.
+    """
     if not edges.items:
         yield unknown(
             Text(
@@ -57,9 +77,38 @@ def node_ready(
             commands=("kubectl get nodes -o wide",),
         )
     now = None if isinstance(time, Unavailable) else time.now
+    linked = {one.node for one in links.known().values() if one.held}
     for node in edges.items:
         seen = not isinstance(samples, Unavailable) and samples.fresh(node.name)
-        yield _judge(node, now, tunnel_seen=seen)
+        # For 40 s after its edgecore has stopped a Node is still Ready: only what answers now is there now.
+        answers = node.name in proved.names
+        found = _judge(node, now, tunnel_seen=seen and (answers or node.name not in proved.asked))
+        if found.status is not Status.PASS:
+            yield found
+        elif now is not None and _unheard(node, workload, now):
+            yield _not_heard(node)
+        else:
+            yield replace(found, proves=("ready",) if answers or node.name in linked else ())
+
+
+def _unheard(node: EdgeNode, workload: CloudcoreWorkload | Unavailable, now: datetime) -> bool:
+    """Whether a Node is Ready only by what it said before cloudcore was started, a moment ago."""
+    started = None if isinstance(workload, Unavailable) else workload.started
+    if started is None or node.lease is None or not timedelta(0) <= now - started < _BACK:
+        return False
+    return node.lease < started
+
+
+def _not_heard(node: EdgeNode) -> Finding:
+    return unknown(
+        Text(
+            f"{node.name} reported Ready before cloudcore was started and has reported nothing since.",
+            zh=f"{node.name} 的 Ready 是 cloudcore 启动之前上报的；此后尚无消息。",
+        ),
+        subject=node.name,
+        node=node.name,
+        commands=(f"kubectl -n kube-node-lease get lease {node.name} -o yaml",),
+    )
 
 
 def _judge(node: EdgeNode, now: datetime | None, *, tunnel_seen: bool) -> Finding:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-_HASH = re.compile(r"[0-9a-f]{64}")
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-_REDACTED = re.compile(
+from kedoctor.api import patterns
+
+_HASH = patterns.compiled(r"[0-9a-f]{64}")
+_BASE64URL = patterns.compiled(r"[A-Za-z0-9_-]+")
+_REDACTED = patterns.compiled(
     r"(?P<hash>[0-9a-f]{64})\.\[redacted jwt(?: exp=(?P<exp>\d{1,12}))?(?: iat=(?P<iat>\d{1,12}))?(?P<unsigned> unsigned)? token=(?P<id>[^\]\s]*)\]"
 )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from string import Template
 from typing import Any
 
-from kedoctor.api import NeededImage, NeededProgram, Text, VersionSet
+from kedoctor.api import NeededImage, NeededProgram, Text, VersionSet, patterns
 from kedoctor.api.yaml import load
 
 __all__ = [
@@ -25,7 +24,7 @@ ARCHITECTURES = ("amd64", "arm64")
 
 SIDES = ("cloud", "edge")
 
-_RELEASE = re.compile(r"v?(\d+\.\d+)(\.\d+)?")
+_RELEASE = patterns.compiled(r"v?(\d+\.\d+)(\.\d+)?")
 
 
 def newest() -> VersionSet:

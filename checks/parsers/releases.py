@@ -6,7 +6,6 @@ A release that the table does not know (a development build, a line newer than i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +13,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from kedoctor.api import decode_yaml
+from kedoctor.api import decode_yaml, patterns
 
 __all__ = [
     "Line",
@@ -29,7 +28,7 @@ __all__ = [
     "reads",
 ]
 
-_RELEASE = re.compile(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})", re.ASCII)
+_RELEASE = patterns.compiled(r"v?(\d{1,4})\.(\d{1,4})\.(\d{1,4})", patterns.ASCII)
 
 
 class Trait(StrEnum):

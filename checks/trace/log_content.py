@@ -6,10 +6,9 @@ body is one line and nothing else; a log that merely contains such a line is a l
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 
 __all__ = ["Posing", "posing"]
 
@@ -61,7 +60,7 @@ _TEXTS = (
     (r'failed to (try resolving symlinks in path|get container status|open log file) "?.*', _NO_FILE),
     (r"404:? [Pp]age [Nn]ot [Ff]ound", _NO_ROUTE),
 )
-_KNOWN = tuple((re.compile(pattern), meaning) for pattern, meaning in _TEXTS)
+_KNOWN = tuple((patterns.compiled(pattern), meaning) for pattern, meaning in _TEXTS)
 
 
 def posing(out: bytes) -> Posing | None:

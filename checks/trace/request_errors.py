@@ -6,15 +6,13 @@ are read as ``kedoctor explain`` reads them; what has no text is told by facts.m
 
 from __future__ import annotations
 
-import re
-
-from kedoctor.api import Reason, StepResult, Text, Unavailable
+from kedoctor.api import Reason, StepResult, Text, Unavailable, patterns
 from kedoctor.checks.explain import explain
 from kedoctor.checks.trace.step_results import broken, not_known
 
 __all__ = ["cut_off", "dead_session", "from_text", "hung", "no_session", "unavailable"]
 
-_STATUS = re.compile(r"\s*\(?HTTP (\d{3})\)?$")
+_STATUS = patterns.compiled(r"\s*\(?HTTP (\d{3})\)?$")
 
 
 def from_text(text: str, what: Text) -> StepResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from kedoctor.api import (
     TraceTarget,
     Unavailable,
     fact,
+    patterns,
     step,
 )
 from kedoctor.checks.trace.log_content import posing
@@ -44,13 +44,13 @@ NONCE = "kedoctor-trace"
 
 _LINES = 20
 _LATE = "deadline"
-_NO_WORDS = re.compile(
+_NO_WORDS = patterns.compiled(
     r"(Internal error occurred|unknown|unknown error|error stream protocol error: unknown error)?:?\s*"
 )
-_RUNTIME = re.compile(
+_RUNTIME = patterns.compiled(
     r"executable file not found|no such file or directory|OCI runtime exec failed|failed to exec in container"
 )
-_NO_CONTAINER = re.compile(
+_NO_CONTAINER = patterns.compiled(
     r"container not found|is not valid for pod|is waiting to start|completed pod|does not have a host assigned"
 )
 

@@ -6,10 +6,20 @@ fact of the path can be used for one edge of very many as it stands.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from kedoctor.api import EXAMPLE, Cluster, HostContext, Reason, Text, TraceTarget, Unavailable, fact, require
+from kedoctor.api import (
+    EXAMPLE,
+    Cluster,
+    HostContext,
+    Reason,
+    Text,
+    TraceTarget,
+    Unavailable,
+    fact,
+    patterns,
+    require,
+)
 from kedoctor.checks.facts.cluster.nodes import (
     EdgeNode,
     EdgeNodes,
@@ -33,7 +43,7 @@ from kedoctor.checks.parsers.kubernetes.pod_health import is_ready
 
 __all__ = ["FACTS", "OBJECTS", "Traced", "TracedObjects", "TracedPod"]
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
+_NAME = patterns.compiled(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
 _NO_EDGES = "!node-role.kubernetes.io/edge"
 
 

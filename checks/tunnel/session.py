@@ -32,6 +32,8 @@ from kedoctor.checks.facts.cloud.diversion_probes import (
     TunnelProbe,
     TunnelProbes,
 )
+from kedoctor.checks.facts.cluster.nodes import EdgeNodes
+from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
 
 __all__ = ["tunnel_session"]
 
@@ -39,6 +41,9 @@ _RESTART = Text(
     "Restart edgecore on that edge: it dials a new tunnel, and cloudcore forgets the old session.",
     zh="在该边缘节点重启 edgecore：它会重新建立隧道，cloudcore 会放弃旧会话。",
 )
+
+
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
 
 
 @check(
@@ -70,9 +75,17 @@ _RESTART = Text(
         "testbed.md case h",
     ),
 )
-def tunnel_session(servers: StreamServers, probes: TunnelProbes) -> Iterator[Finding]:
-    """The stream servers first, then every probed edge."""
-    yield from (_stream_down(one) for one in servers.items.values() if isinstance(one.answer, Unavailable))
+def tunnel_session(
+    servers: StreamServers,
+    probes: TunnelProbes,
+    *,
+    record: TunnelPortRecord | Unavailable = _NOT_READ,
+    edges: EdgeNodes | Unavailable = _NOT_READ,
+) -> Iterator[Finding]:
+    """The stream servers first, then every probed edge; an address on record that no edge uses breaks nothing."""
+    for one in servers.items.values():
+        if isinstance(one.answer, Unavailable):
+            yield _stream_down(one) if _used(one, servers, record, edges) else _unused(one)
     for probe in probes.items:
         yield _judge(probe)
     if probes.left_out:
@@ -84,6 +97,32 @@ def tunnel_session(servers: StreamServers, probes: TunnelProbes) -> Iterator[Fin
             ),
             subject=f"{probes.left_out} more edges",
         )
+
+
+def _used(
+    server: StreamServer,
+    servers: StreamServers,
+    record: TunnelPortRecord | Unavailable,
+    edges: EdgeNodes | Unavailable,
+) -> bool:
+    """Whether edges hang on it, as far as that can be told; where no other answers, it may be the only one."""
+    if isinstance(record, Unavailable) or isinstance(edges, Unavailable):
+        return True
+    port = record.ports.get(server.address)
+    if port is None or any(edge.port == port for edge in edges.items):
+        return True
+    return not any(servers.alive(other) for other in servers.items)
+
+
+def _unused(server: StreamServer) -> Finding:
+    where = f"{server.address}:{server.port}"
+    return skipped(
+        Text(
+            f"{where} is on record and does not answer; no edge uses it (KE302).",
+            zh=f"{where} 在记录中但没有应答；没有边缘节点使用它（见 KE302）。",
+        ),
+        subject=where,
+    )
 
 
 def _stream_down(server: StreamServer) -> Finding:

@@ -146,6 +146,7 @@ from kedoctor.model.settings import (
     flattened,
 )
 from kedoctor.model.traces import StepResult, StepState, Trace, TraceTarget, step
+from kedoctor.model.transitions import Transition
 
 __all__ = [
     "EXAMPLE",
@@ -271,6 +272,7 @@ __all__ = [
     "Touch",
     "Trace",
     "TraceTarget",
+    "Transition",
     "Unavailable",
     "Unit",
     "Verdict",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import tarfile
 from dataclasses import dataclass
 from typing import Any, Self
+
+from kedoctor import patterns
 
 __all__ = ["BoundedTarInfo"]
 
 _LONGEST = 64 << 10
 _MOST_IN_A_ROW = 16
 _MOST_IN_ALL = 16 << 20
-_NUMBER = re.compile(rb"\d{200}")
+_NUMBER = patterns.compiled(rb"\d{200}")
 """Python's reader looks for a word behind digits, again from each of them."""
 
 _PAX = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)

@@ -93,10 +93,11 @@ def execute(
     stop: Deferred,
     tell: Tell,
     subjects: Sequence[str] = (),
+    run: str = "",
 ) -> JournalEntry:
     """Does it all, journalled; the entry stays open for the checks to decide.
 
-    ``codes`` and ``subjects``, side by side, say which verdicts it is for.
+    ``codes`` and ``subjects``, side by side, say which verdicts it is for; entries of one ``run`` belong together.
 
     Raises:
         ChangeError: something refused; what had been done was rolled back.
@@ -113,6 +114,7 @@ def execute(
         before=prepared.before,
         diffs=tuple(one.diff for one in prepared.foresight),
         subjects=tuple(subjects),
+        run=run,
     )
     entry = _begun(journal, actors, manifest)
     try:

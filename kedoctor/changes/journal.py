@@ -62,6 +62,7 @@ __all__ = [
 
 _BLOCK = 4096
 _RESERVE = "reserve"
+_BY_HAND = "taken-back-by-hand"
 
 
 class JournalEntry:
@@ -95,6 +96,16 @@ class JournalEntry:
             raise JournalError(
                 f"the journal {self.directory} could not be written: {error.strerror}"
             ) from error
+
+    @property
+    def taken_back_by_hand(self) -> bool:
+        """Whether a person has taken it back, and not kedoctor itself."""
+        return (self.directory / _BY_HAND).exists()
+
+    def note_by_hand(self) -> None:
+        """Keeps that a person has taken it back; a note that cannot be written costs nothing but the memory of it."""
+        with suppress(OSError):
+            atomic_files.append(self.directory / _BY_HAND, b"")
 
     def reserve(self, release: Callable[[], None]) -> None:
         """Also gives up this space when what was kept is given up."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -11,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Union
 
+from kedoctor import patterns
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import Record, RecordError, decode, encode, reader
@@ -35,7 +35,7 @@ FORMAT = 1
 """Raised whenever an older kedoctor would misread an entry."""
 
 _MOST_BYTES = 192 << 20  # some files of 16 MiB, twice and as base64
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = patterns.compiled(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class JournalError(ChangeError):
@@ -75,6 +75,7 @@ class JournalManifest(Record, frozen=True, kw_only=True):
     subjects: tuple[str, ...] = ()  # what each of the codes was about
     number: int = 0
     format: int = 1
+    run: str = ""  # entries of one `run --fix` are taken back together
 
 
 class _WrittenAction(Record, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import encode_pretty
 from kedoctor.cli import bundle_output, options
@@ -223,7 +223,7 @@ def _text(lines: Iterator[str]) -> bytes:
 
 def _job(system: str, directory: Path, side: str | None, arch: str | None, versions: VersionSet) -> bytes:
 
-    if not re.fullmatch(r"[\w.-]+", str(directory)):
+    if not patterns.compiled(r"[\w.-]+").fullmatch(str(directory)):
         raise UsageError(
             f"{directory} is not a plain name", hint="with --ci, DIR is a name within the build directory"
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
+from kedoctor import patterns
 from kedoctor.cli.chinese_errors import ERRORS
 from kedoctor.cli.chinese_help import HELP
 
@@ -19,7 +19,7 @@ def help_text(text: str) -> str:
 
 def error(text: str) -> str:
     """An error or a hint: what it names stays as it is, its words are Chinese where they are known."""
-    for pattern, chinese in _patterns():
+    for pattern, chinese in _known():
         found = pattern.fullmatch(text)
         if found:
             return chinese.format(*(error(one) for one in found.groups()))
@@ -27,10 +27,10 @@ def error(text: str) -> str:
 
 
 @cache
-def _patterns() -> list[tuple[re.Pattern[str], str]]:
+def _known() -> list[tuple[patterns.Pattern[str], str]]:
     """Each known error as a pattern; those that say most in words first."""
     made = []
     for english, chinese in sorted(ERRORS.items(), key=lambda one: -len(one[0].replace("{}", ""))):
-        parts = "(.+?)".join(re.escape(part) for part in english.split("{}"))
-        made.append((re.compile(parts, re.DOTALL), chinese))
+        parts = "(.+?)".join(patterns.escape(part) for part in english.split("{}"))
+        made.append((patterns.compiled(parts, patterns.DOTALL), chinese))
     return made

@@ -87,6 +87,15 @@ def _one_of(*known: str) -> _Reader:
     return read
 
 
+def _each_of(*known: str) -> _Reader:
+    read = _one_of(*known)
+
+    def each(file: SteeringFile, key: str, value: Any) -> tuple[str, ...]:
+        return tuple(read(file, key, one) for one in (value if isinstance(value, list) else [value]))
+
+    return each
+
+
 KEYS: dict[str, tuple[str, _Reader]] = {
     "only": ("only", _many),
     "skip": ("skip", _many),
@@ -97,7 +106,7 @@ KEYS: dict[str, tuple[str, _Reader]] = {
     "timeout": ("timeout", _duration),
     "wait": ("wait", _duration),
     "baseline": ("baseline", _path),
-    "allow": ("allow", _one_of(*(risk.value for risk in Risk))),
+    "allow": ("allow", _each_of(*(risk.value for risk in Risk))),
     "verbose": ("verbose", _switch),
     "format": ("format_name", _text),
     "lang": ("lang", _one_of("en", "zh")),

@@ -28,10 +28,11 @@ from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.declarations import Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import Plan
-from kedoctor.model.report import Change, Report
+from kedoctor.model.report import Change, Report, SafeReport
 from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.repair.repair import Repair, consider
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession
@@ -48,7 +49,7 @@ HASTE = 1 / 50
 
 def tell_repair(
     plugins: Plugins, bundles: Sequence[Path], presentation: Presentation, *, aloud: bool
-) -> tuple[Report, int]:
+) -> tuple[SafeReport, int]:
     """Repairs the recorded site and takes it back, telling everything; gives the repaired report and the exit code.
 
     It is told on standard output if ``aloud``, else on standard error. The code is 0 if all of it went as it should.
@@ -100,9 +101,9 @@ class _Story:
     wrong: list[Text] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     site: SiteSession = field(init=False)
-    last: Report = field(init=False)
+    last: SafeReport = field(init=False)
 
-    def tell(self) -> Report:
+    def tell(self) -> SafeReport:
         """From the broken site to the repaired one and back; gives the repaired one's report."""
         before = self.sandbox.files()
         self._introduce()
@@ -114,7 +115,7 @@ class _Story:
         self._heading("$ kedoctor run --fix --yes")
         self._repair()
         self._heading("$ kedoctor run")
-        repaired = self._shown(replace(self.look(), changes=tuple(self.changes)))
+        repaired = self._shown(DocumentRedactor().with_changes(self.look(), self.changes))
         if (
             repaired.causes
             or _codes(repaired, Status.FAIL)
@@ -127,7 +128,7 @@ class _Story:
 
     # ------------------------------------------------------------------------------------------ steps
 
-    def look(self) -> Report:
+    def look(self) -> SafeReport:
         """A report of what is there now, read anew.
 
         Raises:
@@ -231,7 +232,7 @@ class _Story:
         click.echo(err=not self.aloud)
         click.secho(command, bold=True, err=not self.aloud)
 
-    def _shown(self, report: Report) -> Report:
+    def _shown(self, report: SafeReport) -> SafeReport:
         self._print(options.render(self.plugins, report, "terminal", self.presentation))
         return report
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import stat
 import sys
 import textwrap
@@ -11,6 +10,7 @@ from itertools import groupby
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import encode_pretty, replace
 from kedoctor.base.text import Text
@@ -28,12 +28,12 @@ __all__ = ["command"]
 
 _WIDTH = 100
 _STATEMENTS = 6
-_ONE_WORD = re.compile(r"[A-Za-z0-9][\w-]*")
+_ONE_WORD = patterns.compiled(r"[A-Za-z0-9][\w-]*")
 # A place in a document as it is cited, and its name as it is typed where there is no sign for a section.
-_PLACE = re.compile(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
-_UNMARKED = re.compile(r"^([a-z][a-z-]*?)(?:\.md)? ?§? ?(?=\d+(?:\.\d+)*(?: \(|$))")
+_PLACE = patterns.compiled(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
+_UNMARKED = patterns.compiled(r"^([a-z][a-z-]*?)(?:\.md)? ?§? ?(?=\d+(?:\.\d+)*(?: \(|$))")
 
-_REFERENCES = re.compile(r"^## (?:References|参考)$", re.MULTILINE)
+_REFERENCES = patterns.compiled(r"^## (?:References|参考)$", patterns.MULTILINE)
 _CAUSES = Text("Likely causes, most likely first:", zh="可能的原因，可能性由高到低：")
 _NO_CAUSES = Text(
     "Error not recognised. Try: kedoctor run --symptom logs",

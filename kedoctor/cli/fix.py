@@ -13,15 +13,16 @@ from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.executor import recover
-from kedoctor.changes.journal import Journal, JournalManifest
+from kedoctor.changes.journal import Journal, JournalManifest, new_id
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError
 from kedoctor.cli import options
 from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.declarations import Risk
-from kedoctor.model.report import Change, Report
+from kedoctor.model.report import Change, SafeReport
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.repair.repair import Attempt, Considered, Repair, consider
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
@@ -66,11 +67,11 @@ def fix(
     where: dict[str, Any],
     question: RunRequest,
     *,
-    report: Report,
+    report: SafeReport,
     site: SiteSession,
     wish: FixOptions,
     language: str,
-) -> tuple[Report, int]:
+) -> tuple[SafeReport, int]:
     """Repairs what the report names, round by round; gives the last report and the exit code.
 
     Raises:
@@ -95,6 +96,7 @@ def fix(
         wish=wish,
         report=report,
         site=site,
+        redactor=DocumentRedactor(redactions),
     )
     if wish.dry_run:
         return fixer.rounds()
@@ -141,12 +143,13 @@ class _Fixer:
         actors: Actors,
         desk: TerminalPrompter,
         wish: FixOptions,
-        report: Report,
+        report: SafeReport,
         site: SiteSession,
+        redactor: DocumentRedactor,
     ) -> None:
         self._plugins, self._where, self._question = plugins, where, question
         self._journal, self._desk, self._wish = journal, desk, wish
-        self._report, self._site = report, site
+        self._report, self._site, self._redactor = report, site, redactor
         self._repair = Repair(
             journal=journal,
             actors=actors,
@@ -154,17 +157,23 @@ class _Fixer:
             look=self.look,
             command=question.command,
             dry_run=wish.dry_run,
+            checks={code: node.check for code, node in plugins.registry.checks.items()},
+            run=new_id(),
         )
 
-    def look(self) -> Report:
+    def look(self) -> SafeReport:
         """A report from what is there now."""
         self._site = options.open_site(self._plugins, **self._where)
         self._report = diagnose_site(self._plugins, self._site, self._question)
         return self._report
 
-    def rounds(self) -> tuple[Report, int]:
+    def rounds(self) -> tuple[SafeReport, int]:
         """Plans and repairs until nothing more can be done."""
-        history = [] if self._wish.again else [entry.manifest for entry in self._journal.entries()]
+        history = (
+            []
+            if self._wish.again
+            else [one.manifest for one in self._journal.entries() if not one.taken_back_by_hand]
+        )
         attended: set[tuple[str, str]] = set()
         changes: list[Change] = []
         failed = declined = False
@@ -188,7 +197,7 @@ class _Fixer:
         code = self._report.run.exit_code
         if failed or self._desk.could_not_ask:
             code = int(ExitCode.CHANGE_FAILED)
-        return replace(self._report, changes=tuple(changes)), code
+        return self._redactor.with_changes(self._report, changes), code
 
     def _consider(self, history: Sequence[JournalManifest]) -> Considered:
         return consider(self._plugins, self._site, self._report, allowed=self._wish.allowed, history=history)

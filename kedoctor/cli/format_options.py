@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.errors import UsageError
 from kedoctor.cli.speech import language_here
 from kedoctor.model.report_format import ReportFormat
@@ -18,7 +18,7 @@ __all__ = ["BesideCommand", "ShortcutCommand", "beside", "loaded"]
 
 _META = "kedoctor.plugins"
 _PREFIX = "beside_"
-_NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
+_NAME = patterns.compiled(r"[a-z][a-z0-9-]*\Z")
 SHOWN = "terminal"
 """What is shown when nothing else is asked for needs no option of its own."""
 

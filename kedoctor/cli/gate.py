@@ -20,7 +20,7 @@ from kedoctor.gate.runner import Gate, GateRequest, GateResult
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import GateRecipe
 from kedoctor.model.observations import Unavailable
-from kedoctor.model.report import Report
+from kedoctor.model.report import SafeReport
 from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.live.host import read_identity
@@ -140,7 +140,7 @@ def _pass(
         )
     looked = False
 
-    def judge(site: SiteSession, question: RunRequest) -> Report:
+    def judge(site: SiteSession, question: RunRequest) -> SafeReport:
         """The first look shows its progress; while it waits, what it waits for is worth more."""
         nonlocal looked
         quiet, looked = looked or not sys.stderr.isatty(), True

@@ -13,7 +13,6 @@ import click
 
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.input_files import read_given
-from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.journal import Journal
@@ -29,9 +28,10 @@ from kedoctor.install.steps import Installed
 from kedoctor.judge.fact_evaluation import contexts
 from kedoctor.model.observations import Setting
 from kedoctor.model.procedures import Kind, Parameter, Procedure
-from kedoctor.model.report import Report
+from kedoctor.model.report import SafeReport
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import LiveOptions, SiteSession, live_site
@@ -237,13 +237,13 @@ def _with_name(text: Text, member: str) -> Text:
     return Text(text.en.replace("{member}", member), zh=text.zh.replace("{member}", member))
 
 
-def _last_look(install: Install, done: Installed) -> tuple[SiteSession, Report]:
+def _last_look(install: Install, done: Installed) -> tuple[SiteSession, SafeReport]:
     """What was changed by the last steps may still be starting: what is wrong is given some time to become right."""
     question = RunRequest(command=install.command)
     ends = time.monotonic() + (_STARTING * install.patience if done.changes else 0.0)
     while True:
         site = install.look()
-        report = replace(diagnose_site(install.plugins, site, question), changes=tuple(done.changes))
+        report = DocumentRedactor().with_changes(diagnose_site(install.plugins, site, question), done.changes)
         if report.run.exit_code != ExitCode.FAILED or time.monotonic() >= ends:
             return site, report
         time.sleep(install.poll)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.errors import OutputError, UsageError
 from kedoctor.cli.skeleton import files_of
 
 __all__ = ["command"]
 
-_CODE = re.compile(r"[A-Z]{2,8}\d{2,4}")
-_SLUG = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_CODE = patterns.compiled(r"[A-Z]{2,8}\d{2,4}")
+_SLUG = patterns.compiled(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @click.command()

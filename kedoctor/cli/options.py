@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.atomic_files import write_report
 from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
@@ -308,7 +308,7 @@ def duration(text: str) -> float:
     Raises:
         UsageError: it is none of these.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", text.strip())
+    found = patterns.compiled(r"(\d+(?:\.\d+)?)(s|m|h)?").fullmatch(text.strip())
     if not found:
         raise UsageError(f"{text!r} is not a valid duration", hint="write it as 90s, 5m or 1h")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]

@@ -13,6 +13,7 @@ from kedoctor.changes.executor import Prepared
 from kedoctor.model.actions import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
+from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 
@@ -32,7 +33,7 @@ _RISKS = {
 }
 _ONLY_RESTARTS = Text(
     "restarts the pods of what it changes; edges and their pods notice nothing",
-    zh="会重启所修改对象的 Pod；边缘及其 Pod 不受影响",
+    zh="会重启所修改对象的 Pod；边缘节点及其 Pod 不受影响",
 )
 _SAYS = {
     "will": Text("Plan", zh="将执行的操作"),
@@ -105,6 +106,7 @@ class TerminalPrompter:
     def __init__(self, language: str, *, yes: bool, aloud: bool = False) -> None:
         self._language = language
         self._yes = yes
+        self._redactor = DocumentRedactor()
         self._err = not aloud
         self.could_not_ask = False
         self._open_line = False
@@ -160,7 +162,7 @@ class TerminalPrompter:
     def _echo(self, text: str, *, colour: str | None = None, newline: bool = True) -> None:
         # That nobody listens any more (a closed pipe, a full disk) must not disturb what is being changed.
         with suppress(OSError):
-            click.secho(text, fg=colour, nl=newline, err=self._err)
+            click.secho(self._redactor.text(text), fg=colour, nl=newline, err=self._err)
 
 
 def _printable(line: str) -> str:

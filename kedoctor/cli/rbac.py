@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.errors import UsageError
 from kedoctor.base.text import Text
 from kedoctor.cli import options
@@ -85,7 +85,7 @@ def command(
     --fix, --gate, --trace and --operator the roles only read; a check about the rights of a person (KE921) then reports
     those that this account lacks.
     """
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?", name):
+    if not patterns.compiled(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?").fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a role")
     subject = _subject(user, service_account)
     plugins = load_plugins()
@@ -121,7 +121,7 @@ def _subject(user: str | None, account: str | None) -> dict[str, str]:
     if not account:
         return {}
     label = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
-    if not re.fullmatch(f"{label}/{label}", account):
+    if not patterns.compiled(f"{label}/{label}").fullmatch(account):
         raise UsageError(f"{account!r} is not a service account", hint="write it as NAMESPACE/NAME")
     namespace, _, name = account.partition("/")
     return {"kind": "ServiceAccount", "name": name, "namespace": namespace}

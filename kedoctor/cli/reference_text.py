@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator
 
+from kedoctor import patterns
 from kedoctor.base.text import Text
 from kedoctor.model.references import Reference, Section
 from kedoctor.sources.markdown import cells, plain
@@ -13,11 +13,11 @@ from kedoctor.sources.markdown import cells, plain
 __all__ = ["listed", "shown"]
 
 _WIDTH = 100
-_BULLET = re.compile(r"(\s*)(\d+\.|[-*]) (.*)")
-_SETTING = re.compile(r"\|[\s:|-]+\|?")
-_HEADING = re.compile(r"\A#+ .*\n")
-_PATH = re.compile(r"`[\w.-]+/[\w./-]+\.\w+(?::[\d,-]+)?`")
-_ANCHOR = re.compile(r'<a id="[^"]*"></a>')
+_BULLET = patterns.compiled(r"(\s*)(\d+\.|[-*]) (.*)")
+_SETTING = patterns.compiled(r"\|[\s:|-]+\|?")
+_HEADING = patterns.compiled(r"\A#+ .*\n")
+_PATH = patterns.compiled(r"`[\w.-]+/[\w./-]+\.\w+(?::[\d,-]+)?`")
+_ANCHOR = patterns.compiled(r'<a id="[^"]*"></a>')
 _PATHS = Text("Paths without a name: {paths}", zh="未注明项目的路径：{paths}")
 _FILE = Text("File: {file}, line {line}", zh="文件：{file}，第 {line} 行")
 _READ = Text(

@@ -43,6 +43,7 @@ _CAN_GO_BACK = (Phase.DONE, Phase.OPEN, Phase.ATTENTION)
 @click.argument("wanted", metavar="[ID]", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List what kedoctor changed on this host.")
 @click.option("--dry-run", is_flag=True, help="Show what would be rolled back, and change nothing.")
+@click.option("--yes", is_flag=True, help="Accepted for scripts: rollback never asks.")
 @click.option("--kubeconfig", default="", metavar="FILE", help="Kubeconfig to use, as for kedoctor run.")
 @click.option("--context", default="", help="Context in the kubeconfig.")
 @click.option("--root", default="/", hidden=True)
@@ -52,17 +53,19 @@ def command(
     wanted: str | None,
     list_them: bool,
     dry_run: bool,
+    yes: bool,
     kubeconfig: str,
     context: str,
     root: str,
     lang: str | None,
 ) -> int:
-    """Roll back a repair: the latest one, or the one with that ID.
+    """Roll back a repair: the latest one, or the one with that ID; all changes of one ``run --fix`` together.
 
     Everything is undone in reverse order. What somebody changed after the repair is not touched: the command then ends
     with exit code 4 and names the copy from before the repair. What an installer did only that installer can undo; the
     command says how, and rolls back what came after it.
     """
+    del yes
     plugins = load_plugins()
     journal = journal_directory(plugins)
     if list_them:
@@ -77,18 +80,30 @@ def command(
     if entry.phase not in _CAN_GO_BACK:
         raise UsageError(f"{entry.id} was already rolled back")
     words = options.language(lang)
+    together = _together(entry, journal.entries())
     if dry_run:
-        for action in _backwards(entry):
+        for action in (action for one in together for action in _backwards(one)):
             click.echo(_WOULD.in_language(words).format(what=described(action, words)))
         return ExitCode.OK
     actors = live_actors(plugins.actions(), root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
     with holding, deferred():
         journal.must_be_readable()
-        _refuse_what_others_stand_on(entry, journal, actors)
-        roll_back(entry, actors, tell=TerminalPrompter(words, yes=True).tell)
-    click.echo(_BACK.in_language(words).format(id=entry.id))
+        for one in together:
+            _refuse_what_others_stand_on(one, journal, actors)
+        for one in together:
+            roll_back(one, actors, tell=TerminalPrompter(words, yes=True).tell)
+            one.note_by_hand()
+            click.echo(_BACK.in_language(words).format(id=one.id))
     return ExitCode.OK
+
+
+def _together(entry: JournalEntry, entries: list[JournalEntry]) -> list[JournalEntry]:
+    """The entries of the same ``run --fix`` that can go back, the newest first: one repair is one thing to take back."""
+    run = entry.manifest.run
+    if not run:
+        return [entry]
+    return [one for one in reversed(entries) if one.manifest.run == run and one.phase in _CAN_GO_BACK]
 
 
 def _refuse_what_others_stand_on(entry: JournalEntry, journal: Journal, actors: Actors) -> None:
@@ -121,7 +136,8 @@ def _latest(entries: list[JournalEntry]) -> JournalEntry:
     candidates = [entry for entry in entries if entry.phase in _CAN_GO_BACK]
     if not candidates:
         raise UsageError("nothing to roll back on this host")
-    return candidates[-1]
+    # One that could not be rolled back as a whole does not keep the older ones from it.
+    return next((one for one in reversed(candidates) if one.phase is not Phase.ATTENTION), candidates[-1])
 
 
 def _list(entries: list[JournalEntry], language: str, *, unreadable: bool) -> None:

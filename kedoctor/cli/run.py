@@ -16,7 +16,8 @@ from kedoctor.cli.run_options import asked
 from kedoctor.cli.watching import observer
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import ALLOWED, Risk
-from kedoctor.model.report import Report
+from kedoctor.model.plans import risk_rank
+from kedoctor.model.report import SafeReport
 from kedoctor.plugins import Plugins
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
@@ -42,9 +43,10 @@ __all__ = ["command"]
 @click.option(
     "--allow",
     type=click.Choice([risk.value for risk in Risk]),
-    default=ALLOWED.value,
+    default=(ALLOWED.value,),
     show_default=True,
-    help="With --fix: maximum impact allowed.",
+    multiple=True,
+    help="With --fix: maximum impact allowed; if given several times, the highest counts.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only the headline; no progress.")
@@ -64,7 +66,7 @@ def command(
     dry_run: bool,
     yes: bool,
     again: bool,
-    allow: str,
+    allow: tuple[str, ...],
     verbose: bool,
     quiet: bool,
     format_name: str | None,
@@ -94,7 +96,7 @@ def command(
         # What changes things is imported only where something may be changed.
         from kedoctor.cli import fix  # noqa: PLC0415  as above
 
-        wish = fix.FixOptions(Risk(allow), yes, dry_run, again)
+        wish = fix.FixOptions(max((Risk(one) for one in allow), key=risk_rank), yes, dry_run, again)
         report, code = fix.fix(
             plugins, where, question, report=report, site=site, wish=wish, language=presentation.language
         )
@@ -117,14 +119,14 @@ def _wait(
     where: dict[str, Any],
     question: RunRequest,
     *,
-    report: Report,
+    report: SafeReport,
     seconds: float,
     language: str,
-) -> Report:
+) -> SafeReport:
     from kedoctor.cli.progress_line import waiting_line  # noqa: PLC0415  most runs do not wait
     from kedoctor.run.wait import wait_until_right  # noqa: PLC0415  as above
 
-    def look() -> Report:
+    def look() -> SafeReport:
         seen = diagnose_site(plugins, options.open_site(plugins, **where), question)
         return replace(seen, changes=report.changes)
 

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 
+from kedoctor import patterns
 from kedoctor.base.text import LANGUAGES, language_of
 
 __all__ = ["SpeakingContext", "language_here", "listen", "message", "speaking", "spoken", "usage_error"]
 
 _HEADINGS = {"Options": "选项", "Commands": "命令"}
-_EXTRA = re.compile(r"\s*\[(?:default: (?P<default>[^\]]*)|(?P<required>required))\]\Z")
+_EXTRA = patterns.compiled(r"\s*\[(?:default: (?P<default>[^\]]*)|(?P<required>required))\]\Z")
+_PIECE = patterns.compiled(r"[!-~]+|\s+|.")
 _STATE: dict[str, str] = {}
 
 
@@ -111,7 +112,7 @@ def _columns(text: str) -> int:
 def _folded(text: str, width: int) -> Iterator[str]:
     """Lines of at most so many columns; words of Latin letters stay whole."""
     line = ""
-    for piece in re.findall(r"[!-~]+|\s+|.", text):
+    for piece in _PIECE.findall(text):
         if line and _columns(line + piece) > max(width, 20) and piece not in "，。；：、）":
             yield line.rstrip()
             line = ""

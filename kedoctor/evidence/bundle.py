@@ -7,14 +7,13 @@ took, how it was made, and what was taken out. :meth:`EvidenceWriter.add` is the
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kedoctor import __version__
+from kedoctor import __version__, patterns
 from kedoctor.base.errors import OutputError
 from kedoctor.base.records import Record, encode, encode_pretty, to_builtins
 from kedoctor.evidence.archive import ArchiveWriter
@@ -231,13 +230,15 @@ class EvidenceWriter:
 
 
 _FORBIDDEN = (
-    ("a private key", re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")),
+    ("a private key", patterns.compiled(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")),
     (
         "an encoded private key",
-        re.compile(rb"LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,24}(?:UFJJVkFURSBLRVkt|BSSVZBVEUgS0VZL|QUklWQVRFIEtFWS)"),
+        patterns.compiled(
+            rb"LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,24}(?:UFJJVkFURSBLRVkt|BSSVZBVEUgS0VZL|QUklWQVRFIEtFWS)"
+        ),
     ),
-    ("a token", re.compile(rb"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}")),
-    ("a cluster token", re.compile(rb"K10[0-9a-f]{16,64}::")),
+    ("a token", patterns.compiled(rb"eyJ[A-Za-z0-9_-]{6,512}\.[A-Za-z0-9_-]{4,}")),
+    ("a cluster token", patterns.compiled(rb"K10[0-9a-f]{16,64}::")),
 )
 
 

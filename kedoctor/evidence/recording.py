@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import threading
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.base.records import replace
 from kedoctor.evidence.bundle import EvidenceWriter
 from kedoctor.model.declarations import EvidenceRules
@@ -109,9 +109,9 @@ class _Refusal:
         )
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
+def _glob(pattern: str) -> patterns.Pattern[str]:
     """A path pattern: ``*`` and ``?`` stay within a name, ``/**`` at the end is the directory and all below it."""
-    parts: Iterable[str] = re.split(r"(\*\*|\*|\?)", pattern.removesuffix("/**"))
+    parts: Iterable[str] = patterns.compiled(r"(\*\*|\*|\?)").split(pattern.removesuffix("/**"))
     wild = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    body = "".join(wild.get(part, re.escape(part)) for part in parts)
-    return re.compile(body + ("(?:/.*)?" if pattern.endswith("/**") else ""))
+    body = "".join(wild.get(part, patterns.escape(part)) for part in parts)
+    return patterns.compiled(body + ("(?:/.*)?" if pattern.endswith("/**") else ""))

@@ -26,7 +26,7 @@ from kedoctor.judge.scheduler import RUN_DEADLINE
 from kedoctor.model.actors import RefusedError
 from kedoctor.model.gate import GatePod, GateRecipe
 from kedoctor.model.observations import Unavailable
-from kedoctor.model.report import Report
+from kedoctor.model.report import SafeReport
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
@@ -74,7 +74,7 @@ class GateRequest:
 class GateResult:
     """How a gate ended: the last report, if anybody got so far, and whether something could not be removed."""
 
-    report: Report | None
+    report: SafeReport | None
     left_behind: bool = False
 
     @property
@@ -97,7 +97,7 @@ class Gate:
         order: GateRequest,
         *,
         look: Callable[[], SiteSession],
-        judge: Callable[[SiteSession, RunRequest], Report],
+        judge: Callable[[SiteSession, RunRequest], SafeReport],
         cluster: Callable[[], LiveCluster],
         boot_id: str,
         desk: GatePrompter,
@@ -125,7 +125,7 @@ class Gate:
         }
         self._needs_pods = not chosen.isdisjoint(recipe.codes)
         self._nothing = ""
-        self._report: Report | None = None
+        self._report: SafeReport | None = None
 
     def run(self) -> GateResult:
         """Lets the site through, or not.
@@ -155,7 +155,7 @@ class Gate:
             pause=order.pause,
         )
 
-    def _see(self) -> Report:
+    def _see(self) -> SafeReport:
         """One look at everything; what pods are missing by now are made before, and the first have time to start."""
         site = self._look()
         nodes = self._members(site) if self._needs_pods else ()
@@ -281,7 +281,7 @@ def _client(cluster: Callable[[], LiveCluster]) -> ObjectClient:
     return ObjectClient(server, seconds=_REQUEST)
 
 
-def _cut_short(report: Report | None) -> Report | None:
+def _cut_short(report: SafeReport | None) -> SafeReport | None:
     """The report of a gate that somebody ended: what is in it holds, and it is not the last word."""
     if report is None or report.run.exit_code == ExitCode.INTERRUPTED:
         return report

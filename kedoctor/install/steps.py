@@ -18,7 +18,7 @@ from kedoctor.model.report import Change, Verdict
 
 __all__ = ["Foreseen", "InstallStep", "Installed", "Standing", "Witness"]
 
-_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
+_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED, Status.SETTLING)
 
 
 class Standing(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from kedoctor import patterns
 from kedoctor.base.code_places import at, place_of
 from kedoctor.base.records import replace
 from kedoctor.base.text import Text
@@ -27,6 +28,7 @@ __all__ = [
     "out_of_view",
     "refused",
     "verdict",
+    "what_it_says",
 ]
 
 FOLD_OVER = 50
@@ -57,13 +59,35 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     """Verdicts that say the same of more edges than anybody reads become one that lists them."""
     alike: dict[tuple[object, ...], list[Verdict]] = {}
     for one in verdicts:
-        said = (one.status, one.hop, one.capabilities, one.certainty, one.accepted, one.root)
+        said = (
+            what_it_says(one),
+            one.status,
+            one.hop,
+            one.capabilities,
+            one.certainty,
+            one.accepted,
+            one.root,
+            one.proves,
+        )
         key = said if one.node else id(one)
         alike.setdefault((key,), []).append(one)
     folded: list[Verdict] = []
     for group in alike.values():
         folded.extend([_fold(group)] if len(group) > FOLD_OVER else group)
     return folded
+
+
+_VALUE = patterns.compiled(r"\b[0-9a-f]*\d[\w.:-]*", patterns.IGNORECASE)
+
+
+def what_it_says(verdict: Verdict) -> str:
+    """What was found, without the names, addresses and numbers that differ from edge to edge."""
+    if not verdict.actual:
+        return ""
+    told = verdict.actual
+    for name in (verdict.subject, verdict.node):
+        told = told.replace(name, "*") if name else told
+    return _VALUE.sub("#", told)
 
 
 def _fold(group: list[Verdict]) -> Verdict:
@@ -136,6 +160,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
         root=finding.root,
         took_ms=took_ms,
+        proves=finding.proves,
         source=place_of(check.judge),
         zh=Translation(
             title=check.title.zh,

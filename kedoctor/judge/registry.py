@@ -6,7 +6,6 @@ a duplicate code, missing metadata) is refused with its reason and leaves the ot
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +13,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from kedoctor import patterns
 from kedoctor.base.errors import ConfigurationError
 from kedoctor.model.declarations import Check, EveryHost, Fact, HostContext, Side
 from kedoctor.model.observations import Unavailable
@@ -35,8 +35,8 @@ __all__ = [
     "parameters_of",
 ]
 
-_CODE = re.compile(r"[A-Z]{2,8}\d{2,4}\Z")
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
+_CODE = patterns.compiled(r"[A-Z]{2,8}\d{2,4}\Z")
+_SLUG = patterns.compiled(r"[a-z0-9]+(-[a-z0-9]+)*\Z")
 
 
 class DeclarationError(ConfigurationError):

@@ -94,6 +94,10 @@ class _Task:
         return None
 
 
+def _as_it_is(verdict: Verdict) -> Verdict:
+    return verdict
+
+
 def run_checks(
     registry: Registry,
     site: SiteView,
@@ -102,17 +106,19 @@ def run_checks(
     observer: Observer | None = None,
     deadline: float = RUN_DEADLINE,
     revise: Callable[[Verdict], Verdict] | None = None,
+    clean: Callable[[Verdict], Verdict] = _as_it_is,
 ) -> Outcome:
     """Runs ``checks`` on everything in view; comes back after ``deadline`` seconds at the latest.
 
-    ``revise`` has the last word about each verdict (a baseline).
+    ``revise`` has the last word about each verdict (a baseline). ``clean`` makes its texts safe to show; nobody sees a verdict
+    before.
     A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
     """
     whole, hosts = contexts(registry, site)
     tasks, verdicts = _plan(site, checks, whole, hosts)
-    verdicts.extend(check_runner.refused(refusal) for refusal in registry.refusals)
+    verdicts.extend(clean(check_runner.refused(refusal)) for refusal in registry.refusals)
     said = revise if site.cluster_expected else _of_hosts_alone(revise)
-    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said)
+    run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said, clean)
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [check_runner.not_run(task.node.check, task.context.name)])
@@ -177,9 +183,11 @@ class _Run:
         observer: Observer,
         deadline: float,
         revise: Callable[[Verdict], Verdict] | None,
+        clean: Callable[[Verdict], Verdict],
     ) -> None:
         self._waiting = list(tasks)
         self._revise = revise
+        self._clean = clean
         self._running: list[_Task] = []
         self._observer = observer
         self._deadline = deadline
@@ -217,7 +225,7 @@ class _Run:
             verdicts = check_runner.judge(task.node, task.context, self._revise)
             if os.getpid() != process:
                 os._exit(0)  # a check forked, and its child would go on as if it were kedoctor
-            self._done.put((task, verdicts))
+            self._done.put((task, [self._clean(one) for one in verdicts]))
 
     def _dispatch(self) -> None:
         progress = True

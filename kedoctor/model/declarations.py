@@ -131,7 +131,8 @@ class Check:
 
     ``breaks`` are the capabilities it breaks, ``hop`` where on the data path it sits (empty: beside it).
     ``builds_on`` are codes without whose pass it makes no sense (then: blocked). ``explained_by`` are codes
-    which, failing for the same node, make a failure of this one a mere consequence. ``proves`` are capabilities
+    which, failing for the same node, make a failure of this one a mere consequence; ``seen_by`` are those among them
+    that see the very same fault from an edge, so that it is told once, whatever edges they name. ``proves`` are capabilities
     whose working a pass shows. ``deadline`` is in seconds. ``occasions`` say what it is run for: one that is only a
     step of an install is left out of a plain run unless it is named.
     """
@@ -145,6 +146,7 @@ class Check:
     hop: str = ""
     builds_on: tuple[str, ...] = ()
     explained_by: tuple[str, ...] = ()
+    seen_by: tuple[str, ...] = ()
     proves: tuple[str, ...] = ()
     remedy: Text | None = None
     risk: Risk | None = None
@@ -169,6 +171,7 @@ def check(
     hop: str = "",
     builds_on: tuple[str, ...] = (),
     explained_by: tuple[str, ...] = (),
+    seen_by: tuple[str, ...] = (),
     proves: tuple[str, ...] = (),
     remedy: Text | None = None,
     risk: Risk | None = None,
@@ -189,6 +192,7 @@ def check(
             hop=hop,
             builds_on=builds_on,
             explained_by=explained_by,
+            seen_by=seen_by,
             proves=proves,
             remedy=remedy,
             risk=risk,
@@ -239,22 +243,28 @@ class RedactionRule(Record, frozen=True):
 
     ``applies_to`` is a glob over evidence names (``host:/etc/kubeedge/config/edgecore.yaml``,
     ``Secret/kubeedge/*``). ``keys`` are paths of mapping keys (``modules.edgeHub.token``; ``*`` stands for one
-    key); without keys the whole item is a secret and only its kind, size and fingerprint are kept.
+    key); without keys the whole item is a secret and only its kind and fingerprint are kept. ``known`` are the paths
+    of all keys that the document may have, in lower case: under any other there may be anything, so its value is a
+    secret too. ``document`` is the path of the key whose text is that document, where the item is an object.
     """
 
     applies_to: str
     keys: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRules:
     """What may be collected, and what in it is secret.
 
-    ``files`` are absolute globs, ``units`` names of systemd units, ``tools`` names of read-only programs. What
+    ``files`` are absolute globs, ``units`` names of systemd units, ``tools`` names of read-only programs.
+    ``programs`` are globs of process names whose arguments are needed; of all others only the name is kept. What
     is not listed by any plugin is never read into a bundle.
     """
 
     files: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
     redactions: tuple[RedactionRule, ...] = field(default=())

@@ -22,7 +22,7 @@ __all__ = [
 
 
 class Status(StrEnum):
-    """The states of a verdict; ``blocked``, ``accepted`` and ``crashed`` are given by the engine only."""
+    """The states of a verdict; ``blocked``, ``accepted``, ``crashed`` and ``settling`` are given by the engine only."""
 
     PASS = "pass"  # noqa: S105  a verdict, not a password
     WARN = "warn"
@@ -32,6 +32,7 @@ class Status(StrEnum):
     SKIP = "skip"
     ACCEPTED = "accepted"
     CRASHED = "crashed"
+    SETTLING = "settling"
 
 
 STATUSES = {
@@ -43,6 +44,7 @@ STATUSES = {
     Status.SKIP: Text("not applicable", zh="不适用"),
     Status.ACCEPTED: Text("accepted", zh="已豁免（基线）"),
     Status.CRASHED: Text("crashed", zh="检查出错"),
+    Status.SETTLING: Text("settling", zh="正在恢复"),
 }
 """What a person calls them."""
 
@@ -70,7 +72,8 @@ class Finding(Record, frozen=True, kw_only=True):
     and ``hop`` replace the check's own when they are not ``None``. ``commands`` are what a person types next. ``root``
     says that nothing else can be why: it is wrong by itself, whatever else fails. ``actual`` is quoted from the site, or
     a text where it is a word of ours. ``reason`` is why an unknown one could not be judged (a
-    :class:`~kedoctor.api.Reason`).
+    :class:`~kedoctor.api.Reason`). ``proves`` are the capabilities that this one proves to work; ``None``: those that
+    the check declares.
     """
 
     status: Status
@@ -87,13 +90,21 @@ class Finding(Record, frozen=True, kw_only=True):
     certainty: Certainty = Certainty.PROVED
     root: bool = False
     reason: str = ""
+    proves: tuple[str, ...] | None = None
 
 
 def passed(
-    summary: Text, *, subject: str = "", node: str = "", evidence: tuple[Evidence, ...] = ()
+    summary: Text,
+    *,
+    subject: str = "",
+    node: str = "",
+    evidence: tuple[Evidence, ...] = (),
+    proves: tuple[str, ...] | None = None,
 ) -> Finding:
     """It was looked at and is right."""
-    return Finding(status=Status.PASS, summary=summary, subject=subject, node=node, evidence=evidence)
+    return Finding(
+        status=Status.PASS, summary=summary, subject=subject, node=node, evidence=evidence, proves=proves
+    )
 
 
 def skipped(summary: Text, *, subject: str = "", node: str = "") -> Finding:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
+
+from kedoctor import patterns
 
 __all__ = ["archive_name", "canonical", "is_reference", "shown"]
 
-_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+_REFERENCE = patterns.compiled(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
 
 
 def is_reference(name: str) -> bool:

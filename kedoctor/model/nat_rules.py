@@ -6,11 +6,11 @@ which the kernel takes as a whole or not at all; :func:`applied` says beforehand
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Literal
 
+from kedoctor import patterns
 from kedoctor.base.records import Record
 
 __all__ = [
@@ -36,10 +36,10 @@ BUILT_IN = ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
 
 How = Literal["new-chain", "flush", "drop-chain", "append", "insert", "delete"]
 
-_RULE = re.compile(r"(?:\[[0-9]+:[0-9]+\] )?-A (?P<chain>\S+)(?: (?P<words>.*))?")
-_TOKEN = re.compile(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"(?!\S)|(?P<plain>[^\s"]\S*))', re.ASCII)
-_ESCAPE = re.compile(r"\\(.)")
-_HARMLESS = re.compile(r"[-\w]+", re.ASCII)
+_RULE = patterns.compiled(r"(?:\[[0-9]+:[0-9]+\] )?-A (?P<chain>\S+)(?: (?P<words>.*))?")
+_TOKEN = patterns.compiled(r'\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"(?!\S)|(?P<plain>[^\s"]\S*))', patterns.ASCII)
+_ESCAPE = patterns.compiled(r"\\(.)")
+_HARMLESS = patterns.compiled(r"[-\w]+", patterns.ASCII)
 
 
 class NatEdit(Record, frozen=True):
@@ -182,7 +182,7 @@ def quoted(text: str) -> str:
     """A word as ``iptables-save`` prints free text: in quotes unless it is harmless."""
     if _HARMLESS.fullmatch(text):
         return text
-    escaped = re.sub(r'(["\\\'])', r"\\\1", text)
+    escaped = patterns.compiled(r'(["\\\'])').sub(r"\\\1", text)
     return f'"{escaped}"'
 
 

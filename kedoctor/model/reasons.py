@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from kedoctor import patterns
 from kedoctor.base.text import Text
 from kedoctor.model.observations import Reason, Unavailable
 
@@ -90,7 +89,7 @@ _SERVER = {
     Reason.UNAUTHORIZED: Text("{who} does not accept these credentials", zh="{who} 不接受此凭据"),
     Reason.SERVER_ERROR: Text("{who} reported an internal error", zh="{who} 报告内部错误"),
 }
-_URL = re.compile(r"(https?://[^\s,;]+?)(?=[:,;]?(?:\s|$))")
+_URL = patterns.compiled(r"(https?://[^\s,;]+?)(?=[:,;]?(?:\s|$))")
 
 
 def server_reason(reason: Reason, detail: str) -> Text:
@@ -103,35 +102,35 @@ def server_reason(reason: Reason, detail: str) -> Text:
 
 
 _KINDS = {"configmaps": "ConfigMaps", "daemonsets.apps": "DaemonSets", "deployments.apps": "Deployments"}
-_WHAT = ((re.compile(r"(list|get|watch) (.+?)(?: in ([\w.-]+))?\Z"), "{0} {1}", "{verb} {1}"),)
+_WHAT = ((patterns.compiled(r"(list|get|watch) (.+?)(?: in ([\w.-]+))?\Z"), "{0} {1}", "{verb} {1}"),)
 _VERBS = {"list": "列出", "get": "获取"}
 _NOUNS = (
-    (re.compile(r"file (?=/)"), "文件 "),
-    (re.compile(r"metadata of "), "元数据："),
-    (re.compile(r"files matching "), "匹配的文件："),
-    (re.compile(r"directory (?=/)"), "目录 "),
-    (re.compile(r"unit (?=\S+\Z)"), "systemd 单元 "),
-    (re.compile(r"(?:the )?journal of "), "日志："),
-    (re.compile(r"(?:the )?log of "), "日志："),
-    (re.compile(r"program "), "程序 "),
-    (re.compile(r"TCP connection to "), "TCP 连接 "),
-    (re.compile(r"TLS handshake with "), "TLS 握手 "),
-    (re.compile(r"the setting "), "选项 "),
-    (re.compile(r"offline bundle "), "离线包 "),
-    (re.compile(r"GET (.+) from the API server\Z"), r"API 服务器的 \1"),
+    (patterns.compiled(r"file (?=/)"), "文件 "),
+    (patterns.compiled(r"metadata of "), "元数据："),
+    (patterns.compiled(r"files matching "), "匹配的文件："),
+    (patterns.compiled(r"directory (?=/)"), "目录 "),
+    (patterns.compiled(r"unit (?=\S+\Z)"), "systemd 单元 "),
+    (patterns.compiled(r"(?:the )?journal of "), "日志："),
+    (patterns.compiled(r"(?:the )?log of "), "日志："),
+    (patterns.compiled(r"program "), "程序 "),
+    (patterns.compiled(r"TCP connection to "), "TCP 连接 "),
+    (patterns.compiled(r"TLS handshake with "), "TLS 握手 "),
+    (patterns.compiled(r"the setting "), "选项 "),
+    (patterns.compiled(r"offline bundle "), "离线包 "),
+    (patterns.compiled(r"GET (.+) from the API server\Z"), r"API 服务器的 \1"),
     (
-        re.compile(r"(\S+) objects in namespace (\S+)(?: with (\S+))? from the API server\Z"),
+        patterns.compiled(r"(\S+) objects in namespace (\S+)(?: with (\S+))? from the API server\Z"),
         r"命名空间 \2 中的 \1",
     ),
-    (re.compile(r"(\S+) objects(?: with (\S+))? from the API server\Z"), r"API 服务器中的 \1"),
-    (re.compile(r"whether the current user may "), "当前用户是否有权 "),
-    (re.compile(r"(?:the )?process table\Z"), "进程表"),
-    (re.compile(r"(?:the )?socket table\Z|TCP sockets and their owners\Z"), "套接字表"),
-    (re.compile(r"(?:the )?interface addresses(?: and default route)?\Z"), "网卡地址"),
-    (re.compile(r"the images\Z"), "镜像"),
-    (re.compile(r"the version of the API server\Z"), "API 服务器的版本"),
-    (re.compile(r"host name, kernel and boot\Z"), "主机名和内核"),
-    (re.compile(r"clock of the host\Z"), "主机时钟"),
+    (patterns.compiled(r"(\S+) objects(?: with (\S+))? from the API server\Z"), r"API 服务器中的 \1"),
+    (patterns.compiled(r"whether the current user may "), "当前用户是否有权 "),
+    (patterns.compiled(r"(?:the )?process table\Z"), "进程表"),
+    (patterns.compiled(r"(?:the )?socket table\Z|TCP sockets and their owners\Z"), "套接字表"),
+    (patterns.compiled(r"(?:the )?interface addresses(?: and default route)?\Z"), "网卡地址"),
+    (patterns.compiled(r"the images\Z"), "镜像"),
+    (patterns.compiled(r"the version of the API server\Z"), "API 服务器的版本"),
+    (patterns.compiled(r"host name, kernel and boot\Z"), "主机名和内核"),
+    (patterns.compiled(r"clock of the host\Z"), "主机时钟"),
 )
 
 

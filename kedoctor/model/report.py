@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedoctor.base.records import Record, field, schema
 from kedoctor.model.findings import Certainty, Evidence, Status
@@ -33,6 +33,8 @@ __all__ = [
     "Redaction",
     "Report",
     "Run",
+    "SafeReport",
+    "Settling",
     "Site",
     "Tool",
     "Translation",
@@ -127,7 +129,8 @@ class Capability(Record, frozen=True):
     """One column of the matrix for one edge.
 
     ``state`` is ``works`` (proved by a probe), ``clear`` (no fault found), ``broken``, ``accepted`` (broken, and the
-    baseline accepts it) or ``unknown``; ``hop`` is the first broken one and ``cause`` the code of what broke it.
+    baseline accepts it), ``settling`` (something has just started, and it is too early to say) or ``unknown``; ``hop``
+    is the first broken one and ``cause`` the code of what broke it.
     """
 
     name: str
@@ -187,6 +190,21 @@ class Acceptance(Record, frozen=True, kw_only=True):
     by: str = ""
 
 
+class Settling(Record, frozen=True, kw_only=True):
+    """Why it is too early to judge: what has happened, and what is awaited from ``since`` until ``until``.
+
+    ``status`` is what the check says now; once the time is over it counts.
+    """
+
+    event: str
+    awaited: str
+    since: datetime
+    until: datetime
+    status: Status
+    event_zh: str = ""
+    awaited_zh: str = ""
+
+
 class EntryState(StrEnum):
     """What became of an entry of the baseline.
 
@@ -223,8 +241,10 @@ class Verdict(Record, frozen=True, kw_only=True):
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
     verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
-    nothing else can be why. ``source`` is where its check is written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could
-    not be judged, as in ``unavailable``.
+    nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
+    a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
+    written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
+    ``unavailable``.
     """
 
     code: str
@@ -249,6 +269,8 @@ class Verdict(Record, frozen=True, kw_only=True):
     root: bool = False
     took_ms: int = 0
     accepted: Acceptance | None = None
+    settling: Settling | None = None
+    proves: tuple[str, ...] | None = None
     source: str = ""
     reason: str = ""
     zh: Translation
@@ -303,7 +325,7 @@ class Report(Record, frozen=True, kw_only=True):
 
 
 # The worst first; a run that ended early is no better than one that could not look.
-STATES = ("fail", "unknown", "warn", "pass")
+STATES = ("fail", "settling", "unknown", "warn", "pass")
 
 _HIDING = (Status.UNKNOWN, Status.CRASHED)
 
@@ -312,6 +334,8 @@ def site_state(report: Report) -> str:
     """How the site is, as the headline says it in words: one of :data:`STATES`."""
     if any(cause.status is Status.FAIL for cause in report.causes):
         return "fail"
+    if any(one.settling is not None and one.capabilities for one in report.verdicts):
+        return "settling"
     if hidden(report) or not report.run.complete:
         return "unknown"
     return "warn" if report.causes else "pass"
@@ -320,6 +344,15 @@ def site_state(report: Report) -> str:
 def hidden(report: Report) -> list[Verdict]:
     """What matters and was not found out."""
     return [one for one in report.verdicts if one.status in _HIDING and one.capabilities]
+
+
+if TYPE_CHECKING:
+
+    class SafeReport(Report, frozen=True, kw_only=True):
+        """A report that has passed the redactor: the only kind that is kept, and that only the redactor makes."""
+
+else:
+    SafeReport = Report
 
 
 def report_schema() -> dict[str, Any]:

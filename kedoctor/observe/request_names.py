@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from kedoctor import patterns
 from kedoctor.base.records import asdict
 from kedoctor.model import observations as o
 from kedoctor.model.observations import Request
 
 __all__ = ["describe", "evidence_name", "payload_name"]
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._+@=,/-]+")
+_UNSAFE = patterns.compiled(r"[^A-Za-z0-9._+@=,/-]+")
 _MAX_NAME = 180
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 
+from kedoctor import patterns
 from kedoctor.base.records import Record, RecordError, decode
 from kedoctor.model.offline_bundle import BundledFile, OfflineProblem, OfflineProblemKind
 
@@ -14,8 +14,10 @@ __all__ = ["CONTENTS", "Contents", "Listed", "compare", "is_list_of_sums", "list
 CONTENTS = "offline-bundle.json"
 """The list of everything in it that ``kedoctor bundle make`` writes at the top of an offline bundle."""
 
-_NAMES = re.compile(r"(sha256sums?|checksums?)(\.txt)?|.+\.sha256(sums?)?(\.txt)?", re.IGNORECASE)
-_LINE = re.compile(r"^\\?([0-9a-fA-F]{64})[ \t][ *]?(.+)$")
+_NAMES = patterns.compiled(
+    r"(sha256sums?|checksums?)(\.txt)?|.+\.sha256(sums?)?(\.txt)?", patterns.IGNORECASE
+)
+_LINE = patterns.compiled(r"^\\?([0-9a-fA-F]{64})[ \t][ *]?(.+)$")
 
 
 class Listed(Record, frozen=True):
@@ -89,4 +91,6 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
 def _is_beside(source: str, path: str) -> bool:
     """Whether the list is that of one archive, which is often removed once it was unpacked."""
     named = posixpath.basename(path)
-    return posixpath.basename(source).startswith((named, re.sub(r"\.(tar(\.\w+)?|tgz)$", "", named) + "."))
+    return posixpath.basename(source).startswith(
+        (named, patterns.compiled(r"\.(tar(\.\w+)?|tgz)$").sub("", named) + ".")
+    )

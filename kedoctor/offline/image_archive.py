@@ -7,11 +7,11 @@ and ``index.json`` (OCI), either of them possibly compressed.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TypeVar
 
+from kedoctor import patterns
 from kedoctor.base.input_files import open_plain
 from kedoctor.base.records import Record, RecordError, decode, field
 from kedoctor.model.image_references import canonical, is_reference, shown
@@ -22,7 +22,7 @@ __all__ = ["ArchiveError", "ArchivedImage", "ImageArchive", "canonical", "read_a
 T = TypeVar("T")
 
 _NAME_KEYS = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
-_DIGEST = re.compile(r"^(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?$")
+_DIGEST = patterns.compiled(r"^(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?$")
 _MOST_LINKS = 40
 _MOST_DESCRIPTORS = 2_000
 _DEEPEST = 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from kedoctor import __version__
+from kedoctor import __version__, patterns
 from kedoctor.base.atomic_files import DRAFTS, draft, replace_file
 from kedoctor.base.directories import held
 from kedoctor.base.errors import OutputError, UsageError
@@ -26,7 +25,7 @@ __all__ = ["SUMS", "Made", "crd_files", "fill", "manifest_text", "missing_wheels
 
 SUMS = "SHA256SUMS"
 _CHUNK = 1 << 20
-_CRD = re.compile(r"^kind:\s*[\"']?CustomResourceDefinition\b", re.MULTILINE)
+_CRD = patterns.compiled(r"^kind:\s*[\"']?CustomResourceDefinition\b", patterns.MULTILINE)
 _MOST_CRD = 16 << 20
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
@@ -163,12 +162,12 @@ def _needed() -> set[str]:
 
 def _name(requirement: str) -> str:
     """The distribution of a requirement; empty when it is one of an extra."""
-    named = re.match(r"[A-Za-z0-9._-]+", requirement)
+    named = patterns.compiled(r"[A-Za-z0-9._-]+").match(requirement)
     return named[0] if named and "extra ==" not in requirement.partition(";")[2] else ""
 
 
 def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return patterns.compiled(r"[-_.]+").sub("-", name).lower()
 
 
 def _distribution(wheel: str) -> str:

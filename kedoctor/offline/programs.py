@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from kedoctor import patterns
 
 __all__ = ["BuildInfoFinder", "elf_architecture", "is_elf"]
 
@@ -11,8 +11,8 @@ _MAGIC = b"\xff Go buildinf:"
 _INLINE = 0x2  # the strings follow the header, as Go 1.18 and later write them
 _HEADER = 32
 _MOST = 1 << 18
-_LINKED = re.compile(r"-X[ =]'?[\w./-]*(?:gitVersion|[vV]ersion\.Version)=([\w.+-]+)")
-_MODULE = re.compile(r"^mod\t\S+\t(v[\w.+-]+)", re.MULTILINE)
+_LINKED = patterns.compiled(r"-X[ =]'?[\w./-]*(?:gitVersion|[vV]ersion\.Version)=([\w.+-]+)")
+_MODULE = patterns.compiled(r"^mod\t\S+\t(v[\w.+-]+)", patterns.MULTILINE)
 
 
 def is_elf(head: bytes) -> bool:

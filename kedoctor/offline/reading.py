@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from kedoctor import patterns
 from kedoctor.base.errors import BundleError
 from kedoctor.base.input_files import read_plain
 from kedoctor.model.offline_bundle import (
@@ -28,9 +28,9 @@ from kedoctor.offline.tarwalk import CHUNK, TAR_ERRORS, compression
 
 __all__ = ["read_offline_bundle"]
 
-_ARCHIVE = re.compile(r"\.tar(\.\w+)?$|\.tgz$")
-_PLAIN_ARCHIVE = re.compile(r"\.tar(\.\w+)?$")
-_CNI = re.compile(r"(^|/)(cni-bin|cni|cni/bin)$")
+_ARCHIVE = patterns.compiled(r"\.tar(\.\w+)?$|\.tgz$")
+_PLAIN_ARCHIVE = patterns.compiled(r"\.tar(\.\w+)?$")
+_CNI = patterns.compiled(r"(^|/)(cni-bin|cni|cni/bin)$")
 _SMALL = 1 << 20
 _AGAIN = "copy it again and compare its sha256"
 _HEAD = 512
@@ -292,4 +292,4 @@ def _kind(name: str) -> BundledKind:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"\.(tar(\.\w+)?|tgz)$", "", name)
+    return patterns.compiled(r"\.(tar(\.\w+)?|tgz)$").sub("", name)

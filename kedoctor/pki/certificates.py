@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+from kedoctor import patterns
 from kedoctor.pki import hostnames
 
 Validity = Literal["valid", "expired", "not-yet"]
@@ -23,10 +23,10 @@ KeyAlgorithm = Literal["RSA-2048", "ECDSA-P-256"]
 BACKDATED = timedelta(minutes=5)
 """New certificates are valid from a little before now, for the clocks that run late."""
 
-_PEM_BLOCK = re.compile(
-    rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----(?P<body>[^-]*)-----END (?P=label)-----", re.ASCII
+_PEM_BLOCK = patterns.compiled(
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]{1,40})-----(?P<body>[^-]*)-----END (?P=label)-----", patterns.ASCII
 )
-_REDACTED_KEY = re.compile(
+_REDACTED_KEY = patterns.compiled(
     r"\[redacted private key(?: spki-sha256=(?P<spki>[0-9a-f]{64}))?(?: token=(?P<token>[^\]\s]*))?\]"
 )
 _CERTIFICATE_LABELS = {b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE"}
@@ -297,7 +297,7 @@ def _algorithm(public: Any) -> str:
     if kind.startswith("RSA"):
         return f"RSA-{public.key_size}"
     if hasattr(public, "curve"):
-        return "ECDSA-" + re.sub(r"secp(\d+)r1", r"P-\1", public.curve.name)
+        return "ECDSA-" + patterns.compiled(r"secp(\d+)r1").sub(r"P-\1", public.curve.name)
     return kind
 
 

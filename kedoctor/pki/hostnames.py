@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable
+
+from kedoctor import patterns
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_LABEL = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*", re.ASCII)
+_LABEL = patterns.compiled(r"[a-zA-Z0-9_][a-zA-Z0-9_-]*", patterns.ASCII)
 
 
 def covered(host: str, dns_names: Iterable[str], ip_addresses: Iterable[str]) -> bool:

@@ -171,7 +171,7 @@ class _Judged(_Told):
 
     def setup(self) -> None:
         """An error for what could not be found out."""
-        if self.verdict.status in (Status.UNKNOWN, Status.CRASHED):
+        if self.verdict.status in (Status.UNKNOWN, Status.CRASHED, Status.SETTLING):
             pytest.fail(self._told(), pytrace=False)
 
     def runtest(self) -> None:

@@ -8,35 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable
 
+from kedoctor import patterns
 from kedoctor.redaction.placeholders import JWT, PLACEHOLDER, Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.secret_names import PASSWORD_WORDS, SECRET_WORDS, is_harmless, is_secret_key, kind_of
 
-__all__ = ["is_harmless", "is_secret_key", "is_suspicious", "kind_of", "redact_base64", "redact_text"]
-
-PASSWORD_WORDS = r"passw(?:or)?d|passphrase|passwd"  # noqa: S105  names, not values
-SECRET_WORDS = rf"{PASSWORD_WORDS}|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|key-data"
-
-# A key that only speaks about a secret: where it is, how long it lives, how many there are.
-_ABOUT = re.compile(
-    r"(?:hash|files?|path|dir|directory|duration|expir\w*|ttl|lifetime|seconds|type|names?|namespace|count|limit"
-    r"|workers|events?|mounts?|volumes?|refs?|provider|refresh\w*|reviews?|requests?|audiences?|ids?|urls?|uri"
-    r"|endpoints?|algorithm|manager|controller|auth|webhook\w*|hook\w*|version|required|enabled?|keyref)$",
-    re.IGNORECASE,
-)
-_PASSWORD = re.compile(PASSWORD_WORDS, re.IGNORECASE)
-# configMapAndSecretChangeDetectionStrategy is not a secret: in names of that style the word stands at the end.
-_QUALIFIED = r"(?:[-_.]?(?:s|data|value|keys?|string|text|old|new|previous|current|backup|b64|base64|\d+))*"
-_SECRET_KEY = re.compile(rf"(?:{SECRET_WORDS}){_QUALIFIED}\Z", re.IGNORECASE)
-_ENVIRONMENT_KEY = re.compile(rf"[A-Z0-9_]*(?:{SECRET_WORDS.upper()})[A-Z0-9_]*")
-_PLACEHOLDER = re.compile(PLACEHOLDER)
-_AUTH = re.compile(r"_?auth(?:orization)?", re.IGNORECASE)
-_HARMLESS = re.compile(
-    r"(?:true|false|yes|no|null|none|nil|<nil>|~|\{\}|\[\]|\"\"|''|\\\"\\\"|-|\*+|\d{1,6}|(?:unix://)?/[\w./@:-]*)?[,;]?",
-    re.IGNORECASE,
-)
-_EMPTY = re.compile(r"(?:null|none|nil|<nil>|~|\"\"|''|\\\"\\\"|\{\}|\[\]|\*+)?[,;]?", re.IGNORECASE)
+__all__ = ["is_suspicious", "redact_base64", "redact_text"]
 
 # Every shape below contains one of these, so that most text is done with after a few fast searches.
 _WORDS = (
@@ -44,9 +22,9 @@ _WORDS = (
     *("bearer", "basic", "eyj", "k10"),
 )
 _RARE = (
-    re.compile(r"://[^/\s]{0,1024}@"),
-    re.compile(r"(?<![a-z0-9+/_-])[a-z0-9+/_-]{40}"),
-    re.compile(r"\.[a-z0-9]{16}(?![\w.-])"),
+    patterns.compiled(r"://[^/\s]{0,1024}@"),
+    patterns.compiled(r"(?<![a-z0-9+/_-])[a-z0-9+/_-]{40}"),
+    patterns.compiled(r"\.[a-z0-9]{16}(?![\w.-])"),
 )
 
 
@@ -54,33 +32,6 @@ def is_suspicious(text: str) -> bool:
     """Whether a text is worth a closer look; one that is not comes out of the net unchanged."""
     lowered = text.lower()
     return any(word in lowered for word in _WORDS) or any(rare.search(lowered) for rare in _RARE)
-
-
-def is_secret_key(key: str) -> bool:
-    """Whether a key of that name holds a secret (``token``, ``mqttPassword``), not something about one (``tokenFile``)."""
-    key = _PLACEHOLDER.sub("", key) if "[redacted " in key else key
-    if _AUTH.fullmatch(key):
-        return True
-    if _ABOUT.search(key) is not None:
-        return False
-    found = _PASSWORD.search(key) or _SECRET_KEY.search(key) or _ENVIRONMENT_KEY.fullmatch(key)
-    return found is not None
-
-
-def is_harmless(key: str, value: str) -> bool:
-    """Whether a value is empty, redacted already, or (passwords aside) a number, a truth value or a path."""
-    text = value.strip()
-    pattern = _EMPTY if _PASSWORD.search(key) else _HARMLESS
-    return pattern.fullmatch(text) is not None or is_placeholder(text.strip("\"'\\,;"))
-
-
-def kind_of(key: str) -> str:
-    """What to call the value of a secret key."""
-    lowered = key.lower()
-    for word, kind in (("pass", "password"), ("token", "token"), ("secret", "secret")):
-        if word in lowered:
-            return kind
-    return "credential"
 
 
 def redact_text(text: str, marks: Placeholders) -> str:
@@ -96,10 +47,10 @@ def redact_text(text: str, marks: Placeholders) -> str:
 
 # ------------------------------------------------------------------------------------------ PEM blocks
 
-_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
-_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
-_LINE_END = re.compile(r"(\r?\n|(?:\\+r)?\\+n)")
-_BASE64_WORD = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_BEGIN = patterns.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_END = patterns.compiled(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+_LINE_END = patterns.compiled(r"(\r?\n|(?:\\{1,8}r)?\\{1,8}n)")
+_BASE64_WORD = patterns.compiled(r"[A-Za-z0-9+/]+={0,2}")
 _PEM_HEADERS = ("Proc-Type:", "DEK-Info:")
 _KEY_LINE = 16
 _LAST_LINE = 4  # where the text was cut, so may be the line
@@ -178,8 +129,8 @@ def _without_tails(text: str, marks: Placeholders) -> str:
 
 # ---------------------------------------------------------------------------------------------- base64
 
-_BASE64_RUN = re.compile(rf"{PLACEHOLDER}|[A-Za-z0-9+/_-]{{40,}}={{0,2}}")
-_MORE_BASE64 = re.compile(r"(?:\\+n|\s)+(?:[A-Za-z0-9+/_-]{20,}={0,2}|[A-Za-z0-9+/_-]+={1,2})")
+_BASE64_RUN = patterns.compiled(rf"{PLACEHOLDER}|[A-Za-z0-9+/_-]{{40,}}={{0,2}}")
+_MORE_BASE64 = patterns.compiled(r"(?:\\{1,8}n|\s)++(?:[A-Za-z0-9+/_-]{20,}={0,2}|[A-Za-z0-9+/_-]+={1,2})")
 _MAX_DEPTH = 3
 
 
@@ -206,7 +157,7 @@ def redact_base64(text: str, marks: Placeholders, depth: int = 0) -> str:
 
 
 def _placeholder_of_run(kind: str, run: str, marks: Placeholders) -> str:
-    data = _decoded(re.sub(r"(?:\\+n|\s)+", "", run))
+    data = _decoded(patterns.compiled(r"(?:\\{1,8}n|\s)++").sub("", run))
     return marks.of_private_key(data) if "private key" in kind and data else marks.of(kind, run)
 
 
@@ -239,73 +190,74 @@ def _decoded(run: str) -> bytes:
 
 # ---------------------------------------------------------------------------------------------- shapes
 
-Replace = Callable[[re.Match[str], Placeholders], str]
+Replace = Callable[[patterns.Match[str], Placeholders], str]
 
 
-def _outside_placeholders(replace: Replace, marks: Placeholders) -> Callable[[re.Match[str]], str]:
+def _outside_placeholders(replace: Replace, marks: Placeholders) -> Callable[[patterns.Match[str]], str]:
     return lambda match: match[0] if match["placeholder"] else replace(match, marks)
 
 
-def _shape(pattern: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
-    return re.compile(rf"(?P<placeholder>{PLACEHOLDER})|(?:{pattern})", flags)
+def _shape(pattern: str, flags: patterns.RegexFlag = patterns.NOFLAG) -> patterns.Pattern[str]:
+    return patterns.compiled(rf"(?P<placeholder>{PLACEHOLDER})|(?:{pattern})", flags)
 
 
-def _jwt(match: re.Match[str], marks: Placeholders) -> str:
-    return marks.of_jwt(match["jwt"])
+def _jwt(match: patterns.Match[str], marks: Placeholders) -> str:
+    # A run without a dot is base64 of something; it is taken as a whole so that nothing in it is looked at again.
+    return marks.of_jwt(match["jwt"]) if "." in match["jwt"] else match[0]
 
 
-def _token(match: re.Match[str], marks: Placeholders) -> str:
+def _token(match: patterns.Match[str], marks: Placeholders) -> str:
     return marks.of("token", match["token"])
 
 
-def _bootstrap_token(match: re.Match[str], marks: Placeholders) -> str:
+def _bootstrap_token(match: patterns.Match[str], marks: Placeholders) -> str:
     first, _, second = match["token"].partition(".")
     if not (any(c.isdigit() for c in first) and any(c.isdigit() for c in second)):
         return match[0]
     return marks.of("token", match["token"])
 
 
-def _malformed_token(match: re.Match[str], marks: Placeholders) -> str:
+def _malformed_token(match: patterns.Match[str], marks: Placeholders) -> str:
     return match["before"] + marks.of("token", match["token"]) + match["after"]
 
 
-def _user_of_url(match: re.Match[str], marks: Placeholders) -> str:
+def _user_of_url(match: patterns.Match[str], marks: Placeholders) -> str:
     return match["user"] + marks.of("password", match["password"]) + "@"
 
 
-def _authorization(match: re.Match[str], marks: Placeholders) -> str:
+def _authorization(match: patterns.Match[str], marks: Placeholders) -> str:
     value = match["value"]
     if is_harmless("authorization", value) or value.lower() in ("bearer", "basic", "digest"):
         return match[0]
     return match["before"] + marks.of("credential", value)
 
 
-def _bearer(match: re.Match[str], marks: Placeholders) -> str:
+def _bearer(match: patterns.Match[str], marks: Placeholders) -> str:
     value = match["value"]
     if is_placeholder(value) or (value.isalpha() and len(value) < 20):
         return match[0]
     return match["before"] + marks.of("bearer token", value)
 
 
-def _basic(match: re.Match[str], marks: Placeholders) -> str:
+def _basic(match: patterns.Match[str], marks: Placeholders) -> str:
     if b":" not in _decoded(match["value"]):
         return match[0]
     return match["before"] + marks.of("credential", match["value"])
 
 
-def _flag(match: re.Match[str], marks: Placeholders) -> str:
+def _flag(match: patterns.Match[str], marks: Placeholders) -> str:
     if not is_secret_key(match["key"]) or is_harmless(match["key"], match["value"]):
         return match[0]
     return match["key"] + match["between"] + marks.of_value(kind_of(match["key"]), match["value"])
 
 
-def _assignment(match: re.Match[str], marks: Placeholders) -> str:
+def _assignment(match: patterns.Match[str], marks: Placeholders) -> str:
     key, value = match["word"] + match["rest"], match["value"]
     before = match.string[max(0, match.start() - 80) : match.start()]
-    prefix = re.search(r"[\w.-]*\Z", before)
+    prefix = patterns.compiled(r"[\w.-]*\Z").search(before)
     lead = prefix[0] if prefix else ""
     # "…/serviceaccount/token: no such file" speaks of a path.
-    sure = _PASSWORD.search(lead + key) is not None
+    sure = _SURE.search(lead + key) is not None
     of_path = (
         not sure and match["sep"].strip() == ":" and _PATH_BEFORE.search(before + match["word"]) is not None
     )
@@ -319,7 +271,8 @@ def _assignment(match: re.Match[str], marks: Placeholders) -> str:
     return key + match["sep"] + quote + marks.of_value(kind_of(lead + key), bare) + closing
 
 
-_PATH_BEFORE = re.compile(r"(?:/[\w.-]+){2,}\Z")
+_SURE = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
+_PATH_BEFORE = patterns.compiled(r"/[\w.-]{1,64}/[\w.-]{1,64}\Z")
 
 
 def _unquoted(value: str) -> str:
@@ -329,7 +282,7 @@ def _unquoted(value: str) -> str:
     return value
 
 
-def _quoted_assignment(match: re.Match[str], marks: Placeholders) -> str:
+def _quoted_assignment(match: patterns.Match[str], marks: Placeholders) -> str:
     """``"NAME=value with spaces"``, as units and compose files write environment variables."""
     key, value = match["key"], match["value"]
     if not is_secret_key(key) or is_harmless(key, value):
@@ -339,7 +292,7 @@ def _quoted_assignment(match: re.Match[str], marks: Placeholders) -> str:
 
 _VALUE = rf"(?:\\\"(?:(?!\\\").)*(?:\\\")?|\"(?:\\.|[^\"\\\n])*\"?|'[^'\n]*'?|(?:{PLACEHOLDER}|[^\s\"'])(?:{PLACEHOLDER}|[^\s\"'])*)"
 
-_SHAPES: tuple[tuple[re.Pattern[str], Replace], ...] = (
+_SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
     (_shape(rf"(?P<jwt>{JWT})"), _jwt),
     (_shape(r"(?P<token>K10[0-9a-f]{16,64}::[^\s\"']+)"), _token),
     (_shape(r"(?<![\w.-])(?P<token>[a-z0-9]{6}\.[a-z0-9]{16})(?![\w.-])"), _bootstrap_token),
@@ -347,23 +300,25 @@ _SHAPES: tuple[tuple[re.Pattern[str], Replace], ...] = (
     (
         _shape(
             rf"(?P<before>(?<![a-z])authorization[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}[\"']?(?:(?:basic|bearer|digest)[ \t]+)?)(?P<value>{PLACEHOLDER}|[^\s\"']+)",
-            re.IGNORECASE,
+            patterns.IGNORECASE,
         ),
         _authorization,
     ),
     (
-        _shape(rf"(?P<before>\bbearer[ \t]+)(?P<value>{PLACEHOLDER}|[\w.~+/=-]{{8,}})", re.IGNORECASE),
+        _shape(rf"(?P<before>\bbearer[ \t]+)(?P<value>{PLACEHOLDER}|[\w.~+/=-]{{8,}})", patterns.IGNORECASE),
         _bearer,
     ),
-    (_shape(r"(?P<before>\bbasic[ \t]+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})", re.IGNORECASE), _basic),
+    (_shape(r"(?P<before>\bbasic[ \t]+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})", patterns.IGNORECASE), _basic),
     (
-        _shape(r"(?P<before>\btoken\s+)(?P<token>[^\s/]{16,})(?P<after>\s+credentials?\b)", re.IGNORECASE),
+        _shape(
+            r"(?P<before>\btoken\s+)(?P<token>[^\s/]{16,})(?P<after>\s+credentials?\b)", patterns.IGNORECASE
+        ),
         _malformed_token,
     ),
     (
         _shape(
             rf"(?P<key>(?:--|(?<![\w-])-)[\w-]{{0,60}}(?:{SECRET_WORDS})[\w-]{{0,60}})(?P<between>[ \t]+)(?P<value>(?![-:=]){_VALUE})",
-            re.IGNORECASE,
+            patterns.IGNORECASE,
         ),
         _flag,
     ),
@@ -374,7 +329,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], Replace], ...] = (
     (
         _shape(
             rf"(?P<word>{SECRET_WORDS}|\bauth\b)(?P<rest>[\w.-]{{0,80}})(?P<sep>(?:\\)?[\"']?[ \t]{{0,8}}(?:=>|:=|[:=])[ \t]{{0,8}})(?P<value>{_VALUE})",
-            re.IGNORECASE,
+            patterns.IGNORECASE,
         ),
         _assignment,
     ),

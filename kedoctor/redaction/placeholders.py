@@ -15,11 +15,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import re
 import secrets
 from collections import Counter
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.base.records import RecordError, decode
 
 __all__ = ["JWT", "PLACEHOLDER", "Placeholders", "is_placeholder", "private_key_kind"]
@@ -42,10 +42,10 @@ PLACEHOLDER = (
 )
 """A regular expression for every placeholder, so that what is redacted is never redacted again."""
 
-JWT = r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,4}"
+JWT = r"eyJ[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){0,4}+"
 
-_WHOLE = re.compile(rf"(?:(?i:bearer|basic|digest)[ \t]+)?(?:[0-9a-f]{{64}}\.)?{PLACEHOLDER}")
-_PINNED_JWT = re.compile(r"(?P<pin>[0-9a-f]{64}\.)?(?P<jwt>eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2})")
+_WHOLE = patterns.compiled(rf"(?:(?i:bearer|basic|digest)[ \t]+)?(?:[0-9a-f]{{64}}\.)?{PLACEHOLDER}")
+_PINNED_JWT = patterns.compiled(r"(?P<pin>[0-9a-f]{64}\.)?(?P<jwt>eyJ[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){2})")
 _VERSIONED_KEYS = (0, 1, 3)  # PKCS#1, SEC 1 and PKCS#8 begin with the integer 0 or 1, PKCS#12 with 3
 _PASSWORD_BASED = bytes.fromhex("2a864886f70d0105")  # PKCS#5: how encrypted PKCS#8 keys begin
 

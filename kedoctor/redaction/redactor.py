@@ -8,31 +8,48 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.base.records import Record, RecordError, decode, encode, encode_pretty, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import Redaction
 from kedoctor.redaction import yaml_secrets
-from kedoctor.redaction.patterns import is_harmless, is_secret_key, is_suspicious, kind_of, redact_text
+from kedoctor.redaction.known_keys import known_tree
+from kedoctor.redaction.patterns import is_suspicious, redact_text
 from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.secret_names import is_harmless, is_secret_key, kind_of
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
 
 KeyPath = tuple[str, ...]
 
-_PEM_CERTIFICATES = re.compile(
+_PEM_CERTIFICATES = patterns.compiled(
     rb"(?:\s*-----BEGIN (?:TRUSTED )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END (?:TRUSTED )?CERTIFICATE-----)+\s*"
 )
-_PEM_BODY = re.compile(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
-_YAML_NAME = re.compile(r"(?:\.ya?ml[\w.~-]*|\.conf|config|\.kubeconfig)\Z", re.IGNORECASE)
-_OPTION = re.compile(r"--?[\w-]+\Z")
+_PEM_BODY = patterns.compiled(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
+_YAML_NAME = patterns.compiled(r"(?:\.ya?ml[\w.~-]{0,40}|\.conf|config|\.kubeconfig)\Z", patterns.IGNORECASE)
+_OPTION = patterns.compiled(r"--?[\w-]+\Z")
 _PAIRS = (("name", "value"), ("key", "value"))
+# {"secret": {"secretName": …}} and the like speak of where a secret is.
+_OBJECT_KEYS = frozenset(
+    {
+        "secretName",
+        "name",
+        "namespace",
+        "key",
+        "items",
+        "optional",
+        "defaultMode",
+        "audience",
+        "path",
+        "expirationSeconds",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +91,10 @@ class _Item:
         self._name = name
         self._marks = marks
         applying = [rule for rule in rules if fnmatchcase(name, rule.applies_to)]
-        self._whole = any(not rule.keys for rule in applying)
+        self._whole = any(not rule.keys and not rule.known for rule in applying)
         self._keys = [tuple(key.split(".")) for rule in applying for key in rule.keys]
+        self._known = known_tree(key for rule in applying if not rule.document for key in rule.known)
+        self._documents = {rule.document: rule for rule in applying if rule.document}
 
     def value(self, answer: Any) -> Any:
         if isinstance(answer, tuple | list) and answer and isinstance(answer[0], Record):
@@ -93,7 +112,7 @@ class _Item:
     @property
     def ruled(self) -> bool:
         """Whether a rule speaks of this item."""
-        return self._whole or bool(self._keys)
+        return self._whole or bool(self._keys or self._known or self._documents)
 
     def _named(self, item: Any) -> _Item:
         metadata = getattr(item, "metadata", None)
@@ -143,9 +162,32 @@ class _Item:
         below = [rest for path in paths for rest in _after(path, key)]
         if secret or () in below:
             return self._secret(key, value)
-        if isinstance(value, str) and is_secret_key(key) and not is_harmless(key, value):
+        if self._stands_for_a_secret(key, value):
             return self._secret(key, value)
+        if isinstance(value, str) and "\n" in value and _YAML_NAME.search(key):
+            return self._inner_document(key, value, [path for path in below if path])
         return self._tree(value, [path for path in below if path])
+
+    @staticmethod
+    def _stands_for_a_secret(key: str, value: Any) -> bool:
+        """Whether a value under a key that sounds secret is one: also numbers, and what lists and mappings hold."""
+        if value is None or isinstance(value, bool | bytes | Record) or not is_secret_key(key):
+            return False
+        if isinstance(value, dict):
+            return not _OBJECT_KEYS.issuperset(value) and not any(
+                isinstance(one, Record) for one in value.values()
+            )
+        if isinstance(value, list | tuple):
+            return not any(isinstance(one, Record | dict) for one in value)
+        return not is_harmless(key, str(value))
+
+    def _inner_document(self, key: str, text: str, paths: Sequence[KeyPath]) -> str:
+        """A document that is the text of a key of an object."""
+        rule = next((one for path, one in self._documents.items() if path.endswith(key)), None)
+        known = known_tree(rule.known) if rule else None
+        own = [tuple(one.split(".")) for one in rule.keys] if rule else []
+        text = yaml_secrets.redact_yaml(text, [*paths, *own], self._marks, known=known)
+        return redact_text(yaml_secrets.redact_lines(text, (), self._marks), self._marks)
 
     def _sequence(self, values: Sequence[Any], paths: Sequence[KeyPath]) -> list[Any]:
         clean: list[Any] = []
@@ -215,14 +257,14 @@ class _Item:
         return self._text(plain, self._keys).encode("utf-8", "surrogateescape")
 
     def _text(self, text: str, paths: Sequence[KeyPath]) -> str:
-        if not paths and not is_suspicious(text):
+        if not paths and not self._known and not is_suspicious(text):
             return text
         tree = _from_json(text)
-        if tree is not None:
+        if tree is not None and not self._known:
             clean = self._tree(tree, paths)
             return text if clean == tree else encode_pretty(clean).decode()
-        if paths or _YAML_NAME.search(self._name):
-            text = yaml_secrets.redact_yaml(text, paths, self._marks)
+        if paths or self._known or _YAML_NAME.search(self._name):
+            text = yaml_secrets.redact_yaml(text, paths, self._marks, known=self._known or None)
         text = yaml_secrets.redact_lines(text, (), self._marks)
         return redact_text(text, self._marks)
 

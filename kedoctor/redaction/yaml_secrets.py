@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
-from kedoctor.redaction.patterns import is_harmless, is_secret_key, kind_of
+from kedoctor import patterns
+from kedoctor.redaction.known_keys import Known, step
 from kedoctor.redaction.placeholders import Placeholders, private_key_kind
+from kedoctor.redaction.secret_names import is_harmless, is_secret_key, kind_of
 from kedoctor.yaml.document import YamlDocument, YamlError, load
 from kedoctor.yaml.nodes import Node
 
@@ -16,22 +17,26 @@ KeyPath = tuple[str, ...]
 
 MAX_TEXT = 1 << 18
 _LONG_ENOUGH = 4  # shorter values may be part of any word
-_LINE = re.compile(
+_LINE = patterns.compiled(
     r"(?P<lead>[ \t]*(?:-[ \t]+)*(?:export[ \t]+|(?:Environment|ENV)[= ]\"?)?[\"']?)(?P<key>[\w.-]+)"
     r"(?P<sep>[\"']?[ \t]*[:=]>?[ \t]*)(?P<value>.*)"
 )
-_LINES = re.compile(r"[^\n]*\n|[^\n]+")
-_BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
-_QUOTED = re.compile(r"(\"(?:\\.|[^\"\\])*\"|'(?:[^']|'')*')[ \t]*(?:#.*)?\Z")
-_STARTS_KEY = re.compile(r"[ \t]*(?:-(?:[ \t]|\Z)|[\"']?[\w.-]+[\"']?[ \t]*:(?:[ \t]|\Z)|#|\Z)")
+_LINES = patterns.compiled(r"[^\n]*\n|[^\n]+")
+_BLOCK = patterns.compiled(r"[|>][-+0-9]*[ \t]*(?:#.*)?\Z")
+_QUOTED = patterns.compiled(r"(\"(?:\\.|[^\"\\])*\"|'(?:[^']|'')*')[ \t]*(?:#.*)?\Z")
+_STARTS_KEY = patterns.compiled(r"[ \t]*(?:-(?:[ \t]|\Z)|[\"']?[\w.-]+[\"']?[ \t]*:(?:[ \t]|\Z)|#|\Z)")
 
 
 class UnsafeError(ValueError):
     """A text whose secrets cannot be told from the rest; the message says why."""
 
 
-def redact_yaml(text: str, paths: Sequence[KeyPath], marks: Placeholders) -> str:
+def redact_yaml(
+    text: str, paths: Sequence[KeyPath], marks: Placeholders, *, known: Known | None = None
+) -> str:
     """``text`` with the values at ``paths``, and of all keys that sound secret, replaced where they stand.
+
+    ``known`` are the keys that the document may have; the value of any other is replaced too.
 
     A text that is not YAML is gone through line by line instead.
 
@@ -43,10 +48,17 @@ def redact_yaml(text: str, paths: Sequence[KeyPath], marks: Placeholders) -> str
     except YamlError:
         document = None
     if document is None:
-        return redact_lines(text, [path[-1] for path in paths], marks)
+        names = frozenset(_names_in(known)) if known else None
+        return redact_lines(text, [path[-1] for path in paths], marks, known=names)
     head, rest = _first_document(document, text)
-    clean = _replaced(head, list(_secret_nodes(document.root, paths)), marks)
-    return clean + (redact_yaml(rest, paths, marks) if rest.strip() else rest)
+    clean = _replaced(head, list(_secret_nodes(document.root, paths, known=known)), marks)
+    return clean + (redact_yaml(rest, paths, marks, known=known) if rest.strip() else rest)
+
+
+def _names_in(known: Known) -> Iterator[str]:
+    for name, below in known.items():
+        yield name
+        yield from _names_in(below)
 
 
 def _first_document(document: YamlDocument, text: str) -> tuple[str, str]:
@@ -61,7 +73,12 @@ def _first_document(document: YamlDocument, text: str) -> tuple[str, str]:
 
 
 def _secret_nodes(
-    node: Node | None, paths: Sequence[KeyPath], key: str = "", *, secret: bool = False
+    node: Node | None,
+    paths: Sequence[KeyPath],
+    key: str = "",
+    *,
+    secret: bool = False,
+    known: Known | None = None,
 ) -> Iterator[tuple[str, Node]]:
     """The scalars that hold secrets, with the key each stands under."""
     if node is None:
@@ -75,16 +92,23 @@ def _secret_nodes(
             yield from ((key, _value_only(node, text)) for text in _scalars(node.value))
         return
     for item in node.items:
-        yield from _secret_nodes(item, paths, key, secret=secret)
+        yield from _secret_nodes(item, paths, key, secret=secret, known=known)
     pair = {str(k.value): v for k, v in node.pairs}
     named = pair.get("name")
     secret_pair = named is not None and "value" in pair and is_secret_key(str(named.value))
     for key_node, value in node.pairs:
         name = str(key_node.value)
         below = [path[n:] for path in paths for n in _consumed(path, name)]
-        told = secret or () in below or (secret_pair and name == "value")
-        guessed = value.kind == "scalar" and is_secret_key(name) and not is_harmless(name, str(value.value))
-        yield from _secret_nodes(value, [path for path in below if path], name, secret=told or guessed)
+        is_known, known_below = step(known, name)
+        told = secret or () in below or (secret_pair and name == "value") or not is_known
+        # Numbers, lists and mappings under such a key are as secret as a word.
+        guessed = is_secret_key(name) and not (
+            value.kind == "scalar" and is_harmless(name, "" if value.value is None else str(value.value))
+        )
+        told = told or guessed
+        yield from _secret_nodes(
+            value, [path for path in below if path], name, secret=told, known=known_below
+        )
 
 
 def _consumed(path: KeyPath, key: str) -> list[int]:
@@ -125,10 +149,13 @@ def _replaced(text: str, found: list[tuple[str, Node]], marks: Placeholders) -> 
 # ------------------------------------------------------------------------------------------------- lines
 
 
-def redact_lines(text: str, keys: Sequence[str], marks: Placeholders) -> str:
+def redact_lines(
+    text: str, keys: Sequence[str], marks: Placeholders, *, known: frozenset[str] | None = None
+) -> str:
     """``text`` with the rest of every ``key: value`` or ``key = value`` line replaced whose key is secret.
 
-    ``keys`` are secret whatever they sound like, and must be redacted for certain.
+    ``keys`` are secret whatever they sound like, and must be redacted for certain; so is every key whose name (in lower
+    case) is not among ``known``.
 
     Raises:
         UnsafeError: where the value of one of ``keys`` ends cannot be told.
@@ -138,18 +165,22 @@ def redact_lines(text: str, keys: Sequence[str], marks: Placeholders) -> str:
     at = 0
     while at < len(lines):
         match = _LINE.match(lines[at])
-        wanted = match is not None and (match["key"] in keys or is_secret_key(match["key"]))
-        if match is None or not wanted:
+        certain = match is not None and _is_certain(match["key"], keys, known)
+        if match is None or not (certain or is_secret_key(match["key"])):
             out.append(lines[at])
             at += 1
             continue
-        stop = _value_ends(lines, at, match, certain=match["key"] in keys)
-        out.append(_redacted_line(lines[at:stop], match, marks, certain=match["key"] in keys))
+        stop = _value_ends(lines, at, match, certain=certain)
+        out.append(_redacted_line(lines[at:stop], match, marks, certain=certain))
         at = stop
     return "".join(out)
 
 
-def _value_ends(lines: list[str], at: int, match: re.Match[str], *, certain: bool) -> int:
+def _is_certain(key: str, keys: Sequence[str], known: frozenset[str] | None) -> bool:
+    return key in keys or (bool(known) and known is not None and key.lower() not in known)
+
+
+def _value_ends(lines: list[str], at: int, match: patterns.Match[str], *, certain: bool) -> int:
     """The number of the line behind the value."""
     value = match["value"].strip()
     indent = len(lines[at]) - len(lines[at].lstrip())
@@ -183,11 +214,13 @@ def _without_comment(value: str) -> str:
 
 def _is_closed(value: str) -> bool:
     quote = value[0]
-    inner = re.sub(r"\\.", "", value[1:]) if quote == '"' else value[1:].replace("''", "")
+    inner = patterns.compiled(r"\\.").sub("", value[1:]) if quote == '"' else value[1:].replace("''", "")
     return quote in inner
 
 
-def _redacted_line(lines: list[str], match: re.Match[str], marks: Placeholders, *, certain: bool) -> str:
+def _redacted_line(
+    lines: list[str], match: patterns.Match[str], marks: Placeholders, *, certain: bool
+) -> str:
     key, value = match["key"], _without_comment(match["value"].strip())
     several = len(lines) > 1
     if not several and (not value or (is_harmless(key, value) and not (certain and value.isdigit()))):

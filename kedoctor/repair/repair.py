@@ -8,7 +8,7 @@ worked before does not work any more, is rolled back at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -22,7 +22,7 @@ from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
 from kedoctor.judge.fact_evaluation import contexts
 from kedoctor.judge.planning import plan_for
 from kedoctor.model.actions import Action
-from kedoctor.model.declarations import Risk
+from kedoctor.model.declarations import Check, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
 from kedoctor.model.report import Change, Report, Verdict
@@ -151,7 +151,8 @@ class Attempt:
 class Repair:
     """One round: prepare, show, agree, act, check again.
 
-    ``look`` makes a whole report from what is there now, by reading everything anew.
+    ``look`` makes a whole report from what is there now, by reading everything anew. ``checks`` are the declarations by
+    which a plan answers for what depends on it; ``run`` names what is taken back together.
     """
 
     journal: Journal
@@ -161,6 +162,8 @@ class Repair:
     command: str
     dry_run: bool = False
     poll: float = 2.0
+    checks: Mapping[str, Check] | None = None
+    run: str = ""
 
     def go(self, plans: Sequence[Plan], before: Report) -> Attempt:
         """Carries the plans out; ``before`` is the report that they come from.
@@ -221,6 +224,7 @@ class Repair:
                 command=self.command,
                 stop=stop,
                 tell=self.desk.tell,
+                run=self.run,
             )
         except RollbackError:
             raise
@@ -233,6 +237,8 @@ class Repair:
         if stop.received is None and found.good:
             entry.become(Phase.DONE)
             self.desk.say(_repaired(merged, entry))
+            if found.meanwhile:
+                self.desk.say(_meanwhile(found))
             attempt.changes += _changes(merged, prepared, entry.id, "fixed")
             return
         if stop.received is None:
@@ -250,7 +256,7 @@ class Repair:
         steady = begun + (min(merged.settle, STEADY) if any(plan.restarts for plan in merged.plans) else 0.0)
         last = frozenset[tuple[str, str]]()
         while True:
-            found = recheck(merged.plans, before, self.look())
+            found = recheck(merged.plans, before, self.look(), self.checks)
             now = time.monotonic()
             if found.unsure != last:
                 last, moved = found.unsure, now
@@ -277,6 +283,14 @@ def _repaired(merged: MergedPlan, entry: JournalEntry) -> Text:
     return Text(
         f"{_subjects(merged)}: repaired. Undo: `kedoctor rollback {entry.id}`.",
         zh=f"{_subjects(merged)}：已修复。`kedoctor rollback {entry.id}` 可撤销。",
+    )
+
+
+def _meanwhile(found: Recheck) -> Text:
+    codes = ", ".join(sorted(found.meanwhile))
+    return Text(
+        f"Meanwhile {codes} began to fail, which this repair cannot have caused.",
+        zh=f"其间 {codes} 开始失败，但并非由该修复引起。",
     )
 
 

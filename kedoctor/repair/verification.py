@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kedoctor.model.declarations import Check, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import Plan
 from kedoctor.model.report import Report, Verdict
@@ -12,7 +13,7 @@ from kedoctor.model.report import Report, Verdict
 __all__ = ["Recheck", "recheck"]
 
 _GOOD = (Status.PASS, Status.SKIP, Status.ACCEPTED)
-_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
+_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED, Status.SETTLING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,14 @@ class Recheck:
     ``wrong``: what was to be repaired is not right (or cannot be judged any more). ``worse``: it passed before
     and fails now. ``behind``: a mere consequence that has not gone yet. ``unsure``: what was known to be right and
     is unknown now, or could not be judged before; with what is said of it, so that one sees whether it moves.
+    ``meanwhile``: it fails now, and no plan can have harmed it.
     """
 
     wrong: frozenset[str]
     worse: frozenset[str]
     behind: frozenset[str]
     unsure: frozenset[tuple[str, str]] = frozenset()
+    meanwhile: frozenset[str] = frozenset()
 
     @property
     def awaited(self) -> frozenset[str]:
@@ -45,15 +48,25 @@ class Recheck:
         return not self.wrong and not self.worse
 
 
-def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
-    """Compares two whole reports of the same question, as far as they concern the edges of these plans."""
+def recheck(
+    plans: Sequence[Plan], before: Report, now: Report, checks: Mapping[str, Check] | None = None
+) -> Recheck:
+    """Compares two whole reports of the same question, as far as they concern the edges of these plans.
+
+    With the declarations of the ``checks`` a plan answers for its own targets and what depends on them; what else has
+    changed meanwhile is in ``meanwhile`` and not charged to it. Without them it answers for everything.
+    """
     codes = {plan.code for plan in plans}
     subjects = {(plan.code, plan.subject) for plan in plans}
     places = _places(one for one in before.verdicts if (one.code, one.subject) in subjects)
     was = {_key(one): one for one in before.verdicts}
     causes = {cause.code for cause in before.causes}
-    wrong, worse, behind = set(), set(), set()
-    unsure = set()
+    wrong: set[str] = set()
+    worse: set[str] = set()
+    behind: set[str] = set()
+    meanwhile: set[str] = set()
+    unsure: set[tuple[str, str]] = set()
+    reach = None if checks is None or any(_restarts_much(plan) for plan in plans) else _reach(codes, checks)
     for verdict in now.verdicts:
         if verdict.status in _GOOD:
             continue
@@ -65,12 +78,45 @@ def recheck(plans: Sequence[Plan], before: Report, now: Report) -> Recheck:
         elif verdict.code in codes and verdict.status in _NOT_KNOWN and not _in(earlier, _NOT_KNOWN):
             wrong.add(verdict.code)
         elif _in(earlier, (Status.PASS,)) and verdict.status is Status.FAIL:
-            worse.add(verdict.code)
+            (worse if _charged(verdict, before, codes, reach) else meanwhile).add(verdict.code)
         elif earlier is not None and _reasons(earlier, causes) and _reasons(earlier, causes) <= codes:
             behind.add(verdict.code)
-        elif earlier is not None and _unsure(earlier, verdict):
+        elif earlier is not None and _unsure(earlier, verdict) and (reach is None or verdict.code in reach):
             unsure.add((verdict.code, verdict.summary))
-    return Recheck(frozenset(wrong), frozenset(worse), frozenset(behind), frozenset(unsure))
+    return Recheck(
+        frozenset(wrong), frozenset(worse), frozenset(behind), frozenset(unsure), frozenset(meanwhile)
+    )
+
+
+def _restarts_much(plan: Plan) -> bool:
+    """Whether everything may depend on what a plan restarts."""
+    return plan.risk is not Risk.SAFE
+
+
+def _reach(codes: set[str], checks: Mapping[str, Check]) -> frozenset[str]:
+    """The codes that a plan for these can have harmed: they, and all that a failure of them can explain."""
+    found, growing = set(codes), True
+    while growing:
+        more = {
+            code for code, check in checks.items() if code not in found and found & set(check.explained_by)
+        }
+        found |= more
+        growing = bool(more)
+    return frozenset(found)
+
+
+def _charged(verdict: Verdict, before: Report, codes: set[str], reach: frozenset[str] | None) -> bool:
+    """Whether what fails now may be the plan's doing: within its reach, and not what another fault explains."""
+    if reach is not None and verdict.code not in reach:
+        return False
+    if reach is None:
+        return True
+    known = {
+        one.code
+        for one in before.verdicts
+        if one.status is Status.FAIL or (one.hop and one.status is Status.WARN)
+    }
+    return not (set(verdict.explained_by) & known - codes)
 
 
 def _key(verdict: Verdict) -> tuple[str, str, str]:

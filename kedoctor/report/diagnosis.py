@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kedoctor.base.records import replace
+from kedoctor.judge.check_runner import what_it_says
 from kedoctor.model.declarations import Check, DataPath
 from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.report import Acceptance, Capability, Cause, Cell, HopTitle, Verdict
 
-__all__ = ["Diagnosis", "diagnose", "hop_titles"]
+__all__ = ["Diagnosis", "diagnose", "explained_by", "hop_titles"]
 
 
 @dataclass(slots=True)
@@ -47,6 +48,21 @@ def diagnose(
     told = [_told(verdict, explained.get(id(verdict), ()), explained) for verdict in verdicts]
     causes = _causes([one for one in wrong if not _accepted(one, explained)], explained, checks, rank)
     return Diagnosis(told, causes, _matrix(told, causes, path, edges, proves=_proofs(checks)))
+
+
+def explained_by(
+    firm: Sequence[Verdict], others: Sequence[Verdict], checks: Mapping[str, Check]
+) -> frozenset[int]:
+    """The ids of those among ``others`` that are settling and follow from a failure among ``firm``."""
+    known = _by_code(firm)
+    found = set()
+    for verdict in others:
+        if verdict.settling is None or verdict.settling.status is Status.UNKNOWN:
+            continue
+        was = replace(verdict, status=verdict.settling.status)
+        if any(_judged(one) is Status.FAIL for one in _explainers(was, known, checks)):
+            found.add(id(verdict))
+    return frozenset(found)
 
 
 def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
@@ -124,7 +140,10 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
             continue
         seen.add(code)
         here = known.get(code, _Known())
-        guilty = [one for one in here.wrong if _same_place(verdict, one) and _strong_enough(verdict, one)]
+        same = verdict.code in checks and code in checks[verdict.code].seen_by
+        guilty = [
+            one for one in here.wrong if (same or _same_place(verdict, one)) and _strong_enough(verdict, one)
+        ]
         found.extend(guilty)
         passes_on = [one for one in guilty if not one.root]
         unseen = not guilty and not any(_same_place(verdict, one) for one in here.right)
@@ -139,8 +158,15 @@ def _places(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _same_place(verdict: Verdict, other: Verdict) -> bool:
+    """Whether one may be why the other is wrong, by the edges that they concern.
+
+    What fails for every edge does not fail because of one of them. A warning that names no edge (a line of a log) may
+    be about any.
+    """
     mine, theirs = _places(verdict), _places(other)
-    return not mine or not theirs or set(mine) <= set(theirs)
+    if not theirs:
+        return True
+    return set(mine) <= set(theirs) if mine else _judged(verdict) is Status.WARN
 
 
 def _strong_enough(verdict: Verdict, other: Verdict) -> bool:
@@ -174,8 +200,8 @@ def _causes(
 
 
 def _kind(verdict: Verdict) -> tuple[str, ...]:
-    """What makes two verdicts the same cause; the values inside the sentence may differ from edge to edge."""
-    each = "each" if _places(verdict) else verdict.subject
+    """What makes two verdicts the same cause: of several edges, that what was found at them says the same."""
+    each = what_it_says(verdict) if _places(verdict) else verdict.subject
     return (verdict.code, verdict.status.value, verdict.hop, each, ",".join(verdict.capabilities))
 
 
@@ -258,14 +284,19 @@ def _capability(
     if accepted:
         first = min(accepted, key=lambda one: (bool(one.explained_by), _distance(one.hop, hops)))
         return Capability(name, "accepted", first.hop), first
-    if any(
-        found.status is Status.PASS and name in proves.get(found.code, ()) and _places(found)
-        for found in verdicts
-    ):
+    if any(found.status is Status.PASS and _proves(found, name, proves) for found in verdicts):
         return Capability(name, "works"), None
+    if any(found.status is Status.SETTLING for found in about):
+        return Capability(name, "settling"), None
     if any(found.status in (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED) for found in about):
         return Capability(name, "unknown"), None
     return Capability(name, "clear"), None
+
+
+def _proves(verdict: Verdict, name: str, declared: Mapping[str, frozenset[str]]) -> bool:
+    """Whether a right verdict shows that a capability works on its edges."""
+    mine = declared.get(verdict.code, frozenset()) if verdict.proves is None else verdict.proves
+    return name in mine and bool(_places(verdict))
 
 
 def _distance(hop: str, hops: Sequence[str]) -> int:

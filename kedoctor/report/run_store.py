@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from kedoctor import patterns
 from kedoctor.base.atomic_files import make_directory, replace_file
 from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import UsageError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
-from kedoctor.model.report import Report
+from kedoctor.model.report import Report, SafeReport
 
 __all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
 
 KEPT = 50
 ENVIRONMENT = "KEDOCTOR_STATE_DIR"
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
 _MAX_BYTES = 256 << 20
 
 
@@ -39,7 +39,7 @@ def directory() -> Path:
     return Path("/var/lib/kedoctor") if os.geteuid() == 0 else platformdirs.user_state_path("kedoctor")
 
 
-def save(report: Report) -> Path | str:
+def save(report: SafeReport) -> Path | str:
     """Keeps a report: the path it has now, or a sentence that says why it could not be kept."""
     folder = directory() / "runs"
     target = folder / f"{_UNSAFE.sub('_', report.run.id)}.json"

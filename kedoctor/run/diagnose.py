@@ -19,10 +19,23 @@ from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import DataPath, Side
 from kedoctor.model.findings import Status
 from kedoctor.model.observations import Reason, Unavailable
-from kedoctor.model.report import SCHEMA_VERSION, HostSeen, Missing, Report, Run, Site, Tool, Verdict
+from kedoctor.model.report import (
+    SCHEMA_VERSION,
+    HostSeen,
+    Missing,
+    Report,
+    Run,
+    SafeReport,
+    Site,
+    Tool,
+    Verdict,
+)
+from kedoctor.model.transitions import Transition
 from kedoctor.plugins import Plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.report.baseline import Baseline
 from kedoctor.report.diagnosis import diagnose, hop_titles
+from kedoctor.report.settling import settled, transitions_of
 from kedoctor.report.symptom_filter import narrowed, relevant
 from kedoctor.run.site import SiteSession
 
@@ -31,7 +44,10 @@ __all__ = ["RunRequest", "counting", "diagnose_site", "exit_code"]
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is."""
+    """What is asked: which checks, about which edges (none: all), what is accepted, how strict the exit code is.
+
+    ``recent`` is what the caller knows to have just begun, such as a repair of its own.
+    """
 
     selection: Selection = field(default_factory=Selection)
     nodes: tuple[str, ...] = ()
@@ -40,19 +56,21 @@ class RunRequest:
     deadline: float = RUN_DEADLINE
     command: str = ""
     demo: bool = False
+    recent: tuple[Transition, ...] = ()
 
 
 @quiet_stdout()
 def diagnose_site(
     plugins: Plugins, site: SiteSession, question: RunRequest, *, observer: Observer | None = None
-) -> Report:
-    """The report of one run.
+) -> SafeReport:
+    """The report of one run, without secrets.
 
     Raises:
         UsageError: the selection names a check that does not exist.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     symptoms = plugins.symptoms()
+    redactor = DocumentRedactor([rule for one in plugins.evidence() for rule in one.redactions])
     checks = question.selection.checks(plugins.registry, symptoms)
     outcome = run_checks(
         plugins.registry,
@@ -61,13 +79,18 @@ def diagnose_site(
         observer=observer,
         deadline=question.deadline,
         revise=question.baseline.accept if question.baseline else None,
+        clean=redactor.verdict,
     )
     asked = question.selection.asked(symptoms)
     path = narrowed(next(iter(plugins.paths()), None), asked)
-    placed = _with_fixes(outcome, _placed(outcome, path), plugins)
+    declared = {code: node.check for code, node in plugins.registry.checks.items()}
+    events = transitions_of(
+        outcome, plugins.registry, plugins.transitions(), cluster=site.view.cluster_expected
+    )
+    events += question.recent
+    placed = _with_fixes(outcome, settled(_placed(outcome, path), events, declared), plugins)
     verdicts = [one for one in placed if _concerns(one, question.nodes)]
     edges = _edges(outcome, verdicts, path, question.nodes)
-    declared = {code: node.check for code, node in plugins.registry.checks.items()}
     diagnosis = diagnose(verdicts, declared, path, edges)
     if asked:
         verdicts = relevant(diagnosis.verdicts, asked, path, declared)
@@ -95,14 +118,14 @@ def diagnose_site(
         baseline=question.baseline.seen(outcome.verdicts) if question.baseline else None,
     )
     code = ExitCode.INTERRUPTED if outcome.interrupted else exit_code(report, question.fail_on)
-    return replace(report, run=replace(run, exit_code=int(code)))
+    return redactor.report(replace(report, run=replace(run, exit_code=int(code))))
 
 
 def exit_code(report: Report, fail_on: str = "fail") -> ExitCode:
     """What the report means to a shell.
 
-    Failures come first; then what could not be found out although a capability depends on it (with ``fail_on``
-    ``unknown``: anything unknown); then warnings, if ``fail_on`` is ``warn``.
+    Failures come first; then what is still settling and what could not be found out although a capability depends on it
+    (with ``fail_on`` ``unknown``: anything unknown); then warnings, if ``fail_on`` is ``warn``.
     """
     states = {verdict.status for verdict in report.verdicts}
     if Status.FAIL in states:
@@ -125,7 +148,8 @@ def counting(report: Report, fail_on: str = "fail") -> list[Verdict]:
 
 
 def _matters(verdict: Verdict, fail_on: str) -> bool:
-    return verdict.status is Status.UNKNOWN and (bool(verdict.capabilities) or fail_on == "unknown")
+    open_still = verdict.status in (Status.UNKNOWN, Status.SETTLING)
+    return open_still and (bool(verdict.capabilities) or fail_on == "unknown")
 
 
 def _concerns(verdict: Verdict, nodes: Sequence[str]) -> bool:

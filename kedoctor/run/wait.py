@@ -9,7 +9,7 @@ from typing import Protocol
 from kedoctor.base.errors import ExitCode
 from kedoctor.base.records import replace
 from kedoctor.model.findings import Status
-from kedoctor.model.report import Report
+from kedoctor.model.report import Report, SafeReport
 from kedoctor.run.diagnose import counting
 
 __all__ = ["Watcher", "wait_until_right"]
@@ -27,14 +27,14 @@ class Watcher(Protocol):
 
 
 def wait_until_right(
-    report: Report,
-    look: Callable[[], Report],
+    report: SafeReport,
+    look: Callable[[], SafeReport],
     *,
     seconds: float,
     fail_on: str,
     watcher: Watcher,
     pause: float = PAUSE,
-) -> Report:
+) -> SafeReport:
     """The first report that is right (exit code 0), or the last one that could be made in time.
 
     ``report`` is what the first look gave; ``seconds`` count from now. A last look is made when the time is over, so

@@ -12,7 +12,7 @@ from kedoctor.model.settings import Difference, differences
 
 __all__ = ["Change", "Comparison", "compare", "compare_settings", "exit_code", "unjudged"]
 
-_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED)
+_NOT_KNOWN = (Status.UNKNOWN, Status.CRASHED, Status.BLOCKED, Status.SETTLING)
 _RANK = {Status.PASS: 0, Status.ACCEPTED: 0, Status.WARN: 1, Status.FAIL: 2}
 """How bad a verdict is; what is in no place here says nothing of the site."""
 

@@ -12,21 +12,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from kedoctor import patterns
 from kedoctor.base.records import Record
 
 __all__ = ["Citation", "citations_in", "unwrapped"]
 
-_DOCUMENT = re.compile(r"(?<![\w/.-])([a-z][a-z0-9_-]*\.md)\b")
-_FIRST = re.compile(r",? ")
-_NEXT = re.compile(r", (?:and )?| and ")
-_NUMBER = re.compile(r"§(\d+(?:\.\d+)*)(?: \((\w+(?:(?:, |-)\w+)*)\))?")
-_ROW = re.compile(r"[A-Z]{1,3}\d+(?:-[A-Z]{0,3}\d+)?\b")
-_ITEM = re.compile(r"(?:\d+(?:-\d+)?|[a-z]\d?|[a-z]+-[a-z]+)(?![\w-])(?!\.\d)")
-_WRAP = re.compile(r"[ \t]*\n[ \t]*(?:#:?[ \t]+)?")
-_RANGE = re.compile(r"([A-Za-z]*)(\d+)-[A-Za-z]*(\d+)")
+_DOCUMENT = patterns.compiled(r"(?<![\w/.-])([a-z][a-z0-9_-]*\.md)\b")
+_FIRST = patterns.compiled(r",? ")
+_NEXT = patterns.compiled(r", (?:and )?| and ")
+_NUMBER = patterns.compiled(r"§(\d+(?:\.\d+)*)(?: \((\w+(?:(?:, |-)\w+)*)\))?")
+_ROW = patterns.compiled(r"[A-Z]{1,3}\d+(?:-[A-Z]{0,3}\d+)?\b")
+_ITEM = patterns.compiled(r"(?:\d+(?:-\d+)?|[a-z]\d?|[a-z]+-[a-z]+)(?![\w-])(?!\.\d)")
+_WRAP = patterns.compiled(r"[ \t]*\n[ \t]*(?:#:?[ \t]+)?")
+_RANGE = patterns.compiled(r"([A-Za-z]*)(\d+)-[A-Za-z]*(\d+)")
 
 
 class Citation(Record, frozen=True):
@@ -64,7 +64,9 @@ def citations_in(text: str, documents: Mapping[str, Iterable[str]]) -> Iterable[
             yield from _places(text, found, tuple(documents[found[1]]))
 
 
-def _places(text: str, found: re.Match[str], names: tuple[str, ...]) -> Iterable[tuple[Citation, int, int]]:
+def _places(
+    text: str, found: patterns.Match[str], names: tuple[str, ...]
+) -> Iterable[tuple[Citation, int, int]]:
     place, separator, seen = found.end(), _FIRST, False
     while between := separator.match(text, place):
         read = _place(text, between.end(), found[1], names)
@@ -83,7 +85,7 @@ def _place(text: str, start: int, document: str, names: tuple[str, ...]) -> tupl
     if row := _ROW.match(text, start):
         return Citation(document, items=_spelt(row[0])), row.end()
     for name in names:
-        if word := re.compile(rf"{re.escape(name)}s?\b", re.IGNORECASE).match(text, start):
+        if word := patterns.compiled(rf"{patterns.escape(name)}s?\b", patterns.IGNORECASE).match(text, start):
             items, end = _items(text, word.end())
             return Citation(document, name=name, items=items), end
     return None
@@ -91,7 +93,7 @@ def _place(text: str, start: int, document: str, names: tuple[str, ...]) -> tupl
 
 def _items(text: str, place: int) -> tuple[tuple[str, ...], int]:
     found: list[str] = []
-    separator = re.compile(" ")
+    separator = patterns.compiled(" ")
     while between := separator.match(text, place):
         item = _ITEM.match(text, between.end())
         if item is None:

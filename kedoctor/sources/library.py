@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
+from kedoctor import patterns
 from kedoctor.model.references import Reference, Section, Shelf
 from kedoctor.sources.citations import Citation, citations_in, unwrapped
 from kedoctor.sources.markdown import Document, Heading, cells, plain
 
 __all__ = ["CitationError", "Library"]
 
-_URL = re.compile(r"https?://[^\s,;)]+")
-_FILE = re.compile(r"`?([\w./-]*[\w/-])(?::(\d+)(?:-(\d+))?)?`?")
+_URL = patterns.compiled(r"https?://[^\s,;)]+")
+_FILE = patterns.compiled(r"`?([\w./-]*[\w/-])(?::(\d+)(?:-(\d+))?)?`?")
 _LONGEST_TITLE = 90
 
 
@@ -35,9 +35,9 @@ class Library:
             self.upstream = {**shelf.upstream, **self.upstream}
 
     @cached_property
-    def _upstream_files(self) -> re.Pattern[str]:
-        names = "|".join(map(re.escape, self.upstream)) or r"(?!)"
-        return re.compile(rf"\b({names}): ({_FILE.pattern}(?:, {_FILE.pattern})*)")
+    def _upstream_files(self) -> patterns.Pattern[str]:
+        names = "|".join(map(patterns.escape, self.upstream)) or r"(?!)"
+        return patterns.compiled(rf"\b({names}): ({_FILE.pattern}(?:, {_FILE.pattern})*)")
 
     def citations(self, text: str) -> list[Citation]:
         """All citations in a text, which may be of many lines."""
@@ -154,7 +154,7 @@ def _items(
     places: list[int] = []
     for item in citation.items:
         found = [row for row in rows if row[0] == item] or [
-            row for row in rows if re.fullmatch(rf"{re.escape(item)}\d", row[0])
+            row for row in rows if patterns.compiled(rf"{patterns.escape(item)}\d").fullmatch(row[0])
         ]
         if not found:
             raise CitationError(f"{citation.document} has no item {item} ({citation})")
@@ -182,6 +182,6 @@ def _item_title(line: str) -> str:
     return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 3].rstrip() + "..."
 
 
-def _upstream(name: str, base: str, place: re.Match[str]) -> Reference:
+def _upstream(name: str, base: str, place: patterns.Match[str]) -> Reference:
     lines = f"#L{place[2]}" + (f"-L{place[3]}" if place[3] else "") if place[2] else ""
     return Reference(citation=f"{name}: {place[1]}", url=f"{base}{place[1]}{lines}")

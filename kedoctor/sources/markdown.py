@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from kedoctor import patterns
+
 __all__ = ["Document", "Heading", "cells", "plain"]
 
-_HEADING = re.compile(r"(#{1,6}) (.*)")
-_NUMBERED = re.compile(r"(\d+(?:\.\d+)*)\.?\s+(.*)")
-_LISTED = re.compile(r"(\d+)\. ")
-_CELL = re.compile(r"(?<!\\)\|")
-_LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_CODE = re.compile(r"`[^`]*`")
-_PUT_BY = re.compile("\0(\\d+)\0")
-_STARS = re.compile(r"\*\*(.+?)\*\*|(?<!\*)\*(?!\s)([^*]+?)(?<!\s)\*(?!\*)")
+_HEADING = patterns.compiled(r"(#{1,6}) (.*)")
+_NUMBERED = patterns.compiled(r"(\d+(?:\.\d+)*)\.?\s+(.*)")
+_LISTED = patterns.compiled(r"(\d+)\. ")
+_CELL = patterns.compiled(r"(?<!\\)\|")
+_LINK = patterns.compiled(r"\[([^\]]*)\]\([^)]*\)")
+_CODE = patterns.compiled(r"`[^`]*`")
+_PUT_BY = patterns.compiled("\0(\\d+)\0")
+_STARS = patterns.compiled(r"\*\*(.+?)\*\*|(?<!\*)\*(?!\s)([^*]+?)(?<!\s)\*(?!\*)")
 _SHORTEST_NAME = 4
 
 
@@ -35,7 +36,7 @@ class Heading:
     @property
     def name(self) -> str:
         """The word that names a section without a number: the first of its title, in the singular."""
-        word = re.match(r"[A-Za-z]+", self.title)
+        word = patterns.compiled(r"[A-Za-z]+").match(self.title)
         name = word[0].lower().removesuffix("s") if word and not self.number and self.level > 1 else ""
         return name if len(name) >= _SHORTEST_NAME else ""
 
@@ -96,7 +97,7 @@ def plain(text: str) -> str:
     """A line without bold, italics and link targets; what stands in backticks is left as it is."""
     code: list[str] = []
 
-    def put_by(found: re.Match[str]) -> str:
+    def put_by(found: patterns.Match[str]) -> str:
         code.append(found[0])
         return f"\0{len(code) - 1}\0"
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.yaml import scalars
 
-_PLAIN = re.compile(r"[\w./~$+*@%=<>^()|;-][\w./~$+*@%=<>^()|;: -]*", re.ASCII)
+_PLAIN = patterns.compiled(r"[\w./~$+*@%=<>^()|;-][\w./~$+*@%=<>^()|;: -]*", patterns.ASCII)
 _INDICATORS = ("-", "?", ":", "*", "%", "@", "|", ">", "=", "<<", "~")
-_SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_SEXAGESIMAL = patterns.compiled(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_UNPRINTABLE = patterns.compiled("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)

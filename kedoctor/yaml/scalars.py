@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import re
 import struct
+
+from kedoctor import patterns
 
 Scalar = str | int | float | bool | None
 
@@ -21,18 +22,18 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
 
-_INTEGER = re.compile(
+_INTEGER = patterns.compiled(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO](?P<oct>[0-7]+)"
     r"|0(?P<old>[0-7]+)|(?P<dec>0|[1-9][0-9]*))",
-    re.ASCII,
+    patterns.ASCII,
 )
 _BASES = {"hex": 16, "bin": 2, "oct": 8, "old": 8, "dec": 10}
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
-_UNDERSCORE = re.compile(r"(?<=[0-9])_(?=[0-9])", re.ASCII)
-_TIMESTAMP = re.compile(
+_FLOAT = patterns.compiled(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", patterns.ASCII)
+_UNDERSCORE = patterns.compiled(r"(?<=[0-9])_(?=[0-9])", patterns.ASCII)
+_TIMESTAMP = patterns.compiled(
     r"\d{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12]\d|3[01])"
     r"(?:[Tt ]\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)?)?",
-    re.ASCII,
+    patterns.ASCII,
 )
 
 

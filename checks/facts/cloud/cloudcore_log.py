@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, LogText, Unavailable, fact
+from kedoctor.api import Cluster, LogText, Unavailable, fact, patterns
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Pod
-from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, running_since
+from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, keeps_dying, running_since
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["LINES", "CloudcoreLog", "PodLog", "arrivals", "zoned"]
 
 LINES = 5000
-_AGENT = re.compile(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
-_MODULE = re.compile(r"Module cloudStream (registered successfully|is disabled)")
-_SERVER = re.compile(r"Prepare to start (stream|tunnel) server")
+_AGENT = patterns.compiled(r"get a new tunnel agent hostname (\S+), internalIP (\S*)")
+_LOST = patterns.compiled(
+    r"get Tunnel session \[(\S+?)\] reader error|edge node (\S+) for project \S+ disConnected"
+)
+_MODULE = patterns.compiled(r"Module cloudStream (registered successfully|is disabled)")
+_SERVER = patterns.compiled(r"Prepare to start (stream|tunnel) server")
 _START = "Version: v"
 _QUARTER = timedelta(minutes=15)
 
@@ -42,10 +44,15 @@ class PodLog:
 
 @dataclass(frozen=True, slots=True)
 class CloudcoreLog:
-    """The logs of all pods of cloudcore; ``tunnels`` is when the tunnel of each edge last arrived, as far as logged."""
+    """The logs of all pods of cloudcore.
+
+    ``tunnels`` is when the tunnel of each edge last arrived, as far as logged, ``lost`` when the tunnel or the hub link
+    of an edge broke that has brought no tunnel since.
+    """
 
     pods: tuple[PodLog, ...] = ()
     tunnels: Mapping[str, datetime] = field(default_factory=dict)
+    lost: Mapping[str, datetime] = field(default_factory=dict)
 
     def of(self, pod: str) -> PodLog | None:
         """The log of that pod."""
@@ -59,6 +66,7 @@ def cloudcore_log(
     """The tails of the logs; for a pod that is not ready also how its last process ended."""
     logs: list[PodLog] = []
     tunnels: dict[str, datetime] = {}
+    lost: dict[str, datetime] = {}
     missing: Unavailable | None = None
     for pod in workload.pods:
         answer = cluster.pod_log(NAMESPACE, pod.metadata.name, lines=LINES)
@@ -69,8 +77,13 @@ def cloudcore_log(
         logs.append(_read(pod.metadata.name, lines, _last_words(cluster, pod, lines, time.now)))
         for edge, moment in arrivals(lines).items():
             tunnels[edge] = max(moment, tunnels.get(edge, moment))
+        for line in lines:
+            gone = _LOST.search(line.message)
+            if gone and line.time is not None:
+                lost[gone[1] or gone[2]] = line.time
+    lost = {name: time for name, time in lost.items() if time > tunnels.get(name, time - _QUARTER)}
     readable = [log for log in logs if log != PodLog(log.pod)]
-    return missing if missing is not None and not readable else CloudcoreLog(tuple(logs), tunnels)
+    return missing if missing is not None and not readable else CloudcoreLog(tuple(logs), tunnels, lost)
 
 
 def arrivals(lines: Iterable[LogLine]) -> dict[str, datetime]:
@@ -96,7 +109,9 @@ def _read(pod: str, lines: Sequence[LogLine], last_words: str) -> PodLog:
 
 
 def _last_words(cluster: Cluster, pod: Pod, lines: Sequence[LogLine], now: datetime) -> str:
-    if is_ready(pod) or not any(status.restart_count for status in pod.status.container_statuses or ()):
+    if (is_ready(pod) and not keeps_dying(pod, now)) or not any(
+        status.restart_count for status in pod.status.container_statuses or ()
+    ):
         return ""
     previous = cluster.pod_log(NAMESPACE, pod.metadata.name, lines=200, previous=True)
     before = () if isinstance(previous, Unavailable) else tuple(parse_lines(previous.text, now))

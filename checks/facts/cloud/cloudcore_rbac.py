@@ -31,6 +31,7 @@ RIGHTS = (
     Right("list", "objectsyncs", "reliablesyncs.kubeedge.io"),
     Right("watch", "pods"),
     Right("update", "nodes"),
+    Right("patch", "nodes", subresource="status"),
     Right("patch", "pods", subresource="status"),
     Right("update", "configmaps"),
     Right("get", "secrets"),
@@ -53,7 +54,7 @@ class CloudcoreRights:
         )
 
     def unanswered(self) -> tuple[Unavailable, ...]:
-        """Why some are not known."""
+        """Why some are unknown."""
         return tuple(answer for _, answer in self.answers if isinstance(answer, Unavailable))
 
 

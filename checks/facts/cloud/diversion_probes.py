@@ -6,11 +6,10 @@ one connection entry behind in cloudcore, so each edge is asked once and no more
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kedoctor.api import HttpAnswer, Reason, Unavailable, Wire, fact
+from kedoctor.api import HttpAnswer, Reason, Unavailable, Wire, fact, patterns
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
@@ -42,7 +41,7 @@ SUMMARY = "/stats/summary?only_cpu_and_memory=true"
 
 _DIRECT = 5.0
 _THROUGH = 8.0
-_NODE_NAME = re.compile(rb'"nodeName":\s*"([^"]*)"')
+_NODE_NAME = patterns.compiled(rb'"nodeName":\s*"([^"]*)"')
 _NOT_ASKED = frozenset({Reason.NOT_RECORDED, Reason.NOT_ALLOWED})
 
 

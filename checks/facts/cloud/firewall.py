@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kedoctor.api import Host, Record, RecordError, ToolOutput, Unavailable, Unit, decode, fact
+from kedoctor.api import Host, Record, RecordError, ToolOutput, Unavailable, Unit, decode, fact, patterns
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.cloud.nat import BACKENDS, NatRules
@@ -21,7 +20,7 @@ _PORTS = {
     "modules.cloudStream.tunnelPort": 10004,
 }
 _MOST_TABLES = 10
-_STOPS = re.compile(r"\b(drop|reject)\b")
+_STOPS = patterns.compiled(r"\b(drop|reject)\b")
 _KNOWN_TABLES = frozenset({"filter", "nat", "mangle", "raw", "security", "firewalld", "kube-proxy"})
 
 

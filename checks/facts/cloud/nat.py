@@ -8,7 +8,6 @@ that has it as a module and never needed it; where that can be told, they are no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +23,7 @@ from kedoctor.api import (
     Unavailable,
     decode,
     fact,
+    patterns,
 )
 from kedoctor.checks.parsers.netfilter import (
     Backend,
@@ -48,7 +48,7 @@ _NAMES = "/proc/net/ip_tables_names"
 _LEGACY_TABLES = ("raw", "mangle", "nat")
 _MANAGER_CHAIN = "TUNNEL-PORT"
 _PROXY_CHAIN = "KUBE-SERVICES"
-_MAPS = re.compile(r"\b(dnat|redirect)\b")
+_MAPS = patterns.compiled(r"\b(dnat|redirect)\b")
 # kube-proxy's own table maps Service addresses and node ports only, never a kubelet port.
 _HARMLESS_TABLES = frozenset({"kube-proxy"})
 
@@ -202,7 +202,7 @@ def _lacks_nf_tables(host: Host) -> bool:
     identity = host.identity()
     if not isinstance(loaded, File) or not isinstance(identity, Identity):
         return False
-    if re.search(r"^nf_tables ", loaded.text(), re.MULTILINE) or loaded.truncated:
+    if patterns.compiled(r"^nf_tables ", patterns.MULTILINE).search(loaded.text()) or loaded.truncated:
         return False
     built_in = host.read(f"/lib/modules/{identity.kernel}/modules.builtin")
     return isinstance(built_in, File) and "/nf_tables.ko" not in built_in.text()
@@ -279,7 +279,9 @@ def _saved(answer: ToolOutput | Unavailable, backend: Backend) -> _Read:
     source = answer.argv[0].rpartition("/")[2]
     what = f"the {backend} rules ({source})"
     if answer.exit_code:
-        refused = re.search(r"permission denied|must be root|not permitted", answer.stderr, re.IGNORECASE)
+        refused = patterns.compiled(
+            r"permission denied|must be root|not permitted", patterns.IGNORECASE
+        ).search(answer.stderr)
         said = (answer.stderr.strip().splitlines() or [f"exit code {answer.exit_code}"])[-1]
         return Unavailable(Reason.PERMISSION if refused else Reason.TOOL_FAILED, what, said), source
     if answer.truncated:

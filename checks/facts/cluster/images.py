@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, archive_name, decode, fact
+from kedoctor.api import Cluster, Host, Record, RecordError, Unavailable, archive_name, decode, fact, patterns
 from kedoctor.checks.facts.cluster.nodes import CloudNodes
 
 __all__ = ["ARCHIVE_PLACES", "ImageArchives", "StoredImages", "is_named_after"]
@@ -91,7 +90,7 @@ def image_archives(host: Host) -> ImageArchives:
 
 def is_named_after(path: str, reference: str) -> bool:
     """Whether an archive has the name of an image, with or without the registry in front, whatever it is packed with."""
-    stem = re.sub(r"\.(tar(\.\w+)?|tgz)$", "", PurePosixPath(path).name)
+    stem = patterns.compiled(r"\.(tar(\.\w+)?|tgz)$").sub("", PurePosixPath(path).name)
     wanted = archive_name(reference)
     prefixes = ("", "docker.io-", "docker.io-library-", "registry.k8s.io-")
     return any(stem == f"{prefix}{wanted}" or wanted == f"{prefix}{stem}" for prefix in prefixes)

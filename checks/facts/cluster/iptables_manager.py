@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kedoctor.api import Cluster, Unavailable, fact, require
+from kedoctor.api import Cluster, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Container, DaemonSet, Pod
 from kedoctor.checks.parsers.kubernetes.flags import flags
@@ -19,7 +18,7 @@ __all__ = ["DEFAULT_FORWARD_PORT", "IptablesManager"]
 DEFAULT_FORWARD_PORT = 10003
 """Where the manager sends traffic unless its flag ``--ForwardPort`` says otherwise (facts.md §3.4)."""
 
-_COMPLAINT = re.compile(
+_COMPLAINT = patterns.compiled(
     r"is forbidden|Failed to ensure (chain|rules)|Failed to delete rules|can't initialize iptables"
 )
 _RECENT = timedelta(minutes=3)
@@ -70,7 +69,7 @@ class IptablesManager:
         return tuple(pod for pod in self.pods if pod.spec.node_name == node)
 
     def complaint_on(self, node: str) -> str:
-        """What its pod there complains of now; empty if nothing."""
+        """The current complaint of its pod there; empty if there is none."""
         return next((line for pod in self.on(node) if (line := self.complaints.get(pod.metadata.name))), "")
 
     def ready_on(self, node: str) -> bool:

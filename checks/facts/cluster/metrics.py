@@ -89,7 +89,7 @@ class MetricsServer:
 
     @property
     def spec(self) -> PodSpec | None:
-        """What its pods are to be: from the Deployment, else from a pod."""
+        """What its pods are to be: from the Deployment; without one from a pod."""
         if isinstance(self.deployment, Deployment):
             return self.deployment.spec.template.spec
         return self.live_pods[0].spec if self.live_pods else None

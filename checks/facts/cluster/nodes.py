@@ -144,7 +144,7 @@ def edge_nodes(nodes: SiteNodes, leases: NodeLeases | Unavailable) -> EdgeNodes:
 
 @fact
 def cloud_nodes(cluster: Cluster, nodes: SiteNodes) -> CloudNodes | Unavailable:
-    """The API-server hosts, by role label, else by the identity leases of kube-apiserver, else by endpoints."""
+    """The API-server hosts, by role label; without one by the identity leases of kube-apiserver, and without those by endpoints."""
     here = tuple(node for node in nodes.items if not is_edge(node))
     labelled = tuple(node for node in here if _is_control_plane(node))
     if labelled:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from kedoctor.api import Clock, Cluster, Reason, Record, RecordError, Unavailable, decode, fact, require
+from kedoctor.api import (
+    Clock,
+    Cluster,
+    Reason,
+    Record,
+    RecordError,
+    Unavailable,
+    decode,
+    fact,
+    patterns,
+    require,
+)
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.parsers.kubernetes import Deployment, Node
 
 __all__ = ["AboutSite", "ServerVersion", "SiteTime", "kubeedge_version"]
 
-_KUBEEDGE = re.compile(r"kubeedge-(v[0-9][^\s]*)")
+_KUBEEDGE = patterns.compiled(r"kubeedge-(v[0-9][^\s]*)")
 
 
 @dataclass(frozen=True, slots=True)

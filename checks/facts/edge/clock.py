@@ -6,12 +6,11 @@ expire. An edge compares itself with cloudcore; the host that reads the API comp
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, require
+from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
 
@@ -31,8 +30,10 @@ BELIEVED_SECONDS = 300.0
 """A clock that is further off than this decides nothing about certificates."""
 
 _FRESH = timedelta(hours=1)
-_CLOUD_TIME = re.compile(r"code: 401, message: .*current time (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) is")
-_BARE = re.compile(r"[IWEF]\d{4} ")
+_CLOUD_TIME = patterns.compiled(
+    r"code: 401, message: .{0,400}current time (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) is"
+)
+_BARE = patterns.compiled(r"[IWEF]\d{4} ")
 _AGREES = 60.0
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kedoctor.api import Cluster, Reason, Unavailable, fact, require
+from kedoctor.api import Cluster, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.parsers.kubernetes import Pod
 
@@ -14,7 +13,7 @@ __all__ = ["ForeignPods"]
 
 _OF_DAEMONSETS = "controller-revision-hash"
 _FEW_EDGES = 200
-_FOREIGN = re.compile(
+_FOREIGN = patterns.compiled(
     r"^(kube-proxy|svclb|kube-flannel|flannel|calico-node|canal|cilium|weave-net|kube-router|antrea-agent"
     r"|node-local-dns|nodelocaldns|node-cache)(-|$)"
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -19,6 +18,7 @@ from kedoctor.api import (
     Unavailable,
     Unit,
     fact,
+    patterns,
 )
 from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.parsers.config.schema import EDGECORE, Violation, effective
@@ -43,7 +43,7 @@ UNIT_NAME = "edgecore.service"
 ROTATE_KEY = "modules.edgeHub.rotateCertificates"
 """Whether edgecore renews its certificate before it ends."""
 
-_WRITTEN_NAME = re.compile(r"^\s+hostnameOverride:\s*[\"']?([\w.-]+)", re.MULTILINE)
+_WRITTEN_NAME = patterns.compiled(r"^[ \t]+hostnameOverride:[ \t]*[\"']?([\w.-]+)", patterns.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,26 @@ class EdgecoreUnit:
         if isinstance(self.unit, Unavailable) or self.unit.active_state != "active":
             return None
         return self.unit.started
+
+    @property
+    def known(self) -> bool:
+        """Whether this host has edgecore at all: a unit or a process."""
+        return self.process is not None or not (
+            isinstance(self.unit, Unavailable) or self.unit.load_state == "not-found"
+        )
+
+    @property
+    def changing(self) -> bool:
+        """Whether systemd is just stopping it, as in the middle of a restart."""
+        return not isinstance(self.unit, Unavailable) and self.unit.active_state in (
+            "deactivating",
+            "reloading",
+        )
+
+    @property
+    def waits_for_restart(self) -> bool:
+        """Whether it has ended and systemd is going to start it again, or is just doing so."""
+        return not isinstance(self.unit, Unavailable) and self.unit.active_state == "activating"
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -144,7 +164,7 @@ class EdgeName:
 
 @fact
 def edge_name(vantage: HostContext, host: Host, file: EdgecoreFile) -> EdgeName:
-    """``hostnameOverride`` as edgecore.yaml has it (even if the file is broken elsewhere), else the host name."""
+    """``hostnameOverride`` as edgecore.yaml has it (even if the file is broken elsewhere), otherwise the host name."""
     if isinstance(file.file, File):
         written = _WRITTEN_NAME.search(file.file.text())
         if file.document is not None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kedoctor.api import Clock, Host, Reason, Unavailable, fact, require
+from kedoctor.api import Clock, Host, Reason, Unavailable, fact, patterns, require
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]
 
 _OLD_FILE = "/var/log/kubeedge/edgecore.log"
 _TUNNEL_START = "Start a new tunnel stream connection"
-_TUNNEL_ERROR = re.compile(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
-_HUB_ERROR = re.compile(r"^dial websocket error|^Init websocket connection failed")
+_TUNNEL_ERROR = patterns.compiled(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
+_HUB_ERROR = patterns.compiled(r"^dial websocket error|^Init websocket connection failed")
 _NO_PORT = "Failed to listen and serve"  # edged exits after this line (facts.md §3.6)
 _DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
+_REDIAL = timedelta(seconds=5)
+_SHORT, _RECENT = timedelta(seconds=60), timedelta(minutes=10)
+_HUB_BROKE = patterns.compiled(
+    r"ws\.go:\d+\] failed to read message|connection is broken, will reconnect after"
+)
 _HUB_GOOD = "Websocket connect to cloud access successful"
-_TOKEN = re.compile(r"(token )\S+( credentials)")
+_TOKEN = patterns.compiled(r"(token )\S+( credentials)")
 
 
 def quoted(line: LogLine) -> str:
@@ -97,8 +101,45 @@ class EdgecoreLog:
         """The errors of the hub's websocket since it was last connected, oldest first."""
         return tuple(self._failures(("ws.go", "websocket.go"), _HUB_ERROR, good=_HUB_GOOD))
 
+    def hub_lost(self) -> datetime | None:
+        """When the hub link broke that has not come back since; ``None`` if it holds, or never was."""
+        for line in reversed(self.last_run):
+            if _HUB_GOOD in line.message:
+                return None
+            if _HUB_BROKE.search(line.raw):
+                return line.time
+        return None
+
+    def tunnel_lost(self) -> datetime | None:
+        """When the tunnel broke that has not come back since; ``None`` if it holds, or never was."""
+        errors = self.tunnel_errors()
+        return errors[0].time if errors and self._held_before(errors[0]) else None
+
+    def _held_before(self, error: LogLine) -> bool:
+        """Whether a dial of the tunnel before that error stood for longer than a dial may take."""
+        starts = [one for one in self.last_run if _TUNNEL_START in one.raw and _apart(one, error) > _REDIAL]
+        return bool(starts)
+
+    def keeps_dying(self, now: datetime) -> bool:
+        """Whether the process before this one ended by itself soon after its start, and not long ago."""
+        times = [line.time for line in self.before if line.time is not None]
+        if _fatal(self.before) is None or not times:
+            return False
+        return times[-1] - times[0] < _SHORT and now - times[-1] < _RECENT
+
+    def ended_after_long(self) -> datetime | None:
+        """When the last process ended that had lived for a while; ``None`` if its life was short."""
+        times = [line.time for line in self.last_run if line.time is not None]
+        return times[-1] if times and times[-1] - times[0] >= _SHORT else None
+
+    @property
+    def before(self) -> tuple[LogLine, ...]:
+        """What the process before the last one said."""
+        earlier = self.lines[: len(self.lines) - len(self.last_run)]
+        return earlier[_last_run_begins(earlier) :] if earlier else ()
+
     def _failures(
-        self, sources: tuple[str, ...], wrong: re.Pattern[str], *, good: str | None
+        self, sources: tuple[str, ...], wrong: patterns.Pattern[str], *, good: str | None
     ) -> Iterator[LogLine]:
         """Equal failures in a row up to the end of the log, as far as no success and no long silence is between."""
         found: list[LogLine] = []

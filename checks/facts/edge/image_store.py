@@ -156,7 +156,7 @@ class WaitingImages:
 def waiting_images(
     host: Host, cluster: Cluster, config: EdgecoreConfig | Unavailable
 ) -> WaitingImages | Unavailable:
-    """One list, of the pods of one node: edgecore's, else the one called like the host."""
+    """One list, of the pods of one node: edgecore's, or without it the one called like the host."""
     node = require(host.identity()).hostname.lower() if isinstance(config, Unavailable) else config.node_name
     pods = require(_pods_of(cluster, node))
     waiting = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +17,7 @@ from kedoctor.api import (
     Unit,
     canonical,
     fact,
+    patterns,
     require,
 )
 from kedoctor.api.yaml import YamlError, load
@@ -213,7 +213,7 @@ def _program(host: Host, path: str, question: tuple[str, ...]) -> InstalledProgr
     return InstalledProgram(path, present=True, version=found_version[0] if found_version else "")
 
 
-_VERSION = re.compile(r"v\d+\.\d+\.\d+[\w.+-]*")
+_VERSION = patterns.compiled(r"v\d+\.\d+\.\d+[\w.+-]*")
 
 
 def _fragment(host: Host) -> tuple[dict[str, object] | None, str]:

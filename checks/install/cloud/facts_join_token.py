@@ -32,7 +32,7 @@ class ServedCa:
 
 @fact
 def served_ca(wire: Wire, request: CloudRequest, addresses: HostAddresses) -> ServedCa | Unavailable:
-    """Asked under the address that edges dial, where that is this host's own; else on loopback."""
+    """Asked under the address that edges dial, where that is this host's own; otherwise on loopback."""
     host = request.advertise_address if addresses.has(request.advertise_address) else "127.0.0.1"
     url = f"https://{host}:10002/ca.crt"
     answer = require(wire.get(url, timeout=5.0))
@@ -55,7 +55,7 @@ class JoinOffer:
 
     @property
     def handover(self) -> Text | None:
-        """What to type on each edge, with the token; only for the screen of whoever installed this."""
+        """What to type on each edge, with the token; only for the screen of the person who installs."""
         if not self.token:
             return None
         until = f"{self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else "?"

@@ -5,7 +5,6 @@ Preflight of an install, as in install_cloud_preflight: nothing is ever done abo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +18,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     unknown,
 )
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, CloudSockets
@@ -134,7 +134,7 @@ def _clock(fitness: HostFitness, built: str) -> Finding:
 
 def _day(text: str) -> datetime | None:
     """The day in ``build_date``, whatever else is in it."""
-    found = re.match(r"\d{4}-\d\d-\d\d", text)
+    found = patterns.compiled(r"\d{4}-\d\d-\d\d").match(text)
     try:
         return datetime.fromisoformat(f"{found[0]}T00:00:00+00:00") if found else None
     except ValueError:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 from kedoctor.api.yaml import text_of
 
 __all__ = ["NO_DEFAULT", "FieldType", "describe", "has_form"]
@@ -24,8 +23,12 @@ _INTEGERS = {
     "uint8": (0, 255),
     "uint32": (0, 2**32 - 1),
 }
-_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_QUANTITY = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+|[KMGTPE]i|[numkMGTPE])?", re.ASCII)
+_DURATION = patterns.compiled(
+    r"[-+]?(?:0|(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))++)", patterns.ASCII
+)
+_QUANTITY = patterns.compiled(
+    r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d+|[KMGTPE]i|[numkMGTPE])?", patterns.ASCII
+)
 
 _WORDS = {
     "bool": Text("true or false", zh="true 或 false"),
@@ -175,7 +178,9 @@ def _is_ip_port(value: Any) -> bool:
 
 def _is_node_name(value: Any) -> bool:
     label = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
-    return len(str(value)) <= 253 and bool(re.fullmatch(rf"{label}(?:\.{label})*", str(value), re.ASCII))
+    return len(str(value)) <= 253 and bool(
+        patterns.compiled(rf"{label}(?:\.{label})*", patterns.ASCII).fullmatch(str(value))
+    )
 
 
 _FORMS: dict[str, Callable[[Any], bool]] = {

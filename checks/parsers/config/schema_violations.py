@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kedoctor.api import Text
+from kedoctor.api import Text, patterns
 from kedoctor.api.yaml import Position
 from kedoctor.checks.parsers.config.go_types import describe
 
@@ -30,7 +29,7 @@ __all__ = [
 Kind = Literal["unknown-key", "duplicate-key", "wrong-type", "null-section", "bad-value"]
 KeyPath = tuple[str | int, ...]
 
-_SECRET = re.compile(r"token|password|secret|username", re.IGNORECASE)
+_SECRET = patterns.compiled(r"token|password|secret|username", patterns.IGNORECASE)
 _LONGEST = 60
 
 

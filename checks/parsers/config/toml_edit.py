@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+from kedoctor.api import patterns
+
 __all__ = ["put"]
 
-_HEADER = re.compile(r"\s*\[[^\[].*\]\s*(#.*)?$")
+_HEADER = patterns.compiled(r"\s*\[[^\[].*\]\s*(#.*)?$")
 _MOST_LINES = 200
 
 
@@ -38,7 +39,7 @@ def _changed(text: str, path: tuple[str, ...], written: str) -> str:
     lines = text.splitlines(keepends=True)
     here: tuple[str, ...] = ()
     header = None
-    key = re.compile(rf"(\s*)[\"']?{re.escape(path[-1])}[\"']?\s*=")
+    key = patterns.compiled(rf"(\s*)[\"']?{patterns.escape(path[-1])}[\"']?\s*=")
     for number, line in enumerate(lines):
         if _HEADER.match(line):
             here = _table_of(line)
@@ -47,7 +48,7 @@ def _changed(text: str, path: tuple[str, ...], written: str) -> str:
             ends = _end_of_value(lines, number)
             return "".join([*lines[:number], f"{found[1]}{path[-1]} = {written}\n", *lines[ends:]])
     if header is not None:
-        indent = re.match(r"\s*", lines[header])
+        indent = patterns.compiled(r"\s*").match(lines[header])
         added = f"{indent[0] if indent else ''}  {path[-1]} = {written}\n"
         return "".join([*lines[: header + 1], added, *lines[header + 1 :]])
     if len(path) == 1:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from kedoctor.api import patterns
 
 __all__ = ["is_node_name"]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_NAME = patterns.compiled(rf"{_LABEL}(\.{_LABEL})*")
 _LONGEST = 253
 
 

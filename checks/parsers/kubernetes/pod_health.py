@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kedoctor.checks.parsers.kubernetes import Condition, ContainerStatus, Labels, Pod, Taint, Toleration
 from kedoctor.checks.parsers.kubernetes.workloads import Selector
@@ -13,6 +13,8 @@ __all__ = [
     "condition",
     "is_live",
     "is_ready",
+    "keeps_dying",
+    "last_exit",
     "running_since",
     "selector_of",
     "tolerates",
@@ -78,6 +80,33 @@ def running_since(pod: Pod) -> datetime | None:
     return max(starts, default=None)
 
 
+_SHORT = timedelta(seconds=60)
+_RECENT = timedelta(minutes=10)
+
+
+def keeps_dying(pod: Pod, now: datetime) -> bool:
+    """Whether a container of it ends soon after each start: its last life was short and is not long ago.
+
+    Without a readiness probe such a pod is ready as long as each life lasts.
+    """
+    return any(_dies(status, now) for status in pod.status.container_statuses or ())
+
+
+def _dies(status: ContainerStatus, now: datetime) -> bool:
+    ended = status.state.terminated or status.last_state.terminated
+    if (
+        ended is None
+        or ended.finished_at is None
+        or (not status.restart_count and status.state.terminated is None)
+    ):
+        return False
+    running = status.state.running
+    if running is not None and running.started_at is not None and now - running.started_at >= _SHORT:
+        return False
+    lived = None if ended.started_at is None else ended.finished_at - ended.started_at
+    return now - ended.finished_at < _RECENT and lived is not None and lived < _SHORT
+
+
 def tolerates(tolerations: tuple[Toleration, ...] | None, taint: Taint) -> bool:
     """Whether a pod with these tolerations may be scheduled in spite of the taint."""
     return any(_matches(one, taint) for one in tolerations or ())
@@ -99,10 +128,10 @@ def trouble(pod: Pod) -> Trouble | None:
     waiting = next((status for status in statuses if status.state.waiting is not None), None)
     if waiting is not None and waiting.state.waiting is not None:
         why = waiting.state.waiting
-        return Trouble(why.reason or "Waiting", why.message, waiting.restart_count, _last_exit(waiting))
+        return Trouble(why.reason or "Waiting", why.message, waiting.restart_count, last_exit(waiting))
     ended = next((status for status in statuses if status.state.terminated is not None), None)
     if ended is not None:
-        return Trouble("Terminated", "", ended.restart_count, _last_exit(ended))
+        return Trouble("Terminated", "", ended.restart_count, last_exit(ended))
     return _trouble_without_containers(pod, sum(status.restart_count for status in statuses))
 
 
@@ -119,7 +148,8 @@ def _trouble_without_containers(pod: Pod, restarts: int) -> Trouble:
     return Trouble(reason, ready.message if ready is not None else "", restarts)
 
 
-def _last_exit(status: ContainerStatus) -> str:
+def last_exit(status: ContainerStatus) -> str:
+    """How its last process ended (``Error (exit code 1)``); empty if none has."""
     ended = status.state.terminated or status.last_state.terminated
     if ended is None:
         return ""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from kedoctor.api import Record, Text
+from kedoctor.api import Record, Text, patterns
 
 __all__ = ["ExitMeaning", "exit_meaning"]
 
@@ -151,6 +149,6 @@ _EXITS = (
 def exit_meaning(line: str) -> ExitMeaning | None:
     """What the last line of an edgecore that ended means, or ``None`` if it is none that is known."""
     for pattern, code, text in _EXITS:
-        if re.search(pattern, line):
+        if patterns.compiled(pattern).search(line):
             return ExitMeaning(text, code)
     return None

@@ -7,11 +7,12 @@ held in memory at a time.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+
+from kedoctor.api import patterns
 
 Severity = Literal["I", "W", "E", "F", ""]
 Kind = Literal["klog", "panic", "http", "journal", "text"]
@@ -36,25 +37,31 @@ _MONTHS = (
     ("dec", "dez", "déc", "dic", "12월", "дек", "gru"),
 )
 _LEVELS = {"error": "E", "err": "E", "warning": "W", "warn": "W", "fatal": "F", "panic": "F", "critical": "F"}
-_CUT_JSON = re.compile(r'\{.{0,400}?"(?:log|MESSAGE|message|msg)": ?"(?P<rest>.*)', re.DOTALL)
-_KLOG = re.compile(
+_CUT_JSON = patterns.compiled(r'\{.{0,400}?"(?:log|MESSAGE|message|msg)": ?"(?P<rest>.*)', patterns.DOTALL)
+_KLOG = patterns.compiled(
     r"(?P<severity>[IWEF])(?P<month>\d\d)(?P<day>\d\d) (?P<clock>\d\d:\d\d:\d\d)\.(?P<fraction>\d{1,9})"
     r" +(?P<pid>\d{1,10}) (?P<source>[^\s:\]]+:\d+)\] ?(?P<rest>.*)",
-    re.ASCII | re.DOTALL,
+    patterns.ASCII | patterns.DOTALL,
 )
-_GO_LOG = re.compile(
-    r"(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? (?P<rest>.*)", re.ASCII | re.DOTALL
+_GO_LOG = patterns.compiled(
+    r"(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? (?P<rest>.*)", patterns.ASCII | patterns.DOTALL
 )
-_CRI = re.compile(r"(?P<time>\S+T\S+) (?:stdout|stderr) (?P<tag>[FP])(?::\S*)? ?(?P<rest>.*)", re.DOTALL)
-_STAMPED = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<rest>.*)", re.ASCII | re.DOTALL)
-_JOURNAL = re.compile(
+_CRI = patterns.compiled(
+    r"(?P<time>\S+T\S+) (?:stdout|stderr) (?P<tag>[FP])(?::\S*)? ?(?P<rest>.*)", patterns.DOTALL
+)
+_STAMPED = patterns.compiled(
+    r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<rest>.*)", patterns.ASCII | patterns.DOTALL
+)
+_JOURNAL = patterns.compiled(
     r"(?:(?P<month>[^\W\d_]{3,5}\.?|[0-9]{1,2}[月월]) *(?P<day>[0-9]{1,2}) (?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<fraction>[0-9]{1,9}))?"
     r"|(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T\S+)) (?:(?P<host>\S+) )?(?P<unit>[^\s:\[\]]+)(?:\[(?P<pid>[0-9]{1,10})\])?: (?P<rest>.*)",
-    re.DOTALL,
+    patterns.DOTALL,
 )
-_KEY = re.compile(r"\s*(?P<key>[^\s=\"]+)=")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
+_KEY = patterns.compiled(r"\s*(?P<key>[^\s=\"]+)=")
+_STRING = patterns.compiled(r'"(?:[^"\\]|\\.)*"', patterns.DOTALL)
+_ESCAPE = patterns.compiled(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", patterns.DOTALL
+)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 
 
@@ -177,14 +184,14 @@ def _from_fields(entry: dict[str, Any], raw: str) -> _Content | None:
     pairs = [
         f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in entry.items() if key not in told
     ]
-    source = re.sub(r".*/|[\s\]]", "", str(entry.get("caller", "")))
-    source = source if re.fullmatch(r"[\w.-]+:\d+", source) else "log:0"
+    source = patterns.compiled(r".*/|[\s\]]").sub("", str(entry.get("caller", "")))
+    source = source if patterns.compiled(r"[\w.-]+:\d+").fullmatch(source) else "log:0"
     clock = (time or datetime(2000, 1, 1, tzinfo=UTC)).strftime("%m%d %H:%M:%S.%f")
     quoted = json.dumps(message, ensure_ascii=False)
     return _Content(f"{severity}{clock}       1 {source}] {quoted} {' '.join(pairs)}".rstrip(), raw, time)
 
 
-def _from_journal(match: re.Match[str], raw: str, reference: datetime) -> _Content:
+def _from_journal(match: patterns.Match[str], raw: str, reference: datetime) -> _Content:
     if match["time"]:
         time = _iso(match["time"])
     else:
@@ -216,7 +223,7 @@ def _line(content: _Content, reference: datetime) -> LogLine:
     return LogLine("", content.time, content.pid, content.unit, text, content.raw, kind)
 
 
-def _klog_line(match: re.Match[str], content: _Content, reference: datetime) -> LogLine:
+def _klog_line(match: patterns.Match[str], content: _Content, reference: datetime) -> LogLine:
     month, day = int(match["month"]), int(match["day"])
     time = content.time or _dated(reference, month, day, match["clock"], match["fraction"])
     message, fields = _structured(match["rest"])
@@ -263,7 +270,7 @@ def _unquoted(text: str) -> str:
     return _ESCAPE.sub(_character, text[1:-1])
 
 
-def _character(match: re.Match[str]) -> str:
+def _character(match: patterns.Match[str]) -> str:
     two, four, eight, octal, letter = match.groups()
     if letter is not None:
         return _LETTERS.get(letter, letter)
@@ -296,7 +303,7 @@ def _iso(text: object) -> datetime | None:
     if not isinstance(text, str):
         return None
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        moment = datetime.fromisoformat(patterns.compiled(r"(\.\d{6})\d+").sub(r"\1", text))
     except ValueError:
         return None
     return moment if moment.tzinfo else None

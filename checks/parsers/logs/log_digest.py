@@ -6,10 +6,11 @@ matter are remembered by their hash only, so that a line costs no more than one 
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+from kedoctor.api import patterns
 
 __all__ = ["Digest", "Sample"]
 
@@ -22,7 +23,9 @@ TAIL = 16
 
 _NOT_SHAPE = str.maketrans("", "", "0123456789abcdefABCDEF")
 # What tells two lines of one shape apart for a reader: a port, the name of an edge.
-_VARIANT = re.compile(r":(\d{4,5})\b|\[([^\]\s]{1,64})\]|(?:hostname|edge node|node:|for) '?([\w.-]{1,64})")
+_VARIANT = patterns.compiled(
+    r":(\d{4,5})\b|\[([^\]\s]{1,64})\]|(?:hostname|edge node|node:|for) '?([\w.-]{1,64})"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,20 +6,21 @@ explain`` and the checks of logs (KE112, KE607, KE711) know what it holds and no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from typing import Any
 
-from kedoctor.api import Text, decode_yaml
+from kedoctor.api import Text, decode_yaml, patterns
 from kedoctor.checks.parsers.logs.prefilter import common_parts, fixed_words
 
 __all__ = ["CodeInfo", "ErrorKind", "Knowledge", "Leg", "LogUse", "Message", "Port", "knowledge"]
 
 PERSON = "person"
-_FLAGS = re.IGNORECASE | re.ASCII  # between a Chinese and a Latin letter there is a border of words
+_FLAGS = (
+    patterns.IGNORECASE | patterns.ASCII
+)  # between a Chinese and a Latin letter there is a border of words
 _WEIGHT = {"cause": 0, "sign": 1, "log": 1, "follows": 2, "start": 2}  # what a check of logs tells first
 
 
@@ -50,7 +51,7 @@ class ErrorKind:
     """A kind of error; ``tls`` is who refused a certificate (``self``: the speaker, ``peer``: the other side)."""
 
     kind: str
-    pattern: re.Pattern[str]
+    pattern: patterns.Pattern[str]
     words: tuple[str, ...]
     tls: str
     status: int | None
@@ -105,9 +106,9 @@ class Message:
     meaning: Text
 
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
+    def pattern(self) -> patterns.Pattern[str]:
         """What the text looks like."""
-        return re.compile(self.text, _FLAGS)
+        return patterns.compiled(patterns.bounded(self.text), _FLAGS)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -115,11 +116,11 @@ class Message:
         return fixed_words(self.text)
 
     @cached_property
-    def node(self) -> re.Pattern[str] | None:
+    def node(self) -> patterns.Pattern[str] | None:
         """What finds the edge's name where ``pattern`` does not."""
-        return re.compile(self.names, _FLAGS) if self.names else None
+        return patterns.compiled(patterns.bounded(self.names), _FLAGS) if self.names else None
 
-    def place(self, text: str, match: re.Match[str]) -> str:
+    def place(self, text: str, match: patterns.Match[str]) -> str:
         """The name or address of the edge that the text is about, or nothing."""
         if self.node and (named := self.node.search(text)):
             return named["node"]
@@ -168,7 +169,7 @@ class Knowledge:
         return [
             ErrorKind(
                 one["kind"],
-                re.compile(one["pattern"], _FLAGS),
+                patterns.compiled(patterns.bounded(one["pattern"]), _FLAGS),
                 fixed_words(one["pattern"]),
                 one.get("tls", ""),
                 one.get("status"),
@@ -200,7 +201,7 @@ class Knowledge:
                 found.setdefault(message.logs.check, []).append(message)
         return found
 
-    def in_log(self, check: str, text: str) -> tuple[Message, re.Match[str]] | None:
+    def in_log(self, check: str, text: str) -> tuple[Message, patterns.Match[str]] | None:
         """The first of the check's texts that stands in a line of that log, noise in the line left out."""
         lowered = text.lower()
         for message in self.of_logs[check]:
@@ -218,10 +219,10 @@ class Knowledge:
         return text
 
     @cached_property
-    def _speakers(self) -> list[tuple[str, re.Pattern[str], str]]:
+    def _speakers(self) -> list[tuple[str, patterns.Pattern[str], str]]:
         kinds = ("source", "unit", "begins")
         return [
-            (kind, re.compile(one[kind], re.IGNORECASE), one["name"])
+            (kind, patterns.compiled(patterns.bounded(one[kind]), patterns.IGNORECASE), one["name"])
             for one in self._data["programs"]
             for kind in kinds
             if kind in one
@@ -232,14 +233,16 @@ class Knowledge:
         texts = [one.text for one in self.messages if not one.of_people] + [
             one.pattern.pattern for one in self.errors
         ]
-        return frozenset(word for text in texts for word in re.findall(r"[a-z][a-z0-9-]+", text.lower()))
+        return frozenset(
+            word for text in texts for word in patterns.compiled(r"[a-z][a-z0-9-]+").findall(text.lower())
+        )
 
     def is_word(self, word: str) -> bool:
         """Whether a word (in lower case) occurs in the texts that programs print."""
         return word in self._vocabulary
 
     @cached_property
-    def _all_words(self) -> tuple[tuple[str, ...], list[re.Pattern[str]]]:
+    def _all_words(self) -> tuple[tuple[str, ...], list[patterns.Pattern[str]]]:
         """Words of which a line of a log that is of interest has at least one, and the patterns that have none."""
         programs = [one for one in self.messages if not one.of_people]
         known: list[Message | ErrorKind] = [*programs, *self.errors]
@@ -248,9 +251,9 @@ class Knowledge:
 
     def may_matter(self, line: str) -> bool:
         """Whether a line of a log can be of interest at all; quick, and sometimes true without need."""
-        words, patterns = self._all_words
+        words, wordless = self._all_words
         lowered = line.lower()
-        return any(word in lowered for word in words) or any(one.search(line) for one in patterns)
+        return any(word in lowered for word in words) or any(one.search(line) for one in wordless)
 
     def speaker(self, source: str, unit: str, text: str) -> str:
         """The program that printed a line, or nothing."""
@@ -267,7 +270,7 @@ class Knowledge:
         known = [self.legs[one] for one in names if one in self.legs]
         return next((one for one in known if kind in one.codes), known[0] if known else None)
 
-    def error_in(self, text: str) -> tuple[ErrorKind, re.Match[str]] | None:
+    def error_in(self, text: str) -> tuple[ErrorKind, patterns.Match[str]] | None:
         """The kind of error that a text ends with."""
         lowered = text.lower()
         for kind in self.errors:
@@ -275,7 +278,7 @@ class Knowledge:
                 return kind, match
         return None
 
-    def messages_in(self, text: str, *, people: bool) -> Iterator[tuple[Message, re.Match[str]]]:
+    def messages_in(self, text: str, *, people: bool) -> Iterator[tuple[Message, patterns.Match[str]]]:
         """The texts of the table that occur; those that people write only if ``people``."""
         lowered = text.lower()
         for message in self.messages:

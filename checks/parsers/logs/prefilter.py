@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
+
+from kedoctor.api import patterns
 
 __all__ = ["common_parts", "fixed_words"]
 
 _PART = 6
 _SHORTEST = 4  # shorter words occur everywhere and save nothing
-_PLAIN = re.compile(r"[A-Za-z0-9 ,:;/_@=%<>'\"-]")
+_PLAIN = patterns.compiled(r"[A-Za-z0-9 ,:;/_@=%<>'\"-]")
 
 
 def fixed_words(pattern: str) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Which DNAT and REDIRECT rules a view holds, whose they are, and which of them repeat each other."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kedoctor.api import patterns
 from kedoctor.checks.parsers.netfilter.ruleset import Backend, Destination, Option, Rule, Ruleset, port_range
 
 HOOKS = ("OUTPUT", "PREROUTING")
@@ -35,7 +35,7 @@ OWNERS: tuple[tuple[str, str], ...] = (
 )
 """Chain names and who writes them. Rules in other chains, and in the hooks' own, were made by hand."""
 
-_OWNERS = tuple((re.compile(pattern), owner) for pattern, owner in OWNERS)
+_OWNERS = tuple((patterns.compiled(pattern), owner) for pattern, owner in OWNERS)
 
 
 def owner_of(chain: str) -> str | None:

@@ -4,19 +4,20 @@ Made by :func:`kedoctor.checks.parsers.netfilter.parse.parse_save`, read by ever
 Nothing here looks at a packet; that is :mod:`kedoctor.checks.parsers.netfilter.match`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
+from kedoctor.api import patterns
+
 Backend = Literal["nft", "legacy"]
 """Which of the two kernel interfaces a view was read from."""
 
 # Nothing longer than nine digits is a port or an octet, and int() refuses absurd lengths.
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_DESTINATION = re.compile(
+_NUMBER = patterns.compiled(r"[0-9]{1,9}")
+_DESTINATION = patterns.compiled(
     r"(?P<addresses>[0-9.]*(?:-[0-9.]+)?)(?::(?P<ports>[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?)?"
 )
 

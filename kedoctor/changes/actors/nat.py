@@ -7,10 +7,10 @@ than foreseen is rolled back at once.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from difflib import unified_diff
 
+from kedoctor import patterns
 from kedoctor.base.records import Record, decode, encode
 from kedoctor.changes.actors.nat_tables import NatTables
 from kedoctor.model.actions import Action, EnsureChain, RemoveRule
@@ -27,9 +27,9 @@ from kedoctor.model.nat_rules import (
 
 __all__ = ["KINDS", "ChainActor", "RuleActor"]
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.:-]{0,27}", re.ASCII)
-_RULE = re.compile(r"-A (?P<chain>\S+)(?: (?P<words>[^\n\r]*))?")
-_WORDS = re.compile(r"(?:!|-)[^\n\r]*")
+_NAME = patterns.compiled(r"[A-Za-z0-9][\w.:-]{0,27}", patterns.ASCII)
+_RULE = patterns.compiled(r"-A (?P<chain>\S+)(?: (?P<words>[^\n\r]*))?")
+_WORDS = patterns.compiled(r"(?:!|-)[^\n\r]*")
 _VERDICTS = frozenset(
     {"ACCEPT", "DROP", "RETURN", "QUEUE", "DNAT", "SNAT", "REDIRECT", "MASQUERADE", "LOG", "MARK"}
 )

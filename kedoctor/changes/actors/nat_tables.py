@@ -8,11 +8,11 @@ create a second rule set.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kedoctor import patterns
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import RecordError, decode, encode
 from kedoctor.changes.actors.nat_legacy import LegacyAnswer, LegacyRequest
@@ -38,7 +38,7 @@ RunTool = Callable[[Sequence[str], bytes], ToolOutput | Unavailable]
 _LIMIT = 16 << 20  # tables of some proxies hold tens of thousands of rules
 _WAIT = ("-w", "5")
 _CHILD = (sys.executable, "-P", "-m", "kedoctor.changes.actors.nat_legacy")
-_INCOMPATIBLE = re.compile(r"^# Table `nat' (?:is|contains) incompatible", re.MULTILINE)
+_INCOMPATIBLE = patterns.compiled(r"^# Table `nat' (?:is|contains) incompatible", patterns.MULTILINE)
 
 
 def run_tool(argv: Sequence[str], stdin: bytes) -> ToolOutput | Unavailable:

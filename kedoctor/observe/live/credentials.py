@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.base.input_files import read_whole
 from kedoctor.model.observations import Reason
 from kedoctor.observe.live.api_errors import ApiFailure
@@ -29,7 +29,7 @@ _TOKEN_AGE = 60.0  # seconds after which a token file is read again; kubelet rot
 _MADE_AGE = 30.0  # seconds after which a plugin is asked again whether what it made still holds
 _LEAST_SECRET = 6  # a shorter value would be found in any sentence
 _LONG = 20
-_TELLING = re.compile(r"^-.*(token|secret|pass|key|credential)", re.IGNORECASE)
+_TELLING = patterns.compiled(r"^-.*(token|secret|pass|key|credential)", patterns.IGNORECASE)
 _MADE_BY_CLIENT = ("exec", "auth-provider")
 _NO_SECRETS = {"command", "apiVersion", "interactiveMode", "name", "username", "act-as"}
 
@@ -163,7 +163,7 @@ def _read(path: str) -> bytes:
 def _texts(value: object) -> Iterator[str]:
     """Every string in a tree of dicts and lists; of a URL its user information, of ``--key=value`` the value."""
     if isinstance(value, str):
-        part = re.match(r"\w+://([^/@]+)@|-+[\w-]+=(.+)", value)
+        part = patterns.compiled(r"\w+://([^/@]+)@|-+[\w-]+=(.+)").match(value)
         yield (part[1] or part[2]) if part else value
     elif isinstance(value, dict):
         for key, inner in value.items():

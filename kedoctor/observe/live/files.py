@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
+from kedoctor import patterns
 from kedoctor.model.observations import (
     File,
     FileMetadata,
@@ -28,7 +28,7 @@ _MOST_LINKS = 40  # as the kernel has it
 _MOST_NAMES = 100_000  # paths that one pattern may lead through
 _MOST_BYTES = 64 << 20  # read in search of the end of a file whose size is unknown
 _PIECE = 1 << 18
-_MAGIC = re.compile(r"[*?\[]")
+_MAGIC = patterns.compiled(r"[*?\[]")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 # A path that a listing showed and that is no more; processes go in a way of their own.

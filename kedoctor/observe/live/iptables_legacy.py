@@ -9,7 +9,6 @@ creates it, and with it a second rule set that the kernel asks; so only a table 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.model.observations import LogText, ReadLegacyTable, Reason, Unavailable
 from kedoctor.observe.live.files import refusal
 from kedoctor.observe.live.subprocesses import run
@@ -25,7 +25,7 @@ __all__ = ["TABLE_NAMES", "load_iptc", "main", "read_legacy_table", "rule_words"
 
 TABLE_NAMES = Path("/proc/net/ip_tables_names")
 
-_PLAIN = re.compile(r"[-\w./:,@%+!=\[\]~^]+", re.ASCII)
+_PLAIN = patterns.compiled(r"[-\w./:,@%+!=\[\]~^]+", patterns.ASCII)
 _NOT_INSTALLED = 3
 _LIMIT = 16 << 20  # kube-proxy writes tens of thousands of rules
 
@@ -170,7 +170,7 @@ def _quoted(value: str) -> str:
     value = value.replace("\\'", "'")  # libxtables escapes it, python-iptables leaves it so
     if _PLAIN.fullmatch(value):
         return value
-    escaped = re.sub(r'(["\\\'])', r"\\\1", value)
+    escaped = patterns.compiled(r'(["\\\'])').sub(r"\\\1", value)
     return f'"{escaped}"'
 
 

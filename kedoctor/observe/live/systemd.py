@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import re
 from datetime import UTC, datetime
 
+from kedoctor import patterns
 from kedoctor.model.observations import LogText, ReadJournal, ReadUnit, Reason, ToolOutput, Unavailable, Unit
 from kedoctor.observe.live.subprocesses import run
 
@@ -18,13 +18,13 @@ _PROPERTIES = (
 _JOURNAL_TIMEOUT = 20.0  # an old journal on a slow flash card takes its time
 _JOURNAL_LIMIT = 2 << 20
 
-_ARGV = re.compile(r"argv\[\]=(.*?) ; ignore_errors=")
-_WORD = re.compile(r"""\$'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\S+)""")
-_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})|\\(.)")
+_ARGV = patterns.compiled(r"argv\[\]=(.*?) ; ignore_errors=")
+_WORD = patterns.compiled(r"""\$'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\S+)""")
+_ESCAPE = patterns.compiled(r"\\x([0-9a-fA-F]{2})|\\(.)")
 _CONTROL = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_IGNORE = re.compile(r" \(ignore_errors=(?:yes|no)\)$")
-_NOTE = re.compile(r"^-- .* --$\n?", re.MULTILINE)
-_ENTRY = re.compile(r"^\d{4}-\d\d-\d\dT", re.MULTILINE)
+_IGNORE = patterns.compiled(r" \(ignore_errors=(?:yes|no)\)$")
+_NOTE = patterns.compiled(r"^-- .* --$\n?", patterns.MULTILINE)
+_ENTRY = patterns.compiled(r"^\d{4}-\d\d-\d\dT", patterns.MULTILINE)
 
 
 def read_unit(request: ReadUnit) -> Unit | Unavailable:
@@ -92,7 +92,7 @@ def _words(text: str) -> tuple[str, ...]:
     )
 
 
-def _unescaped(escape: re.Match[str]) -> str:
+def _unescaped(escape: patterns.Match[str]) -> str:
     code, character = escape.groups()
     return chr(int(code, 16)) if code else _CONTROL.get(character, character)
 

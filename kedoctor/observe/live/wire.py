@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import ssl
 import time
 from ipaddress import ip_address
 
+from kedoctor import patterns
 from kedoctor.model.observations import Connection, OpenTcp, OpenTls, Reason, TlsPeer, Unavailable
 from kedoctor.observe.live.deadline import dial
 from kedoctor.observe.live.files import refusal
@@ -24,7 +24,7 @@ _NO_ROUTE = {
     errno.EADDRNOTAVAIL,
     errno.EAFNOSUPPORT,
 }
-_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(.+)")
+_ALERT = patterns.compiled(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(.+)")
 _NO_CERTIFICATE = {"handshake failure", "bad certificate", "no certificate", "certificate unknown"}
 _SHORTEST_LOOK = 0.25  # seconds
 

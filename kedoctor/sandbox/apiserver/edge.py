@@ -6,7 +6,6 @@ A node is in one of the states that a KubeEdge data path can be in; the texts ar
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections import Counter
@@ -15,9 +14,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from kedoctor import patterns
+
 from .store import Object, Store, now
 
-_STAMP = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
+_STAMP = patterns.compiled(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z ")
 
 
 class State(Enum):
@@ -89,10 +90,10 @@ def busybox(command: Command) -> Result:
 
 
 def _shell(line: str, command: Command) -> Result:
-    ending = re.fullmatch(r"\s*exit\s+(\d+)\s*", line)
+    ending = patterns.compiled(r"\s*exit\s+(\d+)\s*").fullmatch(line)
     if ending:
         return Result(code=int(ending[1]))
-    if re.search(r"[;&|<>$`]", line):
+    if patterns.compiled(r"[;&|<>$`]").search(line):
         return Result(stderr=f"sh: cannot run: {line}\n".encode(), code=2)
     result = busybox(Command(tuple(line.split()), command.stdin, command.container, command.hostname))
     if not result.error:

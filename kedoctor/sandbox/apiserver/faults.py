@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from kedoctor import patterns
 
 from . import errors
 from .request import Request
@@ -51,7 +52,9 @@ class Fault:
             return self.match(request)
         query = "&".join(f"{key}={value}" for key, value in request.pairs)
         return (
-            re.search(self.match, f"{request.method} {request.path}" + (f"?{query}" if query else ""))
+            patterns.compiled(self.match).search(
+                f"{request.method} {request.path}" + (f"?{query}" if query else "")
+            )
             is not None
         )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
 from typing import Any
+
+from kedoctor import patterns
 
 from .resources import Resource
 
@@ -17,7 +18,7 @@ _EXPECTED = (
     ("Expecting ':'", "after object key"),
     ("Extra data", "after top-level value"),
 )
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=\r\n]")
+_NOT_BASE64 = patterns.compiled(r"[^A-Za-z0-9+/=\r\n]")
 _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "bool"),
     ((int, float), "number"),
@@ -61,7 +62,7 @@ def _wrong_value(text: str) -> str:
 def _innermost(text: str) -> str:
     """The bracket that is open at the end of a beginning of JSON."""
     opened: list[str] = []
-    for found in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{}\]]', text):
+    for found in patterns.compiled(r'"(?:[^"\\]|\\.)*"|[\[{}\]]').finditer(text):
         if found[0] in "[{":
             opened.append(found[0])
         elif found[0] in "]}":

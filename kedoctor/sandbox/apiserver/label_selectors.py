@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
+
+from kedoctor import patterns
 
 from .errors import bad_request
 
 __all__ = ["label_selector"]
 
 Test = Callable[[dict[str, Any]], bool]
-_TOKEN = re.compile(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
+_TOKEN = patterns.compiled(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
 _SPECIAL = {"!=", "==", "=", "!", "(", ")", ",", "<", ">"}
 _OPERATORS = ("in", "notin", "=", "==", "!=", "gt", "lt")
 _END = ""

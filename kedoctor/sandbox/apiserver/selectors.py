@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
+
+from kedoctor import patterns
 
 from .errors import ApiError, bad_request
 from .label_selectors import label_selector
@@ -47,7 +48,7 @@ _FIELDS: dict[tuple[str, str], set[str]] = {
 
 def split_requirements(text: str) -> list[str]:
     """The comma-separated requirements of a selector; commas within parentheses do not count."""
-    parts = re.split(r",(?![^(]*\))", text)
+    parts = patterns.compiled(r",(?![^(]*\))").split(text)
     return [part.strip() for part in parts if part.strip()]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
+
+from kedoctor import patterns
 
 from .errors import (
     Cause,
@@ -58,7 +59,7 @@ def _name(resource: Resource, name: str) -> list[Cause]:
     if not name:
         return [required("metadata.name", "name or generateName is required")]
     if resource.kind == "Service":
-        good = re.fullmatch(_SERVICE_NAME, name)
+        good = patterns.compiled(_SERVICE_NAME).fullmatch(name)
         return [] if good else [invalid_value("metadata.name", name, _BAD_SERVICE_NAME)]
     if len(name) > 253:
         return [invalid_value("metadata.name", name, "must be no more than 253 characters")]
@@ -66,7 +67,7 @@ def _name(resource: Resource, name: str) -> list[Cause]:
         wrong = "/" in name or "%" in name
         return [invalid_value("metadata.name", name, "may not contain '/'")] if wrong else []
     pattern, why = (_LABEL, _BAD_LABEL) if resource.kind in _LABEL_NAMES else (_SUBDOMAIN, _BAD_SUBDOMAIN)
-    return [] if re.fullmatch(pattern, name) else [invalid_value("metadata.name", name, why)]
+    return [] if patterns.compiled(pattern).fullmatch(name) else [invalid_value("metadata.name", name, why)]
 
 
 def _labels_of(obj: Object) -> list[Cause]:
@@ -74,9 +75,9 @@ def _labels_of(obj: Object) -> list[Cause]:
     causes: list[Cause] = []
     for field in ("labels", "annotations"):
         for key, value in (meta.get(field) or {}).items():
-            if not re.fullmatch(_KEY_PART, key.rpartition("/")[2]):
+            if not patterns.compiled(_KEY_PART).fullmatch(key.rpartition("/")[2]):
                 causes.append(invalid_value(f"metadata.{field}", key, _BAD_KEY))
-            elif field == "labels" and not re.fullmatch(_LABEL_VALUE, value):
+            elif field == "labels" and not patterns.compiled(_LABEL_VALUE).fullmatch(value):
                 causes.append(invalid_value("metadata.labels", value, _BAD_LABEL_VALUE))
     return causes
 
@@ -99,7 +100,7 @@ def _pod_spec(spec: object, path: str) -> list[Cause]:
             causes.append(required(f"{at}.name"))
         elif name in seen:
             causes.append(duplicate(f"{at}.name", name))
-        elif not re.fullmatch(_LABEL, name):
+        elif not patterns.compiled(_LABEL).fullmatch(name):
             causes.append(invalid_value(f"{at}.name", name, _BAD_LABEL))
         seen.add(name)
         if not container.get("image"):
@@ -155,7 +156,7 @@ def _config_map(obj: Object) -> list[Cause]:
         "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
         "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
     )
-    keys = [key for key in obj.get("data") or {} if not re.fullmatch(r"[-._a-zA-Z0-9]+", key)]
+    keys = [key for key in obj.get("data") or {} if not patterns.compiled(r"[-._a-zA-Z0-9]+").fullmatch(key)]
     return [invalid_value(f"data[{key}]", key, why) for key in keys]
 
 

@@ -24,7 +24,7 @@ FORBIDDEN = {
     r"\bshall\b": "must, is to",
     r"\bfor ever\b": "again and again, without end",
     r"\bWhat of\b": "name the thing",
-    r"(?:;|,| and) else (?!than)|\belse[.!]\s*$|^Else ": "[default: ...], otherwise",
+    r"(?:;|,| and) else (?!than)|(?<!thing )(?<!body )\belse[.!]\s*$|^Else ": "[default: ...], otherwise",
     r"\b(?:is|are|was|were|be|been) taken back\b|\btakes? (?:it|them|that) back\b": "roll back",
     r"\b(?:is|are) not known\b|\bNot known\b": "is unknown, not checked",
     r"\bnobody named it\b": "Missing option",
@@ -133,7 +133,13 @@ def test_the_phrases_are_found(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["and nothing else is changed", "told apart by its name", "There is no edge node."]
+    "text",
+    [
+        "and nothing else is changed",
+        "It reads this file and nothing else.",
+        "told apart by its name",
+        "There is no edge node.",
+    ],
 )
 def test_plain_wording_is_not(text: str) -> None:
     assert not _wrong(text)

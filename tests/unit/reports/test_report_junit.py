@@ -66,6 +66,7 @@ def test_a_status_is_what_a_build_has_to_make_of_it() -> None:
         "TOY106": "skipped",
         "TOY107": "skipped",
         "TOY108": "error",
+        "TOY109": "error",
     }
 
 

@@ -75,11 +75,12 @@ def test_every_verdict_has_its_kind_when_all_are_asked_for() -> None:
         "TOY106": ("notApplicable", "none"),
         "TOY107": ("fail", "warning"),
         "TOY108": ("open", "none"),
+        "TOY109": ("open", "none"),
     }
 
 
 def test_code_scanning_gets_what_somebody_has_to_look_at() -> None:
-    assert set(_kinds(_valid(every_status()))) == {"TOY102", "TOY103", "TOY104", "TOY108"}
+    assert set(_kinds(_valid(every_status()))) == {"TOY102", "TOY103", "TOY104", "TOY108", "TOY109"}
     assert _valid(report(verdict(Status.UNKNOWN, capabilities=())))["results"] == []
 
 

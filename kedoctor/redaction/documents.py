@@ -1,0 +1,122 @@
+"""Report documents without secrets: every text passes here once, when the document is built.
+
+Checks quote what they read: log lines, messages of containers, annotations, keys of a file. What they say is made safe
+on its way into the document, so that a saved run and every face of it hold no secret by construction. A text that
+cannot be made safe is withheld and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar, cast
+
+from kedoctor.base.records import Record, replace
+from kedoctor.model.declarations import RedactionRule
+from kedoctor.model.findings import Evidence
+from kedoctor.model.report import Change, Hint, Report, SafeReport, Translation, Verdict
+from kedoctor.redaction import yaml_secrets
+from kedoctor.redaction.known_keys import known_names
+from kedoctor.redaction.patterns import is_suspicious, redact_text
+from kedoctor.redaction.placeholders import Placeholders
+
+__all__ = ["LONGEST_TEXT", "WITHHELD_TEXT", "DocumentRedactor"]
+
+R = TypeVar("R", bound=Record)
+
+LONGEST_TEXT = 1 << 16
+"""Characters of one text of a document; what is beyond is cut off."""
+
+WITHHELD_TEXT = "(withheld: it could not be redacted safely)"
+_REMEMBERED = 20_000
+
+
+class DocumentRedactor:
+    """Redacts the texts of one document; equal secrets get equal tokens. Safe to use from several threads."""
+
+    def __init__(self, rules: Sequence[RedactionRule] = (), *, salt: bytes | None = None) -> None:
+        self._rules = tuple(rules)
+        self._marks = Placeholders(salt)
+        self._known: dict[str, str] = {}
+
+    def text(self, text: str) -> str:
+        """A sentence or a quotation without secrets; never raises."""
+        if not is_suspicious(text):
+            return text if len(text) <= LONGEST_TEXT else _cut(text)
+        found = self._known.get(text)
+        if found is None:
+            try:
+                found = redact_text(_cut(text), self._marks.for_item())
+                if "\n" in found:
+                    found = yaml_secrets.redact_lines(found, (), self._marks.for_item())
+            except Exception:  # noqa: BLE001  whatever it is, the text must not be shown as it was read
+                found = WITHHELD_TEXT
+            if len(self._known) < _REMEMBERED:
+                self._known[text] = found
+        return found
+
+    def quote(self, quoted: Evidence) -> Evidence:
+        """A quotation, by the rules for what it was taken from; never raises."""
+        excerpt = quoted.excerpt
+        applying = [rule for rule in self._rules if fnmatchcase(f"host:{quoted.source}", rule.applies_to)]
+        if applying and excerpt:
+            keys = [key.rpartition(".")[2] for rule in applying for key in rule.keys]
+            names = known_names([one for rule in applying for one in rule.known])
+            try:
+                excerpt = yaml_secrets.redact_lines(_cut(excerpt), keys, self._marks.for_item(), known=names)
+            except Exception:  # noqa: BLE001  as above
+                excerpt = WITHHELD_TEXT
+        return replace(quoted, source=self.text(quoted.source), excerpt=self.text(excerpt))
+
+    def record(self, record: R) -> R:
+        """Any record, with every text in it made safe."""
+        changed = {
+            name: clean
+            for name in record.__struct_fields__
+            if (clean := self._value(value := getattr(record, name))) is not value
+        }
+        return replace(record, **changed) if changed else record
+
+    def verdict(self, verdict: Verdict) -> Verdict:
+        """A verdict whose texts are safe; one that cannot be made so keeps its code and status alone."""
+        try:
+            return self.record(verdict)
+        except Exception:  # noqa: BLE001  whatever it is, the verdict must not be shown as it was made
+            return replace(
+                verdict,
+                summary=WITHHELD_TEXT,
+                expected="",
+                actual="",
+                evidence=(),
+                hint=Hint(),
+                zh=Translation(title=verdict.zh.title, summary=WITHHELD_TEXT),
+            )
+
+    def report(self, report: Report) -> SafeReport:
+        """The whole document; its verdicts have been made safe one by one already, as the causes that are made of them."""
+        rest = self.record(replace(report, verdicts=(), causes=(), matrix=()))
+        whole = replace(rest, verdicts=report.verdicts, causes=report.causes, matrix=report.matrix)
+        return cast("SafeReport", whole)
+
+    def with_changes(self, report: SafeReport, changes: Sequence[Change]) -> SafeReport:
+        """The document with what a repair did."""
+        return replace(report, changes=tuple(self.record(one) for one in changes))
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            # An enumeration is one of our own words.
+            return self.text(value) if type(value) is str else value
+        if isinstance(value, Evidence):
+            return self.quote(value)
+        if isinstance(value, Record):
+            return self.record(value)
+        if isinstance(value, tuple):
+            clean = tuple(self._value(one) for one in value)
+            return value if all(a is b for a, b in zip(clean, value, strict=True)) else clean
+        if isinstance(value, dict):
+            return {self._value(key): self._value(one) for key, one in value.items()}
+        return value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " … (cut off)"
