@@ -14,6 +14,9 @@ ERRORS = {
     "No such option '{}'.": "没有选项 '{}'。",
     "No such option: {} Did you mean {}?": "没有选项 {}，您是否想输入 {}？",
     "No such option '{}'. Did you mean {}?": "没有选项 '{}'，您是否想输入 {}？",
+    "No such option: {} (Did you mean one of: {}?)": "没有选项 {}，您是否想输入其中之一：{}？",
+    "No such option '{}'. (Did you mean one of: {}?)": "没有选项 '{}'，您是否想输入其中之一：{}？",
+    "No such command '{}'. (Did you mean one of: {}?)": "没有命令 '{}'，您是否想输入其中之一：{}？",
     "No such option: {} (Possible options: {})": "没有选项 {}（相近选项：{}）",
     "No such option '{}'. (Possible options: {})": "没有选项 '{}'（相近选项：{}）",
     "No such command '{}'.": "没有命令 '{}'。",
@@ -106,6 +109,10 @@ ERRORS = {
     "{} cannot be written: there is no directory {}": "无法写入 {}：目录 {} 不存在",
     "{} is not a text file": "{} 不是文本文件",
     "{} is empty": "{} 为空",
+    "{} is too large to be a manifest": "{} 过大，不是清单文件",
+    "it holds no file": "其中没有文件",
+    "{} holds more than {} files: it is not an offline bundle": "{} 中的文件超过 {} 个：不是离线包",
+    "please report this; nothing of the evidence was kept": "请报告此问题；没有保留任何内容",
     "{} is too large": "{} 过大",
     "--evidence and --offline-bundle exclude each other: an offline bundle is checked on the host that holds it": (
         "--evidence 与 --offline-bundle 不能同时使用：离线包在其所在主机上检查"
@@ -145,6 +152,7 @@ ERRORS = {
     "give one with --evidence": "请用 --evidence 指定",
     # evidence and offline bundles
     "{} is not evidence: it is not a regular file": "{} 不是证据包：不是普通文件",
+    "{} is an archive, but not evidence of kedoctor: its {} is of another kind": "{} 是归档文件，但不是 kedoctor 的证据包：其 {} 属于其他类型",
     "{} is an archive, but not evidence of kedoctor: it holds no {}": "{} 是归档文件，但不是 kedoctor 的证据包：其中没有 {}",
     "{} is not evidence: {}": "{} 不是证据包：{}",
     "there is no evidence {}": "没有证据包 {}",

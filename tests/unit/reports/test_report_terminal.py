@@ -73,7 +73,7 @@ def test_any_text_can_be_shown(text: str) -> None:
 def test_the_last_line_counts_as_the_headline_does() -> None:
     told = terminal.render(recorded("b-edgestream-disabled"), Presentation()).decode()
     assert "1 root cause; it explains all other failures." in told
-    assert re.search(r"4 failed \(3\s+follow-on\)", told)
+    assert re.search(r"5 failed \(4\s+follow-on\)", told)
     hidden = [verdict(Status.UNKNOWN), verdict(Status.UNKNOWN, "TOY102", capabilities=())]
     assert (
         "2 undetermined (1 on the request path)" in terminal.render(report(*hidden), Presentation()).decode()
