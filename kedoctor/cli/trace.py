@@ -24,7 +24,7 @@ _TITLE_WIDTH = 34
 _STATES = {
     StepState.OK: Text("ok", zh="正常"),
     StepState.BROKEN: Text("BROKEN", zh="中断"),
-    StepState.UNKNOWN: Text("unknown", zh="未知"),
+    StepState.UNKNOWN: Text("unknown", zh="无法判断"),
     StepState.NOT_SEEN: Text("not seen", zh="不可见"),
 }
 _COLOURS = {
