@@ -34,7 +34,7 @@ _COLOURS = {
     StepState.NOT_SEEN: "bright_black",
 }
 _FROM = Text("{what}, run on {host} ({sides})", zh="{what}，在 {host}（{sides}）上运行")
-_LAPTOP = Text("not a KubeEdge host", zh="不是 KubeEdge 主机")
+_LAPTOP = Text("neither cloud nor edge", zh="既非云端也非边缘节点")
 _NOT_SEEN = Text("{noun} {hops}: run {where}.", zh="第 {hops} 环节：请{where}运行。")
 _NEXT = Text("next:", zh="下一步：")
 
