@@ -25,7 +25,7 @@ from kedoctor.trace.runner import facts_of_steps
 __all__ = ["Wanted", "needs"]
 
 _EVERY_RUN, _GATE, _TRACE = "any", "gate", "trace"
-_READING = ("get", "list", "watch")
+_READ_IF_ALLOWED = ("pods/log",)
 _TARGETS = (EXAMPLE, f"{EXAMPLE}/{EXAMPLE}")
 """A node and a pod."""
 
@@ -141,14 +141,15 @@ def _with(objects: Sequence[Object]) -> Pretence:
 
 
 def _harmless(request: Request, right: PolicyRule) -> bool:
-    """Whether a right only reads.
+    """Whether it is a right that kedoctor uses, and with which no command can be run.
 
-    What is reviewed is what a person does, such as an exec. ``get nodes/proxy`` looks like reading, but the kubelet
-    accepts an exec as GET; a check that can use it is content with ``get pods/log``.
+    What is reviewed of the current user is what a person does, such as an exec, except for what a check reads where it
+    may. ``get nodes/proxy`` looks like reading, but the kubelet accepts an exec as GET; a check that can use it is
+    content with ``get pods/log``.
     """
     if right.resource == "nodes/proxy":
         return False
-    return not isinstance(request, ReviewAccess) or bool(request.user) or right.verb in _READING
+    return not isinstance(request, ReviewAccess) or bool(request.user) or right.resource in _READ_IF_ALLOWED
 
 
 def _rights(requests: Iterable[Request]) -> Iterator[PolicyRule]:
