@@ -75,6 +75,14 @@ class EdgeAnswer:
         """Whether something came from that edge and from no other."""
         return self.node_name == self.edge or self.logged
 
+    @property
+    def arrived(self) -> bool:
+        """Whether the request came to cloudcore: an edge answered, or cloudcore as it does without a session."""
+        stats = self.stats
+        if isinstance(stats, ApiAnswer) and stats.status in (200, 500) and not stats.body.strip():
+            return True
+        return bool(self.node_name) or self.logged
+
 
 @dataclass(frozen=True, slots=True)
 class EdgeAnswers:

@@ -146,7 +146,7 @@ def test_a_node_is_traced_by_a_pod_of_its_own(site: TraceSite) -> None:
     site.rule()
     exit_code, found = site.traced("exec", "edge1")
     assert exit_code == 0
-    assert "echo ran in default/web" in found["hops"][-1]["seen"]
+    assert "echo ran in default/web" in {hop["name"]: hop["seen"] for hop in found["hops"]}["exec"]
 
 
 def test_attach_listens_to_what_is_written(site: TraceSite) -> None:
