@@ -172,7 +172,7 @@ def test_an_image_without_echo_proves_the_way_all_the_same(laptop: Site) -> None
 def test_the_edge_is_seen_to_keep_its_edgecore(laptop: Site, capability: str) -> None:
     exit_code, found = traced(laptop, capability, "default/web")
     assert (exit_code, states(found)["edgecore-kept"]) == (0, "ok")
-    assert "is the process that it was before" in seen(found)["edgecore-kept"]
+    assert "is the same process as before the request" in seen(found)["edgecore-kept"]
 
 
 def test_an_edgecore_that_ends_at_the_request_is_told(laptop: Site) -> None:
