@@ -269,4 +269,4 @@ def _hand_over(install: Install, site: SiteSession, desk: InstallDesk) -> None:
         found = context.fact(wanted)
         words = getattr(found, "handover", None)
         if isinstance(words, Text):
-            desk.say(words)
+            desk.hand_over(words)

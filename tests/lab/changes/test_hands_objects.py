@@ -92,7 +92,7 @@ class TestDocuments:
 
     def test_what_is_no_yaml_any_more_is_refused(self, site: Site) -> None:
         site.somebody(CM, {"data": {"cloudcore.yaml": "a: ["}})()
-        with pytest.raises(RefusedError, match="no YAML"):
+        with pytest.raises(RefusedError, match="not YAML"):
             prepare(site.hands, [SWITCH_ON])
 
 

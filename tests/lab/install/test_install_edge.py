@@ -288,7 +288,7 @@ def test_a_token_that_cannot_be_used(bare: BareHost, bundles: Path) -> None:
     other = bare.join_token()
     bare.ca = own
     for token, why in (
-        ("default-token-1700000000", "no join token (wrong format)"),
+        ("default-token-1700000000", "not a join token (wrong format)"),
         (other, "it was made for the CA"),
         (bare.join_token(timedelta(hours=-1)), "it expired on"),
     ):
