@@ -29,7 +29,7 @@ _BY_ITSELF = ("commonConfig.tunnelPort", "modules.edgeHub.token")
 """Keys that cloudcore and edgecore write themselves."""
 
 _NONE = (Reason.ABSENT, Reason.NOT_RECORDED)
-"""A host that is no edge has no edgecore.yaml, and its bundle holds none."""
+"""A host that is not an edge has no edgecore.yaml, and its bundle holds none."""
 
 _ROTATES = ("tokensecret/tokendata",)
 """The join token is another one every twelve hours (facts.md §4.1)."""

@@ -43,7 +43,7 @@ def config_backup(
         documents = [*site.documents, *documents]
     document = next((one for one in documents if one.name == verdict.subject), None)
     if document is None:
-        return NoPlan(Text("what shall be kept was not read", zh="未能读取需要备份的内容"))
+        return NoPlan(Text("cannot back up: the settings could not be read", zh="未能读取需要备份的内容"))
     file = "" if _TOKEN.search(document.text) else document.title
     manifest = _manifest(document, file, time)
     directory = f"{BACKUPS}/{manifest.id}"

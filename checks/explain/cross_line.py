@@ -242,7 +242,7 @@ EMPTY = Hint(
     30,
     Text(
         "an empty answer without an error: cloudcore had a tunnel of this edge once, and it is gone",
-        zh="没有报错的空结果：cloudcore 曾有该边缘的隧道，现已断开",
+        zh="没有报错的空结果：cloudcore 曾有该边缘节点的隧道，现已断开",
     ),
 )
 
@@ -258,7 +258,7 @@ def _tunnel_beside_node_port(text: str) -> Iterator[Hint]:
             60,
             Text(
                 "cloudcore is published by NodePort, and the edge dials the tunnel at 10004",
-                zh="cloudcore 通过 NodePort 发布，而边缘仍拨 10004",
+                zh="cloudcore 通过 NodePort 发布，而边缘节点仍拨 10004",
             ),
         )
 

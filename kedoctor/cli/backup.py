@@ -20,10 +20,10 @@ from kedoctor.snapshot.collect_settings import settings_of
 __all__ = ["command"]
 
 _KEPT = Text(
-    "{target}: {kept}. What is different later says:", zh="{target}：{kept}。之后可用以下命令查看差异："
+    "{target}: saved {kept}. To see later what changed:", zh="{target}：{kept}。之后可用以下命令查看差异："
 )
-_NOT_KEPT = Text("not kept: {why}", zh="未保存：{why}")
-_WITHHELD = Text("not kept: {name} could not be redacted safely", zh="未保存：{name} 无法安全脱敏")
+_NOT_KEPT = Text("not saved: {why}", zh="未保存：{why}")
+_WITHHELD = Text("not saved: {name} could not be redacted safely", zh="未保存：{name} 无法安全脱敏")
 
 
 @click.command()
@@ -33,14 +33,14 @@ _WITHHELD = Text("not kept: {name} could not be redacted safely", zh="未保存�
     "directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The new directory; else one of its own among kedoctor's state.",
+    help="The new directory [default: below kedoctor's state directory].",
 )
 @options.site_options
 def command(*, directory: Path | None, **where: Any) -> int:
-    """Keep the settings of this site, before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
+    """Save the settings of this site before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
 
-    Secrets are told by size and fingerprint and never written. kedoctor diff DIR says later what is different. Exit code
-    3: something could not be read, or not be made safe to write; what could is kept.
+    Secrets are recorded by size and fingerprint only. kedoctor diff DIR shows later what changed. Exit code 3: something
+    could not be read or redacted safely; the rest is saved.
     """
     plugins = load_plugins()
     found = settings_of(plugins, options.open_site(plugins, **where))
@@ -48,7 +48,7 @@ def command(*, directory: Path | None, **where: Any) -> int:
     safe, withheld = without_secrets(found.documents, rules)
     if not safe:
         raise UndeterminedError(
-            "there is nothing to keep: no settings could be read",
+            "nothing to save: no settings could be read",
             hint="; ".join(found.missing) or "run it on a cloud or edge host, or name a kubeconfig",
         )
     now = datetime.now(UTC)

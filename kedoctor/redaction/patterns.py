@@ -91,7 +91,7 @@ def _last_word(line: str) -> str:
 
 
 def _end_of_cut_block(text: str, start: int) -> int:
-    """Where a block without its last line ends: at the first line that is no base64."""
+    """Where a block without its last line ends: at the first line that is not base64."""
     first = _LINE_END.search(text, start)
     position = first.end() if first else len(text)
     while position < len(text):

@@ -136,7 +136,7 @@ def _public_fingerprint(data: bytes) -> str:
 
 
 def _dates(jwt: str) -> dict[str, int] | None:
-    """``exp`` and ``iat`` (Unix time) where they are told; ``None`` when this is no JWT at all."""
+    """``exp`` and ``iat`` (Unix time) where they are told; ``None`` when this is not a JWT at all."""
     header, payload, *_ = (*jwt.split("."), "", "")
     claims = _segment(payload)
     if _segment(header) is None or claims is None:

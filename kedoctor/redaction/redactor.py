@@ -303,7 +303,7 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _as_text(data: bytes) -> str | None:
-    """The bytes as text, or ``None`` when they are none; a character cut in two at either end is no objection."""
+    """The bytes as text, or ``None`` when they are none; a character cut in two at either end is not an objection."""
     if b"\0" in data:
         return None
     for start in range(4):

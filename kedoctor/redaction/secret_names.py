@@ -26,7 +26,7 @@ _ABOUT = patterns.compiled(
     patterns.IGNORECASE,
 )
 _PASSWORD = patterns.compiled(rf"{PASSWORD_WORDS}|{_PASS}", patterns.IGNORECASE)
-# configMapAndSecretChangeDetectionStrategy is no secret: in names of that style the word stands at the end. What may
+# configMapAndSecretChangeDetectionStrategy is not a secret: in names of that style the word stands at the end. What may
 # follow it is taken without going back, longer words first, so that no name takes more than one look.
 _QUALIFIED = r"(?:string|data|value|keys?|text|old|new|previous|current|backup|b64|base64|\d|s|[-_.])*+"
 _SECRET_KEY = patterns.compiled(rf"(?:{SECRET_WORDS}){_QUALIFIED}\Z", patterns.IGNORECASE)

@@ -38,7 +38,7 @@ def redact_yaml(
 
     ``known`` are the keys that the document may have; the value of any other is replaced too.
 
-    A text that is no YAML is gone through line by line instead.
+    A text that is not YAML is gone through line by line instead.
 
     Raises:
         UnsafeError: it is broken in such a way that the value of one of ``paths`` cannot be delimited.

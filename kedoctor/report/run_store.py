@@ -80,7 +80,7 @@ def load(run_id: str) -> Report:
     report, note = _read(path)
     if report is None:
         raise UsageError(
-            note if path.exists() else f"no run {run_id} is kept",
+            note if path.exists() else f"no run with ID {run_id!r}",
             hint="kedoctor history lists the runs that are kept",
         )
     return report
@@ -107,4 +107,4 @@ def _read(path: Path) -> tuple[Report | None, str]:
     except OSError as error:
         return None, f"{path} cannot be read: {error.strerror or error}"
     except RecordError as error:
-        return None, f"{path} is no report that this kedoctor can read: {error}"
+        return None, f"{path} is not a report that this kedoctor can read: {error}"

@@ -98,10 +98,12 @@ def read_backup(directory: Path) -> BackupManifest:
         return decode(data, BackupManifest)
     except OSError as error:
         raise ConfigurationError(
-            f"{directory} is no backup: {path.name}: {error.strerror or error}"
+            f"{directory} is not a backup: {path.name}: {error.strerror or error}"
         ) from error
     except RecordError as error:
-        raise ConfigurationError(f"{directory} is no backup that this kedoctor can read: {error}") from error
+        raise ConfigurationError(
+            f"{directory} is not a backup that this kedoctor can read: {error}"
+        ) from error
 
 
 def _file(document: SettingsDocument) -> File:

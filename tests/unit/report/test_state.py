@@ -102,5 +102,5 @@ def test_a_run_whose_file_is_broken_says_so() -> None:
     path = run_store.save(report(1))
     assert isinstance(path, Path)
     path.write_text("garbage")
-    with pytest.raises(UsageError, match="no report that this kedoctor can read"):
+    with pytest.raises(UsageError, match="is not a report that this kedoctor can read"):
         run_store.load(report(1).run.id)

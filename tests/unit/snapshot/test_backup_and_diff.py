@@ -35,7 +35,7 @@ def _joined(site: str) -> str:
 
 
 def _bundles(site: str) -> list[str]:
-    return [word for path in _joined(site).split(",") for word in ("--bundle", path)]
+    return [word for path in _joined(site).split(",") for word in ("--evidence", path)]
 
 
 @cache
@@ -186,8 +186,8 @@ def test_a_token_is_taken_out_before_it_is_written() -> None:
     ("content", "words"),
     [
         (None, "No such file"),
-        (b"{", "no backup that this kedoctor can read"),
-        (b'{"id": 1}', "no backup that"),
+        (b"{", "not a backup that this kedoctor can read"),
+        (b'{"id": 1}', "not a backup that"),
     ],
 )
 def test_what_is_no_backup_is_told(tmp_path: Path, content: bytes | None, words: str) -> None:
@@ -207,7 +207,7 @@ def test_a_backup_and_a_later_bundle(tmp_path: Path) -> None:
     assert "edgecore.yaml of edge1" in done.stdout
     same = kedoctor("diff", kept, _joined(HEALTHY))
     assert (same.returncode, "Nothing that was compared is different" in same.stdout) == (0, True)
-    # The recording was made after cloudcore restarted: what it wrote by itself is no difference.
+    # The recording was made after cloudcore restarted: what it wrote by itself is not a difference.
     other = kedoctor("diff", kept, _joined(BROKEN), "--format", "json")
     assert other.returncode == 2
     assert [one["key"] for one in json.loads(other.stdout)["settings"]] == ["modules.edgeStream.enable"]
@@ -252,13 +252,13 @@ def test_a_backup_and_a_run_have_nothing_in_common(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["diff", "latest"], 64, "no run is kept yet"),
-        (["diff", "20200101T000000Z-0000", "now"], 64, "no run 20200101T000000Z-0000 is kept"),
+        (["diff", "20200101T000000Z-0000", "now"], 64, "no run with ID '20200101T000000Z-0000'"),
         (["diff", "/no/such.json"], 78, "/no/such.json does not exist"),
-        (["diff", "GARBAGE"], 78, "is neither a bundle nor a report"),
-        (["diff", "CUT"], 78, "is cut off"),
-        (["diff", "DIR"], 78, "is no backup"),
+        (["diff", "GARBAGE"], 78, "is neither evidence nor a report"),
+        (["diff", "CUT"], 78, "is truncated"),
+        (["diff", "DIR"], 78, "is not a backup"),
         (["diff"], 64, "Missing argument"),
-        (["backup", "-o", "/dev/null/x"], 3, "there is nothing to keep"),
+        (["backup", "-o", "/dev/null/x"], 3, "nothing to save"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(tmp_path: Path, words: list[str], code: int, said: str) -> None:

@@ -137,7 +137,7 @@ def test_what_was_changed_since_is_named() -> None:
     (found,) = _judged(site=changed, kept=_backup(_site()))
     assert found.status is Status.WARN
     assert "modules.cloudStream.enable" in found.summary.en
-    assert found.actual == "modules.cloudStream.enable: true -> false"
+    assert str(found.actual) == "modules.cloudStream.enable: true -> false"
 
 
 def test_the_newest_backup_counts() -> None:
