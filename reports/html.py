@@ -52,7 +52,7 @@ def render(report: Report, presentation: Presentation) -> bytes:
         actual=partial(wording.actual_of, language=language),
         state=site_state(report),
         hosts=wording.hosts_seen(report, language),
-        versions=wording.versions_seen(report),
+        versions=wording.versions_seen(report, language),
         matrix=sorted(
             report.matrix, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities)
         ),

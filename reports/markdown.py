@@ -77,7 +77,7 @@ class _Page:
     def _seen(self) -> str:
         when = f"{self.report.run.started:%Y-%m-%d %H:%M:%S} UTC"
         hosts = wording.hosts_seen(self.report, self.language)[:_ROWS]
-        versions = wording.versions_seen(self.report)[:_ROWS]
+        versions = wording.versions_seen(self.report, self.language)[:_ROWS]
         return escaped(" · ".join([f"kedoctor {self.report.tool.version}", when, *hosts, *versions]))
 
     # ----------------------------------------------------------------------------------------- matrix

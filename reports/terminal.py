@@ -74,7 +74,7 @@ class _Page:
     def _head(self) -> Iterator[RenderableType]:
         run = self.report.run
         seen = ", ".join(wording.hosts_seen(self.report, self.language))
-        versions = wording.versions_seen(self.report)
+        versions = wording.versions_seen(self.report, self.language)
         yield Styled(" · ".join([f"kedoctor {self.report.tool.version}", seen, *versions]), style="dim")
         if run.demo:
             yield Styled(wording.word("demo", self.language), style="dim")

@@ -142,6 +142,9 @@ _ENTRY_STATES = {
 }
 
 
+_SIDES = {"cloud": Text("cloud", zh="云端"), "edge": Text("edge", zh="边缘")}
+_COMPONENTS = {"edge runtime": Text("edge runtime", zh="边缘运行时")}
+
 _EFFECTS = {
     "safe": Text("interrupts nothing", zh="不中断任何服务"),
     "restarts-edgecore": Text("restarts edgecore", zh="重启 edgecore"),
@@ -214,7 +217,9 @@ def fix_of(verdict: Verdict, language: str) -> str:
 def consequences_of(report: Report, cause: Cause, language: str) -> str:
     """The codes that a cause explains besides its own, each with the title of its check."""
     titles = {one.code: title_of(one, language) for one in report.verdicts}
-    named = "; ".join(f"{code} {titles.get(code, '')}".rstrip() for code in cause.consequences)
+    named = ("；" if language == "zh" else "; ").join(
+        f"{code} {titles.get(code, '')}".rstrip() for code in cause.consequences
+    )
     return word("failed-checks", language).format(checks=named) if named else ""
 
 
@@ -325,15 +330,24 @@ def hosts_seen(report: Report, language: str) -> list[str]:
     """The hosts with their sides, and when they were looked at, where that is not now: ``edge1 (edge)``."""
     seen = []
     for host in report.site.hosts:
-        told = ["+".join(host.sides) or "–"]
+        told = ["+".join(_side(one, language) for one in host.sides) or "–"]
         if host.observed is not None and host.origin != "live":
             told.append(word("recorded", language).format(when=host.observed))
         seen.append(f"{host.name} ({', '.join(told)})")
     return seen
 
 
-def versions_seen(report: Report) -> list[str]:
+def _side(side: str, language: str) -> str:
+    words = _SIDES.get(side)
+    return words.in_language(language) if words else side
+
+
+def versions_seen(report: Report, language: str) -> list[str]:
     """The components with their versions, where they could be read: ``Kubernetes v1.31.14``."""
     site = report.site
-    seen = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
+    seen = [
+        f"{_COMPONENTS[name].in_language(language) if name in _COMPONENTS else name} {', '.join(found)}"
+        for name, found in site.component_versions.items()
+        if found
+    ]
     return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen

@@ -16,7 +16,8 @@ _SUBJECT = "current user"
     title=Text("This user may use logs, exec, attach and top", zh="当前用户可使用 logs、exec、attach 和 top"),
     side=Side.SITE,
     remedy=Text(
-        "Bind the minimal role that `kedoctor rbac` prints.", zh="绑定 `kedoctor rbac` 输出的最小角色。"
+        "Bind the minimal role that `kedoctor rbac --operator` prints.",
+        zh="绑定 `kedoctor rbac --operator` 输出的最小角色。",
     ),
     references=("facts.md §3.7",),
 )
@@ -63,7 +64,7 @@ def _denied(denied: tuple[Need, ...]) -> Finding:
         ),
         subject=_SUBJECT,
         evidence=(Evidence("SelfSubjectAccessReview", f"denied: {names}"),),
-        commands=("kedoctor rbac", *(_can_i(need) for need in denied)),
+        commands=("kedoctor rbac --operator", *(_can_i(need) for need in denied)),
         breaks=(),
         hop="",
     )

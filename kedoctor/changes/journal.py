@@ -209,6 +209,14 @@ class Journal:
                 or "it may be a change that is still in force: look at it, then move it out of the journal",
             )
 
+    def holds(self, wanted: str) -> bool:
+        """Whether there is a change of that ID, readable or not.
+
+        Raises:
+            JournalError: the directory itself cannot be used.
+        """
+        return any(place.stem == wanted for place in self._places())
+
     def entry(self, wanted: str) -> JournalEntry:
         """The entry of that id.
 

@@ -56,7 +56,7 @@ def command() -> None:
     """
 
 
-@command.command("images")
+@command.command("images", short_help="List the images that belong in an offline bundle.")
 @_side
 @_arch
 @_release
@@ -85,7 +85,7 @@ def images(
     options.emit(data, output)
 
 
-@command.command("verify")
+@command.command("verify", short_help="Check whether an offline bundle is complete and intact.")
 @click.argument("place", metavar="DIR|TAR", type=click.Path(path_type=Path))
 @_side
 @_arch
@@ -128,7 +128,7 @@ def verify(
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
 
-@command.command("make")
+@command.command("make", short_help="Make an offline bundle from images and programs.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @_side
 @_arch

@@ -36,7 +36,7 @@ _UNMARKED = patterns.compiled(r"^([a-z][a-z-]*?)(?:\.md)? ?§? ?(?=\d+(?:\.\d+)*
 _REFERENCES = patterns.compiled(r"^## (?:References|参考)$", patterns.MULTILINE)
 _CAUSES = Text("Likely causes, most likely first:", zh="可能的原因，可能性由高到低：")
 _NO_CAUSES = Text(
-    "Error not recognised. Try: kedoctor run --symptom logs",
+    "No cause was found in this text. Try: kedoctor run --symptom logs",
     zh="未能从文本中识别原因。可执行：kedoctor run --symptom logs",
 )
 _DECIDES = Text("To confirm, run:", zh="如何确认：")

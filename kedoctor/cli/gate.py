@@ -19,7 +19,7 @@ from kedoctor.cli.watching import observer
 from kedoctor.gate.runner import Gate, GateRequest, GateResult
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import GateRecipe
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import SafeReport
 from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.cluster import LiveCluster
@@ -134,8 +134,10 @@ def _pass(
 
     server = cluster().server()
     if isinstance(server, Unavailable):
+        missing = server.reason is Reason.NOT_CONFIGURED
+        why = "no kubeconfig was found" if missing else f"no API server can be used ({server})"
         raise UndeterminedError(
-            f"a gate makes pods, and there is no API server to ask for them: {server}",
+            f"cannot run the gate: {why}",
             hint="run it on the cloud host, or name a kubeconfig with --kubeconfig",
         )
     looked = False

@@ -126,8 +126,8 @@ def _backwards(entry: JournalEntry) -> list[Action]:
 
 def _entry(journal: Journal, wanted: str) -> JournalEntry:
     """The change of that ID; one that is there and cannot be read is a failure of its own."""
-    known = {entry.id for entry in journal.entries()}
-    if wanted not in known and not any(wanted in str(problem) for problem in journal.broken()):
+    if not journal.holds(wanted):
+        journal.must_be_readable()  # what is damaged may be what was asked for
         raise UsageError(f"no change with ID {wanted!r}", hint="kedoctor rollback --list shows the IDs")
     return journal.entry(wanted)
 

@@ -67,15 +67,16 @@ class _Chinese(click.HelpFormatter):
         super().write_usage(prog, args, "用法：")
 
     def write_heading(self, heading: str) -> None:
-        super().write_heading(_HEADINGS.get(heading, heading))
+        self.write(f"{' ' * self.current_indent}{_HEADINGS.get(heading, heading)}：\n")
 
     def write_text(self, text: str) -> None:
         from kedoctor.cli.chinese import help_text  # noqa: PLC0415  as above
 
-        for paragraph in help_text(inspect.cleandoc(text)).split("\n\n"):
+        for number, paragraph in enumerate(help_text(inspect.cleandoc(text)).split("\n\n")):
+            if number:
+                self.write("\n")
             for line in _folded(" ".join(paragraph.split()), self.width - self.current_indent):
                 self.write(f"{' ' * self.current_indent}{line}\n")
-            self.write("\n")
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         del col_spacing

@@ -24,7 +24,7 @@ _TITLE_WIDTH = 34
 _STATES = {
     StepState.OK: Text("ok", zh="正常"),
     StepState.BROKEN: Text("BROKEN", zh="中断"),
-    StepState.UNKNOWN: Text("unknown", zh="未知"),
+    StepState.UNKNOWN: Text("unknown", zh="无法判断"),
     StepState.NOT_SEEN: Text("not seen", zh="不可见"),
 }
 _COLOURS = {
@@ -34,7 +34,7 @@ _COLOURS = {
     StepState.NOT_SEEN: "bright_black",
 }
 _FROM = Text("{what}, run on {host} ({sides})", zh="{what}，在 {host}（{sides}）上运行")
-_LAPTOP = Text("not a KubeEdge host", zh="不是 KubeEdge 主机")
+_LAPTOP = Text("neither cloud nor edge", zh="既非云端也非边缘节点")
 _NOT_SEEN = Text("{noun} {hops}: run {where}.", zh="第 {hops} 环节：请{where}运行。")
 _NEXT = Text("next:", zh="下一步：")
 

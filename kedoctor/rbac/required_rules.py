@@ -25,6 +25,7 @@ from kedoctor.trace.runner import facts_of_steps
 __all__ = ["Wanted", "needs"]
 
 _EVERY_RUN, _GATE, _TRACE = "any", "gate", "trace"
+_READ_IF_ALLOWED = ("pods/log",)
 _TARGETS = (EXAMPLE, f"{EXAMPLE}/{EXAMPLE}")
 """A node and a pod."""
 
@@ -36,7 +37,7 @@ Needs = Iterator[tuple[str, Iterable[PolicyRule]]]
 class Wanted:
     """What is to be allowed beside looking: ``repair`` the repairs of the checks, ``gate`` and ``trace`` these commands.
 
-    ``operator``: also what is only reviewed, because a person needs it; kedoctor itself never does it.
+    ``operator``: also what a person needs, and what could run a command in a pod.
     """
 
     repair: bool = False
@@ -87,9 +88,10 @@ def _of_looking(
     asked = what_facts_ask(registry, view)
 
     def rights(facts: Iterable[type]) -> Iterator[PolicyRule]:
-        return _rights(
-            one for one in questions_of(registry, facts, asked) if wanted.operator or not _of_a_person(one)
-        )
+        for request in questions_of(registry, facts, asked):
+            for right in rights_of_request(request):
+                if wanted.operator or _harmless(request, right):
+                    yield right
 
     for path in plugins.paths():
         yield _EVERY_RUN, rights([path.members, path.about])
@@ -138,9 +140,16 @@ def _with(objects: Sequence[Object]) -> Pretence:
     return pretended
 
 
-def _of_a_person(request: Request) -> bool:
-    """Whether it asks only if the current user may do something that kedoctor itself does not do."""
-    return isinstance(request, ReviewAccess) and not request.user
+def _harmless(request: Request, right: PolicyRule) -> bool:
+    """Whether it is a right that kedoctor uses, and with which no command can be run.
+
+    What is reviewed of the current user is what a person does, such as an exec, except for what a check reads where it
+    may. ``get nodes/proxy`` looks like reading, but the kubelet accepts an exec as GET; a check that can use it is
+    content with ``get pods/log``.
+    """
+    if right.resource == "nodes/proxy":
+        return False
+    return not isinstance(request, ReviewAccess) or bool(request.user) or right.resource in _READ_IF_ALLOWED
 
 
 def _rights(requests: Iterable[Request]) -> Iterator[PolicyRule]:

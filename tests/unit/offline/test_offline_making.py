@@ -77,6 +77,7 @@ def test_an_incomplete_bundle_is_made_and_fails(tmp_path: Path) -> None:
 
 
 def test_the_manifests_of_a_cloud(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
     kedoctor("bundle", "make", tmp_path / "new", "--side", "cloud", "--arch", "arm64")
     text = (tmp_path / "new/manifests/metrics-server.yaml").read_text()
     documents = [load(part).data for part in text.split("---\n")[1:]]

@@ -96,7 +96,7 @@ def test_a_team_marks_ours_and_adds_its_own(pytester: pytest.Pytester) -> None:
             assert set(kedoctor_site.facts(EdgecoreConfig)) == {"cloud", "edge1"}
             with pytest.raises(LookupError, match="cloud, edge1"):
                 kedoctor_site.fact(EdgecoreConfig)
-            with pytest.raises(LookupError, match="nobody provides"):
+            with pytest.raises(LookupError, match="no fact provides"):
                 kedoctor_site.fact(str)
 
         def test_report(kedoctor_site):
@@ -177,7 +177,7 @@ def test_texts_are_in_the_language(pytester: pytest.Pytester, monkeypatch: pytes
         (["--kedoctor-demo", "edgestream-off"], "--kedoctor-demo belongs to --kedoctor"),
         (["--kedoctor", "--kedoctor-demo", "nowhere"], "there is no recorded site 'nowhere'"),
         (["--kedoctor", "--kedoctor-only", "KE2022"], "there is no check 'KE2022'"),
-        (["--kedoctor", "--kedoctor-bundle", "test_x.py"], "is not a bundle"),
+        (["--kedoctor", "--kedoctor-bundle", "test_x.py"], "is not evidence"),
         (["--kedoctor", "--kedoctor-bundle", "nowhere.tgz"], "nowhere.tgz"),
     ],
 )

@@ -258,7 +258,7 @@ def test_a_backup_and_a_run_have_nothing_in_common(tmp_path: Path) -> None:
         (["diff", "CUT"], 78, "is truncated"),
         (["diff", "DIR"], 78, "is not a backup"),
         (["diff"], 64, "Missing argument"),
-        (["backup", "-o", "/dev/null/x"], 3, "there is nothing to keep"),
+        (["backup", "-o", "/dev/null/x"], 3, "nothing to save"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(tmp_path: Path, words: list[str], code: int, said: str) -> None:

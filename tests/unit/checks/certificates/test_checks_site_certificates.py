@@ -166,8 +166,8 @@ def test_a_token_that_can_be_used() -> None:
     [
         (token(NOW - timedelta(days=3)), "expired on 2026-11-20 04:00:00 UTC"),
         (token(NOW + timedelta(hours=20), Pki().der), "another CA"),
-        ("abc", "no join token"),
-        ("", "no join token"),
+        ("abc", "not a join token"),
+        ("", "not a join token"),
     ],
 )
 def test_a_token_that_nobody_can_join_with_is_a_fault_that_waits(text: str, words: str) -> None:
