@@ -27,7 +27,9 @@ def kedoctor_reports() -> list[ReportFormat]:
     """The formats that come with kedoctor."""
     return [
         _format("terminal", ".txt", Text("text for a terminal or a pipe", zh="终端或管道文本")),
-        _format("short", ".txt", Text("at most 2 KB, for a message or a call", zh="不超过 2 KB，用于消息或通话")),
+        _format(
+            "short", ".txt", Text("at most 2 KB, for a message or a call", zh="不超过 2 KB，用于消息或通话")
+        ),
         _format("html", ".html", Text("one self-contained page", zh="单个自包含网页")),
         _format("json", ".json", Text("the report document itself", zh="报告文档本身")),
         _format(
