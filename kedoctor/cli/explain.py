@@ -56,6 +56,7 @@ _SIDES = {
     "site": Text("where kubectl works", zh="在可用 kubectl 处"),
     "cloud": Text("on the API server's host", zh="在 API 服务器主机上"),
     "edge": Text("on the edge", zh="在边缘节点上"),
+    "host": Text("on that host", zh="在该主机上"),
 }
 _READ = Text(
     "{lines} lines read, {unrecognised} error lines not recognised",
