@@ -295,12 +295,17 @@ def _meanwhile(found: Recheck) -> Text:
 
 
 def _not_better(found: Recheck) -> Text:
-    wrong, worse = ", ".join(sorted(found.wrong)), ", ".join(sorted(found.worse))
-    en = [f"{wrong} still fails after it" if wrong else "", f"{worse} worked before it" if worse else ""]
-    zh = [f"{wrong} 仍不正常" if wrong else "", f"{worse} 修复前正常、现在异常" if worse else ""]
+    wrong, worse = sorted(found.wrong), sorted(found.worse)
+    codes, codes_worse = ", ".join(wrong), ", ".join(worse)
+    en = [
+        f"{codes} still fails after it" if wrong else "",
+        f"{codes_worse} worked before it" if worse else "",
+    ]
+    zh = [f"{codes} 仍不正常" if wrong else "", f"{codes_worse} 修复前正常、现在异常" if worse else ""]
+    said = [found.said[code] for code in (*wrong, *worse) if code in found.said]
     return Text(
-        f"The repair was rolled back: {' and '.join(filter(None, en))}.",
-        zh=f"撤销修复：{'，'.join(filter(None, zh))}。",
+        f"The repair was rolled back: {' and '.join(filter(None, en))}.{''.join(f' {one.en}' for one in said)}",
+        zh=f"撤销修复：{'，'.join(filter(None, zh))}。{''.join(one.zh for one in said)}",
     )
 
 

@@ -122,6 +122,8 @@ def test_a_way_back_leads_back() -> None:
     new = merged(old, {"a": {"x": None, "z": 3}, "b": None, "c": {"d": 1}})
     assert new == {"a": {"y": [1], "z": 3}, "c": {"d": 1}}
     assert merged(new, merge_diff(new, old)) == old
+    counted = {"deprecated.daemonset.template.generation": "2", "deployment.kubernetes.io/revision": "7"}
+    assert canonical({"metadata": {"name": "n", "annotations": counted}}) == {"metadata": {"name": "n"}}
     assert canonical({"metadata": {"uid": "1", "name": "n", "annotations": {}}, "status": {}}) == {
         "metadata": {"name": "n"}
     }

@@ -111,6 +111,14 @@ def test_a_pod_that_waits(reason: str) -> None:
     assert (found.status, str(found.actual)) == (Status.FAIL, reason)
 
 
+@pytest.mark.parametrize(("node", "root"), [("cloud", True), ("edge1", False)])
+def test_an_image_that_an_edge_lacks_follows_from_the_edge(node: str, *, root: bool) -> None:
+    waiting = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+    there = pod(node, conditions=[{"type": "Ready", "status": "False"}], containerStatuses=waiting)
+    found = metrics_pod(server(there), edges(edge("edge1")))
+    assert (found.status, found.root) == (Status.FAIL, root)
+
+
 def leaving(node: str = "cloud") -> Pod:
     """A pod that is ready and is being deleted."""
     found: Pod = made(
