@@ -156,6 +156,29 @@ TOOLS = (
     "chronyc",
 )
 
+# Whose arguments say how a site is set up; a name may be cut to 15 characters. K3s calls itself "k3s server".
+PROGRAMS = (
+    "edgecore",
+    "cloudcore",
+    "keadm",
+    "kube-apiserver",
+    "kube-proxy",
+    "kubelet",
+    "k3s",
+    "k3s server",
+    "k3s-server",
+    "k3s agent",
+    "k3s-agent",
+    "rke2",
+    "containerd",
+    "dockerd",
+    "cri-dockerd",
+    "crio",
+    "isulad",
+    "mosquitto",
+    "edgemesh-agent",
+)
+
 EDGECORE_SECRETS = ("modules.edgeHub.token", "modules.eventBus.mqttPassword")
 KUBECONFIG_SECRETS = (
     "users.user.client-key-data",
@@ -185,7 +208,7 @@ REDACTIONS = (
     ),
 )
 
-EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, redactions=REDACTIONS)
+EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, programs=PROGRAMS, redactions=REDACTIONS)
 
 
 @hookimpl

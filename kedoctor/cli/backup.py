@@ -16,6 +16,7 @@ from kedoctor.plugins import load_plugins
 from kedoctor.report import run_store
 from kedoctor.snapshot.backup import new_id, without_secrets, write_backup
 from kedoctor.snapshot.collect_settings import settings_of
+from kedoctor.snapshot.protection import protected
 
 __all__ = ["command"]
 
@@ -39,7 +40,7 @@ _WITHHELD = Text("not kept: {name} could not be redacted safely", zh="未保存�
 def command(*, directory: Path | None, **where: Any) -> int:
     """Keep the settings of this site, before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
 
-    Secrets are told by size and fingerprint and never written. kedoctor diff DIR says later what is different. Exit code
+    Of a secret only a keyed hash is written. kedoctor diff DIR says later what is different. Exit code
     3: something could not be read, or not be made safe to write; what could is kept.
     """
     plugins = load_plugins()
@@ -53,7 +54,8 @@ def command(*, directory: Path | None, **where: Any) -> int:
         )
     now = datetime.now(UTC)
     target = directory or run_store.directory() / "backups" / new_id(now)
-    manifest = write_backup(target, safe, now=now, host=read_identity().hostname)
+    values = protected(found.documents, rules, run_store.directory())
+    manifest = write_backup(target, safe, values, now=now, host=read_identity().hostname)
     language = options.language(None)
     kept = ", ".join(one.name for one in manifest.documents)
     click.echo(_KEPT.in_language(language).format(target=target, kept=kept))
