@@ -6,7 +6,11 @@ edge's sqlite database and shell histories are on no list and therefore never re
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 from kedoctor.api import EvidenceRules, RedactionRule, hookimpl
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE
 
 __all__ = ["EVIDENCE", "kedoctor_evidence"]
 
@@ -211,7 +215,24 @@ REDACTIONS = (
 EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, programs=PROGRAMS, redactions=REDACTIONS)
 
 
+@cache
+def _of_known_documents() -> tuple[RedactionRule, ...]:
+    """What stands under a key that edgecore or cloudcore does not read may be anything: a mistyped ``tokn``, a note.
+
+    The schemas are read when they are first needed, not at start.
+    """
+    edge, cloud = EDGECORE.paths, CLOUDCORE.paths
+    return (
+        *(
+            RedactionRule(f"host:/etc/kubeedge/{place}edgecore*.y*ml*", known=edge)
+            for place in ("", "config/")
+        ),
+        RedactionRule("host:/etc/kubeedge/config/cloudcore*.y*ml*", known=cloud),
+        RedactionRule("ConfigMap/kubeedge/cloudcore", known=cloud, document="data.cloudcore.yaml"),
+    )
+
+
 @hookimpl
 def kedoctor_evidence() -> EvidenceRules:
     """What the facts of this package read, so that it may be collected, and what of it is secret."""
-    return EVIDENCE
+    return replace(EVIDENCE, redactions=(*EVIDENCE.redactions, *_of_known_documents()))
