@@ -24,7 +24,7 @@ from kedoctor.checks.facts.edge.clock import HostTime
 
 __all__ = ["config_backup"]
 
-_TOKEN = patterns.compiled(r"^\s*token:\s*[\"']?[^\"'\s#]", patterns.MULTILINE)
+_TOKEN = patterns.compiled(r"^[ \t]*+token:[ \t]*+[\"']?[^\"'\s#]", patterns.MULTILINE)
 
 
 @remedy("KE941")

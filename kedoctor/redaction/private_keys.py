@@ -49,7 +49,7 @@ def _redact_pem(text: str, marks: Placeholders) -> str:
         if ends and ends[0].end() <= limit:
             position = ends[0].end()
         else:
-            position = min(limit, _end_of_cut_block(text, begin.end()))
+            position = min(limit, _end_of_cut_block(text, begin.end(), limit))
         out.append(marks.of_private_key(_as_pem(text[begin.start() : position])))
     out.append(_between(text[position:], marks, cut=cut))
     return "".join(out)
@@ -82,22 +82,23 @@ def _as_pem(block: str) -> bytes:
 
 
 def _last_word(line: str) -> str:
-    return line.rsplit(None, 1)[-1].strip("\"',") if line else ""
+    words = line.rsplit(None, 1)
+    return words[-1].strip("\"',") if words else ""
 
 
-def _end_of_cut_block(text: str, start: int) -> int:
-    """Where a block without its last line ends: at the first line that is no base64."""
-    first = LINE_END.search(text, start)
-    position = first.end() if first else len(text)
-    while position < len(text):
-        line_end = LINE_END.search(text, position)
-        line = text[position : line_end.start() if line_end else len(text)].strip()
+def _end_of_cut_block(text: str, start: int, limit: int) -> int:
+    """Where a block without its last line ends: at the first line that is no base64, or where the next one begins."""
+    first = LINE_END.search(text, start, limit)
+    position = first.end() if first else limit
+    while position < limit:
+        line_end = LINE_END.search(text, position, limit)
+        line = text[position : line_end.start() if line_end else limit].strip()
         shortest = _KEY_LINE if line_end else _LAST_LINE
         if line and not line.startswith(_PEM_HEADERS) and not _is_key_line(line, shortest):
-            rest = _REST_OF_KEY.match(text, position)
+            rest = _REST_OF_KEY.match(text, position, limit)
             return rest.end() if rest else position - len(first[0]) if first else position
         first = line_end
-        position = line_end.end() if line_end else len(text)
+        position = line_end.end() if line_end else limit
     return position
 
 

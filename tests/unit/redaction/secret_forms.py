@@ -121,7 +121,7 @@ def _prose(make: _Maker) -> Iterator[Form]:
         "login failed with password {} for admin", "password：{}", "密码：{}", "密码: {}", "口令={}", "令牌：{}",
         "密码是{}", "password is {}", "Passwort: {}", "contraseña: {}", "пароль: {}", "passwd '{}' refused",
         'tried password "{}"', "login edge password {}", "IDENTIFIED BY '{}'", "user=edge pwd={} host=127.0.0.1",
-        "password -> {}", "{{\"pass\":\"{}\"}}", "pass={}", "credentials: {{mqtt: {}}}", "credentials: {{mqtt: {{x: {}}}}}",
+        "password -> {}", '{{"pass":"{}"}}', "pass={}", "credentials: {{mqtt: {}}}", "credentials: {{mqtt: {{x: {}}}}}",
         "passwords: [{}]", "tokens:\n  - {}\n  - b", "credentials:\n  mqtt: {}\n", "vpn-auth joinKey={}",
         'auth = ["edge", "{}"]', "secret: &s {}", "password: !!str {}", "password: >-\n  {}\n", "password:\n  {}\n",
     ):  # fmt: skip
@@ -280,14 +280,14 @@ BENIGN = (
     "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", "uid: 0d1f7a52-3f0e-4d5c-9a3b-1c2d3e4f5a6b",
     "fingerprint SHA256 5F:70:BF:18:A0:86:00:70:16:E9:48:B0:4A:ED:3B:82:10:3A:36:BE:A4:17:55:B6:CD:DF:AF:10:AC:E3:C6:EF",
     "--discovery-token-ca-cert-hash sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-    "tokenCAhash: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", "secret \"cloudcore\" not found",
+    "tokenCAhash: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", 'secret "cloudcore" not found',
     "token has invalid claims: token is expired", "open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file",
     "-A PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 10.99.0.1:10003", "wss://10.99.0.1:10004/v1/kubeedge/connect",
     "https://10.99.0.2:10350/containerLogs/default/x-6d4cf56db6-x7k2p/x?follow=true", "tlsPrivateKeyFile: /etc/kubeedge/certs/server.key",
     "dial tcp 127.0.0.1:10350: connect: connection refused", "x-6d4cf56db6-x7k2p", "the token in edgecore.yaml has expired",
-    "password authentication failed for user \"edge\"", "the password is wrong", "image rancher/mirrored-pause:3.6",
+    'password authentication failed for user "edge"', "the password is wrong", "image rancher/mirrored-pause:3.6",
     "serial 4f:9a:01:c3:77:10:2e:8b", "git clone ssh://git@example.com/x.git", "docker://registry:5000/x@sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-    "resourceVersion: \"8123456\"", "volume kube-api-access-x7k2p", "featureGates: {requireAuthorization: false}", "commit 3f1e9b7c5d2a4860e1f3a5b7c9d0e2f4a6b8c0d1",
+    'resourceVersion: "8123456"', "volume kube-api-access-x7k2p", "featureGates: {requireAuthorization: false}", "commit 3f1e9b7c5d2a4860e1f3a5b7c9d0e2f4a6b8c0d1",
     "KubeEdge v1.22.1, Kubernetes v1.31.2+k3s1", "secretName: cloudcore-tls", "E1123 03:14:00.000000 1 tunnel.go:60] dial failed", "crictl inspect 5f70bf18a0860",
 )  # fmt: skip
 """Texts that hold no secret and must come out as they went in."""
