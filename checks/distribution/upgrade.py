@@ -129,7 +129,7 @@ def _none(document: SettingsDocument) -> Finding:
 
 
 def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict[str, str]) -> Finding:
-    found = differences(document.name, values, document.values)
+    found = differences(document.name, values, document.without_secrets())
     made = f"{manifest.created:%Y-%m-%d %H:%M} UTC"
     if not found:
         return passed(

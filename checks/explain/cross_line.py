@@ -32,7 +32,8 @@ _RULE_PORT = patterns.compiled(
     r"(?:dpt:|--dport[ =]?|\brules?\b[^.;\n]{0,30}?\bdport |\brules? (?:only )?for )(?P<port>10[2-4]\d\d)\b"
 )
 _UNUSED = patterns.compiled(
-    r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", patterns.MULTILINE
+    r"\b0 pkts|\b0 packets|counter\w{0,20} (?:is |stays |at ){0,4}0\b|^[ \t]{0,20}0[ \t]{1,20}0[ \t]{1,20}DNAT",
+    patterns.MULTILINE,
 )
 # An empty 500 and a missing session are cloudcore's own answers: something diverted the request to it.
 _REACHED = patterns.compiled(
@@ -247,7 +248,7 @@ EMPTY = Hint(
 )
 
 _NODEPORT = patterns.compiled(r"\bnode ?port\b|:3[01]00[0-4]\b", patterns.IGNORECASE)
-_TUNNEL_DIAL = patterns.compiled(r"(?:wss://|dial tcp )\S+?:10004\b")
+_TUNNEL_DIAL = patterns.compiled(r"(?:wss://|dial tcp )\S{1,253}?:10004\b")
 
 
 def _tunnel_beside_node_port(text: str) -> Iterator[Hint]:

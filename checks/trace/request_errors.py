@@ -12,7 +12,7 @@ from kedoctor.checks.trace.step_results import broken, not_known
 
 __all__ = ["cut_off", "dead_session", "from_text", "hung", "no_session", "unavailable"]
 
-_STATUS = patterns.compiled(r"\s*\(?HTTP (\d{3})\)?$")
+_STATUS = patterns.compiled(r"(?<!\s)\s*+\(?HTTP (\d{3})\)?$")
 
 
 def from_text(text: str, what: Text) -> StepResult:

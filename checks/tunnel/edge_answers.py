@@ -33,7 +33,7 @@ from kedoctor.checks.facts.cloud.relayed import FEW, PATIENCE, EdgeAnswer, EdgeA
 __all__ = ["edge_answers_api"]
 
 _HOPS = ("api", "address", "diversion", "stream", "session", "tunnel", "edged")
-_STATUS = patterns.compiled(r"\s*\(?HTTP (\d{3})\)?$")
+_STATUS = patterns.compiled(r"(?<!\s)\s*+\(?HTTP (\d{3})\)?$")
 
 
 @check(

@@ -16,6 +16,7 @@ from kedoctor.plugins import load_plugins
 from kedoctor.report import run_store
 from kedoctor.snapshot.backup import new_id, without_secrets, write_backup
 from kedoctor.snapshot.collect_settings import settings_of
+from kedoctor.snapshot.protection import protected
 
 __all__ = ["command"]
 
@@ -39,8 +40,8 @@ _WITHHELD = Text("not saved: {name} could not be redacted safely", zh="未保存
 def command(*, directory: Path | None, **where: Any) -> int:
     """Save the settings of this site before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
 
-    Secrets are recorded by size and fingerprint only. kedoctor diff DIR shows later what changed. Exit code 3: something
-    could not be read or redacted safely; the rest is saved.
+    Of a secret only a keyed hash is written. kedoctor diff DIR shows later what changed. Exit code 3: something could not be
+    read or redacted safely; the rest is saved.
     """
     plugins = load_plugins()
     found = settings_of(plugins, options.open_site(plugins, **where))
@@ -53,7 +54,8 @@ def command(*, directory: Path | None, **where: Any) -> int:
         )
     now = datetime.now(UTC)
     target = directory or run_store.directory() / "backups" / new_id(now)
-    manifest = write_backup(target, safe, now=now, host=read_identity().hostname)
+    values = protected(found.documents, rules, run_store.directory())
+    manifest = write_backup(target, safe, values, now=now, host=read_identity().hostname)
     language = options.language(None)
     kept = ", ".join(one.name for one in manifest.documents)
     click.echo(_KEPT.in_language(language).format(target=target, kept=kept))

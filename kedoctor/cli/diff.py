@@ -26,6 +26,7 @@ from kedoctor.run.site import SiteSession, bundled_site
 from kedoctor.snapshot.backup import MANIFEST, read_backup
 from kedoctor.snapshot.collect_settings import settings_of
 from kedoctor.snapshot.compare import Change, Comparison, compare, compare_settings, exit_code, unjudged
+from kedoctor.snapshot.protection import protected
 
 __all__ = ["command"]
 
@@ -166,7 +167,9 @@ def _seen(plugins: Plugins, name: str, site: SiteSession) -> _Side:
     if report.run.exit_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     documents = settings_of(plugins, site).documents
-    return _Side(name, report, {one.name: one.values for one in documents.values()} | _versions(report))
+    rules = [rule for one in plugins.evidence() for rule in one.redactions]
+    values = protected(documents, rules, run_store.directory())
+    return _Side(name, report, values | _versions(report))
 
 
 def _versions(report: Report) -> dict[str, Mapping[str, str]]:

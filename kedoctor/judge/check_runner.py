@@ -85,7 +85,7 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     return folded
 
 
-_VALUE = patterns.compiled(r"\b[0-9a-f]*\d[\w.:-]*", patterns.IGNORECASE)
+_VALUE = patterns.compiled(r"\b[a-f]{0,64}\d[\w.:-]*", patterns.IGNORECASE)
 
 
 def what_it_says(verdict: Verdict) -> str:

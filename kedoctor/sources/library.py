@@ -13,7 +13,7 @@ from kedoctor.sources.markdown import Document, Heading, cells, plain
 __all__ = ["CitationError", "Library"]
 
 _URL = patterns.compiled(r"https?://[^\s,;)]+")
-_FILE = patterns.compiled(r"`?([\w./-]*[\w/-])(?::(\d+)(?:-(\d+))?)?`?")
+_FILE = patterns.compiled(r"(?<![\w./-])`?([\w./-]*[\w/-])(?::(\d{1,9})(?:-(\d{1,9}))?)?`?")
 _LONGEST_TITLE = 90
 
 
