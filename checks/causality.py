@@ -22,13 +22,19 @@ EDGECORE_DOWN = (
     "KE705",
     "KE706",
     "KE713",
+    "KE715",
+    "KE717",
+    "KE718",
 )
 """Edgecore does not run, or has given up."""
 
-EDGECORE_ENDS = ("KE201", "KE204", "KE213", "KE401", "KE409", "KE504", "KE701", "KE705", "KE706", "KE713")
+EDGECORE_ENDS = (
+    *("KE201", "KE204", "KE213", "KE401", "KE409", "KE504"),
+    *("KE701", "KE705", "KE706", "KE713", "KE715", "KE717", "KE718"),
+)
 """Edgecore ends again and again."""
 
-CLOUD_OUT_OF_REACH = ("KE505", "KE506")
+CLOUD_OUT_OF_REACH = ("KE214", "KE505", "KE506")
 """The network between the edge and the ports of the cloud."""
 
 EDGE_REFUSED = ("KE402", "KE403", "KE404")
@@ -66,6 +72,8 @@ NOT_READY = (
     "KE410",
     *CLOUD_OUT_OF_REACH,
     "KE509",
+    "KE511",
+    "KE512",
     "KE514",
     "KE707",
 )
