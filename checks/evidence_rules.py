@@ -99,12 +99,17 @@ FILES = (
     "/usr/lib/os-release",
     # Programs: only whether they are there, what kind of file they are, and their first bytes.
     "/usr/local/bin/*",
+    "/var/lib/rancher/k3s/data/current/bin/*",
+    "/snap/microk8s/current/bin/*",
     "/usr/bin/keadm",
     "/usr/bin/edgecore",
     *(
         f"{place}/{program}"
         for place in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/sbin")
-        for program in ("containerd", "kubectl", "sudo", "systemctl")
+        for program in (
+            *("containerd", "kubectl", "sudo", "systemctl", "runc", "crun"),
+            *("containerd-shim", "containerd-shim-runc-v2", "nvidia-container-runtime"),
+        )
     ),
 )
 
