@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from kedoctor.api import (
+    EveryHost,
     Evidence,
     Finding,
     Reason,
@@ -27,6 +28,7 @@ from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.metrics import NodeSamples
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import SiteTime
+from kedoctor.checks.facts.edge.sockets_and_probes import HubLink
 from kedoctor.checks.parsers.durations import ago
 
 __all__ = ["node_ready"]
@@ -35,6 +37,7 @@ _LONG = timedelta(days=1)
 _JOINING = timedelta(seconds=60)
 _BACK = timedelta(seconds=75)  # after a start of cloudcore every edge is back by then (facts.md §10.2)
 _NOT_READ = Unavailable(Reason.NOT_RECORDED, "cloudcore")
+_NO_HOSTS: EveryHost[HubLink] = EveryHost({})
 
 
 @check(
@@ -55,8 +58,13 @@ def node_ready(
     proved: ProvedEdges = NOT_TRIED,
     *,
     workload: CloudcoreWorkload | Unavailable = _NOT_READ,
+    links: EveryHost[HubLink] = _NO_HOSTS,
 ) -> Iterator[Finding]:
-    """The Ready condition of every edge node; a cordoned node that is away is absent as planned."""
+    """The Ready condition of every edge node; a cordoned node that is away is absent as planned.
+
+    A Ready condition alone proves nothing, for it outlives edgecore by 40 s: the edge has to answer, or its own host
+    has to show the link that the condition came through.
+    """
     if not edges.items:
         yield unknown(
             Text(
@@ -69,6 +77,7 @@ def node_ready(
             commands=("kubectl get nodes -o wide",),
         )
     now = None if isinstance(time, Unavailable) else time.now
+    linked = {one.node for one in links.known().values() if one.held}
     for node in edges.items:
         seen = not isinstance(samples, Unavailable) and samples.fresh(node.name)
         # For 40 s after its edgecore has stopped a Node is still Ready: only what answers now is there now.
@@ -79,7 +88,7 @@ def node_ready(
         elif now is not None and _unheard(node, workload, now):
             yield _not_heard(node)
         else:
-            yield replace(found, proves=("ready",) if answers else ())
+            yield replace(found, proves=("ready",) if answers or node.name in linked else ())
 
 
 def _unheard(node: EdgeNode, workload: CloudcoreWorkload | Unavailable, now: datetime) -> bool:

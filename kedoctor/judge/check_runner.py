@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from kedoctor import patterns
 from kedoctor.base.code_places import at, place_of
@@ -74,13 +74,21 @@ _REASONS = {
 
 
 def judge(
-    node: RegisteredCheck, context: Context, revise: Callable[[Verdict], Verdict] | None = None
+    node: RegisteredCheck,
+    context: Context,
+    revise: Callable[[Verdict], Verdict] | None = None,
+    begins: Callable[[], None] = lambda: None,
 ) -> list[Verdict]:
-    """The verdicts of a check, each as ``revise`` lets it stand; never raises and never comes back empty."""
+    """The verdicts of a check, each as ``revise`` lets it stand; never raises and never comes back empty.
+
+    ``begins`` is called when its facts are there and the check itself begins.
+    """
     started = time.monotonic()
     check = node.check
     try:
-        findings = _findings(check.judge(**context.arguments(node.parameters)))
+        arguments = context.arguments(node.parameters)
+        begins()
+        findings = _findings(check.judge(**arguments))
     except FactUnavailableError as missing:
         findings = [not_known(missing.unavailable)]
     except FactCrashError as crash:
@@ -225,9 +233,16 @@ def out_of_time(check: Check, host: str, seconds: float) -> Verdict:
     return _simple(check, host, Status.CRASHED, text)
 
 
-def not_run(check: Check, host: str) -> Verdict:
-    """The run ended before this check could start."""
-    text = Text("The run ended before this could be looked at.", zh="运行提前结束，未能检查此项。")
+def not_run(check: Check, host: str, lacking: Sequence[str] = ()) -> Verdict:
+    """The run ended before this check could judge; ``lacking`` names the facts that it still waited for."""
+    if not lacking:
+        text = Text("The run ended before this could be looked at.", zh="运行提前结束，未能检查此项。")
+    else:
+        names = ", ".join(lacking)
+        text = Text(
+            f"The run ended before this could be judged: {names} had not been read to the end.",
+            zh=f"运行提前结束，未能判断：{names} 尚未读完。",
+        )
     return _simple(check, host, Status.UNKNOWN, text)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kedoctor.base.code_places import at
+from kedoctor.judge.activity import Activity, WatchedSource
 from kedoctor.judge.registry import FactNode, Need, Parameter, Registry, Scope
 from kedoctor.model.declarations import EveryHost, FactUnavailableError, HostContext, Side
 from kedoctor.model.observations import Source, Unavailable
@@ -118,6 +119,21 @@ class Context:
         home = self._site if node.scope is Scope.SITE else self
         return home._make_once(node)  # noqa: SLF001  the same class
 
+    def lacking(self) -> tuple[str, ...]:
+        """Names of the facts that are still being made and wait for no other fact, of this host and of the site."""
+        making: dict[type, FactNode] = {}
+        for home in {self, self._site}:
+            with home._lock:  # noqa: SLF001  the same class
+                making |= {
+                    wanted: self._registry.facts[wanted]
+                    for wanted, slot in home._slots.items()  # noqa: SLF001  the same class
+                    if not slot.ready.is_set()
+                }
+        waiting = {
+            wanted for wanted, node in making.items() if any(one.type in making for one in node.parameters)
+        }
+        return tuple(sorted(wanted.__name__ for wanted in making if wanted not in waiting))
+
     def fact_at_hand(self, wanted: type, *, make: bool) -> Any:
         """The fact without waiting for anybody: ``None`` while a thread that hangs holds it.
 
@@ -188,11 +204,18 @@ class Context:
         return value
 
 
-def contexts(registry: Registry, site: SiteView) -> tuple[Context, dict[str, Context]]:
-    """The context of the site and those of its hosts, by name."""
-    whole = Context(registry, site.cluster)
+def contexts(
+    registry: Registry, site: SiteView, activity: Activity | None = None
+) -> tuple[Context, dict[str, Context]]:
+    """The context of the site and those of its hosts, by name; ``activity`` is told of every read."""
+
+    def watched(source: Source) -> Source:
+        return source if activity is None else WatchedSource(source, activity)
+
+    whole = Context(registry, watched(site.cluster))
     hosts = {
-        view.name: Context(registry, view.source, vantage=view.vantage(), site=whole) for view in site.hosts
+        view.name: Context(registry, watched(view.source), vantage=view.vantage(), site=whole)
+        for view in site.hosts
     }
     whole.see(hosts)
     return whole, hosts

@@ -1,5 +1,8 @@
 """Runs checks: in the order they build on each other, in parallel, each with a deadline.
 
+The deadline of a check is for its own thinking. It begins when its facts are there, and does not run while anything is
+being read: a slow link makes a run long, and loses nothing.
+
 Threads cannot be killed in Python. A check that does not come back is reported, its thread is left behind (they
 are daemons, so they never hold up the exit), and another takes its place.
 """
@@ -15,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kedoctor.judge import check_runner
+from kedoctor.judge.activity import Activity
 from kedoctor.judge.fact_evaluation import Context, SiteView, contexts
 from kedoctor.judge.registry import RegisteredCheck, Registry
 from kedoctor.model.declarations import Side
@@ -24,7 +28,10 @@ from kedoctor.model.report import Verdict
 __all__ = ["Observer", "Outcome", "SilentObserver", "run_checks"]
 
 WORKERS = 8
-RUN_DEADLINE = 180.0
+RUN_DEADLINE = 600.0
+"""Seconds; a list may take 300 (its own limit), and some lists are read one after another."""
+
+_RELIEF = 2.0  # seconds that a worker waits for facts before another takes the checks that could go on
 
 
 class Observer(Protocol):
@@ -72,13 +79,21 @@ class _Task:
 
     node: RegisteredCheck
     context: Context
+    activity: Activity
     waits_for: list[_Task] = field(default_factory=list)
     started: float = 0.0
+    begun: bool = False  # its facts are there
+    relieved: bool = False  # another worker does the work of the one that waits for its facts
     verdicts: list[Verdict] | None = None
+
+    def begins(self) -> None:
+        self.started = time.monotonic()
+        self.begun = True
 
     @property
     def deadline(self) -> float:
-        return self.started + self.node.check.deadline
+        since = self.started if self.begun else max(self.started, self.activity.last())
+        return since + self.node.check.deadline
 
     def ready(self) -> bool:
         return all(other.verdicts is not None for other in self.waits_for)
@@ -114,26 +129,36 @@ def run_checks(
     before.
     A ``KeyboardInterrupt`` ends the run early: what is known by then is in the outcome, marked incomplete.
     """
-    whole, hosts = contexts(registry, site)
-    tasks, verdicts = _plan(site, checks, whole, hosts)
+    activity = Activity()
+    whole, hosts = contexts(registry, site, activity)
+    tasks, verdicts = _plan(site, checks, whole, hosts, activity)
     verdicts.extend(clean(check_runner.refused(refusal)) for refusal in registry.refusals)
     said = revise if site.cluster_expected else _of_hosts_alone(revise)
     run = _Run(tasks, observer or SilentObserver(), time.monotonic() + deadline, said, clean)
     complete = run.go()
     for task in tasks:
-        verdicts.extend(task.verdicts or [check_runner.not_run(task.node.check, task.context.name)])
+        verdicts.extend(task.verdicts or [clean(_left(task))])
     verdicts.sort(key=lambda found: (found.code, found.host, found.subject))
     return Outcome(verdicts, complete, whole, run.interrupted)
 
 
+def _left(task: _Task) -> Verdict:
+    lacking = task.context.lacking() if task.started and not task.begun else ()
+    return check_runner.not_run(task.node.check, task.context.name, lacking)
+
+
 def _plan(
-    site: SiteView, checks: Sequence[RegisteredCheck], whole: Context, hosts: dict[str, Context]
+    site: SiteView,
+    checks: Sequence[RegisteredCheck],
+    whole: Context,
+    hosts: dict[str, Context],
+    activity: Activity,
 ) -> tuple[list[_Task], list[Verdict]]:
     tasks: list[_Task] = []
     absent: list[Verdict] = []
     for node in checks:
         places = list(_places(node, site, whole, hosts))
-        tasks.extend(_Task(node, place) for place in places)
+        tasks.extend(_Task(node, place, activity) for place in places)
         if not places:
             absent.append(check_runner.not_seen(node.check))
     by_code: dict[str, list[_Task]] = {}
@@ -194,6 +219,7 @@ class _Run:
         self._work: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[_Task, list[Verdict]]] = queue.SimpleQueue()
         self._idle = 0
+        self._hired = 0
         self.interrupted = False
 
     def go(self) -> bool:
@@ -207,22 +233,24 @@ class _Run:
                 if time.monotonic() >= self._deadline:
                     return False
                 self._collect()
+                self._relieve()
                 self._abandon_late()
         except KeyboardInterrupt:
             self.interrupted = True
             return False
         finally:
-            for _ in range(WORKERS):
+            for _ in range(self._hired):
                 self._work.put(None)
         return True
 
     def _hire(self) -> None:
+        self._hired += 1
         threading.Thread(target=self._labour, name="kedoctor-check", daemon=True).start()
 
     def _labour(self) -> None:
         process = os.getpid()
         while (task := self._work.get()) is not None:
-            verdicts = check_runner.judge(task.node, task.context, self._revise)
+            verdicts = check_runner.judge(task.node, task.context, self._revise, task.begins)
             if os.getpid() != process:
                 os._exit(0)  # a check forked, and its child would go on as if it were kedoctor
             self._done.put((task, [self._clean(one) for one in verdicts]))
@@ -257,15 +285,25 @@ class _Run:
             return
         if task in self._running:  # else it was given up and its worker replaced
             self._running.remove(task)
-            self._idle += 1
+            self._idle += 0 if task.relieved else 1
             self._finish(task, verdicts)
+
+    def _relieve(self) -> None:
+        """Sees to it that a fact that is slow to read holds up only the checks that need it."""
+        now = time.monotonic()
+        for task in self._running:
+            if not (task.begun or task.relieved) and now - task.started > _RELIEF and self._waiting:
+                task.relieved = True
+                self._idle += 1
+                self._hire()
 
     def _abandon_late(self) -> None:
         now = time.monotonic()
         for task in [task for task in self._running if task.deadline <= now]:
             self._running.remove(task)
-            self._idle += 1
-            self._hire()
+            if not task.relieved:
+                self._idle += 1
+                self._hire()
             self._finish(
                 task, [check_runner.out_of_time(task.node.check, task.context.name, task.node.check.deadline)]
             )

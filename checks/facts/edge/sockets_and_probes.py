@@ -17,7 +17,7 @@ from kedoctor.api import (
     fact,
     require,
 )
-from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.parsers.host_port import HostPort, is_ip, same_host
 
 __all__ = [
@@ -26,11 +26,13 @@ __all__ = [
     "CloudPorts",
     "EdgeSockets",
     "EdgedHealth",
+    "HubLink",
     "PortProbe",
     "cloud_ca",
     "cloud_ports",
     "edge_sockets",
     "edged_health",
+    "hub_link_held",
 ]
 
 EDGED_PORT = 10350
@@ -87,6 +89,21 @@ class CloudPorts:
     """Probes of every cloud port that this edge dials."""
 
     probes: tuple[PortProbe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HubLink:
+    """Whether a running edgecore of ``node`` holds an established connection to the hub (10000)."""
+
+    node: str
+    held: bool
+
+
+@fact
+def hub_link_held(config: EdgecoreConfig, sockets: EdgeSockets, unit: EdgecoreUnit) -> HubLink:
+    """What the edge host itself shows of its hub link, for checks that see both ends."""
+    server = config.hub_server
+    return HubLink(config.node_name, bool(unit.runs and server is not None and sockets.towards(server)))
 
 
 @fact

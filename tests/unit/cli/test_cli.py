@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -159,7 +158,8 @@ def test_ctrl_c_ends_with_130_and_what_is_known_by_then(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(2.5)
+    assert child.stderr is not None
+    assert child.stderr.readline() == "looking\n"
     os.killpg(child.pid, signal.SIGINT)
     out, err = child.communicate(timeout=30)
     assert child.returncode == 130, err
@@ -173,6 +173,7 @@ from kedoctor.observe.live.source import LiveSource
 look = LiveSource.observe
 def slow(self, request):
     if type(request).__name__ == "ListProcesses":
+        print("looking", file=sys.stderr, flush=True)
         time.sleep(60)
     return look(self, request)
 LiveSource.observe = slow

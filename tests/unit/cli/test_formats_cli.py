@@ -55,7 +55,7 @@ def test_run_writes_files_beside_what_it_shows(tmp_path: Path) -> None:
     done = kedoctor("run", *DEMO, *files)
     assert done.returncode == 1
     assert "✗ KE202" in done.stdout
-    assert ET.parse(junit).getroot().get("failures") == "4"
+    assert ET.parse(junit).getroot().get("failures") == "5"
     assert json.loads(sarif.read_text())["version"] == "2.1.0"
     assert markdown.read_text().startswith("## ❌")
 

@@ -37,6 +37,11 @@ from kedoctor.model.report import Verdict
 METADATA = FileMetadata("/etc/motd", "file", 0o644, 0, 0, 5, datetime(2026, 1, 1, tzinfo=UTC))
 
 
+@dataclass(frozen=True, slots=True)
+class _Never:
+    pass
+
+
 def _greets(words: bytes) -> FakeSource:
     return FakeSource({ReadFile("/etc/motd"): File(METADATA, words)})
 
@@ -129,6 +134,83 @@ def test_the_run_ends_at_its_deadline_and_says_what_was_not_looked_at() -> None:
         release.set()
     assert time.monotonic() - started < 10
     assert verdicts["TOY401"].status is Status.UNKNOWN
+
+
+class _SlowSource(FakeSource):
+    """Answers only when it is let go on."""
+
+    def __init__(self, words: bytes) -> None:
+        super().__init__(_greets(words).answers)
+        self.go_on = threading.Event()
+
+    def observe(self, request: Any) -> Any:
+        self.go_on.wait(30)
+        return super().observe(request)
+
+
+def test_a_check_that_waits_for_an_answer_is_not_late() -> None:
+    source = _SlowSource(b"go away")
+
+    @_toy("TOY402", deadline=0.2)
+    def judges(greeting: Motd) -> Finding:
+        return unknown(text(greeting.words))
+
+    threading.Timer(1.5, source.go_on.set).start()
+    verdict = _run([judges], source)["TOY402"]
+    assert (verdict.status, verdict.summary) == (Status.UNKNOWN, "go away")
+
+
+def test_a_fact_that_is_slow_to_read_holds_up_only_what_needs_it() -> None:
+    source = _SlowSource(b"hello")
+
+    def waiting(number: int) -> Any:
+        @_toy(f"TOY6{number:02}")
+        def waits(greeting: Motd) -> Finding:
+            return passed(text(greeting.words))
+
+        return waits
+
+    @_toy("TOY699")  # the last in line
+    def lets_go() -> Finding:
+        source.go_on.set()
+        return passed(text("fine"))
+
+    verdicts = _run([*(waiting(number) for number in range(20)), lets_go], source)
+    assert {one.status for one in verdicts.values()} == {Status.PASS}
+
+
+def test_a_run_that_ends_before_its_facts_are_there_says_which() -> None:
+    source = _SlowSource(b"hello")
+    try:
+        verdict = _run([friendly], source, deadline=0.5)["TOY101"]
+    finally:
+        source.go_on.set()
+    assert verdict.status is Status.UNKNOWN
+    assert "Motd had not been read to the end" in verdict.summary
+
+
+def test_a_fact_that_hangs_by_itself_is_given_up_like_a_check() -> None:
+    release = threading.Event()
+
+    @fact
+    def hanging() -> _Never:
+        release.wait(30)
+        return _Never()
+
+    @_toy("TOY403", deadline=0.2)
+    def waits(never: _Never) -> Finding:
+        return passed(text("late"))
+
+    registry = Registry()
+    registry.add("toys", [motd, hanging], [waits, friendly])
+    try:
+        outcome = run_checks(registry, one_edge(_greets(b"hello")), [*registry.checks.values()])
+    finally:
+        release.set()
+    assert {one.code: one.status for one in outcome.verdicts} == {
+        "TOY101": Status.PASS,
+        "TOY403": Status.CRASHED,
+    }
 
 
 def test_a_check_is_blocked_by_what_it_builds_on() -> None:

@@ -24,7 +24,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pid: int, within: float = 2.0) -> bool:
+def gone(pid: int, within: float = 10.0) -> bool:
     deadline = time.monotonic() + within
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -32,7 +32,7 @@ def gone(pid: int, within: float = 2.0) -> bool:
 
 
 def pid_in(path: Path) -> int:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not (path.exists() and path.read_text().strip()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return int(path.read_text())

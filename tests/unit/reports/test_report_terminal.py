@@ -73,7 +73,7 @@ def test_any_text_can_be_shown(text: str) -> None:
 def test_the_last_line_counts_as_the_headline_does() -> None:
     told = terminal.render(recorded("b-edgestream-disabled"), Presentation()).decode()
     assert "One thing is broken; everything else that fails follows from it." in told
-    assert re.search(r"4 failing \(3 in\s+consequence\)", told)
+    assert re.search(r"5 failing \(4 in\s+consequence\)", told)
     hidden = [verdict(Status.UNKNOWN), verdict(Status.UNKNOWN, "TOY102", capabilities=())]
     assert "2 not known (1 on the path)" in terminal.render(report(*hidden), Presentation()).decode()
 
