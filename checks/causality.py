@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = ["EDGECORE_ENDS", "NOT_READY", "NO_DIVERSION", "NO_SAMPLE", "NO_STREAM", "NO_TUNNEL"]
 
-CLOUDCORE_DOWN = ("KE103", "KE105", "KE108", "KE111", "KE113", "KE501")
+CLOUDCORE_DOWN = ("KE103", "KE105", "KE108", "KE111", "KE113", "KE114", "KE501")
 """Cloudcore does not run, or runs without its ports."""
 
 EDGECORE_DOWN = (

@@ -14,6 +14,7 @@ FILES = (
     # KubeEdge, on either side (facts.md §1.1, §2.1, §4.1); keys are redacted to their public fingerprint.
     "/etc/kubeedge/**",
     "/var/log/kubeedge/*.log",
+    "/tmp/keadm.log",  # noqa: S108  KubeEdge's choice; read only where it is root's own file
     "/var/lib/kubeedge",
     "/etc/kedoctor/**",
     # The distribution and the API server's own settings (facts.md §8.5).

@@ -39,6 +39,7 @@ _NOT_READY = (
     *_ENDED,
     *("heartbeat-too-slow", "cloudcore-cert-without-address", "edge-cert-expired"),
     *("other-ca", "edgecore-stopped", "cni-missing", "hub-server-loopback", "hub-half-open"),
+    *("quic-that-nobody-serves", "impersonation-forbidden"),
 )
 
 # What cannot be seen, beside which faults, and why nobody can see it then.
@@ -111,7 +112,8 @@ _READS_YAML = (
     *("node-ip-differs", "edgestream-off", "edgestream-server-loopback", "heartbeat-too-slow"),
     *("edge-key-of-another", "other-ca", "edged-moved", "debug-handlers-off", "cri-disabled", "cni-missing"),
     *("edge-cert-expired", "edge-clock-ahead", "old-certificate-loaded", "edge-cert-of-another"),
-    *("hub-half-open", "swap-refused"),
+    *("hub-half-open", "swap-refused", "quic-that-nobody-serves", "nvidia-runtime-removed"),
+    *("proxy-before-the-registry",),
     *(
         "hub-server-loopback",
         "tunnel-cert-path-wrong",

@@ -179,6 +179,21 @@ def hub_half_open(site: FaultySite) -> None:
         site.edge_says("E", "controller.go:195", f'"Failed to update lease" err="update lease failed, err: {late}"', ago=ago)  # fmt: skip
 
 
+@fault(EDGE_FAULTS, "KE512", "link")
+def quic_that_nobody_serves(site: FaultySite) -> None:
+    """The edge was switched to QUIC, cloudHub.quic is off (facts.md §11.8)."""
+    site.set("modules.edgeHub.quic.enable", True)
+    site.set("modules.edgeHub.websocket.enable", False)
+    site.hub_down.add("it dials UDP 10001")
+    site.edge_says(
+        "E",
+        "quicclient.go:89",
+        "Init quic connection failed timeout: no recent network activity",
+        times=3,
+        ago=5,
+    )
+
+
 # --------------------------------------------------------------------------------------------------------- certificates
 
 
@@ -453,6 +468,29 @@ def memory_cgroup_off(site: FaultySite) -> None:
     """A kernel without the memory cgroup: no figures of that edge (facts.md §10 (48))."""
     site.edge.files["/sys/fs/cgroup/cgroup.controllers"] = b"cpuset cpu io pids\n"
     site.change("NodeMetrics", "edge1", None)
+
+
+@fault(EDGE_FAULTS, "KE716", "runtime", waits=True)
+def nvidia_runtime_removed(site: FaultySite) -> None:
+    """containerd still names nvidia-container-runtime, and new pods do not start (facts.md §11.4)."""
+    site.edge_says(
+        "E",
+        "pod_workers.go:1301",
+        '"Error syncing pod, skipping" err="failed to create containerd task: failed to create shim task: exec: \\"nvidia-container-runtime\\": executable file not found in $PATH: unknown"',
+    )
+
+
+@fault(EDGE_FAULTS, "KE214", "runtime", waits=True)
+def proxy_before_the_registry(site: FaultySite) -> None:
+    """The runtime asks a proxy for images, which does not answer (facts.md §11.5)."""
+    site.edge.units["containerd.service"] = o.Unit(
+        "containerd.service", "loaded", "active", "running", environment=("HTTPS_PROXY=http://10.0.0.9:3128",)
+    )
+    site.edge_says(
+        "E",
+        "pod_workers.go:1301",
+        '"Error syncing pod, skipping" err="failed to pull and unpack image: Head https://registry.k8s.io/v2/pause/manifests/3.9: proxyconnect tcp: dial tcp 10.0.0.9:3128: i/o timeout"',
+    )
 
 
 @fault(EDGE_FAULTS, "KE209", "runtime")

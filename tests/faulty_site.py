@@ -75,6 +75,7 @@ class FaultySite:
     edits: dict[str, list[Change]] = field(default_factory=dict)  # by kind of object
     logs: dict[str, str] = field(default_factory=dict)  # by the beginning of a pod's name
     denied: set[str] = field(default_factory=set)  # access reviews: "get pods/log"
+    cloudcore_denied: set[str] = field(default_factory=set)  # what cloudcore's account may not do
     legacy: str = ""  # iptables-save of the legacy tables of the cloud host
     nft: str = ""
     edgecore_down: set[str] = field(default_factory=set)
@@ -85,6 +86,7 @@ class FaultySite:
     stream_down: set[str] = field(default_factory=set)
     half_open: bool = False  # cloudcore lost its end of the tunnel, the edge does not know
     hub_half_open: bool = False  # cloudcore lost its end of the hub link, the edge does not know
+    silenced: bool = False  # the hub link holds, and what the edge reports is not taken
     not_ready: str = ""  # what the edge reports of itself when it is not Ready
     restarted: bool = False  # cloudcore was started anew: it knows no session of before
     metrics: _Metrics = field(default_factory=_Metrics)
@@ -236,7 +238,7 @@ class FaultySite:
             edge.close(port=TUNNEL)
         if not self.hub:
             edge.close(port=HUB)
-        if not self.hub or self.hub_half_open:
+        if not self.hub or self.hub_half_open or self.silenced:
             self.change("Node", "edge1", _silent)
             self.change("Lease", "edge1", _stale)
         elif self.not_ready:

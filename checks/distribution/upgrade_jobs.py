@@ -70,7 +70,13 @@ class KeadmLog:
 
 @fact
 def keadm_log(host: Host, name: EdgeName) -> KeadmLog | Unavailable:
-    """``/tmp/keadm.log``, which only an upgrade or a roll-back asked for in the cloud writes."""
+    """``/tmp/keadm.log``, which only an upgrade or a roll-back asked for in the cloud writes.
+
+    Others may write to that directory, so it is read only if it is a file of root, which nobody else can put there.
+    """
+    found = require(host.stat(_KEADM_LOG))
+    if found.kind != "file" or found.uid != 0:
+        return Unavailable(Reason.INVALID, _KEADM_LOG, "it is no file of root")
     file: File = require(host.read(_KEADM_LOG, limit=64 << 10, from_end=True))
     lines = [line.strip() for line in file.text().splitlines() if _FAILED.search(line)]
     return KeadmLog(name.name, lines[-1][:400] if lines else "")

@@ -7,10 +7,10 @@ are made; a caller that finds them to say different things does not know which o
 
 from __future__ import annotations
 
+import posixpath
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from kedoctor.api import Files, Host, Processes, Reason, Unavailable
@@ -95,7 +95,7 @@ def _imports(host: Host, parent: str, tree: Mapping[str, Any]) -> list[str] | Un
     named = tree.get("imports")
     paths: list[str] = []
     for one in named if isinstance(named, list) else []:
-        place = str(PurePosixPath(parent).parent / str(one))
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(parent), str(one)))
         if "*" not in place:
             paths.append(place)
             continue

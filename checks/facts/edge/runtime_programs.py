@@ -32,7 +32,7 @@ class RuntimePrograms:
 
 @fact
 def runtime_programs(
-    host: Host, settings: ContainerdSettings, unit: EdgecoreUnit
+    host: Host, settings: ContainerdSettings | Unavailable, unit: EdgecoreUnit
 ) -> RuntimePrograms | Unavailable:
     """The shim of the default runtime and the program that it calls; a path is looked at where it is, a name in PATH.
 
@@ -41,7 +41,9 @@ def runtime_programs(
     table = () if isinstance(unit.table, Unavailable) else unit.table.items
     shims = {one.argv[0] for one in table if one.name.startswith("containerd-shim") and one.argv}
     if shims:
-        return RuntimePrograms(tuple(sorted(shims)), (), _PLACES, settings.path)
+        return RuntimePrograms(tuple(sorted(shims)), (), _PLACES, "the table of processes")
+    if isinstance(settings, Unavailable):
+        return settings
     found, missing = [], []
     for name in _wanted(settings):
         place = _place(host, name)
