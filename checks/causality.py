@@ -34,7 +34,7 @@ EDGECORE_ENDS = (
 )
 """Edgecore ends again and again."""
 
-CLOUD_OUT_OF_REACH = ("KE214", "KE505", "KE506")
+CLOUD_OUT_OF_REACH = ("KE505", "KE506")
 """The network between the edge and the ports of the cloud."""
 
 EDGE_REFUSED = ("KE402", "KE403", "KE404")

@@ -25,7 +25,6 @@ _HINT = Text(
     side=Side.SITE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="stream",
-    builds_on=("KE103",),
     remedy=_HINT,
     references=("facts.md §11.9",),
 )

@@ -46,7 +46,7 @@ _RAISE = Text("Raise that limit, then restart edgecore.", zh="提高该上限，
     references=("facts.md §11.2",),
 )
 def edge_limits(name: EdgeName, limits: EdgeLimits, log: EdgecoreLog | Unavailable) -> Finding:
-    """What edgecore said in the last ten minutes, or as it ended, and how many file handles the host has left."""
+    """What edgecore said in the last quarter of an hour, or as it ended, and how many file handles the host has left."""
     node = name.name
     if not isinstance(log, Unavailable):
         ended = log.ended_with() is not None

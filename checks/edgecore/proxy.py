@@ -116,7 +116,8 @@ def _refused(node: str, proxies: EdgeProxies, line: LogLine, *, cloud: bool) -> 
     what = (
         Text("the cloud", zh="云端") if cloud else Text("an image or another server", zh="镜像或其他服务器")
     )
-    return failed(
+    tell = failed if cloud else warned
+    return tell(
         Text(
             f"{node} asks a proxy{en} for {what.en}, and the proxy does not help.",
             zh=f"{node} 通过代理{zh}访问{what.zh}，而代理无法完成。",

@@ -59,7 +59,7 @@ _HINT = Text(
     side=Side.EDGE,
     hop="runtime",
     builds_on=("KE201",),
-    explained_by=("KE706", "KE717"),
+    explained_by=("KE706",),
     remedy=_HINT,
     references=("facts.md §11.4",),
 )
@@ -69,7 +69,7 @@ def oci_runtime(
     programs: RuntimePrograms | Unavailable,
     log: EdgecoreLog | Unavailable,
 ) -> Finding:
-    """Whether what containerd starts for a pod is there, and what edgecore was told of it in the last ten minutes."""
+    """Whether what containerd starts for a pod is there, and what edgecore was told of it in the last quarter of an hour."""
     node = config.node_name
     if not isinstance(log, Unavailable):
         for wrong, text in _WRONG:

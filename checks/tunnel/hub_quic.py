@@ -39,7 +39,7 @@ _WAYS = Text(
     breaks=("ready",),
     hop="link",
     builds_on=("KE201",),
-    explained_by=("KE105", "KE211"),
+    explained_by=("KE211",),
     remedy=_WAYS,
     references=("facts.md §11.8",),
 )
@@ -55,13 +55,14 @@ def hub_quic(
         return skipped(
             Text("edgeHub uses the websocket.", zh="edgeHub 使用 websocket。"), subject=node, node=node
         )
-    if unit.runs is False:
+    off = not isinstance(cloudcore, Unavailable) and cloudcore.value(_QUIC) is not True
+    if unit.runs is False and not off:
         return skipped(
             Text("edgecore does not run (KE701).", zh="edgecore 未运行（KE701）。"), subject=node, node=node
         )
     line = None if isinstance(log, Unavailable) else log.lately(_FAILED)
     good = None if isinstance(log, Unavailable) else log.newest(_GOOD)
-    if not isinstance(cloudcore, Unavailable) and cloudcore.value(_QUIC) is not True:
+    if not isinstance(cloudcore, Unavailable) and off:
         return _failed(
             config, Text("cloudHub.quic is off", zh="cloudHub.quic 未启用"), line, cloudcore.line(_QUIC)
         )

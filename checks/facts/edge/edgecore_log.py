@@ -27,7 +27,7 @@ _EXITS = (
 )
 _DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
 _REDIAL = timedelta(seconds=5)
-_LATELY = timedelta(minutes=10)
+_LATELY = timedelta(minutes=15)
 _SHORT, _RECENT = timedelta(seconds=60), timedelta(minutes=10)
 _HUB_BROKE = patterns.compiled(
     r"ws\.go:\d+\] failed to read message|connection is broken, will reconnect after"
