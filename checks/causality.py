@@ -29,7 +29,7 @@ EDGECORE_DOWN = (
 """Edgecore does not run, or has given up."""
 
 EDGECORE_ENDS = (
-    *("KE201", "KE204", "KE213", "KE401", "KE409", "KE504"),
+    *("KE201", "KE204", "KE213", "KE214", "KE401", "KE409", "KE504"),
     *("KE701", "KE705", "KE706", "KE713", "KE715", "KE717", "KE718"),
 )
 """Edgecore ends again and again."""

@@ -77,6 +77,7 @@ def node_ready(
             commands=("kubectl get nodes -o wide",),
         )
     now = None if isinstance(time, Unavailable) else time.now
+    started = None if isinstance(workload, Unavailable) else workload.started
     linked = {one.node for one in links.known().values() if one.held}
     for node in edges.items:
         seen = not isinstance(samples, Unavailable) and samples.fresh(node.name)
@@ -85,15 +86,14 @@ def node_ready(
         found = _judge(node, now, tunnel_seen=seen and (answers or node.name not in proved.asked))
         if found.status is not Status.PASS:
             yield found
-        elif now is not None and _unheard(node, workload, now):
+        elif now is not None and _unheard(node, started, now):
             yield _not_heard(node)
         else:
             yield replace(found, proves=("ready",) if answers or node.name in linked else ())
 
 
-def _unheard(node: EdgeNode, workload: CloudcoreWorkload | Unavailable, now: datetime) -> bool:
+def _unheard(node: EdgeNode, started: datetime | None, now: datetime) -> bool:
     """Whether a Node is Ready only by what it said before cloudcore was started, a moment ago."""
-    started = None if isinstance(workload, Unavailable) else workload.started
     if started is None or node.lease is None or not timedelta(0) <= now - started < _BACK:
         return False
     return node.lease < started

@@ -35,10 +35,11 @@ __all__ = [
 T = TypeVar("T")
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An immutable value with named fields; equal by value, hashable when its fields are.
 
-    Subclasses repeat ``frozen=True``: msgspec inherits it, type checkers want to see it.
+    Subclasses repeat ``frozen=True``: msgspec inherits it, type checkers want to see it. What cannot change cannot come to
+    hold itself, so the cyclic collector need not look at it: of 100,000 nodes it would, again and again.
     """
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from kedoctor import __version__
+from kedoctor.base.collector import quiet_collector
 from kedoctor.base.errors import ExitCode
 from kedoctor.base.foreign_code import quiet_stdout
 from kedoctor.base.records import replace
@@ -59,6 +60,7 @@ class RunRequest:
     recent: tuple[Transition, ...] = ()
 
 
+@quiet_collector()
 @quiet_stdout()
 def diagnose_site(
     plugins: Plugins, site: SiteSession, question: RunRequest, *, observer: Observer | None = None
