@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit")]
+sys.path[:0] = [str(ROOT / "tests" / place) for place in ("", "unit", "unit/checks/sites")]
 
 from fault import Inject  # noqa: E402  of the tests
 from faults import FAULTS, hidden, possible  # noqa: E402  of the tests

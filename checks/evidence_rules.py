@@ -18,6 +18,7 @@ FILES = (
     # KubeEdge, on either side (facts.md §1.1, §2.1, §4.1); keys are redacted to their public fingerprint.
     "/etc/kubeedge/**",
     "/var/log/kubeedge/*.log",
+    "/tmp/keadm.log",  # noqa: S108  KubeEdge's choice; read only where it is root's own file
     "/var/lib/kubeedge",
     "/etc/kedoctor/**",
     # The distribution and the API server's own settings (facts.md §8.5).
@@ -81,6 +82,16 @@ FILES = (
     "/proc/modules",
     "/proc/cgroups",
     "/proc/cmdline",
+    "/proc/swaps",
+    "/proc/sys/fs/file-nr",
+    "/proc/sys/fs/inotify/*",
+    "/proc/sys/kernel/panic",
+    "/proc/sys/kernel/panic_on_oops",
+    "/proc/sys/kernel/keys/*",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/vm/panic_on_oom",
+    "/proc/*/limits",
+    "/sys/fs/selinux/enforce",
     "/proc/self/mountinfo",
     "/proc/mounts",
     "/sys/fs/cgroup/cgroup.controllers",
@@ -93,14 +104,19 @@ FILES = (
     "/etc/nsswitch.conf",
     "/etc/os-release",
     "/usr/lib/os-release",
-    # Programs: only whether they are there and what kind of file they are.
+    # Programs: only whether they are there, what kind of file they are, and their first bytes.
     "/usr/local/bin/*",
+    "/var/lib/rancher/k3s/data/current/bin/*",
+    "/snap/microk8s/current/bin/*",
     "/usr/bin/keadm",
     "/usr/bin/edgecore",
     *(
         f"{place}/{program}"
         for place in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/sbin")
-        for program in ("containerd", "kubectl", "sudo", "systemctl")
+        for program in (
+            *("containerd", "kubectl", "sudo", "systemctl", "runc", "crun"),
+            *("containerd-shim", "containerd-shim-runc-v2", "nvidia-container-runtime"),
+        )
     ),
 )
 

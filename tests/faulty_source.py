@@ -98,6 +98,9 @@ class FaultySource:
             case o.ReviewAccess(user=""):
                 asked = f"{request.verb} {request.resource}/{request.subresource}".rstrip("/")
                 return o.AccessReview(asked not in site.denied)
+            case o.ReviewAccess() if site.cloudcore_denied:
+                asked = f"{request.verb} {request.resource}/{request.subresource}".rstrip("/")
+                return o.AccessReview(asked not in site.cloudcore_denied)
         return self._machine.base.observe(request)
 
 

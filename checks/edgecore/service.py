@@ -18,13 +18,14 @@ from kedoctor.api import (
     unknown,
     warned,
 )
+from kedoctor.checks.causality import EDGECORE_ENDS
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.edge.clock import HostTime
 from kedoctor.checks.facts.edge.edgecore import EdgecoreUnit, EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
 from kedoctor.checks.facts.edge.sockets_and_probes import EDGED_PORT, EdgeSockets
 from kedoctor.checks.parsers.durations import span
-from kedoctor.checks.parsers.logs.edgecore_exit_reasons import ExitMeaning, exit_meaning
+from kedoctor.checks.parsers.logs.edgecore_exit_reasons import ExitMeaning
 from kedoctor.checks.parsers.logs.klog import LogLine
 
 __all__ = ["edgecore_running"]
@@ -49,7 +50,7 @@ _COMMANDS = (
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="edgecore",
-    explained_by=("KE201", "KE204", "KE213", "KE401", "KE409", "KE504", "KE705", "KE706", "KE713"),
+    explained_by=tuple(code for code in EDGECORE_ENDS if code != "KE701"),
     remedy=_START,
     risk=Risk.RESTARTS_EDGECORE,
     references=("facts.md §2.1", "facts.md §4.3", "facts.md §10 (25, 43, 56)", "testbed.md cases j, k, l1"),
@@ -146,8 +147,7 @@ def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
 
 
 def _last_words(log: EdgecoreLog | Unavailable) -> tuple[LogLine | None, ExitMeaning | None]:
-    last = None if isinstance(log, Unavailable) else log.ended_with() or log.last_fatal()
-    return last, None if last is None else exit_meaning(last.raw)
+    return (None, None) if isinstance(log, Unavailable) else log.last_words()
 
 
 def _evidence(unit: Unit, last: LogLine | None) -> tuple[Evidence, ...]:

@@ -64,12 +64,12 @@ _PATH = (
         "KE505",
         "KE508",
     ),
-    *("KE509", "KE513", "KE514", "KE702", "KE711"),
+    *("KE509", "KE511", "KE513", "KE514", "KE702", "KE711"),
 )
 """What cloudcore's start leaves open: its ports, its tunnel port and what follows it, the edges' links and sessions."""
 
 _FIGURES = ("KE602", "KE605", "KE606", "KE607")
-_EDGE = ("KE112", "KE301", "KE502", "KE503", "KE508", "KE513", "KE514", "KE702", "KE711")
+_EDGE = ("KE112", "KE301", "KE502", "KE503", "KE508", "KE511", "KE513", "KE514", "KE702", "KE711")
 """What edgecore's start leaves open; the ports of the cloud do not depend on it."""
 
 _BOOTING = (*_EDGE, "KE501", "KE505", "KE701", "KE706", "KE707")
@@ -309,7 +309,8 @@ def _lost(
     awaited = Text("reconnecting, as after a restart of cloudcore,", zh="重新连接（如 cloudcore 重启之后）")
     probes = () if isinstance(ports, Unavailable) else ports.probes
     up = any(not isinstance(one.tcp, Unavailable) for one in probes)
-    codes = (*(() if up else ("KE505",)), *(code for code in _EDGE if code != "KE502"))
+    # A dead hub link has been so for minutes: it does not wait for another link to come back.
+    codes = (*(() if up else ("KE505",)), *(code for code in _EDGE if code not in ("KE502", "KE511")))
     yield from _one(event, awaited, since, _DIAL, now=now, codes=codes, nodes=(name,))
 
 

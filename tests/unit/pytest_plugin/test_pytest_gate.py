@@ -25,10 +25,10 @@ def test_every_verdict_is_a_test(pytester: pytest.Pytester) -> None:
     counts, text, code = _run(pytester, *ON_DEMO, "-rs")
     assert code == 1
     assert counts["failed"] == 5
-    assert counts["passed"] == 83  # 79 that are right, 3 that warn, and that the run came to its end
+    assert counts["passed"] == 92  # 88 that are right, 3 that warn, and that the run came to its end
     assert counts["warnings"] == 3
-    assert counts["errors"] == 10
-    assert counts["skipped"] == 19
+    assert counts["errors"] == 11
+    assert counts["skipped"] == 20
     assert "kedoctor: edgestream-off" in text
 
 
@@ -56,7 +56,7 @@ def test_what_could_not_be_found_out_is_an_error_without_a_traceback(pytester: p
 
 def test_k_and_m_select_and_junitxml_tells(pytester: pytest.Pytester) -> None:
     counts, _, code = _run(pytester, *ON_DEMO, "-k", "edgestream-enabled or KE801", "--junitxml", "gate.xml")
-    assert (counts["failed"], counts["deselected"], code) == (1, 115, 1)
+    assert (counts["failed"], counts["deselected"], code) == (1, 126, 1)
     case = ET.parse(pytester.path / "gate.xml").find(".//testcase[@name='KE202[edge1]']")
     assert case is not None
     assert "edgeStream of edge1" in (case.find("failure").get("message") or "")  # type: ignore[union-attr]
@@ -69,7 +69,7 @@ def test_what_failed_last_time_can_be_asked_again(pytester: pytest.Pytester) -> 
     cached = ON_DEMO[:3]
     _run(pytester, *cached)
     counts, text, _ = _run(pytester, *cached, "--last-failed")
-    assert counts == {"failed": 5, "errors": 10, "deselected": 102}, text
+    assert counts == {"failed": 5, "errors": 11, "deselected": 112}, text
 
 
 def test_a_team_marks_ours_and_adds_its_own(pytester: pytest.Pytester) -> None:
@@ -109,7 +109,7 @@ def test_a_team_marks_ours_and_adds_its_own(pytester: pytest.Pytester) -> None:
     counts, text, _ = _run(
         pytester, *ON_DEMO, "--strict-markers", "-W", "error", "-k", "KE202 or KE104 or KE804 or test_"
     )
-    assert counts == {"passed": 2, "xfailed": 2, "failed": 1, "deselected": 114}, text
+    assert counts == {"passed": 2, "xfailed": 2, "failed": 1, "deselected": 125}, text
     assert "KE804: KubeEdge v1.22.0 has" in text  # with -W error a warning fails, told just the same
 
 
