@@ -1,7 +1,7 @@
 """How exactly the diagnosis names what is wrong: writes ``docs/precision.md``.
 
 ``python benchmarks/precision_recall.py`` judges every recorded site (``tests/fixtures``, causes in
-``tests/unit/test_recorded_sites.py``) and a healthy recorded site with each fault of ``tests/faults.py`` in it, and counts
+``tests/unit/checks/sites/test_recorded_sites.py``) and a healthy recorded site with each fault of ``tests/faults.py`` in it, and counts
 causes named rightly (TP), named wrongly (FP) and not named (FN). ``--pairs`` judges every two faults of different hops
 together as well (some minutes) and prints what of it went wrong; that is not written.
 """
@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests" / place) for place in ("", "unit", "unit/checks/sites")]
+SITES = ROOT / "tests" / "unit" / "checks" / "sites"
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "unit"), str(SITES)]
 
 from fault import Inject  # noqa: E402  of the tests
 from faults import FAULTS, hidden, possible  # noqa: E402  of the tests
@@ -97,9 +98,10 @@ def document(recordings: list[Row], faults: list[Row]) -> str:
     lines = [
         "# How exactly causes are named",
         "",
-        "Written by `python benchmarks/precision_recall.py`, kept in step by `tests/unit/test_precision.py`. TP: causes named",
-        "rightly; FP: named, and none; FN: not named. A cause stands at its hop; consequences do not count.",
-        "Two and three faults at once are in `tests/unit/test_combinations.py`, every pair in `--pairs` of the script.",
+        "Written by `python benchmarks/precision_recall.py`, kept in step by",
+        "`tests/unit/checks/sites/test_precision.py`. TP: causes named rightly; FP: named, and none; FN: not named. A cause stands",
+        "at its hop; consequences do not count. Two and three faults at once are in `test_combinations.py` beside it, every pair in",
+        "`--pairs` of the script.",
         "",
         "## Totals",
         "",

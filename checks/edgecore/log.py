@@ -130,4 +130,5 @@ def _told(node: str, use: LogUse, meaning: Text, last: LogLine, count: int) -> F
         commands=_TRACES,
         breaks=(),
         hop=use.hop,
+        root=last.kind == "panic",  # a defect of edgecore, whatever else fails
     )
