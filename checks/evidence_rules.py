@@ -57,6 +57,8 @@ FILES = (
     "/etc/crictl.yaml",
     "/etc/cni/net.d/**",
     "/opt/cni/bin/*",
+    "/usr/lib/cni/*",
+    "/usr/libexec/cni/*",
     "/run/containerd/containerd.sock",
     "/run/k3s/containerd/containerd.sock",
     "/run/crio/crio.sock",

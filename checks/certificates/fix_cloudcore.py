@@ -10,11 +10,14 @@ from kedoctor.api import (
     Plan,
     Risk,
     Text,
+    Unavailable,
     Verdict,
     YamlChange,
     remedy,
 )
+from kedoctor.api.certificates import CertificateError, read_certificates
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreWorkload
+from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.parsers.host_port import is_ip, is_loopback
 from kedoctor.checks.plans.cloudcore import (
@@ -39,10 +42,13 @@ def cloudcore_certificate(
     config: CloudcoreConfig,
     workload: CloudcoreWorkload,
     edges: EveryHost[EdgecoreConfig],
+    *,
+    secrets: KubeedgeSecrets | Unavailable,
 ) -> Plan | NoPlan:
     """The Secret deleted (the journal keeps it) and cloudcore restarted; before, addresses it does not know yet.
 
-    The certificate is made for ``advertiseAddress`` and ``dnsNames``, and only when there is none (facts.md §4.1).
+    The certificate is made for ``advertiseAddress`` and ``dnsNames``, and only when there is none (facts.md §4.1). What
+    the present one names stays named: edges that nobody sees from here dial it.
     """
     if not workload.pods:
         return NoPlan(
@@ -51,10 +57,14 @@ def cloudcore_certificate(
                 zh="证书由 cloudcore 启动时生成，而它目前没有 Pod（见 KE105）",
             )
         )
-    edits = _edits(config, edges)
+    edits = _edits(config, [*_dialled(edges), *_named(secrets)])
     told = ", ".join(str(change.value) for edit in edits for change in edit.changes)
-    first = f"add what edges dial to cloudcore.yaml ({told}), then delete" if edits else "delete"
-    first_zh = f"将边缘所连地址写入 cloudcore.yaml（{told}），然后删除" if edits else "删除"
+    first = (
+        f"write what edges dial, or the present certificate names, to cloudcore.yaml ({told}), then delete"
+        if edits
+        else "delete"
+    )
+    first_zh = f"将边缘所连地址及现有证书中的地址写入 cloudcore.yaml（{told}），然后删除" if edits else "删除"
     return Plan(
         code=verdict.code,
         subject=verdict.subject,
@@ -70,16 +80,32 @@ def cloudcore_certificate(
     )
 
 
-def _edits(config: CloudcoreConfig, edges: EveryHost[EdgecoreConfig]) -> tuple[EditObjectYaml, ...]:
-    dialled = dict.fromkeys(
+def _dialled(edges: EveryHost[EdgecoreConfig]) -> list[str]:
+    return [
         server.host
         for edge in edges.known().values()
         for server in (edge.hub_server, edge.http_server)
-        if server is not None and not is_loopback(server.host)
-    )
+        if server is not None
+    ]
+
+
+def _named(secrets: KubeedgeSecrets | Unavailable) -> list[str]:
+    """What the certificate names that cloudcore has now."""
+    der = secrets if isinstance(secrets, Unavailable) else secrets.cloudcore
+    if isinstance(der, Unavailable):
+        return []
+    try:
+        certificate = read_certificates(der)[0]
+    except CertificateError:
+        return []
+    return [*certificate.ip_addresses, *filter(None, certificate.dns_names)]
+
+
+def _edits(config: CloudcoreConfig, wanted: list[str]) -> tuple[EditObjectYaml, ...]:
+    hosts = dict.fromkeys(host for host in wanted if not is_loopback(host))
     changes = [
-        *_added(config, _ADDRESSES, [host for host in dialled if is_ip(host)]),
-        *_added(config, _NAMES, [host for host in dialled if not is_ip(host)]),
+        *_added(config, _ADDRESSES, [host for host in hosts if is_ip(host)]),
+        *_added(config, _NAMES, [host for host in hosts if not is_ip(host)]),
     ]
     return (edit_cloudcore(*changes),) if changes else ()
 

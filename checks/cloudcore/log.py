@@ -56,7 +56,19 @@ class _Told:
                 *NO_TUNNEL,
                 *NOT_READY,
                 *NO_DIVERSION,
-                *("KE205", "KE212", "KE301", "KE406", "KE407", "KE409", "KE411", "KE509", "KE704", "KE802"),
+                *(
+                    "KE205",
+                    "KE212",
+                    "KE301",
+                    "KE406",
+                    "KE407",
+                    "KE409",
+                    "KE411",
+                    "KE509",
+                    "KE513",
+                    "KE704",
+                    "KE802",
+                ),
             )
         )
     ),

@@ -23,6 +23,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.dnat.wording import not_an_apiserver
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
+from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets, Place
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cloud.saved_rules import SavedRules, SavedTable
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
@@ -55,8 +56,10 @@ def dnat_persistence(
     saved: SavedRules,
     record: TunnelPortRecord | Unavailable,
     processes: CloudProcesses | Unavailable,
+    *,
+    targets: DiversionTargets,
 ) -> Iterator[Finding]:
-    """What is saved and stale first, then hand-made rules for a tunnel port that nothing restores."""
+    """What is saved and stale first, then hand-made rules that lead to cloudcore and that nothing restores."""
     elsewhere = not_an_apiserver(processes, "saved rules")
     if elsewhere is not None:
         yield elsewhere
@@ -70,7 +73,11 @@ def dnat_persistence(
     )
     if frozen is not None:
         yield _frozen(frozen)
-    hand_made = [one for one in rules.dnat if one.hand_made and _for_tunnel(one, current)]
+    hand_made = [
+        one
+        for one in rules.dnat
+        if one.hand_made and _for_tunnel(one, current) and not _leads_astray(one, targets)
+    ]
     if hand_made:
         yield _hand_made(hand_made[0], saved)
     elif not stale and frozen is None:
@@ -96,6 +103,12 @@ def _for_tunnel(rule: DnatRule, current: frozenset[int] | None) -> bool:
     if "OUTPUT" not in rule.hooks:
         return False
     return any(rule.asks_for(port) for port in current) if current else _is_tunnel_port(rule)
+
+
+def _leads_astray(rule: DnatRule, targets: DiversionTargets) -> bool:
+    """Whether it is known to lead to no cloudcore: then losing it is no loss (KE304 judges it)."""
+    led = rule.destination
+    return led is not None and targets.place(led.address, led.port) not in (Place.CLOUDCORE, Place.NOT_KNOWN)
 
 
 def _stale(table: SavedTable, rule: DnatRule, current: frozenset[int]) -> Finding:

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 
 from kedoctor.api import (
     Certainty,
-    EveryHost,
     Evidence,
     Finding,
     Risk,
     Side,
     Text,
-    Unavailable,
     check,
     failed,
     passed,
@@ -21,11 +19,9 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
-from kedoctor.checks.facts.cloud.nat import NatRules
+from kedoctor.checks.facts.cloud.acting_rules import ActingRules
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
-from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes
-from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
 from kedoctor.checks.parsers.kubernetes import Taint
 from kedoctor.checks.parsers.kubernetes.pod_health import tolerates, trouble
 
@@ -54,9 +50,7 @@ _SHOW = "kubectl -n kubeedge get daemonset,pods -l kubeedge=iptables-manager -o 
 def iptables_manager(
     manager: IptablesManager,
     cloud: CloudNodes,
-    diversion: WorkingDiversion,
-    record: TunnelPortRecord | Unavailable,
-    rules: EveryHost[NatRules],
+    acting: ActingRules,
 ) -> Iterator[Finding]:
     """A ready pod of the DaemonSet on each host that runs kube-apiserver, and that it may read what it needs."""
     if manager.daemonset is None:
@@ -68,22 +62,7 @@ def iptables_manager(
         )
         return
     for host in cloud.hosts:
-        seen = _rule_there(host, record, rules)
-        instead = seen if seen is not None else (True if host.node in diversion.nodes else None)
-        yield _on_host(manager, host, cloud, instead)
-
-
-def _rule_there(
-    host: ApiServerHost, record: TunnelPortRecord | Unavailable, rules: EveryHost[NatRules]
-) -> bool | None:
-    """Whether any rule there takes the recorded ports, rightly or not; ``None`` if that host was not looked at."""
-    nat = rules.known().get(host.node)
-    if nat is None or isinstance(record, Unavailable) or not record.current:
-        return None
-    acting = [rule for rule in nat.dnat if "OUTPUT" in rule.hooks]
-    if all(any(rule.asks_for(port) for rule in acting) for port in record.current):
-        return True
-    return None if nat.unreadable else False
+        yield _on_host(manager, host, cloud, acting.on(host.node))
 
 
 def _on_host(
@@ -146,8 +125,8 @@ def _absent(
         )
     return warned(
         Text(
-            f"{summary.en} A rule of somebody else's acts there instead; it will not follow the next port change.",
-            zh=f"{summary.zh}该处由他人添加的规则代替，它不会跟随下一次端口变化。",
+            f"{summary.en} A rule acts there that nobody keeps: it will not follow the next port change.",
+            zh=f"{summary.zh}该处起作用的规则无人维护，它不会跟随下一次端口变化。",
         ),
         expected=expected,
         actual=why.en,

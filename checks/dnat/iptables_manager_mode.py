@@ -17,9 +17,9 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.facts.cloud.acting_rules import ActingRules
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
-from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 from kedoctor.checks.facts.cluster.nodes import CloudNodes
 
 __all__ = ["iptables_manager_mode"]
@@ -52,12 +52,12 @@ def iptables_manager_mode(
     manager: IptablesManager,
     workload: CloudcoreWorkload | Unavailable,
     cloud: CloudNodes | Unavailable,
-    diversion: WorkingDiversion,
+    acting: ActingRules,
 ) -> Finding:
     """``iptablesManager.mode`` (code default: internal) against the DaemonSet of the external one."""
     mode = config.manager_mode
     if mode == "internal":
-        return _two(config, manager) if manager.wanted else _internal(config, workload, cloud, diversion)
+        return _two(config, manager) if manager.wanted else _internal(config, workload, cloud, acting)
     if manager.daemonset is not None:
         return passed(
             Text(
@@ -66,7 +66,7 @@ def iptables_manager_mode(
             ),
             subject=_CONFIG_MAP,
         )
-    return _none(config, mode, cloud, diversion)
+    return _none(config, mode, cloud, acting)
 
 
 def _evidence(config: CloudcoreConfig, mode: str) -> tuple[Evidence, ...]:
@@ -98,7 +98,7 @@ def _internal(
     config: CloudcoreConfig,
     workload: CloudcoreWorkload | Unavailable,
     cloud: CloudNodes | Unavailable,
-    diversion: WorkingDiversion,
+    acting: ActingRules,
 ) -> Finding:
     if isinstance(workload, Unavailable) or isinstance(cloud, Unavailable):
         missing = workload if isinstance(workload, Unavailable) else cloud
@@ -125,18 +125,18 @@ def _internal(
         f"Mode internal: cloudcore writes rules only on its own host, not on the API-server host {names}.",
         zh=f"internal 模式：cloudcore 只在自身主机写规则，API 服务器主机 {names} 上没有。",
     )
-    return _missing(summary, config, "internal", diverted=all(host.node in diversion.nodes for host in bare))
+    return _missing(summary, config, "internal", diverted=all(acting.on(host.node) for host in bare))
 
 
 def _none(
-    config: CloudcoreConfig, mode: str, cloud: CloudNodes | Unavailable, diversion: WorkingDiversion
+    config: CloudcoreConfig, mode: str, cloud: CloudNodes | Unavailable, acting: ActingRules
 ) -> Finding:
     summary = Text(
         f"Nobody writes the diversion rules: the mode is {mode}, and namespace kubeedge has no iptables-manager.",
         zh=f"没有任何组件写转发规则：模式为 {mode}，而命名空间 kubeedge 中没有 iptables-manager。",
     )
     hosts = () if isinstance(cloud, Unavailable) else cloud.names
-    return _missing(summary, config, mode, diverted=bool(hosts) and set(hosts) <= diversion.nodes)
+    return _missing(summary, config, mode, diverted=bool(hosts) and all(acting.on(host) for host in hosts))
 
 
 def _missing(summary: Text, config: CloudcoreConfig, mode: str, *, diverted: bool) -> Finding:
@@ -162,8 +162,8 @@ def _missing(summary: Text, config: CloudcoreConfig, mode: str, *, diverted: boo
         )
     return warned(
         Text(
-            f"{summary.en} A rule of somebody else's acts instead; it will not follow the next port change.",
-            zh=f"{summary.zh}目前由他人添加的规则代替，它不会跟随下一次端口变化。",
+            f"{summary.en} A rule acts that nobody keeps: it will not follow the next port change.",
+            zh=f"{summary.zh}目前起作用的规则无人维护，它不会跟随下一次端口变化。",
         ),
         expected=expected,
         actual=mode,

@@ -198,14 +198,24 @@ def _wrong(node: EdgeNode, current: frozenset[int], summary: Text, hint: Text) -
 
 
 def _unjudged(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding:
-    why = str(record) if isinstance(record, Unavailable) else f"configmap/tunnelport: {record.state.value}"
+    why = _unread(record)
     return unknown(
         Text(
-            f"Whether port {node.port} of {node.name} leads to cloudcore is not known: {why}.",
-            zh=f"无法判断 {node.name} 的端口 {node.port} 是否通向 cloudcore：{why}。",
+            f"Whether port {node.port} of {node.name} leads to cloudcore is not known: {why.en}.",
+            zh=f"无法判断 {node.name} 的端口 {node.port} 是否通向 cloudcore：{why.zh}。",
         ),
         subject=node.name,
         node=node.name,
+    )
+
+
+def _unread(record: TunnelPortRecord | Unavailable) -> Text:
+    if isinstance(record, Unavailable):
+        return Text(str(record), zh=str(record))
+    if record.state is RecordState.READ:
+        return Text("configmap/tunnelport names no cloudcore", zh="configmap/tunnelport 中没有任何 cloudcore")
+    return Text(
+        f"configmap/tunnelport: {record.state.value}", zh=f"configmap/tunnelport：{record.state.value}"
     )
 
 

@@ -96,7 +96,11 @@ def _recent(log: EdgecoreLog) -> Iterator[LogLine]:
 
 
 def _healed(log: EdgecoreLog, message: Message, last: LogLine) -> bool:
-    """Whether a later line says that it went well since."""
+    """Whether a later line says that it went well since, or, of a failed dial of the tunnel, a tunnel has come since."""
+    if message.leg == "tunnel" and message.logs is not None and message.logs.least == 1:
+        start = log.tunnel_start()
+        if start is not None and start.time is not None and last.time is not None and start.time > last.time:
+            return not log.tunnel_errors()
     words = message.logs.healed if message.logs else ""
     well = log.newest(words) if words else None
     return well is not None and well.time is not None and last.time is not None and well.time >= last.time
@@ -110,7 +114,7 @@ def _started(run: tuple[LogLine, ...]) -> datetime | None:
 def _told(node: str, use: LogUse, meaning: Text, last: LogLine, count: int) -> Finding:
     return warned(
         Text(
-            f"edgecore of {node} says, {count} times within a quarter of an hour, that {meaning.en}.",
+            f"edgecore of {node} says, {'once' if count == 1 else f'{count} times'} within a quarter of an hour, that {meaning.en}.",
             zh=f"{node} 的 edgecore 在最近一刻钟内 {count} 次报告：{meaning.zh}。",
         ),
         expected=Text("no such line", zh="没有此类日志"),

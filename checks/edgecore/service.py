@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from kedoctor.api import (
     Evidence,
@@ -69,7 +69,7 @@ def edgecore_running(
     if known.active_state != "active" or unit.runs is False:
         return _down(known, log, name.name, process_gone=known.active_state == "active")
     age = now - unit.started if now is not None and unit.started is not None else None
-    if age is not None and age < _YOUNG and known.restarts >= _LOOPS:
+    if now is not None and age is not None and age < _YOUNG and _loops(known, log, now):
         return _looping(known, age, log, name.name)
     if age is not None and age > _YOUNG and _idle(sockets):
         return _zombie(log, name.name)
@@ -85,6 +85,13 @@ def edgecore_running(
         node=name.name,
         evidence=(Evidence("systemctl show edgecore", _state(known)),),
     )
+
+
+def _loops(unit: Unit, log: EdgecoreLog | Unavailable, now: datetime) -> bool:
+    """Whether systemd restarts it over and over: by its count, unless the log shows that lives between were long."""
+    if unit.restarts < _LOOPS:
+        return False
+    return isinstance(log, Unavailable) or not log.before or log.keeps_dying(now)
 
 
 def _state(unit: Unit) -> str:

@@ -88,7 +88,9 @@ def metrics_pod(server: MetricsServer) -> Finding:
             ),
             subject=deployment_of(server),
         )
-    return _no_pod(server) if not server.pods else _not_ready(server, server.pods[0])
+    if not server.pods or server.ending:
+        return _no_pod(server)
+    return _not_ready(server, (server.staying or server.pods)[0])
 
 
 def _no_pod(server: MetricsServer) -> Finding:
@@ -196,7 +198,8 @@ def metrics_placement(
 ) -> Iterator[Finding]:
     """Each node that a pod of it is on: no edge, and one where iptables-manager works."""
     skip = not_ours(server)
-    if skip is not None or not server.nodes:
+    nodes = sorted({pod.spec.node_name for pod in server.staying if pod.spec.node_name})
+    if skip is not None or not nodes:
         yield skip or skipped(
             Text(
                 "No pod of metrics-server is on a node (KE602).",
@@ -204,7 +207,7 @@ def metrics_placement(
             )
         )
         return
-    for node in server.nodes:
+    for node in nodes:
         if node in edges.names:
             yield _misplaced(server, node, *_on_edge(node), root=True)
         elif node in cloud.names or node in diversion.nodes or manager.ready_on(node):

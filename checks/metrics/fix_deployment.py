@@ -277,9 +277,9 @@ def metrics_pod(
     deployment = _deployed(server)
     if isinstance(deployment, NoPlan):
         return deployment
-    if not server.live_pods:
+    if not server.live_pods or server.ending:
         return _no_pod(verdict, deployment)
-    pod = server.live_pods[0]
+    pod = (server.staying or server.live_pods)[0]
     image = image_for(pod, archives, nodes)
     if isinstance(image, NoPlan):
         return image

@@ -113,7 +113,7 @@ def _workload(registration: MetricsRegistration, server: MetricsServer) -> Itera
                 zh="指标 API 一直不可用（ServiceNotFound）",
             ),
         )
-    if server.deployment is None and not server.live_pods:
+    if server.deployment is None and not server.staying:
         yield _Lack(f"deployment/{where}", Text("nothing collects any figures", zh="没有任何组件采集数据"))
 
 

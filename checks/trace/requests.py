@@ -16,6 +16,7 @@ from kedoctor.api import (
     patterns,
     step,
 )
+from kedoctor.checks.trace.edgecore_start import EdgecoreBefore
 from kedoctor.checks.trace.log_content import posing
 from kedoctor.checks.trace.probes import RelayedAnswer
 from kedoctor.checks.trace.request_errors import (
@@ -77,24 +78,33 @@ class AttachAnswer:
 
 
 @fact
-def log_answer(cluster: Cluster, pod: TracedPod, target: TraceTarget) -> LogAnswer:
+def log_answer(
+    cluster: Cluster, pod: TracedPod, target: TraceTarget, *, before: EdgecoreBefore | Unavailable
+) -> LogAnswer:
     """A few lines are asked for, as ``kubectl logs --tail`` does."""
+    del before  # it has to be asked first
     return LogAnswer(
         cluster.answer_log(pod.namespace, pod.name, pod.container, lines=_LINES, timeout=target.patience)
     )
 
 
 @fact
-def exec_answer(cluster: Cluster, pod: TracedPod, target: TraceTarget) -> ExecAnswer:
+def exec_answer(
+    cluster: Cluster, pod: TracedPod, target: TraceTarget, *, before: EdgecoreBefore | Unavailable
+) -> ExecAnswer:
     """One command that changes nothing."""
+    del before
     return ExecAnswer(
         cluster.exec(pod.namespace, pod.name, "echo", NONCE, container=pod.container, timeout=target.patience)
     )
 
 
 @fact
-def attach_answer(cluster: Cluster, pod: TracedPod, target: TraceTarget) -> AttachAnswer:
+def attach_answer(
+    cluster: Cluster, pod: TracedPod, target: TraceTarget, *, before: EdgecoreBefore | Unavailable
+) -> AttachAnswer:
     """Listens until something is written; nothing is sent to the container."""
+    del before
     return AttachAnswer(cluster.attach(pod.namespace, pod.name, pod.container, timeout=target.patience))
 
 

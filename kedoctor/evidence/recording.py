@@ -113,6 +113,8 @@ class RecordingSource:
         seen = take(self._source, request)
         if isinstance(request, FindFiles) and isinstance(seen.answer, Files):
             entries = tuple(found for found in seen.answer.entries if self._allowed.file(found.path))
+            if seen.answer.entries and not entries:  # there are files: an empty answer would deny it
+                return take(_Refusal(), request)
             answer = replace(seen.answer, entries=entries)
             return Observation(request, answer, seen.at, seen.took_ms, seen.origin)
         if isinstance(seen.answer, Processes):

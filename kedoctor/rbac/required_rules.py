@@ -87,6 +87,8 @@ def _of_looking(
 
     for path in plugins.paths():
         yield _EVERY_RUN, rights([path.members, path.about])
+    # Whatever fails may only be starting (kedoctor.report.settling), which is looked at then.
+    yield _EVERY_RUN, rights(plugins.transitions())
     for node in checks:
         code = node.check.code
         yield code, rights(facts_in(node.parameters))

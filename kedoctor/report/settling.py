@@ -28,8 +28,13 @@ _OPEN = (Status.FAIL, Status.WARN, Status.UNKNOWN)
 def transitions_of(
     outcome: Outcome, registry: Registry, facts: Sequence[type], *, cluster: bool
 ) -> tuple[Transition, ...]:
-    """Everything that has just begun, as these facts of the site (if it has a ``cluster``) and of its hosts show it."""
+    """Everything that has just begun, as these facts of the site (if it has a ``cluster``) and of its hosts show it.
+
+    Nothing, and nothing is asked for it, where no verdict is open.
+    """
     found: list[Transition] = []
+    if not any(one.status in _OPEN for one in outcome.verdicts):
+        return ()
     for wanted in facts:
         of_hosts = registry.facts[wanted].scope is Scope.HOST
         places = outcome.site.hosts.values() if of_hosts else (outcome.site,) if cluster else ()

@@ -113,6 +113,7 @@ class Stream(BaseHTTPRequestHandler):
         said = mood.read_text()
         status, body = 404, b"404: Page Not Found"
         if said == "mute" or (said == "hangs" and self.path.startswith("/stats")):
+            mood.with_name("hanging").touch()
             over.wait(60)
         if self.path.startswith("/stats") and self.server.server_port == 10003:
             known = self.headers["Host"] == "edge1" or (self.headers["Host"] == "10.99.0.2" and said != "by-name")
@@ -236,7 +237,13 @@ class TraceSite:
 
     def mood(self, word: str) -> None:
         """``well``, ``no-session``, ``dead``, ``hangs``, ``by-name``, ``mute``."""
+        (self.home / "hanging").unlink(missing_ok=True)
         (self.home / "mood").write_text(word)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether somebody has asked cloudcore since its mood changed and waits for the answer."""
+        return (self.home / "hanging").exists()
 
     def tell(self, **said: Any) -> None:
         """``ports`` by node, ``log`` of pod web and whether it ``writes``, ``hangs`` (a pattern of requests)."""

@@ -204,8 +204,8 @@ class Cluster:
             *more,
         )
 
-    def start_controllers(self) -> None:
-        """kube-controller-manager and kube-scheduler."""
+    def start_controllers(self, *more: str) -> None:
+        """kube-controller-manager and kube-scheduler; ``more`` are further flags of the first."""
         at = self.papers.path
         config = f"--kubeconfig={at('controller-manager.kubeconfig')}"
         self.cloud.daemon(
@@ -221,6 +221,7 @@ class Cluster:
             # Faster than by default, so that a test need not wait 40 s for a node to be given up.
             "--node-monitor-grace-period=16s",
             f"--cert-dir={self.home}/controllers",
+            *more,
         )
         self.cloud.daemon(
             "kube-scheduler",

@@ -188,6 +188,25 @@ def test_a_deletion_that_somebody_wrote_before(site: RealSite, monkeypatch: pyte
     assert site.content(SECRET)["data"]["other"] == b64("theirs")
 
 
+def test_an_apply_overwrites_nobody_who_writes_in_between(
+    site: RealSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_ours(monkeypatch, "PATCH", site.somebody(CM, {"data": {"other": "theirs"}}))
+    with pytest.raises(ConflictError):
+        site.fix(ApplyObject(CM, CHANGED))
+    assert site.content(CM)["data"] == {"cloudcore.yaml": TEXT, "other": "theirs"}
+
+
+def test_an_apply_takes_over_nothing_that_is_made_in_between(
+    site: RealSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {"metadata": {"name": "kedoctor-made"}, "automountServiceAccountToken": True}
+    before_ours(monkeypatch, "POST", lambda: site.cluster.create(f"{KUBEEDGE}/serviceaccounts", theirs))
+    with pytest.raises(ConflictError):
+        site.fix(ApplyObject(ACCOUNT, MADE))
+    assert site.content(ACCOUNT)["automountServiceAccountToken"] is True
+
+
 def test_its_owner_writes_it_anew_before_it_goes_back(site: RealSite) -> None:
     entry = site.fix(SWITCH_ON)
     site.somebody(CM, {"data": {"cloudcore.yaml": REWRITTEN}})()

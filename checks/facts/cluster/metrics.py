@@ -40,6 +40,7 @@ API_SERVICE = "v1beta1.metrics.k8s.io"
 _LABEL = "k8s-app=metrics-server"  # upstream's manifest and K3s
 _HELM_LABEL = "app.kubernetes.io/name=metrics-server"
 _DEFAULT_RESOLUTION = timedelta(seconds=60)
+_REMADE = "controller-revision-hash"  # on pods of a DaemonSet or StatefulSet, which makes them again
 _FEW_EDGES = 200
 
 
@@ -73,13 +74,30 @@ class MetricsServer:
 
     @property
     def installed(self) -> bool:
-        """Whether any workload of it was seen."""
-        return isinstance(self.deployment, Deployment) or bool(self.live_pods)
+        """Whether any workload of it was seen that stays."""
+        return isinstance(self.deployment, Deployment) or bool(self.staying)
 
     @property
     def live_pods(self) -> tuple[Pod, ...]:
         """Its pods, none when they could not be read."""
         return () if isinstance(self.pods, Unavailable) else self.pods
+
+    @property
+    def staying(self) -> tuple[Pod, ...]:
+        """Its pods that are not being deleted; one that is may answer for half a minute, and nothing comes after it.
+
+        A pod that a DaemonSet or StatefulSet makes again stays in this sense, too.
+        """
+        return tuple(pod for pod in self.live_pods if _stays(pod))
+
+    @property
+    def ending(self) -> bool:
+        """Whether its pods are all being deleted and its Deployment makes no others, or there is none."""
+        deployment = self.deployment
+        wanted = not isinstance(deployment, Deployment) or deployment.spec.replicas != 0
+        if isinstance(deployment, Unavailable) or (deployment is not None and wanted):
+            return False
+        return not self.staying
 
     @property
     def is_metrics_server(self) -> bool:
@@ -125,8 +143,12 @@ class MetricsServer:
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes its pods are on."""
+        """The nodes its pods are on, those that are being deleted as well."""
         return tuple(sorted({pod.spec.node_name for pod in self.live_pods if pod.spec.node_name}))
+
+
+def _stays(pod: Pod) -> bool:
+    return pod.metadata.deletion_timestamp is None or _REMADE in pod.metadata.labels
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ _HUB_BROKE = patterns.compiled(
     r"ws\.go:\d+\] failed to read message|connection is broken, will reconnect after"
 )
 _HUB_GOOD = "Websocket connect to cloud access successful"
+_BOOT = patterns.compiled(r"-- (?:Boot [0-9a-f]{32}|Reboot) --")  # how journalctl parts two boots
 _TOKEN = patterns.compiled(r"(token )\S+( credentials)")
 
 
@@ -121,22 +122,38 @@ class EdgecoreLog:
         return bool(starts)
 
     def keeps_dying(self, now: datetime) -> bool:
-        """Whether the process before this one ended by itself soon after its start, and not long ago."""
-        times = [line.time for line in self.before if line.time is not None]
-        if _fatal(self.before) is None or not times:
-            return False
-        return times[-1] - times[0] < _SHORT and now - times[-1] < _RECENT
+        """Whether the process before this one ended by itself soon after its start, not long ago, and will again.
 
-    def ended_after_long(self) -> datetime | None:
-        """When the last process ended that had lived for a while; ``None`` if its life was short."""
-        times = [line.time for line in self.last_run if line.time is not None]
-        return times[-1] if times and times[-1] - times[0] >= _SHORT else None
+        What could not start says so and ends (an F line), and will say it again. A panic may come from one request
+        (kubeedge/kubeedge#6488): only the second in a row tells that it goes on.
+        """
+        times = _spoken(self.before)
+        if not times or now - times[-1] >= _RECENT or not _ended_early(self.before):
+            return False
+        return _gave_up(self.before) or _ended_early(self._run_before(self.before))
+
+    def ended_once(self) -> datetime | None:
+        """When the last process ended, if the next one may well stay: it had lived for a while, or it panicked once."""
+        times = _spoken(self.last_run)
+        if not times or not (_lived(self.last_run) or not self._dies_again()):
+            return None
+        return times[-1]
+
+    def _dies_again(self) -> bool:
+        if _fatal(self.last_run) is None or _gave_up(self.last_run):
+            return True
+        return _ended_early(self.before)
 
     @property
     def before(self) -> tuple[LogLine, ...]:
         """What the process before the last one said."""
-        earlier = self.lines[: len(self.lines) - len(self.last_run)]
-        return earlier[_last_run_begins(earlier) :] if earlier else ()
+        return self._run_before(self.last_run)
+
+    def _run_before(self, run: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+        """What the process before that one said; nothing if the log does not reach back so far."""
+        place = next((at for at, line in enumerate(self.lines) if run and line is run[0]), 0)
+        earlier = self.lines[:place]
+        return earlier[_last_run_begins(earlier) :] if any(line.kind == "klog" for line in earlier) else ()
 
     def _failures(
         self, sources: tuple[str, ...], wrong: patterns.Pattern[str], *, good: str | None
@@ -155,6 +172,27 @@ class EdgecoreLog:
 
 def _fatal(lines: tuple[LogLine, ...]) -> LogLine | None:
     return next((ln for ln in reversed(lines) if ln.severity == "F" or _NO_PORT in ln.raw), None)
+
+
+def _spoken(run: tuple[LogLine, ...]) -> list[datetime]:
+    """When the process itself said something; what systemd says of its end comes later."""
+    return [line.time for line in run if line.kind in ("klog", "panic") and line.time is not None]
+
+
+def _lived(run: tuple[LogLine, ...]) -> bool:
+    times = _spoken(run)
+    return bool(times) and times[-1] - times[0] >= _SHORT
+
+
+def _ended_early(run: tuple[LogLine, ...]) -> bool:
+    """Whether it ended by itself soon after its start."""
+    return _fatal(run) is not None and not _lived(run)
+
+
+def _gave_up(run: tuple[LogLine, ...]) -> bool:
+    """Whether it ended because it could not go on, and not by a panic."""
+    last = _fatal(run)
+    return last is not None and last.kind != "panic"
 
 
 def _apart(earlier: LogLine, later: LogLine) -> timedelta:
@@ -187,8 +225,22 @@ def read_log(text: str, now: datetime) -> EdgecoreLog:
 def _last_run_begins(lines: tuple[LogLine, ...]) -> int:
     """The place of the first line of the last process.
 
-    Every klog line carries the process id, so the last run begins where the last id first appears; a panic and what
-    systemd says carry none and belong to the run they stand in. A start without any line after it is a run, too.
+    Every klog line carries the process id, so the last run begins where the last id first appears since the last
+    start that was followed by a line; ids come again, above all after a boot. A panic and what systemd says carry
+    none and belong to the run they stand in. A start without any line after it is a run, too.
     """
-    pid = next((line.pid for line in reversed(lines) if line.kind == "klog"), None)
-    return next((place for place, line in enumerate(lines) if line.kind == "klog" and line.pid == pid), 0)
+    last = next((place for place in range(len(lines) - 1, -1, -1) if lines[place].kind == "klog"), None)
+    if last is None:
+        return 0
+    start = next((place for place in range(last, -1, -1) if _starts(lines[place])), 0)
+    pid = lines[last].pid
+    return next(
+        place for place in range(start, last + 1) if lines[place].kind == "klog" and lines[place].pid == pid
+    )
+
+
+def _starts(line: LogLine) -> bool:
+    """Whether systemd starts the process with this line, or the machine was booted there."""
+    if line.source == "systemd":
+        return line.message.startswith("Started ")
+    return line.kind == "text" and _BOOT.match(line.raw) is not None

@@ -238,23 +238,24 @@ def host_transitions(
 
 
 def _boot(host: Host, unit: EdgecoreUnit, name: str, now: datetime) -> Iterator[Transition]:
-    booted = _booted(host)
+    identity = host.identity()
+    booted = _booted(host, identity)
     if booted is None:
         return
     age = _ago(now, booted)
-    event = Text(f"this host was booted {age.en} ago", zh=f"本机在 {age.zh}前启动")
+    where = name if unit.known or isinstance(identity, Unavailable) else identity.hostname
+    event = Text(f"{where} was booted {age.en} ago", zh=f"{where} 在 {age.zh}前启动")
     awaited = Text("its container runtime and what needs it", zh="容器运行时及依赖它的程序")
     nodes = (name,) if unit.known else ()
     yield from _one(event, awaited, booted, _BOOT, now=now, codes=_BOOTING, nodes=nodes)
 
 
-def _booted(host: Host) -> datetime | None:
+def _booted(host: Host, identity: Identity | Unavailable) -> datetime | None:
     """When the first process of this machine began; a machine in a container boots without its kernel doing so."""
     table = host.processes()
     first = None
     if isinstance(table, Processes):
         first = next((one.started for one in table.items if one.pid == 1), None)
-    identity = host.identity()
     kernel = identity.booted if isinstance(identity, Identity) else None
     return max((time for time in (first, kernel) if time is not None), default=None)
 
@@ -270,7 +271,7 @@ def _edgecore(
         )
         return
     if unit.waits_for_restart:
-        ended = None if isinstance(log, Unavailable) else log.ended_after_long()
+        ended = None if isinstance(log, Unavailable) else log.ended_once()
         if ended is not None:
             event = Text(
                 f"edgecore of {name} ended {_ago(now, ended).en} ago and systemd starts it again",

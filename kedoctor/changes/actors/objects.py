@@ -138,7 +138,7 @@ class ObjectActor:
         """Sends it, reading again when somebody else wrote in between but left this part alone."""
         for _ in range(_TRIES):
             now = self._client.get(_path(action))
-            if self._state(action, now).fingerprint != before.fingerprint:
+            if not _same(action, self._state(action, now), before):
                 break
             reach()
             try:
@@ -196,13 +196,10 @@ class ObjectActor:
             self._wait_until_gone(path)
             return None
         if isinstance(action, ApplyObject):
-            return self._client.write(
-                path,
-                "PATCH",
-                action.body,
-                kind="apply",
-                query=_query(f"fieldManager={MANAGER}", "force=true", dry_run),
-            )
+            if now is None and not dry:  # an apply would take over what somebody else makes meanwhile
+                query = _query(f"fieldManager={MANAGER}")
+                return self._client.write(path.rpartition("/")[0], "POST", action.body, query=query)
+            return self._applied(path, _guarded(action.body, version), dry_run)
         if now is None:
             raise RefusedError(f"{path} does not exist")
         kind, patch = _patch(action, now, version)
@@ -215,6 +212,11 @@ class ObjectActor:
             if kind == "json" and self._has_moved_on(path, version):
                 raise ConflictError(str(error)) from error
             raise
+
+    def _applied(self, path: str, body: dict[str, Any], dry_run: str) -> dict[str, Any]:
+        """As the server made it; of a version that is no longer the newest it makes nothing."""
+        query = _query(f"fieldManager={MANAGER}", "force=true", dry_run)
+        return self._client.write(path, "PATCH", body, kind="apply", query=query)
 
     def _has_moved_on(self, path: str, version: str) -> bool:
         now = self._client.get(path)
@@ -256,6 +258,13 @@ class ObjectActor:
             # The owner of the document wrote it anew meanwhile: only our keys go back to what they were.
             return {"data": {action.key: _keys_back(action, text, old["data"][action.key])}}
         return merge_diff(_concerned(action, left), _concerned(action, old))
+
+
+def _same(action: Action, now: State, before: State) -> bool:
+    """Whether nobody changed what the action concerns; of an object that goes that is all of it."""
+    if isinstance(action, DeleteObject) and now.exists:
+        return now.data == before.data
+    return now.fingerprint == before.fingerprint
 
 
 def _content(state: State) -> dict[str, Any] | None:

@@ -84,7 +84,8 @@ class PodActor:
                 if self._client.get(path) is not None:
                     raise  # else it has gone by itself
         if wait:
-            self._wait(restart, {pod["metadata"]["uid"] for pod in old}, wanted=max(1, len(old)))
+            # Pods that were not ready are no measure: in the middle of a rollout there is one more, which goes away.
+            self._wait(restart, {pod["metadata"]["uid"] for pod in old}, wanted=max(1, sum(map(_ready, old))))
         reach()
 
     def _wait(self, restart: RestartPods, old: set[str], *, wanted: int) -> None:

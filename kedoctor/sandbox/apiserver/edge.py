@@ -113,6 +113,9 @@ class Container:
     run: Callable[[Command], Result] = busybox
 
 
+_STARTED = 1796042910  # each panic gives a later one
+
+
 @dataclass(slots=True)
 class Edge:
     """All nodes and containers behind one server.
@@ -166,8 +169,11 @@ class Edge:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def page(self, node: str, path: str) -> tuple[str, bytes] | None:
-        """A page of the node itself; the stats summary is made up from its pods when nobody described one."""
+        """A page of the node itself; where nobody described one, stats are made up from its pods, and its metrics say its start."""
         found = self.pages.get((node, path))
+        if found is None and path == "metrics":
+            text = f"process_start_time_seconds {_STARTED + self.panics[node]:.11e}\n"
+            return "text/plain; version=0.0.4; charset=utf-8", text.encode()
         if found is None and path == "stats/summary":
             return "text/plain; charset=utf-8", json.dumps(self._summary(node), indent=1).encode() + b"\n"
         return found

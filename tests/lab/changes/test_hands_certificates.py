@@ -40,6 +40,17 @@ class TestPods:
         site.fix(self.RESTART)
         assert sorted(site.sent("DELETE")) == [f"{NS}/pods/cloudcore-1", f"{NS}/pods/cloudcore-2"]
 
+    def test_a_pod_that_was_not_ready_needs_no_successor(self, site: Site) -> None:
+        """In the middle of a rollout there is one more, and the rollout takes it away."""
+        site.server.store.load([pod("metrics-server-1"), pod("metrics-server-2", ready=False)])
+
+        def controller(event: Any) -> None:
+            if event.kind == "DELETED" and event.entry.obj["metadata"]["name"] == "metrics-server-2":
+                site.server.store.load([pod("metrics-server-3")])
+
+        site.server.store.on_change.append(controller)
+        site.fix(self.RESTART, hands=site.actors(TOKEN, patience=0.3))
+
     def test_successors_that_never_get_ready_are_a_refusal(self, site: Site) -> None:
         site.server.store.load([pod("cloudcore-1")])
         site.server.store.on_change.append(self.replace_by(site, ready=False))

@@ -15,6 +15,7 @@ from object_hands import (
     ACCOUNT,
     CM,
     DS,
+    NS,
     REWRITTEN,
     SECRET,
     SWITCH_ON,
@@ -223,6 +224,36 @@ class TestWholeObjects:
         assert site.content(CM)["data"] == {"cloudcore.yaml": TEXT, "other": "ours", "new": "1"}
         site.back(entry)
         assert site.content(CM) == before
+
+    def test_applying_where_somebody_writes_in_the_last_moment(self, site: Site) -> None:
+        body = named("ConfigMap", "cloudcore", data={"other": "ours"})
+        write = rf"PATCH {CM}\?fieldManager=kedoctor&force=true&timeout"
+        site.server.faults.add(write, before=site.somebody(CM, {"data": {"theirs": "1"}}), times=1)
+        entry = site.fix(ApplyObject(CM, body))
+        assert site.content(CM)["data"] == {"cloudcore.yaml": TEXT, "other": "ours", "theirs": "1"}
+        site.back(entry)
+        site.server.faults.add(write, before=site.somebody(CM, {"data": {"other": "theirs"}}), times=1)
+        with pytest.raises(ConflictError):
+            site.fix(ApplyObject(CM, body))
+        assert site.content(CM)["data"] == {"cloudcore.yaml": TEXT, "other": "theirs", "theirs": "1"}
+
+    def test_applying_where_somebody_makes_it_in_the_last_moment(self, site: Site) -> None:
+        theirs = named("ServiceAccount", "kedoctor-made", automountServiceAccountToken=True)
+
+        def make() -> None:
+            site.server.store.load([theirs])
+
+        site.server.faults.add(rf"POST {NS}/serviceaccounts\?fieldManager=kedoctor", before=make, times=1)
+        with pytest.raises(ConflictError):
+            site.fix(ApplyObject(ACCOUNT, self.BODY))
+        assert site.content(ACCOUNT)["automountServiceAccountToken"] is True
+
+    def test_what_somebody_wrote_is_not_deleted_also_where_it_is_made_anew(self, site: Site) -> None:
+        theirs = site.somebody(SECRET, {"data": {"other": b64("theirs")}})
+        site.server.faults.add("DELETE ", before=theirs, times=1)
+        with pytest.raises(ConflictError):
+            site.fix(DeleteObject(SECRET, remade=True))
+        assert site.content(SECRET)["data"]["other"] == b64("theirs")
 
     def test_deleting_and_making_anew(self, site: Site) -> None:
         before, uid = site.content(SECRET), (site.get(SECRET) or {})["metadata"]["uid"]

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +146,7 @@ def test_a_node_is_traced_by_a_pod_of_its_own(site: TraceSite) -> None:
     site.rule()
     exit_code, found = site.traced("exec", "edge1")
     assert exit_code == 0
-    assert "echo ran in default/web" in found["hops"][-1]["seen"]
+    assert "echo ran in default/web" in {hop["name"]: hop["seen"] for hop in found["hops"]}["exec"]
 
 
 def test_attach_listens_to_what_is_written(site: TraceSite) -> None:
@@ -288,7 +288,7 @@ def test_each_hop_is_printed_when_it_is_tested_and_ctrl_c_ends_it(site: TraceSit
     said = _until(child, "session in cloudcore, at 10003")
     lines = said.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3", "4", "5"]
-    assert all(" ok " in line and " ms " in line for line in lines[1:5])
+    assert all(" ok " in line and (" ms " in line or " s " in line) for line in lines[1:5]), said
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130, err
@@ -299,9 +299,10 @@ def test_each_hop_is_printed_when_it_is_tested_and_ctrl_c_ends_it(site: TraceSit
 def test_ctrl_c_still_gives_one_document(site: TraceSite) -> None:
     site.rule()
     site.mood("hangs")
-    asked = threading.Event()
     child = _started(site, "exec", "default/web", "--format", "json")
-    asked.wait(3)
+    deadline = time.monotonic() + 60
+    while not site.hangs and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130, err

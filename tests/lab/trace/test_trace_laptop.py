@@ -51,6 +51,10 @@ def traced(laptop: Site, *words: str) -> tuple[int, dict[str, Any]]:
     return ran.returncode, found
 
 
+def seen(found: dict[str, Any]) -> dict[str, str]:
+    return {hop["name"]: hop["seen"] for hop in found["hops"]}
+
+
 def test_what_is_not_seen_is_said_with_where_it_would_be(laptop: Site) -> None:
     exit_code, found = traced(laptop, "logs", "default/web")
     assert exit_code == 0
@@ -141,7 +145,7 @@ def test_what_the_user_may_not_do_is_no_broken_hop(laptop: Site, capability: str
     exit_code, found = traced(laptop, capability, "default/web")
     laptop.cluster.server.faults.remove(fault)
     assert (exit_code, found["works"], found["broken"]) == (3, None, "")
-    assert "KE921" in found["hops"][-1]["seen"]
+    assert "KE921" in seen(found)[capability]
 
 
 def test_a_container_that_is_not_started_says_nothing_of_the_way(laptop: Site) -> None:
@@ -161,7 +165,30 @@ def test_an_image_without_echo_proves_the_way_all_the_same(laptop: Site) -> None
     exit_code, found = traced(laptop, "exec", "default/web")
     container.run = usual
     assert (exit_code, found["works"]) == (0, True)
-    assert "has no echo" in found["hops"][-1]["seen"]
+    assert "has no echo" in seen(found)["exec"]
+
+
+@pytest.mark.parametrize("capability", ["logs", "exec"])
+def test_the_edge_is_seen_to_keep_its_edgecore(laptop: Site, capability: str) -> None:
+    exit_code, found = traced(laptop, capability, "default/web")
+    assert (exit_code, states(found)["edgecore-kept"]) == (0, "ok")
+    assert "is the process that it was before" in seen(found)["edgecore-kept"]
+
+
+def test_an_edgecore_that_ends_at_the_request_is_told(laptop: Site) -> None:
+    edge = laptop.cluster.server.edge
+    container = edge.containers["default", "web", "main"]
+    usual = container.run
+
+    def panics(command: Any) -> Result:
+        edge.panic("edge1")
+        return usual(command)
+
+    container.run = panics
+    exit_code, found = traced(laptop, "exec", "default/web")
+    container.run = usual
+    assert (exit_code, found["works"], found["broken"], found["code"]) == (1, True, "edgecore-kept", "KE905")
+    assert "kubeedge#6488" in found["summary"]
 
 
 # --------------------------------------------------------------------------------------------------- top

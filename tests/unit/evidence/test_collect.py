@@ -136,6 +136,18 @@ def test_a_search_shows_only_what_is_listed(tmp_path: Path) -> None:
     writer.discard()
 
 
+def test_a_directory_of_which_nothing_may_be_told_is_not_called_empty(tmp_path: Path) -> None:
+    found = o.Files((metadata("/usr/lib/cni/bridge"), metadata("/usr/lib/cni/portmap")))
+    source, _, writer = recording(
+        tmp_path, {o.FindFiles("/usr/lib/x/*"): found, o.FindFiles("/etc/b/*"): o.Files(())}
+    )
+    answer = source.observe(o.FindFiles("/usr/lib/x/*"))
+    assert isinstance(answer, o.Unavailable)
+    assert answer.reason is o.Reason.NOT_ALLOWED
+    assert source.observe(o.FindFiles("/etc/b/*")) == o.Files(())
+    writer.discard()
+
+
 def test_facts_get_what_was_read_and_the_bundle_what_is_left(tmp_path: Path) -> None:
     file = o.File(metadata("/etc/a/x"), b"password: hunter2\n")
     source, _, writer = recording(tmp_path, {o.ReadFile("/etc/a/x"): file})

@@ -110,14 +110,28 @@ def test_cloudcore_makes_a_certificate_for_what_edges_dial() -> None:
         for one in verdicts(cloudcore_cert_san, cloudcore_cert_san(other, edges, NOT_RECORDED))
         if one.node == "edge1"
     )
-    plan = planned(cloudcore_certificate(wrong, config(text), workload(), edges), wrong)
+    plan = planned(cloudcore_certificate(wrong, config(text), workload(), edges, secrets=BLIND), wrong)
     after = after_edit(plan, text)
     assert config(after).value("modules.cloudHub.advertiseAddress") == ["10.99.0.9", "10.99.0.1"]
     assert isinstance(plan.actions[1], DeleteObject)
     known = config(SAMPLE)
-    (only,) = planned(cloudcore_certificate(wrong, known, workload(), edges), wrong).actions
+    (only,) = planned(
+        cloudcore_certificate(wrong, known, workload(), edges, secrets=PKI.secrets()), wrong
+    ).actions
     assert only == DeleteObject("/api/v1/namespaces/kubeedge/secrets/cloudcoresecret", remade=True)
-    told(cloudcore_certificate(wrong, known, CloudcoreWorkload(None, ()), edges))
+    told(cloudcore_certificate(wrong, known, CloudcoreWorkload(None, ()), edges, secrets=BLIND))
+
+
+def test_an_address_that_the_present_certificate_names_stays_named() -> None:
+    # Seen on KubeEdge v1.22.2: advertiseAddress is wrong, every edge dials the old address, and no edge is in view.
+    nobody: EveryHost[EdgecoreConfig] = EveryHost({})
+    text = SAMPLE.replace("10.99.0.1", "10.99.0.77")
+    secrets = PKI.secrets()
+    found = cloudcore_cert_san(secrets, nobody, config(text))
+    wrong = verdicts(cloudcore_cert_san, found)[0]
+    plan = planned(cloudcore_certificate(wrong, config(text), workload(), nobody, secrets=secrets), wrong)
+    after = after_edit(plan, text)
+    assert config(after).value("modules.cloudHub.advertiseAddress") == ["10.99.0.77", "10.99.0.1"]
 
 
 def test_a_token_that_died_is_refreshed_by_a_restart() -> None:

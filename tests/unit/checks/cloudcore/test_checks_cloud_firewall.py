@@ -90,9 +90,8 @@ def kept(text: str, state: str = "enabled") -> SavedRules:
 
 
 def persistence(rules: NatRules, saved_: SavedRules) -> list[tuple[Status, str]]:
-    return [
-        (one.status, one.summary.en) for one in judged(dnat_persistence(rules, saved_, RECORD, APISERVER))
-    ]
+    found = judged(dnat_persistence(rules, saved_, RECORD, APISERVER, targets=TARGETS))
+    return [(one.status, one.summary.en) for one in found]
 
 
 def test_what_the_manager_owns_needs_no_saving() -> None:
@@ -108,6 +107,12 @@ def test_a_rule_made_by_hand_is_lost() -> None:
     assert persistence(by_hand, SavedRules(unread=(MISSING,)))[0][0] is Status.UNKNOWN
     assert persistence(by_hand, kept(saved(rule(10351))))[0][0] is Status.PASS
     assert persistence(by_hand, kept(saved(rule(10351)), "disabled"))[0][0] is Status.WARN
+
+
+def test_a_hand_made_rule_that_leads_to_no_cloudcore_is_no_loss() -> None:
+    astray = "OUTPUT -p tcp -m tcp --dport 10351 -j DNAT --to-destination 10.99.0.77:10003"
+    assert persistence(nat(astray, *manager(10351)), SavedRules())[0][0] is Status.PASS
+    assert persistence(nat(astray), SavedRules())[0][0] is Status.SKIP
 
 
 def test_saved_rules_go_stale() -> None:

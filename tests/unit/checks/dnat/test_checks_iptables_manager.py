@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from siteworld import both_languages, made, only
 
-from kedoctor.api import Certainty, EveryHost, Finding, Reason, Status, Unavailable
+from kedoctor.api import ApiAnswer, Certainty, EveryHost, Finding, Reason, Status, Unavailable
 from kedoctor.checks.dnat.iptables_manager import iptables_manager
 from kedoctor.checks.dnat.iptables_manager_mode import iptables_manager_mode
+from kedoctor.checks.facts.cloud.acting_rules import ActingRules, acting_rules
 from kedoctor.checks.facts.cloud.cloudcore import (
     CloudcoreConfig,
     CloudcoreDocument,
@@ -15,6 +16,7 @@ from kedoctor.checks.facts.cloud.cloudcore import (
     cloudcore_config,
 )
 from kedoctor.checks.facts.cloud.nat import NatRules
+from kedoctor.checks.facts.cloud.relayed import EdgeAnswer, EdgeAnswers
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes
@@ -77,7 +79,7 @@ def judged(
     diversion: WorkingDiversion = NOWHERE,
     nat: EveryHost[NatRules] = NO_HOST,
 ) -> Finding:
-    return only(iptables_manager(manager, cloud, diversion, RECORD, nat))
+    return only(iptables_manager(manager, cloud, acting_rules(cloud, RECORD, nat, diversion, BLIND)))
 
 
 def test_a_ready_pod_on_the_api_server_host() -> None:
@@ -183,7 +185,7 @@ def test_an_api_server_outside_the_cluster_is_not_judged_from_here() -> None:
 
 def test_each_api_server_host_is_judged() -> None:
     two = CloudNodes((HOST, ApiServerHost("cloud2", "10.99.0.9")), "the label")
-    found = list(iptables_manager(IptablesManager(daemonset(), (pod(),)), two, NOWHERE, RECORD, NO_HOST))
+    found = list(iptables_manager(IptablesManager(daemonset(), (pod(),)), two, ActingRules()))
     assert [(one.subject, one.status) for one in found] == [("cloud", Status.PASS), ("cloud2", Status.FAIL)]
 
 
@@ -204,8 +206,14 @@ def mode_of(
     cloudcore: CloudcoreWorkload | Unavailable = BLIND,
     cloud: CloudNodes | Unavailable = CLOUD,
     diversion: WorkingDiversion = NOWHERE,
+    answers: EdgeAnswers | Unavailable = BLIND,
 ) -> Finding:
-    return iptables_manager_mode(config(mode), manager, cloudcore, cloud, diversion)
+    acting = (
+        ActingRules()
+        if isinstance(cloud, Unavailable)
+        else acting_rules(cloud, RECORD, NO_HOST, diversion, answers)
+    )
+    return iptables_manager_mode(config(mode), manager, cloudcore, cloud, acting)
 
 
 PRESENT = IptablesManager(daemonset(), (pod(),))
@@ -227,6 +235,26 @@ def test_nobody_writes_rules() -> None:
         found = mode_of(mode, ABSENT)
         assert (found.status, found.certainty) == (Status.FAIL, Certainty.IMPLIED)
     assert mode_of("mode: external", ABSENT, diversion=WORKS).status is Status.WARN
+
+
+# What the API server gives for an edge whose rule is gone, recorded with Kubernetes v1.34.2; figures are still fresh then.
+REFUSED = Unavailable(
+    Reason.SERVER_ERROR,
+    "GET /api/v1/nodes/edge1/proxy/stats/summary",
+    "error trying to reach service: dial tcp 10.99.0.2:10351: connect: connection refused",
+)
+
+
+def test_figures_that_are_older_than_a_lost_rule_prove_no_rule() -> None:
+    silent = EdgeAnswers((EdgeAnswer("edge1", REFUSED),))
+    found = mode_of("mode: external", ABSENT, diversion=WORKS, answers=silent)
+    assert (found.status, found.certainty) == (Status.FAIL, Certainty.IMPLIED)
+    reached = EdgeAnswers((EdgeAnswer("edge1", ApiAnswer(200, b"")), EdgeAnswer("edge2", REFUSED)))
+    assert mode_of("mode: external", ABSENT, answers=reached).status is Status.WARN  # cloudcore was reached
+    two = CloudNodes((HOST, ApiServerHost("cloud2", "10.99.0.9")), "the label")
+    assert (
+        mode_of("mode: external", ABSENT, cloud=two, diversion=WORKS, answers=reached).status is Status.FAIL
+    )
 
 
 def test_internal_covers_only_the_hosts_of_cloudcore() -> None:

@@ -37,6 +37,7 @@ from kedoctor.checks.dnat.iptables_manager import iptables_manager as manager_ch
 from kedoctor.checks.dnat.iptables_manager_mode import iptables_manager_mode as mode_check
 from kedoctor.checks.dnat.kubelet_port import kubelet_port as port_check
 from kedoctor.checks.dnat.tunnel_port_record import tunnelport_record
+from kedoctor.checks.facts.cloud.acting_rules import ActingRules
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreDocument, CloudcoreWorkload, cloudcore_config
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cluster.images import ImageArchives
@@ -162,7 +163,7 @@ def _mended(
 ) -> Any:
     manager = IptablesManager(made(DaemonSet, **content), pods, {"m-1": complaint} if complaint else {})
     cloud = CloudNodes((ApiServerHost("cloud", "10.99.0.1", taints),), "the label")
-    found = manager_check(manager, cloud, WorkingDiversion(), BLIND, NO_RULES)
+    found = manager_check(manager, cloud, ActingRules())
     wrong = verdict_of(manager_check, found)
     answer = iptables_manager(wrong, manager, cloud, access=access, nodes=BLIND, archives=NO_ARCHIVE)
     return wrong, answer

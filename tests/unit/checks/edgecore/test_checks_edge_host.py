@@ -90,6 +90,16 @@ def test_a_loop_caught_while_it_runs() -> None:
     assert service(unit(restarts=1), FATAL, now=young).status is Status.PASS
 
 
+def test_restarts_of_an_edgecore_that_lived_between_them_are_no_loop() -> None:
+    young = HostTime(later(8))
+    lived = said(later(-400), "I Version: v1.22.2", pid=70) + said(later(-20), "I well", pid=70)
+    once = lived + said(later(-9), "I Version: v1.22.2", pid=80) + "panic: send on closed channel\n"
+    now = said(later(0), "I Version: v1.22.2", pid=90)
+    assert service(unit(restarts=3), once + now, now=young).status is Status.PASS
+    again = once + said(later(-4), "I Version: v1.22.2", pid=85) + "panic: send on closed channel\n"
+    assert service(unit(restarts=4), again + now, now=young).status is Status.FAIL
+
+
 def test_last_words_that_are_unknown_are_quoted_as_they_are() -> None:
     finding = service(
         unit(runs=False, active_state="failed"), said(STARTED, "F something new happened", source="x.go:1")

@@ -67,6 +67,18 @@ def test_what_does_not_count() -> None:
     assert edgecore_log(log(lines(90, 60, text=once)), NAME).status is Status.WARN
 
 
+def test_a_dial_that_failed_before_the_tunnel_came_is_past() -> None:
+    # As edgecore v1.22.2 says it while cloudcore restarts.
+    refused = (
+        "E TLSClientConnect error close tunnel stream connection, error:failed to Update KubeletEndpoint Port"
+    )
+    dial = "I Start a new tunnel stream connection ..."
+    assert edgecore_log(log(lines(200, text=refused)), NAME).status is Status.WARN
+    assert edgecore_log(log(lines(200, text=refused) + lines(190, text=dial)), NAME).status is Status.PASS
+    again = lines(200, text=refused) + lines(190, text=dial) + lines(20, text=refused)
+    assert edgecore_log(log(again), NAME).status is Status.WARN
+
+
 @pytest.mark.parametrize(
     "noise",
     [

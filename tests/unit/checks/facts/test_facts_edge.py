@@ -136,6 +136,78 @@ def test_the_last_run_is_that_of_the_last_process() -> None:
     assert read_log("", NOW).last_run == ()
 
 
+# A host that is booted gives its processes the same numbers again; recorded on KubeEdge v1.22.2, names replaced.
+TWO_BOOTS = (
+    "2026-11-30T11:30:42.474117+0000 edge1 systemd[1]: Started edgecore.service.\n"
+    "2026-11-30T11:30:42.716284+0000 edge1 edgecore[78]: I1130 11:30:42.713750      78 server.go:104] Version: v1.22.2\n"
+    "2026-11-30T11:30:42.734559+0000 edge1 edgecore[78]: F1130 11:30:42.734461      78 edged.go:152] Start edged failed,"
+    " err: failed to run Kubelet: validate service connection: validate CRI v1 runtime API for endpoint"
+    ' "unix:///run/containerd/containerd.sock": rpc error: code = Unavailable desc = connection error\n'
+    "2026-11-30T11:30:42.781770+0000 edge1 systemd[1]: edgecore.service: Main process exited, code=exited, status=2\n"
+    "2026-11-30T11:30:52.827271+0000 edge1 systemd[1]: Started edgecore.service.\n"
+    "2026-11-30T11:30:52.933709+0000 edge1 edgecore[105]: I1130 11:30:52.932284     105 server.go:104] Version: v1.22.2\n"
+    "{boot}"
+    "2026-11-30T12:48:30.507604+0000 edge1 edgecore[78]: I1130 12:48:30.507607      78 server.go:104] Version: v1.22.2\n"
+    "2026-11-30T12:48:46.536695+0000 edge1 edgecore[78]: I1130 12:48:46.536522      78 edgestream.go:121] Start a new"
+    " tunnel stream connection ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    "boot",
+    [
+        "-- Boot 46204266d7774ca6b069550a47b2547c --\n",
+        "-- Reboot --\n",
+        "2026-11-30T12:48:30.234530+0000 edge1 systemd[1]: Started edgecore.service.\n",
+    ],
+)
+def test_a_process_that_got_the_number_of_an_earlier_one_is_another_run(boot: str) -> None:
+    found = read_log(TWO_BOOTS.replace("{boot}", boot), datetime(2026, 11, 30, 12, 50, tzinfo=UTC))
+    assert len(found.last_run) == 2
+    assert found.ended_with() is None
+    assert found.newest("validate CRI v1 runtime API") is None
+    assert found.last_fatal() is not None
+
+
+def life(pid: int, start: datetime, seconds: float, end: str) -> str:
+    """A run of edgecore, and what systemd says of its end and of the next start."""
+    last = start + timedelta(seconds=seconds)
+    return (
+        f"I{start:%m%d %H:%M:%S.%f}    {pid} server.go:104] Version: v1.22.2\n"
+        f"{last.isoformat()} edge1 edgecore[{pid}]: {end.format(at=f'{last:%m%d %H:%M:%S.%f}', pid=pid)}\n"
+        f"{last.isoformat()} edge1 systemd[1]: edgecore.service: Main process exited, code=exited, status=2\n"
+        f"{(last + timedelta(seconds=10)).isoformat()} edge1 systemd[1]: Started edgecore.service.\n"
+    )
+
+
+PANIC, REFUSES = (
+    "panic: send on closed channel",
+    "F{at}    {pid} server.go:68] failed to unmarshal configfile x",
+)
+
+
+@pytest.mark.parametrize(
+    ("lives", "dying"),
+    [
+        ([(300.0, PANIC), (3.0, PANIC)], False),  # recorded: the second came of a kubectl exec
+        ([(300.0, PANIC)], False),
+        ([(3.0, PANIC), (4.0, PANIC)], True),
+        ([(300.0, PANIC), (0.3, REFUSES)], True),
+        ([(0.3, REFUSES), (300.0, PANIC)], False),
+    ],
+)
+def test_one_panic_is_no_crash_loop(lives: list[tuple[float, str]], *, dying: bool) -> None:
+    moment, text = later(-1200, NOW), ""
+    for place, (seconds, end) in enumerate(lives):
+        text += life(100 + place, moment, seconds, end)
+        moment += timedelta(seconds=seconds + 10)
+    ended = read_log(text, moment)
+    assert (ended.ended_once() is None) is dying
+    running = read_log(text + life(200, moment, 5, "I{at}    {pid} x.go:1] y"), moment)
+    assert running.keeps_dying(moment) is dying
+    assert running.keeps_dying(moment + timedelta(minutes=11)) is False
+
+
 def test_the_journal_or_an_old_log_file() -> None:
     clock = Clock(World((o.ReadClock(), o.Now(NOW))))
     journal = World((o.ReadJournal("edgecore.service", 2000), o.LogText(CRASHES)))

@@ -111,6 +111,27 @@ def test_a_pod_that_waits(reason: str) -> None:
     assert (found.status, found.actual) == (Status.FAIL, reason)
 
 
+def leaving(node: str = "cloud") -> Pod:
+    """A pod that is ready and is being deleted."""
+    found: Pod = made(
+        Pod,
+        metadata={"name": "ms-0", "deletionTimestamp": before(-20)},
+        spec={"nodeName": node, **spec()},
+        status={"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    )
+    return found
+
+
+def test_a_pod_that_is_being_deleted_is_no_ready_one() -> None:
+    scaled_down = metrics_pod(server(leaving(), deploy=deployment(0)))
+    assert (scaled_down.status, scaled_down.actual) == (Status.FAIL, "replicas: 0")
+    gone = metrics_pod(MetricsServer(True, "kube-system", "metrics-server", SERVICE, None, (leaving(),)))
+    assert (gone.status, gone.actual) == (Status.FAIL, "no pod")
+    assert "it has no Deployment" in gone.summary.en
+    assert metrics_pod(server(leaving())).actual == "Terminating", "its Deployment makes the next one"
+    assert metrics_pod(server(leaving(), pod())).status is Status.PASS
+
+
 def test_nothing_installed_is_left_to_the_objects_check() -> None:
     none = MetricsServer(False, "kube-system", "metrics-server", None, None, ())
     assert metrics_pod(none).status is Status.SKIP
@@ -196,6 +217,13 @@ def test_placement() -> None:
     assert (bare.status, bare.certainty) == (Status.FAIL, Certainty.IMPLIED)
     assert place("worker", IptablesManager(None, (pod("worker"),))).status is Status.PASS
     assert place("worker", diversion=WorkingDiversion(frozenset({"worker"}))).status is Status.PASS
+
+
+def test_the_place_of_a_pod_that_is_being_deleted_counts_for_nothing() -> None:
+    moved = metrics_placement(server(leaving("edge1"), pod("cloud")), edges(), CLOUD, NO_MANAGER, NOWHERE)
+    assert [(one.status, one.subject) for one in moved] == [(Status.PASS, "cloud")]
+    gone = metrics_placement(server(leaving("cloud")), edges(), CLOUD, NO_MANAGER, NOWHERE)
+    assert only(gone).status is Status.SKIP
 
 
 # -------------------------------------------------------------------------------------------- KE605

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from siteworld import both_languages, made, only
+from siteworld import before, both_languages, made, only
 
 from kedoctor.api import Finding, Reason, Status, Unavailable
 from kedoctor.checks.facts.cluster.metrics import MetricsAccess, MetricsRegistration, MetricsServer
@@ -14,6 +14,7 @@ from kedoctor.checks.parsers.kubernetes import (
     ClusterRole,
     ClusterRoleBinding,
     Deployment,
+    Pod,
     RoleBinding,
     Service,
     ServiceAccount,
@@ -165,3 +166,37 @@ def test_no_trace_of_it_is_one_finding() -> None:
 
 def test_what_could_not_be_read_is_not_a_pass() -> None:
     assert only(objects(server(), BLIND)).status is Status.UNKNOWN
+
+
+# ------------------------------------------------------------------------- pods that are being deleted
+
+
+def leaving(label: str = "pod-template-hash") -> Pod:
+    """A pod that still runs and is ready, half a minute before it is gone."""
+    found: Pod = made(
+        Pod,
+        metadata={"name": "ms-1", "labels": {label: "6c7d5b8f9"}, "deletionTimestamp": before(-20)},
+        spec={"nodeName": "cloud", **SPEC},
+        status={"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    )
+    return found
+
+
+def left(*pods: Pod) -> MetricsServer:
+    """What is left when the Deployment was deleted."""
+    return MetricsServer(True, "kube-system", "metrics-server", SERVICE, None, pods)
+
+
+def test_the_last_pod_of_a_deployment_that_is_gone_is_no_workload() -> None:
+    found = only(objects(left(leaving()), access()))
+    assert (found.status, found.subject) == (Status.FAIL, "deployment/kube-system/metrics-server")
+    assert "is missing" in found.summary.en
+    none = MetricsServer(False, "kube-system", "metrics-server", None, None, (leaving(),))
+    assert "not installed" in only(objects(none, access(), registered=False)).summary.en
+
+
+def test_a_pod_that_is_made_again_or_stays_is_a_workload() -> None:
+    # A DaemonSet or StatefulSet labels its pods with the revision that they are of, and makes them again.
+    assert only(objects(left(leaving("controller-revision-hash")), access())).status is Status.PASS
+    stays = made(Pod, metadata={"name": "ms-2"}, spec=SPEC, status={"phase": "Running"})
+    assert only(objects(left(leaving(), stays), access())).status is Status.PASS

@@ -156,6 +156,9 @@ def _pod_mended(
 def test_a_metrics_server_that_was_scaled_down_is_scaled_up() -> None:
     wrong, answer = _pod_mended(deployment(replicas=0))
     assert after_patch(planned(answer, wrong), deployment(replicas=0))["spec"]["replicas"] == 1
+    leaving = made(Pod, metadata={"name": "ms-0", "deletionTimestamp": "2026-11-23T03:25:30Z"})
+    wrong, answer = _pod_mended(deployment(replicas=0), leaving)
+    assert after_patch(planned(answer, wrong), deployment(replicas=0))["spec"]["replicas"] == 1
 
 
 def test_a_missing_image_is_imported_where_its_archive_lies() -> None:
