@@ -28,7 +28,7 @@ _KEY = patterns.compiled(
 )
 _PROSE = patterns.compiled(
     rf"(?P<placeholder>{PLACEHOLDER})|(?P<before>(?:{PASSWORD_WORDS})[ \t]{{1,4}}(?:(?:is|was|of|to|的是)[ \t]{{1,4}})?)"
-    r"(?:(?P<quote>\\{0,8}[\"'`])(?P<quoted>[^\"'`\\\n]{1,200})(?P=quote)|(?P<bare>[^\s\"'`]{6,200}))",
+    r"(?:(?P<quote>\\{0,8}[\"'`])(?P<quoted>(?!\[redacted )[^\"'`\\\n]{1,200})(?P=quote)|(?P<bare>(?!\[redacted )[^\s\"'`]{6,200}))",
     patterns.IGNORECASE,
 )
 _XML = patterns.compiled(

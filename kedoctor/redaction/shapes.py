@@ -111,30 +111,35 @@ _SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
     (_shape(r"://(?P<user>[^\s\"'`<>]{1,512})@(?=[\w\[%.-])(?![^\s\"'`<>/?]{0,512}@)"), _user_of_url),
     (
         _shape(
-            r"(?P<before>(?<![\w/.-])[\w.-]{1,64}:)(?P<token>[^\s\"'`]{1,200})(?P<after>@(?:tcp|udp|unix)\()"
+            r"(?P<before>(?<![\w/.-])[\w.-]{1,64}:)(?P<token>(?!\[redacted )[^\s\"'`]{1,200})(?P<after>@(?:tcp|udp|unix)\()"
         ),
         _between,
     ),
     (
         _shape(
             r"(?P<before>[?&;](?:sig|signature|x-amz-signature|x-amz-security-token|access_token|id_token|refresh_token"
-            r"|x-goog-signature|auth|key|api_?key)=)(?P<token>[^\s&\"'`#]{6,2000})",
+            r"|x-goog-signature|auth|key|api_?key)=)(?P<token>(?!\[redacted )[^\s&\"'`#]{6,2000})",
             patterns.IGNORECASE,
         ),
         _between,
     ),
-    (_shape(r"(?P<before>hooks\.slack\.com/[a-z]{1,20}/|/api/webhooks/)(?P<token>[\w/-]{10,200})"), _between),
+    (
+        _shape(
+            r"(?P<before>hooks\.slack\.com/[a-z]{1,20}/|/api/webhooks/)(?P<token>(?!\[redacted )[\w/-]{10,200})"
+        ),
+        _between,
+    ),
     # .pgpass and .my.cnf of another kind: host:port:database:user:password
     (
         _shape(
-            r"(?P<before>(?<![\w.])[\w.*-]{1,120}:(?:3306|5432|5433|6432):[\w*-]{1,64}:[\w*-]{1,64}:)(?P<token>[^\s\"'`]{1,200})"
+            r"(?P<before>(?<![\w.])[\w.*-]{1,120}:(?:3306|5432|5433|6432):[\w*-]{1,64}:[\w*-]{1,64}:)(?P<token>(?!\[redacted )[^\s\"'`]{1,200})"
         ),
         _between,
     ),
     # known_tokens.csv: token,user,uid,"groups"
     (
         _shape(
-            r"(?<![\w,.-])(?P<before>)(?P<token>[\w.-]{12,200})(?P<after>,[\w:.@-]{1,120},[\w-]{1,60},\\{0,8}\"?system:)"
+            r"(?<![\w,.-])(?P<before>)(?P<token>(?!\[redacted )[\w.-]{12,200})(?P<after>,[\w:.@-]{1,120},[\w-]{1,60},\\{0,8}\"?system:)"
         ),
         _between,
     ),
@@ -168,14 +173,14 @@ _SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
     (_shape(r"(?P<before>\bbasic[ \t]{1,4})(?P<value>[A-Za-z0-9+/]{6,}={0,2})", patterns.IGNORECASE), _basic),
     (
         _shape(
-            r"(?P<before>\btoken\s{1,8})(?P<token>[^\s/]{16,400})(?P<after>\s{1,8}credentials?\b)",
+            r"(?P<before>\btoken\s{1,8})(?P<token>(?!\[redacted )[^\s/]{16,400})(?P<after>\s{1,8}credentials?\b)",
             patterns.IGNORECASE,
         ),
         _between,
     ),
     (
         _shape(
-            r"(?P<before>\bIDENTIFIED[ \t]{1,4}(?:WITH[ \t]{1,4}\w{1,40}[ \t]{1,4})?BY[ \t]{1,4}\\{0,8}['\"])(?P<token>[^'\"\n]{1,200})",
+            r"(?P<before>\bIDENTIFIED[ \t]{1,4}(?:WITH[ \t]{1,4}\w{1,40}[ \t]{1,4})?BY[ \t]{1,4}\\{0,8}['\"])(?P<token>(?!\[redacted )[^'\"\n]{1,200})",
             patterns.IGNORECASE,
         ),
         _between,

@@ -260,3 +260,25 @@ def test_secrets_planted_everywhere_are_nowhere_in_the_bundle(tmp_path: Path) ->
         assert line not in everything
     assert o.ReadFile("/root/.bash_history") not in world.asked
     assert o.ReadFile("/var/lib/kubeedge/edgecore.db") not in world.asked
+
+
+def test_only_programs_that_are_known_keep_their_arguments() -> None:
+    table = o.Processes(
+        (
+            o.Process(1, 0, "k3s-server", ("/usr/local/bin/k3s server",)),
+            o.Process(
+                2, 1, "edgecore", ("/usr/local/bin/edgecore", "--config=/etc/kubeedge/config/edgecore.yaml")
+            ),
+            o.Process(3, 1, "vpn-helper", ("/opt/vpn", CANARY)),
+            o.Process(
+                4,
+                1,
+                "kube-apiserver",
+                ("kube-apiserver", "--token-auth-file=/x", f"--etcd-password={CANARY}"),
+            ),
+            o.Process(5, 1, "postgres", (f"postgres: admin {CANARY}",)),
+        )
+    )
+    allowed = [ALLOWED.process(one) for one in table.items]
+    assert [bool(one.argv) for one in allowed] == [True, True, False, True, False]
+    assert [one.name for one in allowed] == [one.name for one in table.items]
