@@ -197,10 +197,13 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
     except (ChangeError, OSError) as error:
         if entry.phase is not Phase.ATTENTION:
             entry.become(Phase.ATTENTION)
+        go_on = f"some of the repair is still in place; when nothing is in the way any more: kedoctor rollback {entry.id}"
         if isinstance(error, ChangeError):
+            if not isinstance(error, ConflictError):
+                error.hint = error.hint or go_on
             raise
         why = error.strerror or str(error)
-        raise ChangeError(f"taking back {entry.id} failed: {why}; its journal is kept") from error
+        raise ChangeError(f"taking back {entry.id} failed: {why}; its journal is kept", hint=go_on) from error
     if standing is not None:
         if entry.phase is not Phase.DONE:
             entry.become(Phase.DONE)
