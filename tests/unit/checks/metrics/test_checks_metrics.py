@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from siteworld import NOW, before, both_languages, cluster, edge, edges, made, only
 
-from kedoctor.api import Certainty, Finding, Reason, Status, Unavailable
+from kedoctor.api import Certainty, Finding, Reason, Status, Text, Unavailable
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.metrics import (
@@ -134,7 +134,7 @@ def test_a_pod_that_is_being_deleted_is_no_ready_one() -> None:
     scaled_down = metrics_pod(server(leaving(), deploy=deployment(0)))
     assert (scaled_down.status, scaled_down.actual) == (Status.FAIL, "replicas: 0")
     gone = metrics_pod(MetricsServer(True, "kube-system", "metrics-server", SERVICE, None, (leaving(),)))
-    assert (gone.status, gone.actual) == (Status.FAIL, "no pod")
+    assert (gone.status, gone.actual) == (Status.FAIL, Text("no pod", zh="没有 Pod"))
     assert "it has no Deployment" in gone.summary.en
     assert metrics_pod(server(leaving())).actual == "Terminating", "its Deployment makes the next one"
     assert metrics_pod(server(leaving(), pod())).status is Status.PASS
