@@ -193,6 +193,7 @@ PROGRAMS = (
     "k3s-agent",
     "rke2",
     "containerd",
+    "containerd-shim*",
     "dockerd",
     "cri-dockerd",
     "crio",
