@@ -91,12 +91,8 @@ PLACES: dict[str, Callable[[Path], object]] = {
     "huge": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), 1 << 34),
 }
 KINDS = [*CONTENTS, *PLACES]
-NOT_LINEAR = pytest.mark.xfail(
-    run=False, reason="some patterns of log-knowledge are not linear in the length of a line"
-)
-WITHOUT_LINES = {"empty", "pipe", "zeros", "loop"}
 CASES = [
-    pytest.param(use, kind, marks=NOT_LINEAR if use == "log" and kind not in WITHOUT_LINES else ())
+    (use, kind)
     for use in (
         "evidence",
         "baseline",
