@@ -88,7 +88,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
     "pipe": os.mkfifo,
     "zeros": lambda path: path.symlink_to("/dev/zero"),
     "loop": lambda path: path.symlink_to(path),
-    "huge": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), 1 << 34),
+    "huge": lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), 1 << 33),
 }
 KINDS = [*CONTENTS, *PLACES]
 CASES = [
