@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = ["EDGECORE_ENDS", "NOT_READY", "NO_DIVERSION", "NO_SAMPLE", "NO_STREAM", "NO_TUNNEL"]
 
-CLOUDCORE_DOWN = ("KE103", "KE105", "KE108", "KE111", "KE113", "KE501")
+CLOUDCORE_DOWN = ("KE103", "KE105", "KE108", "KE111", "KE113", "KE114", "KE501")
 """Cloudcore does not run, or runs without its ports."""
 
 EDGECORE_DOWN = (
@@ -22,10 +22,16 @@ EDGECORE_DOWN = (
     "KE705",
     "KE706",
     "KE713",
+    "KE715",
+    "KE717",
+    "KE718",
 )
 """Edgecore does not run, or has given up."""
 
-EDGECORE_ENDS = ("KE201", "KE204", "KE213", "KE401", "KE409", "KE504", "KE701", "KE705", "KE706", "KE713")
+EDGECORE_ENDS = (
+    *("KE201", "KE204", "KE213", "KE214", "KE401", "KE409", "KE504"),
+    *("KE701", "KE705", "KE706", "KE713", "KE715", "KE717", "KE718"),
+)
 """Edgecore ends again and again."""
 
 CLOUD_OUT_OF_REACH = ("KE505", "KE506")
@@ -66,6 +72,8 @@ NOT_READY = (
     "KE410",
     *CLOUD_OUT_OF_REACH,
     "KE509",
+    "KE511",
+    "KE512",
     "KE514",
     "KE707",
 )
@@ -92,7 +100,7 @@ NO_SAMPLE = (
     "KE610",
     "KE709",
 )
-"""Why metrics-server has no figures of an edge: everything above, and metrics-server itself (facts.md §8)."""
+"""Why metrics-server has no metrics for an edge: everything above, and metrics-server itself (facts.md §8)."""
 
 NO_STREAM = (
     *NO_TUNNEL,

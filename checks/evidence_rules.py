@@ -6,7 +6,11 @@ edge's sqlite database and shell histories are on no list and therefore never re
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 from kedoctor.api import EvidenceRules, RedactionRule, hookimpl
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE
 
 __all__ = ["EVIDENCE", "kedoctor_evidence"]
 
@@ -14,6 +18,7 @@ FILES = (
     # KubeEdge, on either side (facts.md §1.1, §2.1, §4.1); keys are redacted to their public fingerprint.
     "/etc/kubeedge/**",
     "/var/log/kubeedge/*.log",
+    "/tmp/keadm.log",  # noqa: S108  KubeEdge's choice; read only where it is root's own file
     "/var/lib/kubeedge",
     "/etc/kedoctor/**",
     # The distribution and the API server's own settings (facts.md §8.5).
@@ -77,6 +82,16 @@ FILES = (
     "/proc/modules",
     "/proc/cgroups",
     "/proc/cmdline",
+    "/proc/swaps",
+    "/proc/sys/fs/file-nr",
+    "/proc/sys/fs/inotify/*",
+    "/proc/sys/kernel/panic",
+    "/proc/sys/kernel/panic_on_oops",
+    "/proc/sys/kernel/keys/*",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/vm/panic_on_oom",
+    "/proc/*/limits",
+    "/sys/fs/selinux/enforce",
     "/proc/self/mountinfo",
     "/proc/mounts",
     "/sys/fs/cgroup/cgroup.controllers",
@@ -89,14 +104,19 @@ FILES = (
     "/etc/nsswitch.conf",
     "/etc/os-release",
     "/usr/lib/os-release",
-    # Programs: only whether they are there and what kind of file they are.
+    # Programs: only whether they are there, what kind of file they are, and their first bytes.
     "/usr/local/bin/*",
+    "/var/lib/rancher/k3s/data/current/bin/*",
+    "/snap/microk8s/current/bin/*",
     "/usr/bin/keadm",
     "/usr/bin/edgecore",
     *(
         f"{place}/{program}"
         for place in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/sbin")
-        for program in ("containerd", "kubectl", "sudo", "systemctl")
+        for program in (
+            *("containerd", "kubectl", "sudo", "systemctl", "runc", "crun"),
+            *("containerd-shim", "containerd-shim-runc-v2", "nvidia-container-runtime"),
+        )
     ),
 )
 
@@ -158,6 +178,30 @@ TOOLS = (
     "chronyc",
 )
 
+# Whose arguments say how a site is set up; a name may be cut to 15 characters. K3s calls itself "k3s server".
+PROGRAMS = (
+    "edgecore",
+    "cloudcore",
+    "keadm",
+    "kube-apiserver",
+    "kube-proxy",
+    "kubelet",
+    "k3s",
+    "k3s server",
+    "k3s-server",
+    "k3s agent",
+    "k3s-agent",
+    "rke2",
+    "containerd",
+    "containerd-shim*",
+    "dockerd",
+    "cri-dockerd",
+    "crio",
+    "isulad",
+    "mosquitto",
+    "edgemesh-agent",
+)
+
 EDGECORE_SECRETS = ("modules.edgeHub.token", "modules.eventBus.mqttPassword")
 KUBECONFIG_SECRETS = (
     "users.user.client-key-data",
@@ -187,10 +231,27 @@ REDACTIONS = (
     ),
 )
 
-EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, redactions=REDACTIONS)
+EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, programs=PROGRAMS, redactions=REDACTIONS)
+
+
+@cache
+def _of_known_documents() -> tuple[RedactionRule, ...]:
+    """What stands under a key that edgecore or cloudcore does not read may be anything: a mistyped ``tokn``, a note.
+
+    The schemas are read when they are first needed, not at start.
+    """
+    edge, cloud = EDGECORE.paths, CLOUDCORE.paths
+    return (
+        *(
+            RedactionRule(f"host:/etc/kubeedge/{place}edgecore*.y*ml*", known=edge)
+            for place in ("", "config/")
+        ),
+        RedactionRule("host:/etc/kubeedge/config/cloudcore*.y*ml*", known=cloud),
+        RedactionRule("ConfigMap/kubeedge/cloudcore", known=cloud, document="data.cloudcore.yaml"),
+    )
 
 
 @hookimpl
 def kedoctor_evidence() -> EvidenceRules:
     """What the facts of this package read, so that it may be collected, and what of it is secret."""
-    return EVIDENCE
+    return replace(EVIDENCE, redactions=(*EVIDENCE.redactions, *_of_known_documents()))

@@ -43,7 +43,7 @@ SYMPTOMS = (
         "top",
         Text(
             "kubectl top fails or shows <unknown> for an edge",
-            zh="kubectl top 失败，或某个边缘显示 <unknown>",
+            zh="kubectl top 失败，或某个边缘节点显示 <unknown>",
         ),
         capabilities=("top",),
         codes=(*_LOGS, *_ASKING, "KE608", "KE609"),
@@ -52,7 +52,7 @@ SYMPTOMS = (
         "notready",
         Text("an edge node is NotReady", zh="边缘节点 NotReady"),
         capabilities=("ready",),
-        codes=(*_EDGE_LOG, "KE410", "KE411", "KE708", "KE912"),
+        codes=(*_EDGE_LOG, "KE410", "KE411", "KE708", "KE716", "KE912"),
     ),
     Symptom(
         "stream",
@@ -67,6 +67,6 @@ SYMPTOMS = (
         "join",
         Text("keadm join fails, or the node does not appear", zh="keadm join 失败，或节点没有出现"),
         capabilities=("ready", "install"),
-        codes=(*_EDGE_LOG, "KE410", "KE708", "KE712", "KE803", "KE912"),
+        codes=(*_EDGE_LOG, "KE410", "KE708", "KE712", "KE716", "KE803", "KE912"),
     ),
 )

@@ -26,6 +26,9 @@ _ENDED = (
     "edge-cert-of-another",
     "tunnel-cert-path-wrong",
     "database-unusable",
+    "program-of-another-machine",
+    "open-files-used-up",
+    "swap-refused",
 )
 _NO_TUNNEL = (
     *_ENDED,
@@ -35,7 +38,8 @@ _NO_TUNNEL = (
 _NOT_READY = (
     *_ENDED,
     *("heartbeat-too-slow", "cloudcore-cert-without-address", "edge-cert-expired"),
-    *("other-ca", "edgecore-stopped", "cni-missing", "hub-server-loopback"),
+    *("other-ca", "edgecore-stopped", "cni-missing", "hub-server-loopback", "hub-half-open"),
+    *("quic-that-nobody-serves", "impersonation-forbidden"),
 )
 
 # What cannot be seen, beside which faults, and why nobody can see it then.
@@ -69,6 +73,15 @@ HIDES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "edgecore-stopped": (_ENDED, "a unit that ends by itself was not stopped"),
     "database-unusable": (_ENDED, "edgecore ends for one reason at a time"),
+    "open-files-used-up": (_ENDED, "edgecore ends for one reason at a time"),
+    "hub-half-open": (
+        (
+            *(name for name in _NOT_READY if name not in ("cni-missing", "hub-half-open")),
+            *_CLOUDCORE_DOWN,
+            "cloudcore-rights-missing",
+        ),
+        "there is no hub link that could be half open, or cloudcore could not answer through it",
+    ),
     "duplicate-internal-ip": (
         (*_NOT_READY, *_CLOUDCORE_DOWN),
         "of two Nodes with one address one is not there, as after a machine joined again under a new name",
@@ -99,6 +112,8 @@ _READS_YAML = (
     *("node-ip-differs", "edgestream-off", "edgestream-server-loopback", "heartbeat-too-slow"),
     *("edge-key-of-another", "other-ca", "edged-moved", "debug-handlers-off", "cri-disabled", "cni-missing"),
     *("edge-cert-expired", "edge-clock-ahead", "old-certificate-loaded", "edge-cert-of-another"),
+    *("hub-half-open", "swap-refused", "quic-that-nobody-serves", "nvidia-runtime-removed"),
+    *("proxy-before-the-registry",),
     *(
         "hub-server-loopback",
         "tunnel-cert-path-wrong",

@@ -229,6 +229,14 @@ def cloudcore_rights_missing(site: FaultySite) -> None:
     )
 
 
+@fault(CLOUD_FAULTS, "KE114", "link")
+def impersonation_forbidden(site: FaultySite) -> None:
+    """cloudHub.authorization acts in the name of Nodes, which cloudcore's account may not (facts.md §11.9)."""
+    site.cloudcore("modules.cloudHub.authorization", {"enable": True, "debug": False})
+    site.cloudcore_denied |= {"impersonate users", "impersonate groups"}
+    site.silenced = True
+
+
 # -------------------------------------------------------------------------------------------------------------- metrics
 
 

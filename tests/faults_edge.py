@@ -167,6 +167,33 @@ def hub_server_loopback(site: FaultySite) -> None:
     hub_dial(site, "dial tcp 127.0.0.1:10000: connect: connection refused")
 
 
+@fault(EDGE_FAULTS, "KE511", "link")
+def hub_half_open(site: FaultySite) -> None:
+    """Something on the way forgot the hub link: leases get no answer, the edge keeps it for a good one (facts.md §11.3)."""
+    site.hub_half_open = True
+    lease = "kube-node-lease/lease/edge1"
+    for ago in (130, 68, 6):
+        late = "timeout to get response for message 5c1d0f7a-0d0b-4d2e-8c6e-2f1f6d1f7c11"
+        site.edge_says("E", "process.go:374", f"process remote failed, req[msgID[7d1f] resource[{lease}]], err: {late}", ago=ago)  # fmt: skip
+        site.edge_says("E", "metaclient.go:132", f"send sync message {lease} failed, error:{late}, retries: 1", ago=ago)  # fmt: skip
+        site.edge_says("E", "controller.go:195", f'"Failed to update lease" err="update lease failed, err: {late}"', ago=ago)  # fmt: skip
+
+
+@fault(EDGE_FAULTS, "KE512", "link")
+def quic_that_nobody_serves(site: FaultySite) -> None:
+    """The edge was switched to QUIC, cloudHub.quic is off (facts.md §11.8)."""
+    site.set("modules.edgeHub.quic.enable", True)
+    site.set("modules.edgeHub.websocket.enable", False)
+    site.hub_down.add("it dials UDP 10001")
+    site.edge_says(
+        "E",
+        "quicclient.go:89",
+        "Init quic connection failed timeout: no recent network activity",
+        times=3,
+        ago=5,
+    )
+
+
 # --------------------------------------------------------------------------------------------------------- certificates
 
 
@@ -328,6 +355,53 @@ def database_unusable(site: FaultySite) -> None:
     _edgecore_ended(site, "db.go:22", "Failed to register db: unable to open database file")
 
 
+@fault(EDGE_FAULTS, "KE715", "edgecore")
+def program_of_another_machine(site: FaultySite) -> None:
+    """/usr/local/bin/edgecore was built for arm64, and systemd cannot execute it (facts.md §11.1)."""
+    site.edge.files["/usr/local/bin/edgecore"] = elf(183)
+    site.edgecore_down.add("it cannot be executed")
+    site.edge.unit(
+        "edgecore.service", active_state="activating", sub_state="auto-restart", restarts=40, main_pid=0,
+        result="exit-code", exit_status=203,
+    )  # fmt: skip
+    for ago in (12, 2):
+        site.edge_systemd_says("Failed to execute /usr/local/bin/edgecore: Exec format error", ago=ago)
+        site.edge_systemd_says("Main process exited, code=exited, status=203/EXEC", ago=ago)
+        site.edge_systemd_says("Failed with result 'exit-code'.", ago=ago)
+
+
+def elf(machine: int) -> bytes:
+    """The head of a program for a 64-bit processor, whose sections end with it."""
+    head = bytearray(64)
+    head[:7] = b"\x7fELF\x02\x01\x01"
+    head[18:20] = machine.to_bytes(2, "little")
+    return bytes(head)
+
+
+@fault(EDGE_FAULTS, "KE717", "edgecore")
+def open_files_used_up(site: FaultySite) -> None:
+    """edgecore ends because it may open no more files (facts.md §11.2)."""
+    _edgecore_ended(
+        site,
+        "server.go:212",
+        "Start edged failed, err: failed to run Kubelet: could not init cloud provider: inotify_init: too many open files",
+    )
+
+
+@fault(EDGE_FAULTS, "KE718", "edgecore")
+def swap_refused(site: FaultySite) -> None:
+    """Swap is on, failSwapOn is true, and edged does not start (facts.md §11.2)."""
+    site.set(f"{_EDGED}.failSwapOn", True)
+    site.edge.files["/proc/swaps"] = (
+        b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/swapfile file 2097148 0 -2\n"
+    )
+    _edgecore_ended(
+        site,
+        "edged.go:163",
+        "Start edged failed, err: failed to run Kubelet: running with swap on is not supported, please disable swap or set --fail-swap-on flag to false",
+    )
+
+
 # ---------------------------------------------------------------------------------------------------------------- edged
 
 
@@ -391,9 +465,32 @@ def cni_missing(site: FaultySite) -> None:
 
 @fault(EDGE_FAULTS, "KE709", "runtime")
 def memory_cgroup_off(site: FaultySite) -> None:
-    """A kernel without the memory cgroup: no figures of that edge (facts.md §10 (48))."""
+    """A kernel without the memory cgroup: no metrics for that edge (facts.md §10 (48))."""
     site.edge.files["/sys/fs/cgroup/cgroup.controllers"] = b"cpuset cpu io pids\n"
     site.change("NodeMetrics", "edge1", None)
+
+
+@fault(EDGE_FAULTS, "KE716", "runtime", waits=True)
+def nvidia_runtime_removed(site: FaultySite) -> None:
+    """containerd still names nvidia-container-runtime, and new pods do not start (facts.md §11.4)."""
+    site.edge_says(
+        "E",
+        "pod_workers.go:1301",
+        '"Error syncing pod, skipping" err="failed to create containerd task: failed to create shim task: exec: \\"nvidia-container-runtime\\": executable file not found in $PATH: unknown"',
+    )
+
+
+@fault(EDGE_FAULTS, "KE214", "runtime", waits=True)
+def proxy_before_the_registry(site: FaultySite) -> None:
+    """The runtime asks a proxy for images, which does not answer (facts.md §11.5)."""
+    site.edge.units["containerd.service"] = o.Unit(
+        "containerd.service", "loaded", "active", "running", environment=("HTTPS_PROXY=http://10.0.0.9:3128",)
+    )
+    site.edge_says(
+        "E",
+        "pod_workers.go:1301",
+        '"Error syncing pod, skipping" err="failed to pull and unpack image: Head https://registry.k8s.io/v2/pause/manifests/3.9: proxyconnect tcp: dial tcp 10.0.0.9:3128: i/o timeout"',
+    )
 
 
 @fault(EDGE_FAULTS, "KE209", "runtime")

@@ -60,7 +60,7 @@ Change = Callable[[Any], Any]
 
 @dataclass(slots=True)
 class _Metrics:
-    """Metrics-server: whether its pod runs, and whether it reads figures of edges."""
+    """Metrics-server: whether its pod runs, and whether it reads metrics for edges."""
 
     runs: bool = True
     scrapes: bool = True
@@ -75,6 +75,7 @@ class FaultySite:
     edits: dict[str, list[Change]] = field(default_factory=dict)  # by kind of object
     logs: dict[str, str] = field(default_factory=dict)  # by the beginning of a pod's name
     denied: set[str] = field(default_factory=set)  # access reviews: "get pods/log"
+    cloudcore_denied: set[str] = field(default_factory=set)  # what cloudcore's account may not do
     legacy: str = ""  # iptables-save of the legacy tables of the cloud host
     nft: str = ""
     edgecore_down: set[str] = field(default_factory=set)
@@ -84,6 +85,8 @@ class FaultySite:
     cloudcore_down: set[str] = field(default_factory=set)
     stream_down: set[str] = field(default_factory=set)
     half_open: bool = False  # cloudcore lost its end of the tunnel, the edge does not know
+    hub_half_open: bool = False  # cloudcore lost its end of the hub link, the edge does not know
+    silenced: bool = False  # the hub link holds, and what the edge reports is not taken
     not_ready: str = ""  # what the edge reports of itself when it is not Ready
     restarted: bool = False  # cloudcore was started anew: it knows no session of before
     metrics: _Metrics = field(default_factory=_Metrics)
@@ -161,6 +164,13 @@ class FaultySite:
             klog = moment.strftime(f"{severity}%m%d %H:%M:%S.%f {pid:7} {source}] {message}")
             self.journal += f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[{pid}]: {klog}\n"
 
+    def edge_systemd_says(self, message: str, *, ago: float = 2) -> None:
+        """A line of systemd about edgecore.service."""
+        moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago)
+        self.journal += (
+            f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 systemd[1]: edgecore.service: {message}\n"
+        )
+
     def pod_says(self, pod: str, severity: str, source: str, message: str, *, ago: float = 20) -> None:
         """A line in the log of a pod."""
         moment = NOW - timedelta(seconds=ago)
@@ -228,6 +238,7 @@ class FaultySite:
             edge.close(port=TUNNEL)
         if not self.hub:
             edge.close(port=HUB)
+        if not self.hub or self.hub_half_open or self.silenced:
             self.change("Node", "edge1", _silent)
             self.change("Lease", "edge1", _stale)
         elif self.not_ready:
@@ -274,7 +285,7 @@ class FaultySite:
         for address, alive in ((EDGE, self.tunnel), (OTHER, not (self.stream_down or self.cloudcore_down))):
             if not alive:
                 cloud.close(port=TUNNEL, peer=address)
-        if not self.hub:
+        if not self.hub or self.hub_half_open:
             cloud.close(port=HUB, peer=EDGE)
         if self.half_open:
             cloud.close(port=TUNNEL, peer=EDGE)

@@ -134,7 +134,7 @@ def _incomplete(missing: list[str], actual: str, *, runs: bool) -> Finding:
     tell = warned if runs else failed
     return tell(
         Text(
-            f"{_SUBJECT} lacks {names}: the next cloudcore pod that starts waits for ever in ContainerCreating.",
+            f"{_SUBJECT} lacks {names}: the next cloudcore pod that starts stays in ContainerCreating.",
             zh=f"{_SUBJECT} 缺少 {names}：下一个启动的 cloudcore Pod 会一直停在 ContainerCreating。",
         ),
         expected=Text(f"the keys {', '.join(_KEYS)}", zh=f"键 {', '.join(_KEYS)}"),

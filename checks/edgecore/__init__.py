@@ -1,1 +1,1 @@
-"""edgecore: edgecore.yaml, the service, its listener and its log (KE201-KE213, KE502, KE701, KE705, KE711-KE713, KE923)."""
+"""edgecore: edgecore.yaml, the unit, its listener and log (KE201-KE214, KE502, KE701, KE705, KE711-KE719, KE923)."""

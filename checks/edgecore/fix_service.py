@@ -18,7 +18,7 @@ from kedoctor.api import (
 from kedoctor.checks.facts.edge.clock import HostTime
 from kedoctor.checks.facts.edge.edgecore import UNIT_NAME, EdgecoreFile, EdgecoreUnit
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
-from kedoctor.checks.parsers.logs.edgecore_exit_reasons import exit_meaning
+from kedoctor.checks.parsers.logs.edgecore_exit_reasons import ExitMeaning
 from kedoctor.checks.parsers.logs.klog import LogLine
 from kedoctor.checks.plans.edgecore import AT_ONCE, SETTLE, edgecore_plan, no_plan
 
@@ -26,6 +26,7 @@ __all__ = ["edgecore_running"]
 
 _YOUNG = timedelta(seconds=60)
 _LOOPS = 3
+_PROGRAM = "KE715"  # the program cannot be run: no change of edgecore.yaml helps
 
 
 @remedy("KE701")
@@ -37,11 +38,11 @@ def edgecore_running(
     if isinstance(known, Unavailable) or known.load_state != "loaded":
         return _no_unit(known)
     if known.active_state == "activating" or _loops(unit, known, time):
-        return _dies(None if isinstance(log, Unavailable) else log.ended_with() or log.last_fatal())
+        return _dies(*((None, None) if isinstance(log, Unavailable) else log.last_words()))
     if known.active_state == "active":
         return _up(verdict, unit, known, log)
     died = _died(log, file)
-    return _dies(died) if died is not None else _started(verdict, known)
+    return _dies(*died) if died is not None else _started(verdict, known)
 
 
 def _loops(unit: EdgecoreUnit, known: Unit, time: HostTime) -> bool:
@@ -68,16 +69,21 @@ def _no_unit(known: Unit | Unavailable) -> NoPlan:
     )
 
 
-def _died(log: EdgecoreLog | Unavailable, file: EdgecoreFile) -> LogLine | None:
-    """The line that the last run ended with, unless edgecore.yaml was changed since."""
-    last = None if isinstance(log, Unavailable) else log.ended_with()
+def _died(
+    log: EdgecoreLog | Unavailable, file: EdgecoreFile
+) -> tuple[LogLine | None, ExitMeaning | None] | None:
+    """The line that the last run ended with, and what it means, unless edgecore.yaml was changed since."""
+    if isinstance(log, Unavailable) or (log.ended_with() is None and log.not_started() is None):
+        return None
+    last, meaning = log.last_words()
+    if meaning is not None and meaning.code == _PROGRAM:
+        return last, meaning
     if last is None or isinstance(file.file, Unavailable) or last.time is None:
-        return last
-    return None if file.file.metadata.modified > last.time else last
+        return last, meaning
+    return None if file.file.metadata.modified > last.time else (last, meaning)
 
 
-def _dies(last: LogLine | None) -> NoPlan:
-    meaning = None if last is None else exit_meaning(last.raw)
+def _dies(last: LogLine | None, meaning: ExitMeaning | None) -> NoPlan:
     if meaning is not None:
         code = f" ({meaning.code})" if meaning.code else ""
         return no_plan(

@@ -113,7 +113,7 @@ def _no_pod(server: MetricsServer) -> Finding:
             zh=f"命名空间 {server.namespace} 中没有 metrics-server 的 Pod：{why.zh}。",
         ),
         expected=Text("one ready pod", zh="一个就绪的 Pod"),
-        actual="replicas: 0" if scaled_down else "no pod",
+        actual="replicas: 0" if scaled_down else Text("no pod", zh="没有 Pod"),
         hint=Text(
             "Scale it to one replica; if there is no Deployment, apply the complete manifest (KE601).",
             zh="将副本数设为 1；若没有 Deployment，请应用完整清单（KE601）。",
@@ -246,11 +246,11 @@ def _on_edge(node: str) -> tuple[Text, Text]:
     return (
         Text(
             f"metrics-server runs on the edge node {node}, which reaches no other edge.",
-            zh=f"metrics-server 运行在边缘节点 {node} 上，无法访问其他边缘。",
+            zh=f"metrics-server 运行在边缘节点 {node} 上，无法访问其他边缘节点。",
         ),
         Text(
             "Keep it off the edges: node affinity node-role.kubernetes.io/edge DoesNotExist.",
-            zh="使其避开边缘：节点亲和性 node-role.kubernetes.io/edge DoesNotExist。",
+            zh="使其避开边缘节点：节点亲和性 node-role.kubernetes.io/edge DoesNotExist。",
         ),
     )
 
@@ -280,7 +280,9 @@ def _misplaced(
     name = deployment_of(server).rpartition("/")[2]
     return failed(
         summary,
-        expected=Text("a node with iptables-manager that is no edge", zh="有 iptables-manager 的非边缘节点"),
+        expected=Text(
+            "a node with iptables-manager that is not an edge", zh="有 iptables-manager 的非边缘节点"
+        ),
         actual=node,
         hint=hint,
         subject=node,

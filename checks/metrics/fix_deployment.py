@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _SETTLE = 120.0
-"""Seconds until metrics-server is ready and has figures: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
+"""Seconds until metrics-server is ready and has metrics: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
 
 _TEMPLATE = "/spec/template/spec"
 _SYSTEM = "kubernetes.io/os"
@@ -54,7 +54,7 @@ _K3S_LABEL = "objectset.rio.cattle.io/hash"
 
 _NOTICED = Text(
     "metrics-server restarts: kubectl top is away for about a minute; edges notice nothing.",
-    zh="metrics-server 会重启：kubectl top 约一分钟不可用；边缘不受影响。",
+    zh="metrics-server 会重启：kubectl top 约一分钟不可用；边缘节点不受影响。",
 )
 
 Patch = list[dict[str, Any]]

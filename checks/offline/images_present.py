@@ -177,7 +177,9 @@ def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | Non
             f"{need.reference} in the list of {store.listed_by}",
             zh=f"{store.listed_by} 中有 {need.reference}",
         ),
-        actual=f"only in {', '.join(stray)}" if stray else "not on this host",
+        actual=Text(f"only in {', '.join(stray)}", zh=f"只在 {'、'.join(stray)} 中")
+        if stray
+        else Text("not on this host", zh="不在本机上"),
         hint=Text(
             "Import it with the runtime's own client; docker load, and ctr without -n k8s.io, put it where no pod looks.",
             zh="用运行时自己的客户端导入；docker load 或不带 -n k8s.io 的 ctr 会放到 Pod 不使用的地方。",

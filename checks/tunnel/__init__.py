@@ -1,1 +1,1 @@
-"""The tunnel and the links between edge and cloud (KE503-KE505, KE507, KE508, KE510, KE922)."""
+"""The tunnel and the links between edge and cloud (KE503-KE505, KE507, KE508, KE510-KE514, KE922)."""

@@ -82,7 +82,7 @@ _GONE = {
 @check(
     code="KE505",
     slug="cloud-reachable",
-    title=Text("The edge reaches the cloud's ports", zh="边缘能访问云端端口"),
+    title=Text("The edge reaches the cloud's ports", zh="边缘节点能访问云端端口"),
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="link",
@@ -324,10 +324,10 @@ def _unreachable(
             zh=f"{config.node_name} 无法访问 {probe.server}（{role.text.zh}）：{why.zh}。",
         ),
         expected=Text(f"TCP and TLS to {probe.server}", zh=f"可通过 TCP 和 TLS 访问 {probe.server}"),
-        actual=why.en,
+        actual=why,
         hint=Text(
             "Open 10000, 10002 and 10004 from the edge to the cloud in every firewall between, and see that cloudcore listens.",
-            zh="在沿途所有防火墙上放通边缘到云端的 10000、10002、10004，并确认 cloudcore 正在监听。",
+            zh="在沿途所有防火墙上放通边缘节点到云端的 10000、10002、10004，并确认 cloudcore 正在监听。",
         ),
         subject=_subject(config, probe),
         node=config.node_name,

@@ -23,7 +23,7 @@ class Recheck:
 
     ``wrong``: what was to be repaired is not right (or cannot be judged any more). ``worse``: it passed before
     and fails now. ``behind``: a mere consequence that has not gone yet. ``unsure``: what was known to be right and
-    is not known now, or could not be judged before; with what is said of it, so that one sees whether it moves.
+    is unknown now, or could not be judged before; with what is said of it, so that one sees whether it moves.
     ``meanwhile``: it fails now, and no plan can have harmed it. ``said`` is what is said now of each that is wrong or worse.
     """
 

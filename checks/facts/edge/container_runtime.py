@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kedoctor.api import File, FileMetadata, Files, Host, Reason, ToolOutput, Unavailable, fact
+from kedoctor.checks.facts.edge.containerd_config import config_path, read_containerd
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.parsers.cni_config import gives_default_route_twice
 
@@ -22,7 +22,6 @@ __all__ = [
     "cni_networks",
 ]
 
-_CONTAINERD = "/etc/containerd/config.toml"
 _ENDPOINT = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint"
 _CRI_NAMES = frozenset(
     {"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images"}
@@ -56,13 +55,20 @@ def _through_link(host: Host, path: str) -> FileMetadata | Unavailable:
 
 @dataclass(frozen=True, slots=True)
 class ContainerdSettings:
-    """What containerd is set to; ``sandbox_image`` is empty where nothing is written, ``path`` the file that was read."""
+    """What containerd is set to; ``sandbox_image`` is empty where nothing is written, ``path`` the file that was read.
+
+    ``runtime`` is the one that pods get by default, ``runtime_program`` what its ``BinaryName`` names, empty if nothing.
+    """
 
     path: str
     cri_disabled: bool = False
     sandbox_image: str = ""
     cni_conf: str = "/etc/cni/net.d"
     cni_bins: tuple[str, ...] = ("/opt/cni/bin",)
+    runtime: str = "runc"
+    runtime_type: str = "io.containerd.runc.v2"
+    runtime_program: str = ""
+    snapshotter: str = ""
 
 
 @fact
@@ -72,28 +78,18 @@ def containerd_settings(
     """``config.toml`` in any of its versions; without the file containerd takes its defaults."""
     if "containerd" not in config.text(_ENDPOINT):
         return Unavailable(Reason.ABSENT, "containerd", f"edgecore uses {config.text(_ENDPOINT)}")
-    path = _config_path(unit)
-    file = host.read(path)
-    if isinstance(file, Unavailable):
-        return ContainerdSettings(path) if file.reason is Reason.ABSENT else file
-    try:
-        tree = tomllib.loads(file.text())
-    except tomllib.TOMLDecodeError as error:
-        return Unavailable(Reason.INVALID, path, str(error))
-    if tree.get("imports"):
-        return Unavailable(Reason.INVALID, path, "it imports other files, which were not followed")
-    return _settings(path, tree)
-
-
-def _config_path(unit: EdgecoreUnit) -> str:
-    for process in () if isinstance(unit.table, Unavailable) else unit.table.items:
-        words = process.argv
-        if process.name == "containerd":
-            for place, word in enumerate(words[1:], start=1):
-                name, equals, value = word.partition("=")
-                if name in ("--config", "-config", "-c"):
-                    return value if equals else next(iter(words[place + 1 : place + 2]), _CONTAINERD)
-    return _CONTAINERD
+    path = config_path(unit.table)
+    found = read_containerd(host, path)
+    if isinstance(found, Unavailable):
+        return found
+    settings = _settings(path, found.merged)
+    if settings != _settings(path, found.replaced):
+        return Unavailable(
+            Reason.INVALID,
+            path,
+            "it and its imports set one plugin, which releases of containerd read differently",
+        )
+    return settings
 
 
 def _settings(path: str, tree: Mapping[str, Any]) -> ContainerdSettings:
@@ -109,6 +105,9 @@ def _settings(path: str, tree: Mapping[str, Any]) -> ContainerdSettings:
     )
     old = old or _table(plugins, "cri")
     cni = {**_table(old, "cni"), **_table(runtime, "cni")}
+    containerd = {**_table(old, "containerd"), **_table(runtime, "containerd")}
+    name = str(containerd.get("default_runtime_name") or "runc")
+    chosen = _table(_table(containerd, "runtimes"), name)
     bins = cni.get("bin_dirs") or [cni.get("bin_dir") or "/opt/cni/bin"]
     return ContainerdSettings(
         path,
@@ -116,6 +115,10 @@ def _settings(path: str, tree: Mapping[str, Any]) -> ContainerdSettings:
         sandbox_image=str(_table(images, "pinned_images").get("sandbox") or old.get("sandbox_image") or ""),
         cni_conf=str(cni.get("conf_dir") or "/etc/cni/net.d"),
         cni_bins=tuple(map(str, bins)) if isinstance(bins, list) else ("/opt/cni/bin",),
+        runtime=name,
+        runtime_type=str(chosen.get("runtime_type") or "io.containerd.runc.v2"),
+        runtime_program=str(_table(chosen, "options").get("BinaryName") or ""),
+        snapshotter=str(containerd.get("snapshotter") or images.get("snapshotter") or ""),
     )
 
 
@@ -238,7 +241,7 @@ class MemoryCgroup:
 
 @fact
 def memory_cgroup(host: Host) -> MemoryCgroup | Unavailable:
-    """The unified hierarchy's controllers where there is one, else the kernel's table (facts.md §10 (48))."""
+    """The unified hierarchy's controllers where there is one, otherwise the kernel's table (facts.md §10 (48))."""
     unified = host.read("/sys/fs/cgroup/cgroup.controllers")
     if isinstance(unified, File) and unified.text().strip():
         line = unified.text().strip()

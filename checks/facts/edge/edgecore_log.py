@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kedoctor.api import Clock, Host, Reason, Unavailable, fact, patterns, require
+from kedoctor.checks.parsers.logs.edgecore_exit_reasons import ExitMeaning, exit_meaning, not_started
 from kedoctor.checks.parsers.logs.klog import LogLine, parse_lines
 
 __all__ = ["EdgecoreLog", "edgecore_log", "quoted", "read_log"]
@@ -15,14 +16,30 @@ _OLD_FILE = "/var/log/kubeedge/edgecore.log"
 _TUNNEL_START = "Start a new tunnel stream connection"
 _TUNNEL_ERROR = patterns.compiled(r"^dial wss://\S+/v1/kubeedge/connect error |^TLSClientConnect error ")
 _HUB_ERROR = patterns.compiled(r"^dial websocket error|^Init websocket connection failed")
-_NO_PORT = "Failed to listen and serve"  # edged exits after this line (facts.md §3.6)
+# After these lines of severity E edgecore exits (facts.md §3.6, §5.5, §11.2).
+_EXITS = (
+    "Failed to listen and serve",
+    "Failed to start ContainerManager",
+    "Failed to start cAdvisor",
+    "Kubelet failed to get node info",
+    "init new edged error",
+    "Launch internal mqtt broker failed",
+)
 _DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
 _REDIAL = timedelta(seconds=5)
+_LATELY = timedelta(minutes=15)
 _SHORT, _RECENT = timedelta(seconds=60), timedelta(minutes=10)
 _HUB_BROKE = patterns.compiled(
     r"ws\.go:\d+\] failed to read message|connection is broken, will reconnect after"
 )
 _HUB_GOOD = "Websocket connect to cloud access successful"
+# What edged gets when nothing comes back through the hub (facts.md §11.3).
+_UNANSWERED = patterns.compiled(
+    r"(?:update|query|create) lease failed, err: timeout to get response for message"
+    r"|(?:send sync message|process remote failed, req\[msgID\[\S{0,80}\] resource\[)\s?kube-node-lease/lease/\S{1,253}"
+    r" (?:failed, error|err): ?timeout to get response"
+)
+_OVERFLOW = patterns.compiled(r"too many message received, fifo overflow")
 _BOOT = patterns.compiled(r"-- (?:Boot [0-9a-f]{32}|Reboot) --")  # how journalctl parts two boots
 _TOKEN = patterns.compiled(r"(token )\S+( credentials)")
 
@@ -47,6 +64,19 @@ class EdgecoreLog:
         """The last line of the last run that holds ``words``."""
         return next((line for line in reversed(self.last_run) if words in line.raw), None)
 
+    def lately(self, wrong: patterns.Pattern[str], within: timedelta = _LATELY) -> LogLine | None:
+        """The newest line of the last run that matches, not older than ``within`` when the log was read.
+
+        The last lines of a run that has ended are its reasons, however long that is ago.
+        """
+        ended = self.ended_with() is not None
+        for line in reversed(self.last_run):
+            if not ended and line.time is not None and self.read - line.time > within:
+                return None
+            if wrong.search(line.raw):
+                return line
+        return None
+
     def module_registered(self, module: str) -> bool | None:
         """Whether the last run switched a module on; ``None`` if its start is not in the log."""
         line = self.newest(f"Module {module} ")
@@ -60,6 +90,27 @@ class EdgecoreLog:
     def ended_with(self) -> LogLine | None:
         """The line the last run died with (a panic, an F line, or edged's own exit); ``None`` if it goes on."""
         return _fatal(self.last_run)
+
+    def not_started(self) -> LogLine | None:
+        """The line in which systemd or the loader says why the program could not be run, unless it has spoken since."""
+        limit = None
+        for line in reversed(self.last_run):
+            if line.kind == "klog":
+                break
+            found = not_started(line.raw)
+            if found is not None and not found.only_limit:
+                return line
+            limit = limit or (line if found is not None else None)
+        return limit if self.ended_with() is None else None
+
+    def last_words(self) -> tuple[LogLine | None, ExitMeaning | None]:
+        """The line that says why it does not run, by systemd or by its last run that died, and what it means."""
+        refused = self.not_started()
+        why = None if refused is None else not_started(refused.raw)
+        if why is not None:
+            return refused, ExitMeaning(why.text, "" if why.only_limit else "KE715")
+        last = self.ended_with() or self.last_fatal()
+        return last, None if last is None else exit_meaning(last.raw)
 
     def last_fatal(self) -> LogLine | None:
         """The newest such line of all runs in the log."""
@@ -110,6 +161,23 @@ class EdgecoreLog:
             if _HUB_BROKE.search(line.raw):
                 return line.time
         return None
+
+    def unanswered(self) -> tuple[LogLine, ...]:
+        """The leases that the hub did not take in time, since it was last connected or broke, oldest first."""
+        return tuple(self._since_connected(_UNANSWERED))
+
+    def overflows(self) -> tuple[LogLine, ...]:
+        """When messages of the cloud were thrown away unread, since the hub was last connected, oldest first."""
+        return tuple(self._since_connected(_OVERFLOW))
+
+    def _since_connected(self, wrong: patterns.Pattern[str]) -> Iterator[LogLine]:
+        found: list[LogLine] = []
+        for line in reversed(self.last_run):
+            if _HUB_GOOD in line.message or _HUB_BROKE.search(line.raw):
+                break
+            if wrong.search(line.raw):
+                found.append(line)
+        return reversed(found)
 
     def tunnel_lost(self) -> datetime | None:
         """When the tunnel broke that has not come back since; ``None`` if it holds, or never was."""
@@ -171,7 +239,11 @@ class EdgecoreLog:
 
 
 def _fatal(lines: tuple[LogLine, ...]) -> LogLine | None:
-    return next((ln for ln in reversed(lines) if ln.severity == "F" or _NO_PORT in ln.raw), None)
+    return next((ln for ln in reversed(lines) if ln.severity == "F" or _exits(ln)), None)
+
+
+def _exits(line: LogLine) -> bool:
+    return line.severity == "E" and any(words in line.raw for words in _EXITS)
 
 
 def _spoken(run: tuple[LogLine, ...]) -> list[datetime]:

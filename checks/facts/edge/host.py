@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kedoctor.api import (
     Addresses,
-    File,
     Host,
-    Processes,
     Reason,
     Resources,
     ToolOutput,
@@ -20,6 +18,7 @@ from kedoctor.api import (
     fact,
     require,
 )
+from kedoctor.checks.facts.edge.containerd_config import config_path, read_containerd
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "kubelet_unit",
 ]
 
-_CONTAINERD = "/etc/containerd/config.toml"
 _K3S_CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
 _CRI_PLUGINS = ("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri", "cri")
 
@@ -60,36 +58,25 @@ def cgroup_setting(host: Host, config: EdgecoreConfig, unit: EdgecoreUnit) -> Cg
     if "docker" in endpoint:
         return _docker(host)
     if "containerd" in endpoint:
-        path = _K3S_CONTAINERD if "k3s" in endpoint else _config_of_containerd(unit.table)
+        path = _K3S_CONTAINERD if "k3s" in endpoint else config_path(unit.table)
         return _containerd(host, path)
     return Unavailable(
-        Reason.ERROR, "the cgroup driver of the runtime", f"{endpoint} is a runtime that is not known here"
+        Reason.ERROR, "the cgroup driver of the runtime", f"{endpoint} is a runtime that is unknown here"
     )
 
 
-def _config_of_containerd(table: Processes | Unavailable) -> str:
-    for process in () if isinstance(table, Unavailable) else table.items:
-        if process.name != "containerd":
-            continue
-        for place, argument in enumerate(process.argv[1:], start=1):
-            name, equals, value = argument.partition("=")
-            if name in ("--config", "-config", "-c"):
-                return value if equals else next(iter(process.argv[place + 1 : place + 2]), _CONTAINERD)
-    return _CONTAINERD
-
-
 def _containerd(host: Host, path: str) -> CgroupSetting | Unavailable:
-    file = host.read(path)
-    if isinstance(file, File):
-        return containerd_driver(path, file.data)
-    if file.reason is Reason.ABSENT:
-        return CgroupSetting(
-            "containerd",
-            "cgroupfs",
-            path,
-            "no such file, so containerd uses its default, SystemdCgroup = false",
-        )
-    return file
+    found = read_containerd(host, path)
+    if isinstance(found, Unavailable):
+        return found
+    if not found.files:
+        line = "no such file, so containerd uses its default, SystemdCgroup = false"
+        return CgroupSetting("containerd", "cgroupfs", path, line)
+    setting = _driver(path, found.merged)
+    if setting.driver != _driver(path, found.replaced).driver:
+        what = "it and its imports set one plugin, which releases of containerd read differently"
+        return Unavailable(Reason.INVALID, path, what)
+    return replace(setting, source=", ".join(found.files))
 
 
 def containerd_driver(path: str, data: bytes) -> CgroupSetting | Unavailable:
@@ -100,6 +87,10 @@ def containerd_driver(path: str, data: bytes) -> CgroupSetting | Unavailable:
         return Unavailable(Reason.INVALID, path, str(error))
     if tree.get("imports"):
         return Unavailable(Reason.INVALID, path, "it imports other files, which were not followed")
+    return _driver(path, tree)
+
+
+def _driver(path: str, tree: Mapping[str, Any]) -> CgroupSetting:
     plugins = _table(tree, "plugins")
     for plugin in _CRI_PLUGINS:
         found = _table(plugins, plugin)

@@ -77,6 +77,12 @@ class Schema:
         """``edgecore`` or ``cloudcore``."""
         return str(self._data["program"])
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every key that is or once was one, by its path in lower case; below the last part there may be anything."""
+        keys = {".".join(path).lower() for path in _paths(self._root)}
+        return tuple(sorted({*keys, *self._advice}))
+
     def knows(self, path: Sequence[str] | str) -> bool:
         """Whether the program reads a key at this path, whatever its case."""
         return self._find(_parts(path)) is not None

@@ -13,10 +13,15 @@ __all__ = [
     "APIServiceSpec",
     "APIServiceStatus",
     "Addon",
+    "ConfigUpdateJob",
     "ContainerMetrics",
     "CustomResourceDefinition",
+    "JobAction",
+    "JobNodeStatus",
+    "JobStatus",
     "MetricsMetadata",
     "NodeMetrics",
+    "NodeUpgradeJob",
     "PodMetrics",
     "ServiceReference",
     "Usage",
@@ -77,6 +82,56 @@ class Addon(Object, frozen=True):
     metadata: Metadata = Metadata()
 
 
+class JobAction(Fields, frozen=True):
+    """One step of a job on one node: ``Check``, ``BackUp``, ``Upgrade``, ``Update`` or ``RollBack``."""
+
+    action: str = ""
+    status: str = ""
+    reason: str = ""
+    time: str = ""
+
+
+class JobNodeStatus(Fields, frozen=True):
+    """How far a job is on one node; ``phase`` is Pending, InProgress, Successful, Failure or Unknown."""
+
+    node_name: str = ""
+    phase: str = ""
+    reason: str = ""
+    current_version: str = ""
+    historic_version: str = ""
+    action_flow: tuple[JobAction, ...] | None = None
+
+
+class JobStatus(Fields, frozen=True):
+    """The state of a job; ``phase`` is Init, InProgress, Completed or Failure."""
+
+    phase: str = ""
+    reason: str = ""
+    node_status: tuple[JobNodeStatus, ...] | None = None
+
+
+class NodeUpgradeJob(Object, frozen=True):
+    """An upgrade of edges from the cloud (KubeEdge 1.21 and later)."""
+
+    api: ClassVar[str] = "operations.kubeedge.io/v1alpha2"
+    plural: ClassVar[str] = "nodeupgradejobs"
+    namespaced: ClassVar[bool] = False
+
+    metadata: Metadata = Metadata()
+    status: JobStatus = JobStatus()
+
+
+class ConfigUpdateJob(Object, frozen=True):
+    """A change of edgecore.yaml from the cloud (KubeEdge 1.21 and later)."""
+
+    api: ClassVar[str] = "operations.kubeedge.io/v1alpha2"
+    plural: ClassVar[str] = "configupdatejobs"
+    namespaced: ClassVar[bool] = False
+
+    metadata: Metadata = Metadata()
+    status: JobStatus = JobStatus()
+
+
 class MetricsMetadata(Fields, frozen=True):
     """The metadata of a metrics sample; its labels are those of the node or pod and are left out."""
 
@@ -105,7 +160,7 @@ class NodeMetrics(Object, frozen=True):
 
 
 class ContainerMetrics(Fields, frozen=True):
-    """The figures of one container."""
+    """The metrics of one container."""
 
     name: str = ""
     usage: Usage = Usage()

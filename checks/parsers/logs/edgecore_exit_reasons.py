@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedoctor.api import Record, Text, patterns
 
-__all__ = ["ExitMeaning", "exit_meaning"]
+__all__ = ["ExitMeaning", "NotStarted", "exit_meaning", "not_started"]
 
 
 class ExitMeaning(Record, frozen=True):
@@ -14,7 +14,97 @@ class ExitMeaning(Record, frozen=True):
     code: str
 
 
+class NotStarted(Record, frozen=True):
+    """Why a program was not run or died at once, by systemd's words or the loader's.
+
+    With ``only_limit`` the line says no more than that systemd has given up starting it.
+    """
+
+    text: Text
+    only_limit: bool = False
+
+
+# systemd: src/core/execute.c, src/core/service.c (v239 to v256); glibc: elf/dl-version.c, elf/dl-load.c.
+_NOT_STARTED = (
+    (
+        r"[Ee]xec format error|cannot execute binary file|可执行文件格式错误",
+        Text(
+            "it is no program for this machine: of another architecture, or not complete",
+            zh="它不是本机可执行的程序：架构不符或文件不完整",
+        ),
+    ),
+    (
+        r"version `GLIBC_[\d.]+' not found|error while loading shared libraries",
+        Text("the C library of this host is too old for it", zh="本机的 C 库版本过旧"),
+    ),
+    (
+        r"(?:Failed (?:at step EXEC|to execute|to locate)|Unable to locate).{0,200}[Pp]ermission denied",
+        Text(
+            "the system refuses to execute it (permissions, noexec, SELinux)",
+            zh="系统拒绝执行（权限、noexec 或 SELinux）",
+        ),
+    ),
+    (
+        r"(?:Failed (?:at step EXEC|to execute|to locate)|Unable to locate).{0,200}No such file or directory",
+        Text("the file, or the loader that it names, is not there", zh="该文件或其加载器不存在"),
+    ),
+    (
+        r"status=4/ILL|signal ILL|[Ii]llegal instruction|SIGILL|panicUnaligned|unaligned 64-bit atomic",
+        Text("this processor does not know its instructions", zh="本机处理器不支持其指令"),
+    ),
+    (
+        r"status=203/EXEC",
+        Text("systemd could not execute it (203/EXEC)", zh="systemd 无法执行它（203/EXEC）"),
+    ),
+)
+_LIMIT = r"Start request repeated too quickly|start-limit-hit|启动请求重复过快"
+_GIVEN_UP = Text(
+    "systemd has given up starting it after several failures (start limit)",
+    zh="多次失败后 systemd 已不再启动它（启动次数限制）",
+)
+
+
+def not_started(line: str) -> NotStarted | None:
+    """What a line says of a program that could not be run; ``None`` for any other line."""
+    for pattern, text in _NOT_STARTED:
+        if patterns.compiled(pattern).search(line):
+            return NotStarted(text)
+    return NotStarted(_GIVEN_UP, only_limit=True) if patterns.compiled(_LIMIT).search(line) else None
+
+
 _EXITS = (
+    (
+        r"running with swap on is not supported",
+        "KE718",
+        Text(
+            "swap is on, and edged is set to refuse that (failSwapOn)",
+            zh="启用了 swap，而 edged 设置为拒绝（failSwapOn）",
+        ),
+    ),
+    (
+        r"invalid kernel flag",
+        "KE718",
+        Text(
+            "edged refuses this kernel's parameters (protectKernelDefaults)",
+            zh="edged 不接受本机的内核参数（protectKernelDefaults）",
+        ),
+    ),
+    (
+        r"configured to not run on a host using cgroup v1",
+        "KE718",
+        Text(
+            "this host uses cgroup v1, and edged is set to refuse that (failCgroupV1)",
+            zh="本机使用 cgroup v1，而 edged 设置为拒绝（failCgroupV1）",
+        ),
+    ),
+    (
+        r"too many open files|inotify_init|no space left on device.{0,40}inotify|inotify.{0,80}no space left on device",
+        "KE717",
+        Text(
+            "a limit of the host is used up: open files or inotify",
+            zh="主机上限已用尽：打开文件数或 inotify",
+        ),
+    ),
     (
         r"failed to unmarshal configfile|error converting YAML to JSON|error unmarshaling JSON",
         "KE201",
@@ -75,7 +165,7 @@ _EXITS = (
         "KE408",
         Text(
             "cloudcore's certificate does not name the address that this edge dials",
-            zh="cloudcore 的证书中没有该边缘所连接的地址",
+            zh="cloudcore 的证书中没有该边缘节点所连接的地址",
         ),
     ),
     (
@@ -126,7 +216,7 @@ _EXITS = (
         Text("the container runtime does not answer", zh="容器运行时没有应答"),
     ),
     (
-        r"Failed to register db",
+        r"Failed to register db|Failed to connect to DB|Failed to migrate",
         "KE713",
         Text("edgecore's database cannot be opened", zh="edgecore 的数据库无法打开"),
     ),

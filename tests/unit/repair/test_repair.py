@@ -258,7 +258,7 @@ def test_a_plan_that_stands_alone_waits_for_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        (BEFORE, "A is not right after it. A"),
+        (BEFORE, "A still fails after it. A"),
         (report(verdict("A", Status.PASS), verdict("B")), "B worked before it. B"),
     ],
 )

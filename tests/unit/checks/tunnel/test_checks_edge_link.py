@@ -99,7 +99,7 @@ def test_a_listener_whose_health_was_not_asked() -> None:
 def test_nobody_listens_where_the_cloud_asks() -> None:
     assert listener(sockets()).status is Status.FAIL
     elsewhere = listener(sockets("LISTEN 10.99.0.2:10350 0.0.0.0:0 edgecore"))
-    assert (elsewhere.status, elsewhere.actual) == (Status.FAIL, "listens on 10.99.0.2:10350 only")
+    assert (elsewhere.status, str(elsewhere.actual)) == (Status.FAIL, "listens on 10.99.0.2:10350 only")
 
 
 def test_somebody_else_holds_the_port() -> None:
