@@ -263,6 +263,9 @@ class ControlPlane:
             known = {"ipTunnelPort": {"10.99.0.1": port}, "port": {str(port): True}}
             record["metadata"]["annotations"][_RECORD] = json.dumps(known)
             self.put(record)
+            for lease in self.objects("coordination.k8s.io", "leases"):  # every edge is back at once
+                lease["spec"]["renewTime"] = stamp().replace("Z", ".000000Z")
+                self.put(lease)
             if self.streams:
                 edge = self.get("", "nodes", "edge1")
                 edge["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] = port
