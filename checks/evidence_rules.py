@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 from kedoctor.api import EvidenceRules, RedactionRule, hookimpl
-from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, EDGECORE_SECRETS
 
 __all__ = ["EVIDENCE", "kedoctor_evidence"]
 
@@ -202,7 +202,6 @@ PROGRAMS = (
     "edgemesh-agent",
 )
 
-EDGECORE_SECRETS = ("modules.edgeHub.token", "modules.eventBus.mqttPassword")
 KUBECONFIG_SECRETS = (
     "users.user.client-key-data",
     "users.user.token",

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 from kedoctor.api import WITHHELD, Cluster, Reason, SettingsDocument, Unavailable, fact, flattened, require
 from kedoctor.api.yaml import YamlDocument
-from kedoctor.checks.evidence_rules import EDGECORE_SECRETS
 from kedoctor.checks.facts.cloud.cloudcore import CONFIG_KEY, NAMESPACE, CloudcoreDocument
 from kedoctor.checks.facts.edge.edgecore import EdgecoreFile, EdgeName
-from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, Schema
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, EDGECORE_SECRETS, Schema
 from kedoctor.checks.parsers.kubernetes import Secret
 
 __all__ = ["CLOUD_DOCUMENT", "HostSettings", "SecretSettings", "SiteSettings", "edge_document"]
