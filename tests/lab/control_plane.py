@@ -279,10 +279,6 @@ class ControlPlane:
                 edge = self.get("", "nodes", "edge1")
                 edge["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] = port
                 self.put(edge)
-            # An edge that is back renews its lease through the new cloudcore.
-            lease = self.get("coordination.k8s.io", "leases", "edge1")
-            lease["spec"]["renewTime"] = stamp().replace("Z", ".000000Z")
-            self.put(lease)
 
     def _log(self, pod: str, started: datetime) -> None:
         """What cloudcore says when it starts (facts.md §5.1)."""
