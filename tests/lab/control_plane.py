@@ -23,6 +23,7 @@ from apiserver.fixtures import running
 
 from kedoctor.checks.metrics.fix_objects import complete_set
 from kedoctor.pki.certificates import Issued, make_ca, read_certificates, sign_server
+from kedoctor.sandbox.apiserver.edge import REFUSED, State
 from kedoctor.sandbox.apiserver.store import Event
 from kedoctor.yaml.document import load
 
@@ -144,6 +145,7 @@ class ControlPlane:
         self._lock = threading.RLock()
         server.store.on_change.append(self._react)
         server.faults.add("GET /apis/metrics.k8s.io/.*/nodes", before=self._sample)
+        server.faults.add("GET /api/v1/(nodes/.*/proxy|.*/log).*", before=self._reach)
         for pod in self.objects("", "pods"):
             if pod["metadata"]["labels"].get("kubeedge") == "cloudcore":
                 self._log(pod["metadata"]["name"], datetime.fromisoformat(pod["status"]["startTime"]))
@@ -188,15 +190,22 @@ class ControlPlane:
         section = load(self.document()).data.get("modules", {}).get("cloudStream", {})
         return bool(section.get("enable")) and not self.broken
 
+    def _ruled(self) -> bool:
+        """Whether the manager is there that writes the rule."""
+        return any(
+            one["metadata"]["name"].startswith("cloud-iptables-manager-") for one in self.objects("", "pods")
+        )
+
     def _reached(self) -> bool:
         """Whether a request of metrics-server ends at the edge: tunnel, rule, and the port of the Node."""
         if not self._wanted("metrics-server"):
             return False
         spec = self.get("apps", "deployments", "metrics-server")["spec"]["template"]["spec"]
-        ruled = any(
-            one["metadata"]["name"].startswith("cloud-iptables-manager-") for one in self.objects("", "pods")
+        return (
+            self.streams
+            and self._ruled()
+            and "--kubelet-use-node-status-port" in spec["containers"][0]["args"]
         )
-        return self.streams and ruled and "--kubelet-use-node-status-port" in spec["containers"][0]["args"]
 
     def _react(self, event: Event) -> None:
         obj = event.entry.obj
@@ -263,6 +272,9 @@ class ControlPlane:
             known = {"ipTunnelPort": {"10.99.0.1": port}, "port": {str(port): True}}
             record["metadata"]["annotations"][_RECORD] = json.dumps(known)
             self.put(record)
+            for lease in self.objects("coordination.k8s.io", "leases"):  # every edge is back at once
+                lease["spec"]["renewTime"] = stamp().replace("Z", ".000000Z")
+                self.put(lease)
             if self.streams:
                 edge = self.get("", "nodes", "edge1")
                 edge["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] = port
@@ -295,6 +307,11 @@ class ControlPlane:
         if daemonset["metadata"]["name"] != name or spec.get("nodeSelector") or there:
             return
         self.put(manager_pod())
+
+    def _reach(self) -> None:
+        """The API server's own requests get to the edge through the same rule."""
+        through = self.streams and self._ruled()
+        self.server.edge.states["edge1"] = State.OK if through else REFUSED
 
     def _sample(self) -> None:
         """metrics-server scrapes an edge as long as its requests get there."""

@@ -69,6 +69,11 @@ class FieldType:
             return float(text)
         return int(text) if self.name in _INTEGERS else text.strip('"')
 
+    @property
+    def is_map(self) -> bool:
+        """Whether names of any kind may stand in it."""
+        return _ITEMS.get(self.name, (False, ""))[0]
+
     def accepts(self, value: Any) -> bool:
         """Whether Go decodes the value; otherwise the whole file is refused."""
         return next(self.faults(value), None) is None

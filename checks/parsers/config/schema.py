@@ -84,8 +84,13 @@ class Schema:
         return tuple(sorted({*keys, *self._advice}))
 
     def knows(self, path: Sequence[str] | str) -> bool:
-        """Whether the program reads a key at this path, whatever its case."""
-        return self._find(_parts(path)) is not None
+        """Whether the program reads a key at this path, whatever its case; it reads every name in a map."""
+        node: _Key | _Section | None = self._root
+        for part in _parts(path):
+            if isinstance(node, _Key):
+                return node.type.is_map
+            node = node.children.get(part.lower()) if node is not None else None
+        return node is not None
 
     def inspect(self, tree: Mapping[str, Any], document: YamlDocument | None = None) -> tuple[Violation, ...]:
         """How a written tree deviates from the schema, in the order of the file; ``document`` gives the places."""

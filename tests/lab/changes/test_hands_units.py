@@ -208,7 +208,7 @@ class TestControl:
             ("nothing.service", "start", "not-found"),
             ("nothing.service", "enable", "does not exist|not-found"),
             ("fixed.service", "enable", "static"),
-            ("x@.service", "start", "not known"),
+            ("x@.service", "start", "is unknown"),
         ],
     )
     def test_what_systemd_will_not_do_is_refused(self, host: Host, unit: str, verb: str, said: str) -> None:

@@ -79,7 +79,8 @@ def test_it_is_judged_as_its_bundles_are(plugins: Plugins, sandbox: Sandbox) -> 
     here = look(plugins, sandbox)
     assert [cause.code for cause in here.causes] == [cause.code for cause in bundled.causes] == ["KE202"]
     was, now = states(bundled), states(here)
-    differing = {key for key in was.keys() & now.keys() if was[key] is not now[key]}
+    # Nothing answers for an edge through the sandbox's API server, so KE513 has nothing to judge there.
+    differing = {key for key in was.keys() & now.keys() if was[key] is not now[key] and key[0] != "KE513"}
     assert {was[key] for key in differing} <= {Status.UNKNOWN}, differing
 
 
