@@ -25,7 +25,7 @@ CODES = ROOT / "tests" / "corpus_codes.json"
 TABLE = ROOT / "docs" / "corpus.md"
 WHY = {
     # Why a report is missed, in a sentence a reader can judge.
-    "kubeedge-5446": "the refused MQTT connection is told to be noise, as it is; but the same evidence shows a flannel "
+    "kubeedge-5446": "the refused MQTT connection is called noise, as it is; but the same evidence shows a flannel "
     "pod on the edge, which is named instead (KE710).",
 }
 

@@ -100,7 +100,7 @@ NO_SAMPLE = (
     "KE610",
     "KE709",
 )
-"""Why metrics-server has no figures of an edge: everything above, and metrics-server itself (facts.md §8)."""
+"""Why metrics-server has no metrics for an edge: everything above, and metrics-server itself (facts.md §8)."""
 
 NO_STREAM = (
     *NO_TUNNEL,

@@ -6,7 +6,11 @@ edge's sqlite database and shell histories are on no list and therefore never re
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
 from kedoctor.api import EvidenceRules, RedactionRule, hookimpl
+from kedoctor.checks.parsers.config.schema import CLOUDCORE, EDGECORE, EDGECORE_SECRETS
 
 __all__ = ["EVIDENCE", "kedoctor_evidence"]
 
@@ -174,7 +178,30 @@ TOOLS = (
     "chronyc",
 )
 
-EDGECORE_SECRETS = ("modules.edgeHub.token", "modules.eventBus.mqttPassword")
+# Whose arguments say how a site is set up; a name may be cut to 15 characters. K3s calls itself "k3s server".
+PROGRAMS = (
+    "edgecore",
+    "cloudcore",
+    "keadm",
+    "kube-apiserver",
+    "kube-proxy",
+    "kubelet",
+    "k3s",
+    "k3s server",
+    "k3s-server",
+    "k3s agent",
+    "k3s-agent",
+    "rke2",
+    "containerd",
+    "containerd-shim*",
+    "dockerd",
+    "cri-dockerd",
+    "crio",
+    "isulad",
+    "mosquitto",
+    "edgemesh-agent",
+)
+
 KUBECONFIG_SECRETS = (
     "users.user.client-key-data",
     "users.user.token",
@@ -203,10 +230,27 @@ REDACTIONS = (
     ),
 )
 
-EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, redactions=REDACTIONS)
+EVIDENCE = EvidenceRules(files=FILES, units=UNITS, tools=TOOLS, programs=PROGRAMS, redactions=REDACTIONS)
+
+
+@cache
+def _of_known_documents() -> tuple[RedactionRule, ...]:
+    """What stands under a key that edgecore or cloudcore does not read may be anything: a mistyped ``tokn``, a note.
+
+    The schemas are read when they are first needed, not at start.
+    """
+    edge, cloud = EDGECORE.paths, CLOUDCORE.paths
+    return (
+        *(
+            RedactionRule(f"host:/etc/kubeedge/{place}edgecore*.y*ml*", known=edge)
+            for place in ("", "config/")
+        ),
+        RedactionRule("host:/etc/kubeedge/config/cloudcore*.y*ml*", known=cloud),
+        RedactionRule("ConfigMap/kubeedge/cloudcore", known=cloud, document="data.cloudcore.yaml"),
+    )
 
 
 @hookimpl
 def kedoctor_evidence() -> EvidenceRules:
     """What the facts of this package read, so that it may be collected, and what of it is secret."""
-    return EVIDENCE
+    return replace(EVIDENCE, redactions=(*EVIDENCE.redactions, *_of_known_documents()))

@@ -43,7 +43,7 @@ SYMPTOMS = (
         "top",
         Text(
             "kubectl top fails or shows <unknown> for an edge",
-            zh="kubectl top 失败，或某个边缘显示 <unknown>",
+            zh="kubectl top 失败，或某个边缘节点显示 <unknown>",
         ),
         capabilities=("top",),
         codes=(*_LOGS, *_ASKING, "KE608", "KE609"),

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import ExitCode, KedoctorError
-from kedoctor.cli import command
+from kedoctor.cli import command, speech
 
 __all__ = ["main"]
 
@@ -54,25 +54,29 @@ def _flushed(code: int) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    speech.listen(arguments)
     try:
         result = command.main(arguments, prog_name=_name(), standalone_mode=False)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted.", err=True)
+        click.echo(speech.message("Interrupted."), err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        for line in speech.usage_error(error):
+            click.echo(line, err=True)
         return ExitCode.USAGE
     except KedoctorError as error:
-        click.echo(f"kedoctor: {error}", err=True)
+        click.echo(f"kedoctor: {speech.message(str(error))}", err=True)
         if error.hint:
-            click.echo(f"  {error.hint}", err=True)
+            click.echo(f"  {speech.message(error.hint)}", err=True)
         return error.exit_code
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             return _internal(error)
-        click.echo(f"kedoctor: the output could not be written: {error.strerror}", err=True)
+        click.echo(
+            f"kedoctor: {speech.message(f'the output could not be written: {error.strerror}')}", err=True
+        )
         return ExitCode.OUTPUT
     except MemoryError:
         click.echo("kedoctor: this machine has too little memory left for it", err=True)
@@ -85,8 +89,8 @@ def _run(arguments: list[str]) -> int:
 def _internal(error: Exception) -> int:
     if os.environ.get("KEDOCTOR_DEBUG"):
         raise error
-    click.echo(f"kedoctor: internal error: {type(error).__name__}: {error}", err=True)
-    click.echo("  KEDOCTOR_DEBUG=1 shows where it happened.", err=True)
+    click.echo(f"kedoctor: {speech.message('internal error')}: {type(error).__name__}: {error}", err=True)
+    click.echo(f"  {speech.message('KEDOCTOR_DEBUG=1 shows where it happened.')}", err=True)
     return ExitCode.INTERNAL
 
 

@@ -125,7 +125,7 @@ class Plugins:
         return found
 
     def settings(self) -> list[type]:
-        """The facts that hold settings; one that nobody provides is left out."""
+        """The facts that hold settings; one that no fact provides is left out."""
         named = [one for facts in self._manager.hook.kedoctor_settings() for one in facts]
         return [one for one in named if one in self.registry.facts]
 

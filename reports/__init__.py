@@ -1,4 +1,4 @@
-"""The report formats that come with kedoctor: terminal, HTML, JSON, JUnit, SARIF, Markdown and Prometheus.
+"""The report formats that come with kedoctor: terminal, short, HTML, JSON, JUnit, SARIF, Markdown and Prometheus.
 
 A plugin like any other (entry point ``reports`` of the group ``kedoctor``): one module a format, with a function
 ``render``, imported when its format is asked for.
@@ -27,6 +27,9 @@ def kedoctor_reports() -> list[ReportFormat]:
     """The formats that come with kedoctor."""
     return [
         _format("terminal", ".txt", Text("text for a terminal or a pipe", zh="终端或管道文本")),
+        _format(
+            "short", ".txt", Text("at most 2 KB, for a message or a call", zh="不超过 2 KB，用于消息或通话")
+        ),
         _format("html", ".html", Text("one self-contained page", zh="单个自包含网页")),
         _format("json", ".json", Text("the report document itself", zh="报告文档本身")),
         _format(

@@ -47,9 +47,12 @@ def render(report: Report, presentation: Presentation) -> bytes:
         report=report,
         language=language,
         headline=wording.headline(report, language),
+        step=wording.next_step(report, language),
+        by_place=lambda cause: wording.commands_by_place(report, cause, language),
+        actual=partial(wording.actual_of, language=language),
         state=site_state(report),
         hosts=wording.hosts_seen(report, language),
-        versions=wording.versions_seen(report),
+        versions=wording.versions_seen(report, language),
         matrix=sorted(
             report.matrix, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities)
         ),

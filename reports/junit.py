@@ -98,7 +98,7 @@ def _kind(verdict: Verdict, fail_on: str) -> str:
 def _details(verdict: Verdict, language: str) -> Iterator[str]:
     rows = [
         ("breaks", ", ".join(verdict.capabilities)),
-        ("found", verdict.actual),
+        ("found", wording.actual_of(verdict, language)),
         ("expected", wording.expected_of(verdict, language)),
         *(("read", wording.quoted(one)) for one in verdict.evidence),
         ("do", wording.hint_of(verdict, language)),

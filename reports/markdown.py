@@ -55,6 +55,9 @@ class _Page:
     def blocks(self) -> Iterator[str]:
         mark = _MARKS[Status(site_state(self.report))]
         yield f"## {mark} {escaped(wording.headline(self.report, self.language))}"
+        step = wording.next_step(self.report, self.language)
+        if step:
+            yield f"**{self._word('next')}**: {escaped(step)}"
         yield self._seen()
         if self.report.run.demo:
             yield f"> {self._word('demo')}"
@@ -74,7 +77,7 @@ class _Page:
     def _seen(self) -> str:
         when = f"{self.report.run.started:%Y-%m-%d %H:%M:%S} UTC"
         hosts = wording.hosts_seen(self.report, self.language)[:_ROWS]
-        versions = wording.versions_seen(self.report)[:_ROWS]
+        versions = wording.versions_seen(self.report, self.language)[:_ROWS]
         return escaped(" · ".join([f"kedoctor {self.report.tool.version}", when, *hosts, *versions]))
 
     # ----------------------------------------------------------------------------------------- matrix
@@ -111,20 +114,28 @@ class _Page:
         rows = [("breaks", escaped(wording.capability_list(cause.capabilities, self.language)))]
         rows.append(("where", self._where(cause)))
         if verdict is not None:
-            rows.append(("found", escaped(_cut(verdict.actual))))
+            rows.append(("found", escaped(_cut(wording.actual_of(verdict, self.language)))))
             rows.append(("expected", escaped(wording.expected_of(verdict, self.language))))
             rows.append(("do", escaped(wording.hint_of(verdict, self.language))))
         yield "\n".join(f"- **{self._word(key)}**: {text}" for key, text in rows if text)
         if cause.commands:
-            yield fenced("\n".join(cause.commands), "sh")
+            yield fenced("\n".join(self._typed(cause)), "sh")
         yield from self._afterwards(cause, verdict)
+
+    def _typed(self, cause: Cause) -> Iterator[str]:
+        """The commands, each run of them under a comment that says where it is typed."""
+        for place, commands in wording.commands_by_place(self.report, cause, self.language):
+            yield f"# {place}"
+            yield from commands
 
     def _afterwards(self, cause: Cause, verdict: Verdict | None) -> Iterator[str]:
         lines = []
         if verdict is not None and verdict.fix.available:
             lines.append(f"- **{self._word('fix')}**: {escaped(wording.fix_of(verdict, self.language))}")
         if cause.consequences:
-            lines.append(f"- **{self._word('leads-to')}**: {escaped(' '.join(cause.consequences))}")
+            lines.append(
+                f"- **{self._word('leads-to')}**: {escaped(wording.consequences_of(self.report, cause, self.language))}"
+            )
         lines.append(f"- **{self._word('more')}**: {code(f'kedoctor explain {cause.code}')}")
         yield "\n".join(lines)
         if verdict is not None and verdict.evidence:
@@ -190,7 +201,7 @@ class _Page:
 
     def _line(self, verdict: Verdict) -> str:
         summary = escaped(_cut(wording.summary_of(verdict, self.language)))
-        why = wording.because(verdict) or wording.acceptance(verdict, self.language)
+        why = wording.because(verdict, self.language) or wording.acceptance(verdict, self.language)
         also = f" ({escaped(_cut(why))})" if why else ""
         return f"- {_MARKS[verdict.status]} **{escaped(verdict.code)}** {summary}{also}"
 

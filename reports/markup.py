@@ -9,7 +9,7 @@ __all__ = ["code", "escaped", "fenced"]
 # What begins markup anywhere in a line (or ends a cell of a table), and what does at its beginning.
 _SPECIAL = patterns.compiled(r"([\\`*_\[\]|~$])")
 _BEGINNING = patterns.compiled(r"^(\d*)([#>+=.)-])")
-_LINE_ENDS = patterns.compiled(r"\s*[\n\u2028\u2029]\s*")
+_LINE_ENDS = patterns.compiled(r"(?<!\s)[^\S\n\u2028\u2029]*+[\n\u2028\u2029]\s*+")
 # What a site of issues makes notifications or links of: @name, #12 and bare addresses of the web.
 _MENTION = patterns.compiled(r"((?<!\w)@(?=\w)|#(?=\d))")
 _LINK = patterns.compiled(r"://|\bwww\.", patterns.IGNORECASE)

@@ -202,7 +202,7 @@ def _properties(verdict: Verdict, language: str) -> dict[str, Any]:
         "hop": verdict.hop,
         "capabilities": list(verdict.capabilities),
         "certainty": verdict.certainty.value,
-        "found": verdict.actual,
+        "found": wording.actual_of(verdict, language),
         "expected": wording.expected_of(verdict, language),
         "evidence": [wording.quoted(one) for one in verdict.evidence],
         "explainedBy": list(verdict.explained_by),

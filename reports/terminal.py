@@ -50,10 +50,13 @@ class _Page:
     def __init__(self, report: Report, presentation: Presentation) -> None:
         self.report = report
         self.language = presentation.language
-        self.verbose = presentation.verbose
+        self.verbose, self.brief = presentation.verbose, presentation.brief
         self.label_width = max(columns(wording.word(key, self.language)) for key in _LABELS)
 
     def parts(self) -> Iterator[RenderableType]:
+        if self.brief:
+            yield from self._headline()
+            return
         yield from self._head()
         for cause in self.report.causes:
             yield from self._cause(cause)
@@ -71,15 +74,21 @@ class _Page:
     def _head(self) -> Iterator[RenderableType]:
         run = self.report.run
         seen = ", ".join(wording.hosts_seen(self.report, self.language))
-        versions = wording.versions_seen(self.report)
+        versions = wording.versions_seen(self.report, self.language)
         yield Styled(" · ".join([f"kedoctor {self.report.tool.version}", seen, *versions]), style="dim")
         if run.demo:
             yield Styled(wording.word("demo", self.language), style="dim")
         if not run.complete:
             yield Styled(wording.word("incomplete", self.language), style="bold yellow")
         yield Styled("")
-        yield Styled(wording.headline(self.report, self.language), style="bold")
+        yield from self._headline()
         yield Styled("")
+
+    def _headline(self) -> Iterator[RenderableType]:
+        yield Styled(wording.headline(self.report, self.language), style="bold")
+        step = wording.next_step(self.report, self.language)
+        if step:
+            yield Styled(f"{wording.word('next', self.language)}{self._colon}{step}")
 
     # ----------------------------------------------------------------------------------------- causes
 
@@ -90,25 +99,31 @@ class _Page:
         self._row(table, "breaks", wording.capability_list(cause.capabilities, self.language))
         self._row(table, "where", self._where(cause))
         if verdict is not None:
-            self._row(table, "found", verdict.actual)
+            self._row(table, "found", wording.actual_of(verdict, self.language))
             self._row(table, "expected", wording.expected_of(verdict, self.language))
             self._row(table, "read", "\n".join(wording.quoted(one) for one in verdict.evidence[:3]))
             self._row(table, "do", wording.hint_of(verdict, self.language))
         yield Padding(table, _INDENT)
-        yield from self._typed(cause.commands)
+        yield from self._typed(cause)
         table = self._details()
         if verdict is not None:
             self._row(table, "fix", wording.fix_of(verdict, self.language))
-        self._row(table, "leads-to", " ".join(cause.consequences))
+        self._row(table, "leads-to", wording.consequences_of(self.report, cause, self.language))
         self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
         yield Padding(table, _INDENT)
         yield Styled("")
 
-    def _typed(self, commands: tuple[str, ...]) -> Iterator[RenderableType]:
+    def _typed(self, cause: Cause) -> Iterator[RenderableType]:
         # Never broken into lines: the terminal folds them, and what is copied from it is one command.
         begins = " " * (_INDENT[3] + self.label_width + 2)
-        for one in commands:
-            yield Line(f"{begins}$ {one}", style="cyan")
+        for place, commands in wording.commands_by_place(self.report, cause, self.language):
+            yield Padding(Styled(f"{place}{self._colon.rstrip()}"), (0, 0, 0, len(begins)))
+            for one in commands:
+                yield Line(f"{begins}$ {one}", style="cyan")
+
+    @property
+    def _colon(self) -> str:
+        return "：" if self.language == "zh" else ": "
 
     def _where(self, cause: Cause) -> str:
         hop = wording.hop_title(self.report, cause.hop, self.language)
@@ -141,7 +156,11 @@ class _Page:
         mark, style = _STATE_MARKS[cell.state]
         text = wording.CAPABILITY_STATES[cell.state].in_language(self.language)
         if cell.state == "broken":
-            text = f"{cell.hop} ({cell.cause})" if cell.hop else cell.cause
+            text = (
+                f"{cell.hop} ({cell.cause})"
+                if cell.hop and self.language == "en"
+                else f"{text} ({cell.cause})"
+            )
         elif cell.state == "accepted":
             text = f"{text} ({cell.cause})"
         return Styled(f"{mark} {text}", style=style)
@@ -186,6 +205,9 @@ class _Page:
             yield Styled("")
 
     def _unknown(self) -> Iterator[RenderableType]:
+        if not self.verbose:
+            yield from self._unknown_in_short()
+            return
         hidden = [one for one in self.report.verdicts if one.status in (Status.UNKNOWN, Status.CRASHED)]
         same: dict[str, list[Verdict]] = {}
         for one in hidden:
@@ -200,11 +222,23 @@ class _Page:
             yield self._line(
                 Status.UNKNOWN,
                 f"{len(codes)}",
-                wording.reasoned(_first_words(group[0], self.language), wording.because(group[0])),
+                wording.reasoned(
+                    _first_words(group[0], self.language), wording.because(group[0], self.language)
+                ),
             )
             yield Padding(Styled(" ".join(codes), style="dim"), _INDENT)
         yield from self._lines(single)
         if hidden:
+            yield Styled("")
+
+    def _unknown_in_short(self) -> Iterator[RenderableType]:
+        crashed = [one for one in self.report.verdicts if one.status is Status.CRASHED]
+        checks = wording.unknown_checks(self.report, self.language)
+        if checks:
+            told = wording.word("not-checked", self.language).format(checks=checks)
+            yield Styled(f"? {told}", style="magenta")
+        yield from self._lines(crashed)
+        if checks or crashed:
             yield Styled("")
 
     def _everything(self) -> Iterator[RenderableType]:
@@ -224,7 +258,7 @@ class _Page:
     def _lines(self, verdicts: list[Verdict]) -> Iterator[RenderableType]:
         said: dict[tuple[Status, str, str], list[str]] = {}
         for one in verdicts:
-            why = wording.because(one)
+            why = wording.because(one, self.language)
             said.setdefault((one.status, wording.summary_of(one, self.language), why), []).append(one.code)
         for (status, summary, why), codes in said.items():
             yield self._line(status, codes[0], wording.reasoned(summary, why))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from kedoctor.api import STATUSES, Evidence, Status, Text, patterns, repair_command
-from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict, hidden, site_state
+from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict
+from kedoctor.reports.headlines import headline, next_step
+from kedoctor.reports.places import commands_by_place, place_of_fix
+from kedoctor.reports.settling import settling_groups, settling_of
 
 __all__ = [
     "CAPABILITY_STATES",
     "acceptance",
+    "actual_of",
     "because",
     "capability_list",
+    "commands_by_place",
+    "consequences_of",
     "counts",
     "expected_of",
     "fix_of",
@@ -17,6 +23,7 @@ __all__ = [
     "hint_of",
     "hop_title",
     "hosts_seen",
+    "next_step",
     "quoted",
     "reasoned",
     "remedy_of",
@@ -27,89 +34,94 @@ __all__ = [
     "stale_entries",
     "summary_of",
     "title_of",
+    "unknown_checks",
     "verdict_of",
     "versions_seen",
     "word",
 ]
 
 
-_NOT_HELD = patterns.compiled(r"it was not recorded|the bundle .+ does not hold it")
-"""What bundles answer to what they do not hold; the sentence of the verdict says so already."""
+_NOT_HELD = patterns.compiled(r"it was not recorded|the (?:bundle|evidence) .+ does not (?:hold|contain) it")
+"""What evidence answers to what it does not hold; the sentence of the verdict says the same."""
 
 _MANY = {
     Status.WARN: Text("warnings", zh="警告"),
-    Status.SKIP: Text("do not apply", zh="不适用"),
-    Status.CRASHED: Text("checks broke", zh="检查出错"),
+    Status.SKIP: Text("not applicable", zh="不适用"),
+    Status.CRASHED: Text("crashed", zh="检查出错"),
 }
 _HIDDEN = (Status.UNKNOWN, Status.CRASHED)
 _CONSEQUENCES = (
-    Text(" ({n} in consequence)", zh="（其中 {n} 项为连带后果）"),
-    Text(" (all in consequence)", zh="（均为连带后果）"),
+    Text(" ({n} follow-on)", zh="（其中 {n} 项为连带后果）"),
+    Text(" (all follow-on)", zh="（均为连带后果）"),
 )
 _ON_THE_PATH = (
-    Text(" ({n} on the path)", zh="（其中 {n} 项在链路上）"),
-    Text(" (all on the path)", zh="（均在链路上）"),
+    Text(" ({n} on the request path)", zh="（其中 {n} 项在请求链路上）"),
+    Text(" (all on the request path)", zh="（均在请求链路上）"),
 )
 
 CAPABILITY_STATES = {
     "works": Text("works", zh="可用"),
     "clear": Text("no fault found", zh="未发现故障"),
     "broken": Text("broken", zh="故障"),
-    "accepted": Text("accepted", zh="已接受"),
+    "accepted": Text("accepted", zh="已豁免（基线）"),
     "settling": Text("settling", zh="正在恢复"),
-    "unknown": Text("not known", zh="未知"),
+    "unknown": Text("undetermined", zh="无法判断"),
 }
 
 _RESULTS = {
     "fixed": Text("fixed", zh="已修复"),
-    "taken back": Text("taken back, for it did not help", zh="未见效，已撤销"),
-    "refused": Text("refused; everything is as it was", zh="未能执行，一切保持原样"),
-    "planned": Text("only planned (--dry-run)", zh="仅为计划（--dry-run）"),
+    "taken back": Text("rolled back: no improvement", zh="未见改善，已回滚"),
+    "refused": Text("refused; nothing was changed", zh="未能执行，未做任何更改"),
+    "planned": Text("planned (--dry-run)", zh="仅为计划（--dry-run）"),
 }
 
 _WORDS = {
     "breaks": Text("breaks", zh="影响"),
-    "nothing-now": Text("nothing now", zh="目前没有"),
+    "nothing-now": Text("nothing now", zh="暂无"),
     "where": Text("where", zh="位置"),
     "found": Text("found", zh="实际"),
     "expected": Text("expected", zh="应为"),
-    "read": Text("read", zh="依据"),
+    "read": Text("evidence", zh="依据"),
     "do": Text("do this", zh="处理"),
-    "fix": Text("or let", zh="自动"),
+    "fix": Text("auto-fix", zh="自动修复"),
     "fix-it": Text(
-        "kedoctor do it: {command} (risk: {risk}; kedoctor rollback takes it back)",
-        zh="{command}（风险：{risk}；可用 kedoctor rollback 撤销）",
+        "{place}: {command} ({effect}; {undo})",
+        zh="{place}：{command}（{effect}；{undo}）",
     ),
-    "leads-to": Text("leads to", zh="导致"),
+    "undo": Text("undo: kedoctor rollback", zh="回滚：kedoctor rollback"),
+    "no-undo": Text("cannot be rolled back completely", zh="无法完全回滚"),
+    "leads-to": Text("also explains", zh="同时解释"),
+    "failed-checks": Text("failed checks: {checks}", zh="未通过的检查：{checks}"),
+    "next": Text("Next", zh="下一步"),
+    "not-checked": Text(
+        "Not checked: {checks}; -v lists them with their reasons",
+        zh="因信息不足无法判断：{checks}；-v 可列出各项及原因",
+    ),
     "checked": Text("checked", zh="检查项"),
     "recorded": Text("recorded {when:%Y-%m-%d %H:%M} UTC", zh="记录于 {when:%Y-%m-%d %H:%M} UTC"),
-    "changes": Text("What was changed", zh="已做的更改"),
-    "unread": Text("What could not be read", zh="未能读取的内容"),
-    "follows": Text("follows from", zh="起因"),
+    "changes": Text("Changes", zh="已做的更改"),
+    "unread": Text("Could not be read", zh="未能读取的内容"),
+    "follows": Text("explained by", zh="起因"),
     "more": Text("more", zh="详情"),
     "edge": Text("edge", zh="边缘节点"),
-    "causes": Text("What is broken", zh="故障原因"),
-    "matrix": Text("What works where", zh="各边缘可用情况"),
+    "causes": Text("Root causes", zh="故障原因"),
+    "matrix": Text("Status per edge node", zh="各边缘节点可用情况"),
     "warnings": Text("Warnings", zh="警告"),
     "settling": Text("Settling", zh="正在恢复"),
-    "settling-now": Text("It is too early to judge: {told}", zh="尚不能判断：{told}"),
-    "settling-until": Text(
-        "{event}; {awaited} may take until {until:%H:%M:%S} UTC. Look again then.",
-        zh="{event}；{awaited}最迟需到 {until:%H:%M:%S} UTC。请届时再看。",
-    ),
-    "unknowns": Text("Not known", zh="未能判断"),
-    "consequences": Text("Consequences", zh="连带后果"),
-    "all": Text("Every verdict", zh="全部检查结果"),
+    "unknowns": Text("Not checked", zh="因信息不足无法判断"),
+    "consequences": Text("Follow-on failures", zh="连带后果"),
+    "all": Text("All checks", zh="全部检查结果"),
     "implied": Text("by configuration only", zh="仅由配置推断"),
     "incomplete": Text(
-        "The run ended early: what follows is not complete.", zh="运行提前结束：以下结果不完整。"
+        "The run ended early: this report is incomplete.", zh="运行提前结束：以下结果不完整。"
     ),
-    "accepted": Text("Accepted, and not counted", zh="已接受，不计入结果"),
+    "accepted": Text("Accepted (baseline), not counted", zh="已豁免（基线），不计入结果"),
     "accepted-why": Text("until {until} by {owner}: {reason}", zh="截至 {until}，{owner}：{reason}"),
     "accepted-with": Text(
-        "follows from {code}, which is accepted until {until}", zh="源自已接受的 {code}（截至 {until}）"
+        "explained by {code}, which is accepted until {until}",
+        zh="源自已豁免（基线）的 {code}（截至 {until}）",
     ),
-    "baseline": Text("Entries of {file} to look at", zh="{file} 中需处理的条目"),
+    "baseline": Text("Entries of {file} to review", zh="{file} 中需处理的条目"),
     "demo": Text("This is a recorded demo site, not your cluster.", zh="这是录制的演示站点，不是您的集群。"),
     "and-more": Text("and {n} more", zh="另有 {n} 个"),
 }
@@ -117,17 +129,29 @@ _WORDS = {
 
 _ENTRY_STATES = {
     EntryState.EXPIRED: Text(
-        "{entry}: it ended on {until} and accepts nothing any more; ask {owner}, then renew or remove it.",
+        "{entry}: expired on {until} and accepts nothing now; ask {owner}, then renew or remove it.",
         zh="{entry}：已于 {until} 到期，不再生效；请与 {owner} 确认后续期或删除。",
     ),
     EntryState.UNMATCHED: Text(
-        "{entry}: it matched nothing, there is nothing wrong with it now; remove it, or correct the subject.",
+        "{entry}: matched nothing, its subject has no problem now; remove it, or correct the subject.",
         zh="{entry}：没有匹配到任何问题，目前并无异常；请删除该条目或更正 subject。",
     ),
     EntryState.NOT_JUDGED: Text(
-        "{entry}: what it is about was not looked at in this run.", zh="{entry}：本次运行没有检查其对象。"
+        "{entry}: its subject was not checked in this run.", zh="{entry}：本次运行没有检查其对象。"
     ),
 }
+
+
+_SIDES = {"cloud": Text("cloud", zh="云端"), "edge": Text("edge", zh="边缘")}
+_COMPONENTS = {"edge runtime": Text("edge runtime", zh="边缘运行时")}
+
+_EFFECTS = {
+    "safe": Text("interrupts nothing", zh="不中断任何服务"),
+    "restarts-edgecore": Text("restarts edgecore", zh="重启 edgecore"),
+    "restarts-cloudcore": Text("restarts cloudcore", zh="重启 cloudcore"),
+    "restarts-apiserver": Text("restarts the API server", zh="重启 API 服务器"),
+}
+"""What a repair of each risk interrupts."""
 
 
 def word(key: str, language: str) -> str:
@@ -146,7 +170,7 @@ def title_of(item: Verdict | Cause, language: str) -> str:
 
 
 def expected_of(verdict: Verdict, language: str) -> str:
-    """What would be right."""
+    """The right state."""
     return (verdict.zh.expected if language == "zh" else "") or verdict.expected
 
 
@@ -171,19 +195,39 @@ def rollback_of(change: Change) -> str:
     return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
 
 
+def actual_of(verdict: Verdict, language: str) -> str:
+    """What was found instead of what is expected."""
+    return (verdict.zh.actual if language == "zh" else "") or verdict.actual
+
+
 def fix_of(verdict: Verdict, language: str) -> str:
-    """What lets kedoctor repair it, and what that disturbs; nothing where it cannot."""
+    """What lets kedoctor repair it, on which host, and what that interrupts; nothing where it cannot."""
     if not verdict.fix.available:
         return ""
     risk = verdict.fix.risk or "safe"
-    return word("fix-it", language).format(command=repair_command(risk), risk=risk)
+    effect = _EFFECTS.get(risk)
+    return word("fix-it", language).format(
+        place=place_of_fix(verdict, language),
+        command=repair_command(risk),
+        effect=effect.in_language(language) if effect else risk,
+        undo=word("undo" if verdict.fix.reversible else "no-undo", language),
+    )
 
 
-def because(verdict: Verdict) -> str:
+def consequences_of(report: Report, cause: Cause, language: str) -> str:
+    """The codes that a cause explains besides its own, each with the title of its check."""
+    titles = {one.code: title_of(one, language) for one in report.verdicts}
+    named = ("；" if language == "zh" else "; ").join(
+        f"{code} {titles.get(code, '')}".rstrip() for code in cause.consequences
+    )
+    return word("failed-checks", language).format(checks=named) if named else ""
+
+
+def because(verdict: Verdict, language: str) -> str:
     """What was met where something was not read, if that says more than the sentence does."""
     if verdict.status is not Status.UNKNOWN or _NOT_HELD.fullmatch(verdict.actual):
         return ""
-    return verdict.actual
+    return actual_of(verdict, language)
 
 
 def reasoned(sentence: str, why: str) -> str:
@@ -244,14 +288,30 @@ def stale_entries(report: Report, language: str, *, every: bool = False) -> list
 
 
 def counts(report: Report, language: str) -> str:
-    """How many verdicts there are of each state, as the headline counts them: ``31 right, 2 not known (1 on the path)``."""
+    """How many verdicts there are of each state, as the headline counts them: ``31 passed, 2 undetermined (1 on the request path)``."""
     parts = []
     for status, text in STATUSES.items():
         mine = [verdict for verdict in report.verdicts if verdict.status is status]
         if mine:
             words = _MANY.get(status, text) if len(mine) > 1 else text
-            parts.append(f"{len(mine)} {words.in_language(language)}{_among(status, mine, language)}")
+            number = (
+                f"{words.in_language(language)} {len(mine)} 项"
+                if language == "zh"
+                else f"{len(mine)} {words}"
+            )
+            parts.append(f"{number}{_among(status, mine, language)}")
     return ("，" if language == "zh" else ", ").join(parts)
+
+
+def unknown_checks(report: Report, language: str) -> str:
+    """How many checks could not be decided: ``40 checks, 30 on the request path``; nothing where there is none."""
+    unknown = [one for one in report.verdicts if one.status is Status.UNKNOWN]
+    if not unknown:
+        return ""
+    number = (
+        f"{len(unknown)} 项" if language == "zh" else f"{len(unknown)} check{'s' if len(unknown) > 1 else ''}"
+    )
+    return f"{number}{_among(Status.UNKNOWN, unknown, language)}"
 
 
 def _among(status: Status, verdicts: list[Verdict], language: str) -> str:
@@ -270,86 +330,24 @@ def hosts_seen(report: Report, language: str) -> list[str]:
     """The hosts with their sides, and when they were looked at, where that is not now: ``edge1 (edge)``."""
     seen = []
     for host in report.site.hosts:
-        told = ["+".join(host.sides) or "–"]
+        told = ["+".join(_side(one, language) for one in host.sides) or "–"]
         if host.observed is not None and host.origin != "live":
             told.append(word("recorded", language).format(when=host.observed))
         seen.append(f"{host.name} ({', '.join(told)})")
     return seen
 
 
-def versions_seen(report: Report) -> list[str]:
+def _side(side: str, language: str) -> str:
+    words = _SIDES.get(side)
+    return words.in_language(language) if words else side
+
+
+def versions_seen(report: Report, language: str) -> list[str]:
     """The components with their versions, where they could be read: ``Kubernetes v1.31.14``."""
     site = report.site
-    seen = [f"{name} {', '.join(found)}" for name, found in site.component_versions.items() if found]
+    seen = [
+        f"{_COMPONENTS[name].in_language(language) if name in _COMPONENTS else name} {', '.join(found)}"
+        for name, found in site.component_versions.items()
+        if found
+    ]
     return [*seen, f"Kubernetes {site.cluster_version}"] if site.cluster_version else seen
-
-
-def _settling(report: Report) -> list[Verdict]:
-    return [one for one in report.verdicts if one.settling is not None]
-
-
-def settling_groups(report: Report, language: str) -> dict[str, list[Verdict]]:
-    """What is coming up, as sentences, with the verdicts that it leaves open: the one that ends last comes first."""
-    groups: dict[str, list[Verdict]] = {}
-    for one in sorted(_settling(report), key=_until, reverse=True):
-        groups.setdefault(settling_of(one, language), []).append(one)
-    return groups
-
-
-def _until(verdict: Verdict) -> float:
-    return verdict.settling.until.timestamp() if verdict.settling else 0.0
-
-
-def settling_of(verdict: Verdict, language: str) -> str:
-    """What has happened, what is awaited and until when; nothing for a verdict that is not settling."""
-    told = verdict.settling
-    if told is None:
-        return ""
-    if language == "zh":
-        return word("settling-until", "zh").format(
-            event=told.event_zh, awaited=told.awaited_zh, until=told.until
-        )
-    return word("settling-until", "en").format(event=told.event, awaited=told.awaited, until=told.until)
-
-
-def headline(report: Report, language: str) -> str:
-    """One sentence that says how the site is."""
-    broken = [cause for cause in report.causes if cause.status is Status.FAIL]
-    waiting = [cause for cause in report.causes if cause.status is not Status.FAIL]
-    unseen = hidden(report)
-    if site_state(report) == "settling":
-        return word("settling-now", language).format(told=next(iter(settling_groups(report, language))))
-    accepted = any(one.status is Status.ACCEPTED for one in report.verdicts)
-    if language == "zh":
-        return _headline_zh(len(broken), len(waiting), len(unseen), accepted=accepted)
-    if broken:
-        things = "One thing is" if len(broken) == 1 else f"{len(broken)} things are"
-        return (
-            f"{things} broken; everything else that fails follows from it."
-            if len(broken) == 1
-            else f"{things} broken, the nearest first."
-        )
-    if unseen:
-        looks = (
-            "one check of the path could" if len(unseen) == 1 else f"{len(unseen)} checks of the path could"
-        )
-        return f"Nothing broken was found, but {looks} not look."
-    if waiting:
-        return (
-            "Nothing is broken now; one fault is waiting."
-            if len(waiting) == 1
-            else f"Nothing is broken now; {len(waiting)} faults are waiting."
-        )
-    if accepted:
-        return "Nothing is wrong with what was looked at but what is accepted."
-    return "Nothing is wrong with what was looked at."
-
-
-def _headline_zh(broken: int, waiting: int, hidden: int, *, accepted: bool) -> str:
-    if broken:
-        return f"发现 {broken} 个故障原因，其余失败均由此引起。"
-    if hidden:
-        return f"未发现故障，但链路上有 {hidden} 项检查无法查看。"
-    if waiting:
-        return f"目前没有故障，但有 {waiting} 个隐患。"
-    return "除已接受的问题外，已检查的内容均正常。" if accepted else "已检查的内容均正常。"

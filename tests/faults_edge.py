@@ -465,7 +465,7 @@ def cni_missing(site: FaultySite) -> None:
 
 @fault(EDGE_FAULTS, "KE709", "runtime")
 def memory_cgroup_off(site: FaultySite) -> None:
-    """A kernel without the memory cgroup: no figures of that edge (facts.md §10 (48))."""
+    """A kernel without the memory cgroup: no metrics for that edge (facts.md §10 (48))."""
     site.edge.files["/sys/fs/cgroup/cgroup.controllers"] = b"cpuset cpu io pids\n"
     site.change("NodeMetrics", "edge1", None)
 

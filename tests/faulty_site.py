@@ -60,7 +60,7 @@ Change = Callable[[Any], Any]
 
 @dataclass(slots=True)
 class _Metrics:
-    """Metrics-server: whether its pod runs, and whether it reads figures of edges."""
+    """Metrics-server: whether its pod runs, and whether it reads metrics for edges."""
 
     runs: bool = True
     scrapes: bool = True

@@ -22,7 +22,7 @@ __all__ = ["FaultySource", "FaultyWire", "LaptopSource"]
 
 @dataclass(frozen=True, slots=True)
 class FaultyWire(SiteOnWire):
-    """The wire of this site; figures of an edge are those that the bundle holds."""
+    """The wire of this site; metrics for an edge are those that the bundle holds."""
 
     node_addresses: Mapping[str, str] = field(default_factory=dict)  # by node, what its Node says
 

@@ -64,7 +64,7 @@ def apiserver_certs(
                 zh=f"kube-apiserver 的 {first.path} 将在 {left.days} 天后（{day(first.certificate.not_after)}）到期。",
             ),
             expected=Text("more than 30 days left", zh="剩余 30 天以上"),
-            actual=f"{left.days} days left",
+            actual=Text(f"{left.days} days left", zh=f"剩余 {left.days} 天"),
             hint=Text("Renew it in time.", zh="请及时更新。"),
             evidence=evidence,
             commands=commands,

@@ -37,7 +37,7 @@ _SET = Text(
 @check(
     code="KE410",
     slug="clock-skew",
-    title=Text("Clocks of cloud and edges agree", zh="云端与边缘时钟一致"),
+    title=Text("Clocks of cloud and edges agree", zh="云端与边缘节点时钟一致"),
     side=Side.SITE,
     breaks=(),
     hop="certificates",
@@ -125,7 +125,10 @@ def _judge(clock: ClockReading, node: str, commands: tuple[str, ...], *, breaks:
             zh=f"{subject} 的时钟比 {clock.reference} {'快' if ahead else '慢'} {off:.0f} 秒。{tail_zh}",
         ),
         expected=Text("at most 60 s apart", zh="相差不超过 60 秒"),
-        actual=f"{day(clock.now)}, {off:.0f} s {'ahead' if ahead else 'behind'}",
+        actual=Text(
+            f"{day(clock.now)}, {off:.0f} s {'ahead' if ahead else 'behind'}",
+            zh=f"{day(clock.now)}，{'快' if ahead else '慢'} {off:.0f} 秒",
+        ),
         hint=_SET,
         subject=subject,
         node=node,

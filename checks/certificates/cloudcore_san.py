@@ -30,7 +30,7 @@ __all__ = ["cloudcore_cert_san"]
 _OBJECT = "secret/kubeedge/cloudcoresecret"
 _REMAKE = Text(
     "Put every address that edges dial into cloudHub.advertiseAddress, back the Secret up, delete it and restart cloudcore: it makes a new one.",
-    zh="将边缘所连接的全部地址写入 cloudHub.advertiseAddress，备份并删除该 Secret，重启 cloudcore 后会重新生成。",
+    zh="将边缘节点所连接的全部地址写入 cloudHub.advertiseAddress，备份并删除该 Secret，重启 cloudcore 后会重新生成。",
 )
 _COMMANDS = (
     "kubectl -n kubeedge get configmap cloudcore -o yaml | grep -A 5 advertiseAddress",
@@ -43,7 +43,7 @@ _COMMANDS = (
 @check(
     code="KE408",
     slug="cloudcore-cert-san",
-    title=Text("Cloudcore's certificate names what edges dial", zh="cloudcore 证书包含边缘所连接的地址"),
+    title=Text("Cloudcore's certificate names what edges dial", zh="cloudcore 证书包含边缘节点所连接的地址"),
     side=Side.SITE,
     breaks=("ready",),
     hop="link",
@@ -100,7 +100,7 @@ def _foreign(certificate: Certificate, authority: Certificate) -> Finding:
     return failed(
         Text(
             "Cloudcore's certificate is not signed by the CA in Secret casecret: no edge that trusts this CA can connect.",
-            zh="cloudcore 的证书不是由 Secret casecret 中的 CA 签发：信任该 CA 的边缘均无法连接。",
+            zh="cloudcore 的证书不是由 Secret casecret 中的 CA 签发：信任该 CA 的边缘节点均无法连接。",
         ),
         expected=Text(
             f"signed by the CA sha256 {authority.sha256[:16]}…",
@@ -157,10 +157,13 @@ def _advertised(certificate: Certificate, cloudcore: CloudcoreConfig | Unavailab
         return unknown(
             Text(
                 "No edge is in view and no advertised address is known to compare with.",
-                zh="当前看不到边缘，也没有可对照的对外地址。",
+                zh="当前看不到边缘节点，也没有可对照的对外地址。",
             ),
             subject=_OBJECT,
-            hint=Text("Give an edge's bundle with --bundle.", zh="请用 --bundle 提供边缘的诊断包。"),
+            hint=Text(
+                "Give the evidence of an edge with --evidence FILE.",
+                zh="请用 --evidence FILE 提供边缘节点的证据包。",
+            ),
         )
     lacking = [address for address in written if not certificate.covers(address)]
     if not lacking:
@@ -174,7 +177,7 @@ def _advertised(certificate: Certificate, cloudcore: CloudcoreConfig | Unavailab
     return warned(
         Text(
             f"Cloudcore advertises {', '.join(lacking)}, but its certificate is only for {_names(certificate)}: edges that dial it cannot connect.",
-            zh=f"cloudcore 对外地址为 {', '.join(lacking)}，而其证书只包含 {_names(certificate)}：使用该地址的边缘无法连接。",
+            zh=f"cloudcore 对外地址为 {', '.join(lacking)}，而其证书只包含 {_names(certificate)}：使用该地址的边缘节点无法连接。",
         ),
         expected=Text(f"a certificate for {', '.join(written)}", zh=f"包含 {', '.join(written)} 的证书"),
         actual=_names(certificate),

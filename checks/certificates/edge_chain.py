@@ -160,14 +160,14 @@ def _chain_wrong(
 @check(
     code="KE404",
     slug="edge-ca-match",
-    title=Text("Edge and cloud have the same CA", zh="边缘与云端使用同一个 CA"),
+    title=Text("Edge and cloud have the same CA", zh="边缘节点与云端使用同一个 CA"),
     side=Side.EDGE,
     breaks=("ready",),
     hop="certificates",
     builds_on=("KE201",),
     remedy=Text(
         "Join the edge to the present CA again (fresh token, old files moved away), or restore the former CA on the cloud.",
-        zh="让边缘重新加入当前 CA（新令牌，移走旧文件），或在云端恢复原来的 CA。",
+        zh="让边缘节点重新加入当前 CA（新令牌，移走旧文件），或在云端恢复原来的 CA。",
     ),
     risk=Risk.RESTARTS_EDGECORE,
     references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (31)", "testbed.md case g1"),
@@ -217,7 +217,7 @@ def _nothing_to_compare(
         node=config.node_name,
         hint=Text(
             "Compare the two digests yourself, or give the cloud's bundle as well.",
-            zh="自行比较两个摘要，或同时提供云端的诊断包。",
+            zh="自行比较两个摘要，或同时提供云端的证据包。",
         ),
         commands=(
             f"openssl x509 -in {config.text('modules.edgeHub.tlsCaFile')} -outform DER | sha256sum",
@@ -234,10 +234,13 @@ def _cloud_in_two_minds(config: EdgecoreConfig, kept: Certificate, served: Certi
             zh=f"cloudcore 当前使用 CA {served.sha256[:16]}…，而 Secret kubeedge/casecret 中是 {kept.sha256[:16]}…：cloudcore 下次重启后将拒绝 {node}。",
         ),
         expected=Text("one CA in memory and in the Secret", zh="内存与 Secret 中为同一 CA"),
-        actual=f"served {served.sha256}, Secret {kept.sha256}",
+        actual=Text(
+            f"served {served.sha256}, Secret {kept.sha256}",
+            zh=f"实际提供 {served.sha256}，Secret 中为 {kept.sha256}",
+        ),
         hint=Text(
             "Do not restart cloudcore before the CA in use is secured; then re-join the edges to the one you keep.",
-            zh="在保存正在使用的 CA 之前不要重启 cloudcore；之后让边缘重新加入要保留的 CA。",
+            zh="在保存正在使用的 CA 之前不要重启 cloudcore；之后让边缘节点重新加入要保留的 CA。",
         ),
         subject=node,
         node=node,
@@ -264,7 +267,7 @@ def _two_cas(
     tail_zh = (
         "到 10000 的连接失败；隧道不校验 CA，仍可用"
         if trusted
-        else "cloudcore 在 10000 和 10004 上均拒绝该边缘"
+        else "cloudcore 在 10000 和 10004 上均拒绝该边缘节点"
     )
     return failed(
         Text(
@@ -275,7 +278,7 @@ def _two_cas(
         actual=f"sha256 {root.sha256}",
         hint=Text(
             "Join the edge again with a fresh token, or restore the former CA on the cloud.",
-            zh="用新令牌让边缘重新加入，或在云端恢复原 CA。",
+            zh="用新令牌让边缘节点重新加入，或在云端恢复原 CA。",
         ),
         subject=node,
         node=node,

@@ -131,7 +131,7 @@ def _missing(
             "rootCA.crt, server.crt and server.key, each readable",
             zh="rootCA.crt、server.crt、server.key 均存在且可读",
         ),
-        actual="; ".join(t.en for t in bad),
+        actual=Text("; ".join(t.en for t in bad), zh="；".join(t.zh for t in bad)),
         hint=Text("Let edgecore obtain them again with a fresh token.", zh="用新令牌让 edgecore 重新获取。"),
         subject=node,
         node=node,
@@ -165,7 +165,7 @@ def _pair(config: EdgecoreConfig, files: EdgeCertificates, certificate: Certific
         why = "it is redacted without a fingerprint" if key.redacted else key.error or "it was not read"
         return unknown(
             Text(
-                f"Whether {key.path} belongs to {files.certificate.path} is not known: {why}.",
+                f"Whether {key.path} belongs to {files.certificate.path} is unknown: {why}.",
                 zh=f"无法判断 {key.path} 与 {files.certificate.path} 是否配对：{why}。",
             ),
             subject=subject,
@@ -268,7 +268,7 @@ def _unsure(
         )
     return unknown(
         Text(
-            f"Whether the certificate of {node} is in date is not known: {why.en}. It is valid from {day(certificate.not_before)} to {day(certificate.not_after)}.",
+            f"Whether the certificate of {node} is in date is unknown: {why.en}. It is valid from {day(certificate.not_before)} to {day(certificate.not_after)}.",
             zh=f"无法判断 {node} 的证书是否在有效期内：{why.zh}。证书有效期为 {day(certificate.not_before)} 至 {day(certificate.not_after)}。",
         ),
         subject=node,

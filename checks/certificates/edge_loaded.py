@@ -70,7 +70,7 @@ def edge_cert_loaded(
     if unit.started is None:
         return unknown(
             Text(
-                f"When edgecore of {node} started is not known.", zh=f"无法得知 {node} 的 edgecore 何时启动。"
+                f"When edgecore of {node} started is unknown.", zh=f"无法得知 {node} 的 edgecore 何时启动。"
             ),
             subject=node,
             node=node,
@@ -124,7 +124,10 @@ def _old_pair(config: EdgecoreConfig, certificate: Certificate, unit: EdgecoreUn
     return tell(
         summary,
         expected=Text("edgecore started after its certificate was issued", zh="edgecore 在证书签发之后启动"),
-        actual=f"started {started}, certificate issued {day(certificate.not_before)}",
+        actual=Text(
+            f"started {started}, certificate issued {day(certificate.not_before)}",
+            zh=f"启动于 {started}，证书签发于 {day(certificate.not_before)}",
+        ),
         hint=Text("Restart edgecore at a quiet moment.", zh="在业务空闲时重启 edgecore。"),
         subject=node,
         node=node,

@@ -60,11 +60,13 @@ def cloudcore_certificate(
     edits = _edits(config, [*_dialled(edges), *_named(secrets)])
     told = ", ".join(str(change.value) for edit in edits for change in edit.changes)
     first = (
-        f"write what edges dial, or the present certificate names, to cloudcore.yaml ({told}), then delete"
+        f"add what edges dial, and what the current certificate names, to cloudcore.yaml ({told}), then delete"
         if edits
         else "delete"
     )
-    first_zh = f"将边缘所连地址及现有证书中的地址写入 cloudcore.yaml（{told}），然后删除" if edits else "删除"
+    first_zh = (
+        f"将边缘节点所连地址及现有证书中的地址写入 cloudcore.yaml（{told}），然后删除" if edits else "删除"
+    )
     return Plan(
         code=verdict.code,
         subject=verdict.subject,

@@ -67,7 +67,7 @@ def edge_cert_chain(
     if certificate is not None and certificate.common_name != wanted:
         name = certificate.common_name.removeprefix("system:node:")
         return no_plan(
-            f"the certificate is for {name or 'nobody'} and this node is {config.node_name}: if the node was renamed by mistake, set modules.edged.hostnameOverride of {config.path} back; if it shall be {config.node_name}, remove {files.certificate.path} and {files.key.path} and run `kedoctor run --fix` again",
+            f"the certificate is for {name or 'nobody'} and this node is {config.node_name}: if the node was renamed by mistake, set modules.edged.hostnameOverride of {config.path} back; if {config.node_name} is right, remove {files.certificate.path} and {files.key.path} and run `kedoctor run --fix` again",
             f"证书属于 {name or '（无名称）'}，而本节点为 {config.node_name}：若节点被误改名，请改回 {config.path} 中的 modules.edged.hostnameOverride；若确应为 {config.node_name}，请删除 {files.certificate.path} 和 {files.key.path} 后再次运行 `kedoctor run --fix`",
         )
     return _reissued(verdict, config, files, token)
@@ -78,8 +78,8 @@ def edge_ca_match(config: EdgecoreConfig, files: EdgeCertificates) -> NoPlan:
     """Nothing: to which cloud an edge belongs is a person's decision."""
     pair = f"{files.certificate.path} {files.key.path} {files.root_ca.path}"
     return no_plan(
-        f"whether this edge shall belong to that other CA is your decision; if so: `keadm gettoken` on the cloud, then here `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`, write the token into modules.edgeHub.token of {config.path}, `sudo systemctl restart edgecore`",
-        f"是否让该边缘改用另一个 CA 由您决定；如需如此：在云端执行 `keadm gettoken`，然后在此执行 `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`，将令牌写入 {config.path} 的 modules.edgeHub.token，再执行 `sudo systemctl restart edgecore`",
+        f"whether this edge belongs to that other CA is your decision; if so: `keadm gettoken` on the cloud, then here `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`, write the token into modules.edgeHub.token of {config.path}, `sudo systemctl restart edgecore`",
+        f"是否让该边缘节点改用另一个 CA 由您决定；如需如此：在云端执行 `keadm gettoken`，然后在此执行 `sudo mkdir -p /root/edge-certs.old && sudo mv {pair} /root/edge-certs.old/`，将令牌写入 {config.path} 的 modules.edgeHub.token，再执行 `sudo systemctl restart edgecore`",
     )
 
 

@@ -101,7 +101,7 @@ def _verified(host: str) -> Text:
         "either end that verification (KE802, kedoctor can do it there with --allow restarts-apiserver), or sign "
         "stream.crt with that CA for the InternalIP of every edge",
         zh=f"{host} 上的 kube-apiserver 会校验 kubelet，且只信任自己的 CA，kedoctor 生成的 CA 无济于事；"
-        "请关闭该校验（KE802，可在该主机用 --allow restarts-apiserver 由 kedoctor 完成），或用该 CA 为所有边缘的 "
+        "请关闭该校验（KE802，可在该主机用 --allow restarts-apiserver 由 kedoctor 完成），或用该 CA 为所有边缘节点的 "
         "InternalIP 签发 stream.crt",
     )
 
@@ -109,7 +109,7 @@ def _verified(host: str) -> Text:
 _MAYBE_VERIFIED = Text(
     "the old certificate names addresses of edges, so it was made for a kube-apiserver that verifies it; run kedoctor "
     "on the API-server host, where that can be seen",
-    zh="旧证书包含边缘地址，说明它是为会校验它的 kube-apiserver 制作的；请在 API 服务器主机上运行 kedoctor 以便判断",
+    zh="旧证书包含边缘节点地址，说明它是为会校验它的 kube-apiserver 制作的；请在 API 服务器主机上运行 kedoctor 以便判断",
 )
 _NO_SECRET = Text(
     "Secret kubeedge/cloudcore does not exist, and the chart would refuse to adopt one it did not make; restore it from "

@@ -114,7 +114,7 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
 def _malformed(reason: str) -> Finding:
     return warned(
         Text(
-            f"The token in Secret tokensecret is no join token: {reason}.",
+            f"The token in Secret tokensecret is not a join token: {reason}.",
             zh=f"Secret tokensecret 中的内容不是有效的加入令牌：{reason}。",
         ),
         expected=Text(
@@ -131,7 +131,7 @@ def _other_ca(token: JoinToken, actual_ca: str) -> Finding:
     return warned(
         Text(
             f"The join token was made for the CA {token.ca_sha256[:16]}…, but casecret holds {actual_ca[:16]}…: no edge can join with it.",
-            zh=f"加入令牌对应的 CA 为 {token.ca_sha256[:16]}…，而 casecret 中是 {actual_ca[:16]}…：任何边缘都无法用它加入。",
+            zh=f"加入令牌对应的 CA 为 {token.ca_sha256[:16]}…，而 casecret 中是 {actual_ca[:16]}…：任何边缘节点都无法用它加入。",
         ),
         expected=Text(f"first part {actual_ca}", zh=f"第一段为 {actual_ca}"),
         actual=token.ca_sha256,
@@ -152,7 +152,7 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable) -> Finding:
         why = str(clock) if isinstance(clock, Unavailable) else clock.detail or "this clock is off (KE410)"
         return unknown(
             Text(
-                f"The join token expires on {day(token.expires)}; whether that is past is not known: {why}.",
+                f"The join token expires on {day(token.expires)}; whether that is past is unknown: {why}.",
                 zh=f"加入令牌于 {day(token.expires)} 到期；无法判断是否已过期：{why}。",
             ),
             subject=_OBJECT,
@@ -171,7 +171,7 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable) -> Finding:
     return warned(
         Text(
             f"The join token expired on {day(token.expires)} ({age.en} ago): cloudcore has stopped refreshing it, so no edge can join or get a new certificate. Joined edges go on.",
-            zh=f"加入令牌已于 {day(token.expires)} 过期（{age.zh}前）：cloudcore 已停止刷新令牌，边缘无法加入或重新获取证书。已加入的边缘不受影响。",
+            zh=f"加入令牌已于 {day(token.expires)} 过期（{age.zh}前）：cloudcore 已停止刷新令牌，边缘节点无法加入或重新获取证书。已加入的边缘节点不受影响。",
         ),
         expected=Text("a token that is refreshed every 12 hours", zh="每 12 小时刷新一次的令牌"),
         actual=f"exp {day(token.expires)}",

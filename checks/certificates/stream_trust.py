@@ -32,7 +32,7 @@ _SOURCE = f"{_SUBJECT}, stream.crt"
 _LOOK = "kubectl -n kubeedge get secret cloudcore -o jsonpath='{.data.stream\\.crt}' | base64 -d | openssl x509 -noout -issuer -ext subjectAltName"
 _REMEDY = Text(
     "Sign stream.crt with the CA that kube-apiserver trusts, every edge InternalIP in it; or let it not verify kubelets (KE802).",
-    zh="用 kube-apiserver 信任的 CA 重新签发包含所有边缘 InternalIP 的 stream.crt；或让其不校验 kubelet（KE802）。",
+    zh="用 kube-apiserver 信任的 CA 重新签发包含所有边缘节点 InternalIP 的 stream.crt；或让其不校验 kubelet（KE802）。",
 )
 
 
@@ -114,7 +114,7 @@ def _judge(
         yield passed(
             Text(
                 "stream.crt is signed by the CA that kube-apiserver trusts, and names every edge.",
-                zh="stream.crt 由 kube-apiserver 信任的 CA 签发，且包含所有边缘地址。",
+                zh="stream.crt 由 kube-apiserver 信任的 CA 签发，且包含所有边缘节点地址。",
             ),
             subject=_SUBJECT,
         )
@@ -125,7 +125,7 @@ def _untrusted(summary: Text, actual: str, node: str = "") -> Finding:
         summary,
         expected=Text(
             "signed by that CA, with the InternalIP of every edge",
-            zh="由该 CA 签发，并包含所有边缘的 InternalIP",
+            zh="由该 CA 签发，并包含所有边缘节点的 InternalIP",
         ),
         actual=actual,
         hint=_REMEDY,

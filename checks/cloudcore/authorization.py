@@ -40,7 +40,7 @@ def cloudcore_authorization(config: CloudcoreConfig, rights: AuthorizationRights
     if rights.denied:
         return _denied(config, rights)
     if rights.unanswered is not None or not rights.user:
-        return _not_asked(rights.unanswered or "its account is not known")
+        return _not_asked(rights.unanswered or "its account is unknown")
     return passed(
         Text(
             f"{rights.user} has the rights that authorising needs.",
@@ -59,7 +59,7 @@ def _off() -> Finding:
 def _not_asked(why: Unavailable | str) -> Finding:
     return unknown(
         Text(
-            f"Whether cloudcore has the rights that authorising needs is not known: {why}.",
+            f"Whether cloudcore has the rights that authorising needs is unknown: {why}.",
             zh=f"无法得知 cloudcore 是否拥有授权功能所需的权限：{why}。",
         ),
         subject=_SUBJECT,

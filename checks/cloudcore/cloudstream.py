@@ -73,7 +73,7 @@ def cloudstream_enabled(config: CloudcoreConfig, log: CloudcoreLog | Unavailable
     expected = Text(f"{path}: true", zh=f"{path}: true")
     hint = Text(
         "Set this one key to true and delete the cloudcore pod; each edge then gets a new port by itself.",
-        zh="只将该键设为 true，然后删除 cloudcore Pod；各边缘会自动获得新端口。",
+        zh="只将该键设为 true，然后删除 cloudcore Pod；各边缘节点会自动获得新端口。",
     )
     if _runs_with_it(log):
         return warned(
@@ -245,7 +245,7 @@ def _tunnel_port(
         return unknown(
             Text(
                 f"tunnelPort is {port}; keadm join makes edges dial {_TUNNEL_PORT}, and what they dial was not seen.",
-                zh=f"tunnelPort 为 {port}；keadm join 使边缘连接 {_TUNNEL_PORT}，而实际连接的端口未见到。",
+                zh=f"tunnelPort 为 {port}；keadm join 使边缘节点连接 {_TUNNEL_PORT}，而实际连接的端口未见到。",
             ),
             subject=subject,
             hint=Text("Run kedoctor on an edge, too.", zh="请在边缘主机上也运行 kedoctor。"),
@@ -260,7 +260,7 @@ def _tunnel_port(
         actual=f"tunnelPort {port}",
         hint=Text(
             "Set tunnelPort back, or edgeStream.server on every edge.",
-            zh="将 tunnelPort 改回，或修改每个边缘的 edgeStream.server。",
+            zh="将 tunnelPort 改回，或修改每个边缘节点的 edgeStream.server。",
         ),
         subject=subject,
         evidence=_evidence(config, "tunnelPort"),
@@ -288,7 +288,8 @@ def _through_service(config: CloudcoreConfig, service: Service) -> Finding:
                 f"a port with targetPort {config.tunnel_port}",
                 zh=f"targetPort 为 {config.tunnel_port} 的端口",
             ),
-            actual=", ".join(f"{one.name} {one.port} to {one.target_port}" for one in ports) or "no ports",
+            actual=", ".join(f"{one.name} {one.port} to {one.target_port}" for one in ports)
+            or Text("no ports", zh="没有端口"),
             hint=Text("Add it, as the chart has it.", zh="按 chart 补上该端口。"),
             subject=subject,
             commands=("kubectl -n kubeedge edit service cloudcore",),
@@ -298,7 +299,7 @@ def _through_service(config: CloudcoreConfig, service: Service) -> Finding:
     return passed(
         Text(
             f"Edges reach tunnelPort {config.tunnel_port} through port {outside} of the Service.",
-            zh=f"边缘通过 Service 的 {outside} 端口到达 tunnelPort {config.tunnel_port}。",
+            zh=f"边缘节点通过 Service 的 {outside} 端口到达 tunnelPort {config.tunnel_port}。",
         ),
         subject=subject,
     )

@@ -62,7 +62,7 @@ def cloudcore_config_valid(
     if read.error is not None:
         where = f"line {read.error.line}, column {read.error.column}"
         summary = Text(
-            f"cloudcore.yaml is no YAML that cloudcore can read: {where}: {read.error.reason}.",
+            f"cloudcore.yaml is not YAML that cloudcore can read: {where}: {read.error.reason}.",
             zh=f"cloudcore.yaml 不是 cloudcore 能读取的 YAML：第 {read.error.line} 行第 {read.error.column} 列：{read.error.reason}。",
         )
         return _fatal(summary, f"{where}: {read.error.reason}", read.error.line, runs=runs)
@@ -277,7 +277,7 @@ def _differs(summary: Text, line: str, pod: str) -> Finding:
 
 
 def _edited_after_start(writing: Writing | None, workload: CloudcoreWorkload) -> Writing | None:
-    # Cloudcore writes the whole document back a few seconds after it started (facts.md §1.1): that is no edit.
+    # Cloudcore writes the whole document back a few seconds after it started (facts.md §1.1): that is not an edit.
     if writing is None or workload.started is None or writing.manager == "cloudcore":
         return None
     return writing if writing.time > workload.started else None
@@ -294,10 +294,13 @@ def _stale(writing: Writing, time: SiteTime | Unavailable) -> Finding:
             zh=f"{writing.manager} {when.zh}修改了 cloudcore.yaml，晚于 cloudcore 启动：它仍使用旧配置。",
         ),
         expected=Text("cloudcore started after the last change", zh="cloudcore 在最后一次修改之后启动"),
-        actual=f"changed {writing.time.isoformat()} by {writing.manager}",
+        actual=Text(
+            f"changed {writing.time.isoformat()} by {writing.manager}",
+            zh=f"{writing.manager} 于 {writing.time.isoformat()} 修改",
+        ),
         hint=Text(
             "Delete the cloudcore pod when every edge may reconnect.",
-            zh="在允许所有边缘重连时删除 cloudcore Pod。",
+            zh="在允许所有边缘节点重连时删除 cloudcore Pod。",
         ),
         subject=_SUBJECT,
         evidence=(
@@ -339,7 +342,7 @@ def _streams_live() -> Finding:
 def _not_known() -> Finding:
     return unknown(
         Text(
-            "Whether cloudcore runs with this configuration is not known: neither the time of the last change nor the "
+            "Whether cloudcore runs with this configuration is unknown: neither the time of the last change nor the "
             "beginning of its log was read.",
             zh="无法判断 cloudcore 是否使用当前配置：既未读到最后修改时间，也未读到其日志开头。",
         ),

@@ -57,7 +57,7 @@ def cloud_firewall(
     workload: CloudcoreWorkload | Unavailable,
     addresses: HostAddresses,
 ) -> Iterator[Finding]:
-    """A rule that drops whoever comes is closed; firewalld is believed only while no edge is connected."""
+    """A rule that drops everybody is closed; firewalld is believed only while no edge is connected."""
     if not _cloudcore_here(processes, workload, addresses):
         yield skipped(
             Text("cloudcore does not listen on this host.", zh="cloudcore 不在本机监听。"), subject="firewall"
@@ -113,7 +113,7 @@ def _judge(firewall: CloudFirewall, verdict: FilterVerdict, *, connected: bool) 
         return unknown(
             Text(
                 f"Whether the firewall lets edges reach port {port} depends on what cannot be told from its rules ({doubt}).",
-                zh=f"防火墙是否放行边缘访问端口 {port} 无法从规则判断（{doubt}）。",
+                zh=f"防火墙是否放行边缘节点访问端口 {port} 无法从规则判断（{doubt}）。",
             ),
             subject=f"port {port}",
             hint=Text("Try it from an edge: KE505 does.", zh="请从边缘侧尝试：KE505 会检测。"),
@@ -126,7 +126,7 @@ def _open(port: int, why: Text) -> Finding:
     return passed(
         Text(
             f"The firewall of this host lets edges reach port {port} ({why.en}).",
-            zh=f"本机防火墙放行边缘访问端口 {port}（{why.zh}）。",
+            zh=f"本机防火墙放行边缘节点访问端口 {port}（{why.zh}）。",
         ),
         subject=f"port {port}",
     )
@@ -137,9 +137,9 @@ def _closed(port: int, tool: str, rule: str, *, sure: bool) -> Finding:
     return failed(
         Text(
             f"The firewall of this host closes port {port} to edges ({tool}: {rule}).",
-            zh=f"本机防火墙对边缘关闭了端口 {port}（{tool}：{rule}）。",
+            zh=f"本机防火墙对边缘节点关闭了端口 {port}（{tool}：{rule}）。",
         ),
-        expected=Text(f"TCP {port} open to the edges", zh=f"对边缘放行 TCP {port}"),
+        expected=Text(f"TCP {port} open to the edges", zh=f"对边缘节点放行 TCP {port}"),
         actual=rule,
         hint=Text("Open it where that rule is kept.", zh="请在维护该规则的工具中放行。"),
         subject=f"port {port}",

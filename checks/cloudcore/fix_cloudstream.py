@@ -117,6 +117,6 @@ _DISAGREE = Text(
 _SERVICE = Text(
     "which NodePort the edges are to dial is yours to choose; add a port named tunnelport with that nodePort: "
     "kubectl -n kubeedge edit service cloudcore",
-    zh="边缘应连接哪个 NodePort 需由您决定；请添加名为 tunnelport 并带有该 nodePort 的端口："
+    zh="边缘节点应连接哪个 NodePort 需由您决定；请添加名为 tunnelport 并带有该 nodePort 的端口："
     "kubectl -n kubeedge edit service cloudcore",
 )

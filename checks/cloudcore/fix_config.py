@@ -39,7 +39,7 @@ def cloudcore_config(
 ) -> Plan | NoPlan:
     """Each key that stops cloudcore: a word of the wrong type is rewritten, anything else left to the code default.
 
-    Text that is no YAML is nobody's to guess. A cloudcore that still runs (the check then warns) is not restarted.
+    Text that is not YAML is nobody's to guess. A cloudcore that still runs (the check then warns) is not restarted.
     """
     if read.error is not None:
         return NoPlan(_no_yaml(read.error.line, read.error.column, read.error.reason))
@@ -114,7 +114,7 @@ def _meant(written: object, default: object) -> bool | int | str | None:
 
 def _no_yaml(line: int, column: int, reason: str) -> Text:
     return Text(
-        f"cloudcore.yaml is no YAML from line {line}, column {column} on ({reason}), and what was meant is not to be "
+        f"cloudcore.yaml is not YAML from line {line}, column {column} on ({reason}), and what was meant is not to be "
         "guessed; correct that line: kubectl -n kubeedge edit configmap cloudcore",
         zh=f"cloudcore.yaml 从第 {line} 行第 {column} 列起不是 YAML（{reason}），无法推测原意；"
         "请修正该行：kubectl -n kubeedge edit configmap cloudcore",

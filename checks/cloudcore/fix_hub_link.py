@@ -36,7 +36,7 @@ def node_limit(
     restarts = () if verdict.status is Status.WARN else restart_cloudcore(workload)
     later = Text(
         "Running edges notice nothing of it; cloudcore takes the new limit when it next starts.",
-        zh="运行中的边缘不受影响；cloudcore 在下次启动时采用新的上限。",
+        zh="运行中的边缘节点不受影响；cloudcore 在下次启动时采用新的上限。",
     )
     return Plan(
         code=verdict.code,

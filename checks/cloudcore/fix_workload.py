@@ -35,7 +35,7 @@ __all__ = ["cloudcore_service"]
 _RECREATE = {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}
 _PREDICTED = Text(
     "No cloudcore runs now, so nothing more breaks; edges connect within about a minute once it is up.",
-    zh="当前没有 cloudcore 运行，不会造成更多影响；启动后边缘会在约一分钟内连接。",
+    zh="当前没有 cloudcore 运行，不会造成更多影响；启动后边缘节点会在约一分钟内连接。",
 )
 
 
@@ -116,7 +116,7 @@ _SCALE = Text("scale the cloudcore Deployment to one replica", zh="将 cloudcore
 _NOT_INSTALLED = Text(
     "namespace kubeedge has no cloudcore Deployment to repair; install it with keadm init --advertise-address=<address "
     "that edges dial> --kubeedge-version=v1.22.0, or run kedoctor where cloudcore runs as a binary",
-    zh="命名空间 kubeedge 中没有可修复的 cloudcore Deployment；请用 keadm init --advertise-address=<边缘所连地址> "
+    zh="命名空间 kubeedge 中没有可修复的 cloudcore Deployment；请用 keadm init --advertise-address=<边缘节点所连地址> "
     "--kubeedge-version=v1.22.0 安装；若以二进制方式运行，请在其所在主机运行 kedoctor",
 )
 _NO_PODS = Text(

@@ -41,7 +41,7 @@ def cloud_resources(resources: CloudResources) -> Finding:
             "at least 2 CPUs, 4 GB memory, 20 GB disk (4 CPUs and 8 GB recommended)",
             zh="至少 2 个 CPU、4 GB 内存、20 GB 磁盘（建议 4 个 CPU、8 GB 内存）",
         ),
-        actual=told.en,
+        actual=told,
         hint=Text(
             "Give the machine more, or move what is not needed off it.",
             zh="为机器增加资源，或移走不需要的负载。",

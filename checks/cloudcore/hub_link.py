@@ -74,9 +74,9 @@ def _over(name: str, limit: int, line: LogLine) -> Finding:
     return failed(
         Text(
             f"cloudcore refuses {name}: it already serves {limit} edges, its nodeLimit.",
-            zh=f"cloudcore 拒绝 {name}：已达到 nodeLimit（{limit} 个边缘）。",
+            zh=f"cloudcore 拒绝 {name}：已达到 nodeLimit（{limit} 个边缘节点）。",
         ),
-        expected=Text("a nodeLimit above the number of edges", zh="nodeLimit 大于边缘数量"),
+        expected=Text("a nodeLimit above the number of edges", zh="nodeLimit 大于边缘节点数量"),
         actual=f"nodeLimit {limit}",
         hint=Text("Raise nodeLimit, then restart cloudcore.", zh="提高 nodeLimit，然后重启 cloudcore。"),
         subject=name,
@@ -93,20 +93,20 @@ def _filled(limit: int, edges: EdgeNodes) -> Finding:
         return passed(
             Text(
                 f"{most} edges are Ready on one cloudcore; it takes {limit}.",
-                zh=f"单个 cloudcore 上有 {most} 个边缘 Ready；上限为 {limit}。",
+                zh=f"单个 cloudcore 上有 {most} 个边缘节点 Ready；上限为 {limit}。",
             ),
             subject=_CONFIG_MAP,
         )
     return warned(
         Text(
             f"{most} edges are Ready on one cloudcore, which refuses more than {limit} (nodeLimit).",
-            zh=f"单个 cloudcore 上有 {most} 个边缘 Ready，超过 {limit} 个（nodeLimit）将被拒绝。",
+            zh=f"单个 cloudcore 上有 {most} 个边缘节点 Ready，超过 {limit} 个（nodeLimit）将被拒绝。",
         ),
         expected=Text("at most 90 % of nodeLimit", zh="不超过 nodeLimit 的 90%"),
-        actual=f"{most} of {limit}",
+        actual=Text(f"{most} of {limit}", zh=f"{most}／上限 {limit}"),
         hint=Text(
             "Raise nodeLimit before more edges join, then restart cloudcore.",
-            zh="在更多边缘加入前提高 nodeLimit，然后重启 cloudcore。",
+            zh="在更多边缘节点加入前提高 nodeLimit，然后重启 cloudcore。",
         ),
         subject=_CONFIG_MAP,
         commands=(_EDIT, _RECREATE),
@@ -121,7 +121,7 @@ def _filled(limit: int, edges: EdgeNodes) -> Finding:
 @check(
     code="KE110",
     slug="heartbeat-keepalive",
-    title=Text("Edges report more often than cloudcore expects", zh="边缘心跳比 cloudcore 期望的更频繁"),
+    title=Text("Edges report more often than cloudcore expects", zh="边缘节点心跳比 cloudcore 期望的更频繁"),
     side=Side.SITE,
     breaks=("ready",),
     hop="link",
@@ -192,7 +192,7 @@ _OFTEN = 3
 @check(
     code="KE509",
     slug="session-flapping",
-    title=Text("No edge replaces its own session again and again", zh="没有边缘反复替换自身会话"),
+    title=Text("No edge replaces its own session again and again", zh="没有边缘节点反复替换自身会话"),
     side=Side.SITE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="session",
@@ -259,8 +259,8 @@ def _two_of(name: str, shown: list[LogLine], addresses: list[str]) -> Finding:
     )
     return failed(
         summary,
-        expected=Text("one session per edge that stays", zh="每个边缘一个稳定的会话"),
-        actual=f"{len(shown)} in {_MINUTES} minutes",
+        expected=Text("one session per edge that stays", zh="每个边缘节点一个稳定的会话"),
+        actual=Text(f"{len(shown)} in {_MINUTES} minutes", zh=f"{_MINUTES} 分钟内 {len(shown)} 次"),
         hint=Text(
             "Look for a second machine of that name (a cloned image); if there is none, see why edgecore reconnects.",
             zh="查找同名的另一台机器（克隆的镜像）；若没有，请查明 edgecore 为何反复重连。",

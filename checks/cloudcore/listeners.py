@@ -58,7 +58,7 @@ _PORTS = (
         "modules.cloudHub.websocket.enable",
     ),
     _Port(
-        Text("HTTPS, for certificates of edges", zh="为边缘签发证书的 HTTPS"),
+        Text("HTTPS, for certificates of edges", zh="为边缘节点签发证书的 HTTPS"),
         "modules.cloudHub.https.port",
         10002,
         "certificates",
@@ -72,7 +72,7 @@ _PORTS = (
         ALL_STREAMS,
     ),
     _Port(
-        Text("tunnel server, for edges", zh="供边缘使用的隧道服务"),
+        Text("tunnel server, for edges", zh="供边缘节点使用的隧道服务"),
         "modules.cloudStream.tunnelPort",
         10004,
         "tunnel",
@@ -119,7 +119,7 @@ def cloud_listeners(
     if runs is None:
         yield unknown(
             Text(
-                "Whether cloudcore runs on this host is not known: neither processes nor pods could be read.",
+                "Whether cloudcore runs on this host is unknown: neither processes nor pods could be read.",
                 zh="无法得知 cloudcore 是否在本机运行：进程和 Pod 均无法读取。",
             )
         )
@@ -261,7 +261,7 @@ def _closed(port: _Port, number: int) -> Finding:
             zh=f"cloudcore 在运行，但端口 {number}（{port.role.zh}）没有监听。",
         ),
         expected=Text(f"cloudcore listening on {number}", zh=f"cloudcore 监听 {number}"),
-        actual="no listener",
+        actual=Text("no listener", zh="没有监听者"),
         hint=Text(
             "10003 and 10004 need cloudStream switched on (KE101) before cloudcore started (KE104); if all four are closed, it "
             "waits for CRDs (KE111).",

@@ -47,7 +47,7 @@ class _Told:
 @check(
     code=_CODE,
     slug="cloudcore-log",
-    title=Text("cloudcore's log tells of no failure", zh="cloudcore 日志中没有已知故障"),
+    title=Text("cloudcore's log has no known error", zh="cloudcore 日志中没有已知故障"),
     side=Side.SITE,
     hop="stream",
     explained_by=tuple(

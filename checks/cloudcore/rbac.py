@@ -70,15 +70,15 @@ def cloudcore_rbac(
     if rights.unanswered() and working.edges:
         return skipped(
             Text(
-                f"This user may not ask what {rights.user} may do; figures of edges arrive, so it can do its work.",
-                zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘数据，说明其可正常工作。",
+                f"This user may not ask what {rights.user} may do; metrics for edges arrive, so it can do its work.",
+                zh=f"当前用户无权查询 {rights.user} 的权限；但能收到边缘节点数据，说明其可正常工作。",
             ),
             subject=_SUBJECT,
         )
     if rights.unanswered():
         return unknown(
             Text(
-                f"What {rights.user} may do is not known: {rights.unanswered()[0]}.",
+                f"What {rights.user} may do is unknown: {rights.unanswered()[0]}.",
                 zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0]}。",
             ),
             subject=_SUBJECT,
@@ -102,9 +102,9 @@ def _refused(user: str, names: str, evidence: Evidence) -> Finding:
         expected=Text(
             "the rights of the chart's ClusterRole cloudcore", zh="chart 中 ClusterRole cloudcore 的权限"
         ),
-        actual=f"denied: {names}",
+        actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
-            "Apply the chart's RBAC again. ClusterRole cloudcore is put together from all roles labelled rbac/aggregate-to-cloudcore (cloudcore-common and others): edit those, for an edit of cloudcore itself is reverted.",
+            "Apply the chart's RBAC again. ClusterRole cloudcore is put together from all roles labelled rbac/aggregate-to-cloudcore (cloudcore-common and others): edit those, because an edit of cloudcore itself is reverted.",
             zh="重新应用 chart 的 RBAC。ClusterRole cloudcore 由所有带 rbac/aggregate-to-cloudcore 标签的角色（如 cloudcore-common）聚合而成：请修改这些角色，直接修改 cloudcore 会被还原。",
         ),
         subject=_SUBJECT,

@@ -33,7 +33,7 @@ _NODE_PORTS = {10000: 30000, 10002: 30002}
     slug="cloudcore-service",
     title=Text(
         "The Service of cloudcore lets edges in, where they need it",
-        zh="需要时，cloudcore 的 Service 允许边缘接入",
+        zh="需要时，cloudcore 的 Service 允许边缘节点接入",
     ),
     side=Side.SITE,
     breaks=(*ALL_STREAMS, "ready"),
@@ -58,7 +58,7 @@ def cloudcore_service(
         return passed(
             Text(
                 "cloudcore is on the host network: edges dial its host, and its Service does not matter to them.",
-                zh="cloudcore 使用主机网络：边缘直接连接其主机，与 Service 无关。",
+                zh="cloudcore 使用主机网络：边缘节点直接连接其主机，与 Service 无关。",
             ),
             subject=_SUBJECT,
         )
@@ -95,13 +95,13 @@ def _closed(service: Service | None, lacking: list[int], *, reached: bool) -> Fi
         why = Text(f"its Service has no port {ports}", zh=f"其 Service 没有端口 {ports_zh}")
     summary = Text(
         f"cloudcore is not on the host network and {why.en}: edges have no way in to {ports}.",
-        zh=f"cloudcore 未使用主机网络，且{why.zh}：边缘无法接入 {ports_zh}。",
+        zh=f"cloudcore 未使用主机网络，且{why.zh}：边缘节点无法接入 {ports_zh}。",
     )
     node_ports = ", ".join(f"{port} as {_NODE_PORTS[port]}" for port in lacking)
     expected = Text(f"type NodePort with {node_ports}", zh=f"NodePort 类型，端口映射 {node_ports}")
     hint = Text(
         "Install the chart with cloudCore.hostNetWork=false, or add the node ports by hand; edges then use 30000 to 30004.",
-        zh="用 cloudCore.hostNetWork=false 安装 chart，或手工添加节点端口；边缘随后使用 30000 至 30004。",
+        zh="用 cloudCore.hostNetWork=false 安装 chart，或手工添加节点端口；边缘节点随后使用 30000 至 30004。",
     )
     commands = (
         "kubectl -n kubeedge get service cloudcore -o yaml",
@@ -112,7 +112,7 @@ def _closed(service: Service | None, lacking: list[int], *, reached: bool) -> Fi
         return warned(
             Text(
                 f"{summary.en} Something else lets them in now, for edges are Ready.",
-                zh=f"{summary.zh}目前由其他方式接入，因为有边缘为 Ready。",
+                zh=f"{summary.zh}目前由其他方式接入，因为有边缘节点为 Ready。",
             ),
             expected=expected,
             actual=f"type {kind}",

@@ -13,12 +13,14 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    patterns,
     skipped,
     unknown,
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreWorkload
+from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 
 __all__ = ["stream_secret_keys"]
@@ -26,6 +28,10 @@ __all__ = ["stream_secret_keys"]
 _SUBJECT = "secret/kubeedge/cloudcore"
 _SECRET = "cloudcore"  # noqa: S105  the name of a Secret, not its content
 _KEYS = ("streamCA.crt", "stream.crt", "stream.key")
+_NO_PAIR = patterns.compiled(
+    r"Start stream server error.{0,40}tls: (?:private key|failed to (?:find any PEM data|parse private key))"
+)
+_NO_LOG = Unavailable(Reason.NOT_RECORDED, "the log of cloudcore")
 
 
 @check(
@@ -43,9 +49,15 @@ _KEYS = ("streamCA.crt", "stream.crt", "stream.key")
     references=("facts.md §1.3", "facts.md §10 (38)"),
 )
 def stream_secret_keys(
-    secrets: KubeedgeSecrets, config: CloudcoreConfig | Unavailable, workload: CloudcoreWorkload | Unavailable
+    secrets: KubeedgeSecrets,
+    config: CloudcoreConfig | Unavailable,
+    workload: CloudcoreWorkload | Unavailable,
+    log: CloudcoreLog | Unavailable = _NO_LOG,
 ) -> Finding:
-    """The keys of Secret ``kubeedge/cloudcore`` that the Deployment mounts; their values are not looked at."""
+    """The keys of Secret ``kubeedge/cloudcore`` that the Deployment mounts; the private key itself is not looked at.
+
+    That it does not belong to its certificate is what a cloudcore says that ended of it.
+    """
     if isinstance(config, CloudcoreConfig) and not config.stream_enabled:
         return skipped(
             Text(
@@ -66,11 +78,41 @@ def stream_secret_keys(
         return _no_secret(secrets.stream, runs=runs)
     missing = [key for key in _KEYS if key not in secrets.stream.keys]
     if not missing:
+        said = _mismatch(log)
+        if said:
+            return _no_pair(said)
         return passed(
             Text(f"{_SUBJECT} has {', '.join(_KEYS)}.", zh=f"{_SUBJECT} 含有 {', '.join(_KEYS)}。"),
             subject=_SUBJECT,
         )
     return _incomplete(missing, ", ".join(secrets.stream.keys) or "no keys", runs=runs)
+
+
+def _mismatch(log: CloudcoreLog | Unavailable) -> str:
+    """The last words of a cloudcore whose stream server could not load its pair (``tls.LoadX509KeyPair`` of Go)."""
+    ended = () if isinstance(log, Unavailable) else log.pods
+    return next((one.last_words for one in ended if _NO_PAIR.search(one.last_words)), "")
+
+
+def _no_pair(said: str) -> Finding:
+    return failed(
+        Text(
+            f"stream.key of {_SUBJECT} does not belong to stream.crt: cloudcore ends with it at every start.",
+            zh=f"{_SUBJECT} 的 stream.key 与 stream.crt 不匹配：cloudcore 每次启动都因此退出。",
+        ),
+        expected=Text("a certificate and its own key", zh="证书及其对应的私钥"),
+        actual=said,
+        hint=Text(
+            "Put a certificate and the key that it was made with into the Secret, then restart cloudcore.",
+            zh="将成对的证书和私钥写入该 Secret，然后重启 cloudcore。",
+        ),
+        subject=_SUBJECT,
+        evidence=(Evidence("log of cloudcore", said),),
+        commands=(
+            "kubectl -n kubeedge logs -l kubeedge=cloudcore --previous --tail=5",
+            "kedoctor explain KE108",
+        ),
+    )
 
 
 def _mounts(workload: CloudcoreWorkload) -> bool:
@@ -92,7 +134,7 @@ def _incomplete(missing: list[str], actual: str, *, runs: bool) -> Finding:
     tell = warned if runs else failed
     return tell(
         Text(
-            f"{_SUBJECT} lacks {names}: the next cloudcore pod that starts waits for ever in ContainerCreating.",
+            f"{_SUBJECT} lacks {names}: the next cloudcore pod that starts stays in ContainerCreating.",
             zh=f"{_SUBJECT} 缺少 {names}：下一个启动的 cloudcore Pod 会一直停在 ContainerCreating。",
         ),
         expected=Text(f"the keys {', '.join(_KEYS)}", zh=f"键 {', '.join(_KEYS)}"),

@@ -65,7 +65,7 @@ def _dying(pod: Pod, last_words: str) -> Finding:
         evidence.append(Evidence(f"log of {name}", last_words))
     return failed(
         Text(
-            f"cloudcore ends soon after each start: {name} was started {restarts} times again{told}.",
+            f"cloudcore exits soon after each start: {name} was restarted {restarts} times{told}.",
             zh=f"cloudcore 每次启动后很快退出：{name} 已重启 {restarts} 次{told}。",
         ),
         expected=_EXPECTED,
@@ -101,7 +101,7 @@ def _rollout_stuck(running: Pod, pending: Pod, reason: Trouble) -> Finding:
         actual=str(reason),
         hint=Text(
             "Delete the old pod, as rollout restart can never finish on one node with hostNetwork; every edge reconnects.",
-            zh="请删除旧 Pod：单节点 hostNetwork 下 rollout restart 永远无法完成；所有边缘将重新连接。",
+            zh="请删除旧 Pod：单节点 hostNetwork 下 rollout restart 永远无法完成；所有边缘节点将重新连接。",
         ),
         subject=_SUBJECT,
         evidence=(Evidence(f"pod/{NAMESPACE}/{pending.metadata.name}", str(reason)),),

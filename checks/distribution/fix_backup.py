@@ -24,7 +24,7 @@ from kedoctor.checks.facts.edge.clock import HostTime
 
 __all__ = ["config_backup"]
 
-_TOKEN = patterns.compiled(r"^\s*token:\s*[\"']?[^\"'\s#]", patterns.MULTILINE)
+_TOKEN = patterns.compiled(r"^[ \t]*+token:[ \t]*+[\"']?[^\"'\s#]", patterns.MULTILINE)
 
 
 @remedy("KE941")
@@ -36,15 +36,16 @@ def config_backup(
 ) -> Plan | NoPlan:
     """The document and its values, after everything else that is repaired: the backup is of what is then there.
 
-    A file that still holds its join token is kept by its values alone, which hold no secret.
+    A file that holds a secret, such as its join token, is kept by its values alone, without the secrets among them.
     """
     documents = [one for found in hosts.known().values() for one in found.documents]
     if isinstance(site, SiteSettings):
         documents = [*site.documents, *documents]
     document = next((one for one in documents if one.name == verdict.subject), None)
     if document is None:
-        return NoPlan(Text("what shall be kept was not read", zh="未能读取需要备份的内容"))
-    file = "" if _TOKEN.search(document.text) else document.title
+        return NoPlan(Text("cannot back up: the settings could not be read", zh="未能读取需要备份的内容"))
+    secret = bool(document.secrets) or _TOKEN.search(document.text) is not None
+    file = "" if secret else document.title
     manifest = _manifest(document, file, time)
     directory = f"{BACKUPS}/{manifest.id}"
     text = (WriteFile(f"{directory}/{file}", document.text.encode(), mode=0o600),) if file else ()
@@ -70,5 +71,5 @@ def _manifest(document: SettingsDocument, file: str, time: HostTime) -> BackupMa
         created=time.now,
         host="",
         tool="",
-        documents=(KeptDocument(document.name, file, document.values),),
+        documents=(KeptDocument(document.name, file, document.without_secrets()),),
     )

@@ -34,7 +34,7 @@ _SETTLE = 180.0
 _PREDICTED = Text(
     "kubectl and every controller lose the API for about a minute; edges and all containers keep running, and what "
     "kubelets and edges have to report waits.",
-    zh="kubectl 和所有控制器会有约一分钟无法访问 API；边缘和所有容器继续运行，节点上报会延后。",
+    zh="kubectl 和所有控制器会有约一分钟无法访问 API；边缘节点和所有容器继续运行，节点上报会延后。",
 )
 
 
@@ -55,7 +55,7 @@ def k3s_egress(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
         verdict,
         Text(
             f"write {_EGRESS}: disabled into {action.path} and restart K3s, so that kube-apiserver connects to edges itself",
-            zh=f"在 {action.path} 中写入 {_EGRESS}: disabled 并重启 K3s，使 kube-apiserver 直接连接边缘",
+            zh=f"在 {action.path} 中写入 {_EGRESS}: disabled 并重启 K3s，使 kube-apiserver 直接连接边缘节点",
         ),
         _PREDICTED,
         action,
@@ -89,7 +89,7 @@ def kubelet_ca(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
             f"{_PREDICTED.en} From then on kube-apiserver trusts whatever answers at a node's address, cloud nodes "
             "included; sign stream.crt with K3s' CA for every edge instead if that is not acceptable.",
             zh=f"{_PREDICTED.zh}此后 kube-apiserver 会信任节点地址上的任何应答者（含云端节点）；若不可接受，"
-            "请改为用 K3s 的 CA 为所有边缘签发 stream.crt。",
+            "请改为用 K3s 的 CA 为所有边缘节点签发 stream.crt。",
         ),
         # With "+" the list is added to what other files say; a later equal flag of kube-apiserver wins.
         WriteFile(path, f'kube-apiserver-arg+:\n  - "{_AUTHORITY}="\n'.encode()),
@@ -130,5 +130,5 @@ _STATIC_POD = Text(
     "/etc/kubernetes/manifests/kube-apiserver.yaml (kubelet then restarts it), or sign stream.crt with that CA for the "
     "InternalIP of every edge",
     zh=f"此处 kube-apiserver 是静态 Pod，--{_AUTHORITY} 是手工加入的；请从 /etc/kubernetes/manifests/kube-apiserver.yaml "
-    "删除该行（kubelet 会重启它），或用该 CA 为所有边缘的 InternalIP 签发 stream.crt",
+    "删除该行（kubelet 会重启它），或用该 CA 为所有边缘节点的 InternalIP 签发 stream.crt",
 )

@@ -1,6 +1,6 @@
 """K3s' own tunnel in the way: with the egress selector on, kube-apiserver's requests never reach nat OUTPUT.
 
-K3s then asks its own tunnel server for the kubelet of an edge, which is no K3s agent, and gives up with 502
+K3s then asks its own tunnel server for the kubelet of an edge, which is not a K3s agent, and gives up with 502
 (facts.md §8.5). No DNAT rule can help: the connection it would divert is never made.
 """
 
@@ -42,7 +42,9 @@ _COMMANDS = (
 @check(
     code="KE801",
     slug="k3s-egress-selector",
-    title=Text("K3s lets kube-apiserver connect to edges itself", zh="K3s 允许 kube-apiserver 直接连接边缘"),
+    title=Text(
+        "K3s lets kube-apiserver connect to edges itself", zh="K3s 允许 kube-apiserver 直接连接边缘节点"
+    ),
     side=Side.CLOUD,
     breaks=("logs", "exec", "attach"),
     hop="api",
@@ -74,7 +76,7 @@ def k3s_egress_selector(arguments: ApiserverArguments, edges: EdgeNodes | Unavai
         Text(
             f"K3s runs with egress-selector-mode {mode} ({where}): kube-apiserver asks K3s' own tunnel for edges and gets "
             "502, whatever the DNAT rules say.",
-            zh=f"K3s 的 egress-selector-mode 为 {mode}（{where_zh}）：kube-apiserver 会经 K3s 自己的隧道访问边缘并得到 502，与 DNAT 规则无关。",
+            zh=f"K3s 的 egress-selector-mode 为 {mode}（{where_zh}）：kube-apiserver 会经 K3s 自己的隧道访问边缘节点并得到 502，与 DNAT 规则无关。",
         ),
         expected=Text("egress-selector-mode: disabled", zh="egress-selector-mode: disabled"),
         actual=mode if source != "default" else f"not written ({DEFAULT_EGRESS_MODE})",
@@ -99,7 +101,7 @@ def _not_in_force(source: str, evidence: tuple[Evidence, ...]) -> Finding:
     return unknown(
         Text(
             f"The egress selector is disabled in {source}, but a file of K3s' configuration was written after K3s started; "
-            "whether it runs with this is not known.",
+            "whether it runs with this is unknown.",
             zh=f"{source} 中已禁用 egress selector，但 K3s 的某个配置文件在其启动之后被修改过；当前进程是否已生效未知。",
         ),
         evidence=evidence,

@@ -32,11 +32,11 @@ _FLAG = "kubelet-certificate-authority"
 _K3S = "/etc/rancher/k3s/config.yaml.d/kubeedge.yaml"
 _REMEDY = Text(
     "Sign the stream certificate with that CA, with every edge InternalIP in it, or let kube-apiserver not verify kubelets.",
-    zh="用该 CA 重新签发包含所有边缘 InternalIP 的流证书，或让 kube-apiserver 不校验 kubelet 证书。",
+    zh="用该 CA 重新签发包含所有边缘节点 InternalIP 的流证书，或让 kube-apiserver 不校验 kubelet 证书。",
 )
 _EXPECTED = Text(
     "stream.crt signed by that CA, with the InternalIP of every edge; or no kubelet-certificate-authority",
-    zh="stream.crt 由该 CA 签发并包含所有边缘的 InternalIP；或不设置 kubelet-certificate-authority",
+    zh="stream.crt 由该 CA 签发并包含所有边缘节点的 InternalIP；或不设置 kubelet-certificate-authority",
 )
 
 
@@ -83,7 +83,7 @@ def kubelet_ca(
 def _not_read(path: str, missing: Unavailable) -> Finding:
     return unknown(
         Text(
-            f"kube-apiserver verifies kubelets against {path}; whether it accepts cloudcore's certificate is not known: {missing}.",
+            f"kube-apiserver verifies kubelets against {path}; whether it accepts cloudcore's certificate is unknown: {missing}.",
             zh=f"kube-apiserver 会用 {path} 校验 kubelet；是否接受 cloudcore 的证书无法判断：{missing}。",
         ),
         hint=Text(
@@ -125,7 +125,7 @@ def _judge(
         yield passed(
             Text(
                 f"kube-apiserver verifies kubelets against {path}, which signed stream.crt, and every edge address is in it.",
-                zh=f"kube-apiserver 用 {path} 校验 kubelet；stream.crt 由其签发，且包含所有边缘地址。",
+                zh=f"kube-apiserver 用 {path} 校验 kubelet；stream.crt 由其签发，且包含所有边缘节点地址。",
             ),
             evidence=evidence,
         )
@@ -149,7 +149,7 @@ def _foreign(
         Text(
             f"kube-apiserver verifies kubelets against {path}, but stream.crt was signed by {leaf.issuer}: logs, exec and "
             "attach of every edge fail with x509 (kubectl top works).",
-            zh=f"kube-apiserver 用 {path} 校验 kubelet，但 stream.crt 由 {leaf.issuer} 签发：所有边缘的 logs、exec、attach 会报 x509 错误（kubectl top 正常）。",
+            zh=f"kube-apiserver 用 {path} 校验 kubelet，但 stream.crt 由 {leaf.issuer} 签发：所有边缘节点的 logs、exec、attach 会报 x509 错误（kubectl top 正常）。",
         ),
         expected=_EXPECTED,
         actual=f"issuer {leaf.issuer}",

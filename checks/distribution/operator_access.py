@@ -16,7 +16,8 @@ _SUBJECT = "current user"
     title=Text("This user may use logs, exec, attach and top", zh="当前用户可使用 logs、exec、attach 和 top"),
     side=Side.SITE,
     remedy=Text(
-        "Bind the minimal role that `kedoctor rbac` prints.", zh="绑定 `kedoctor rbac` 输出的最小角色。"
+        "Bind the minimal role that `kedoctor rbac --operator` prints.",
+        zh="绑定 `kedoctor rbac --operator` 输出的最小角色。",
     ),
     references=("facts.md §3.7",),
 )
@@ -30,7 +31,7 @@ def operator_rbac(access: OperatorAccess) -> Finding:
         needs = ", ".join(need.name for need, _ in unanswered)
         return unknown(
             Text(
-                f"Whether this user may {needs} is not known: {unanswered[0][1]}.",
+                f"Whether this user may {needs} is unknown: {unanswered[0][1]}.",
                 zh=f"无法判断当前用户是否可以 {needs}：{unanswered[0][1]}。",
             ),
             subject=_SUBJECT,
@@ -56,14 +57,14 @@ def _denied(denied: tuple[Need, ...]) -> Finding:
             "the rights " + ", ".join(need.name for need in NEEDS),
             zh="权限 " + ", ".join(need.name for need in NEEDS),
         ),
-        actual=f"denied: {names}",
+        actual=Text(f"denied: {names}", zh=f"无权：{names}"),
         hint=Text(
             "Have an administrator bind the role that kedoctor prints to this user.",
             zh="请管理员将 kedoctor 输出的角色绑定给该用户。",
         ),
         subject=_SUBJECT,
         evidence=(Evidence("SelfSubjectAccessReview", f"denied: {names}"),),
-        commands=("kedoctor rbac", *(_can_i(need) for need in denied)),
+        commands=("kedoctor rbac --operator", *(_can_i(need) for need in denied)),
         breaks=(),
         hop="",
     )

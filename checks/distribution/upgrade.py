@@ -1,7 +1,7 @@
 """Before and between the steps of an upgrade: a backup of the settings, and the streams of edges that have a new version.
 
 An upgrade is under way where cloudcore and edges, or edges among themselves, run different versions of KubeEdge. Where
-all are the same nothing says that one is near, so a missing backup is no fault there (requirements.md R146-R150).
+all are the same nothing says that one is near, so a missing backup is not a fault there (requirements.md R146-R150).
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _kept(
     if under_way and unread is not None:
         return unknown(
             Text(
-                f"Whether there is a backup of {document.name} is not known: {unread}.",
+                f"Whether there is a backup of {document.name} is unknown: {unread}.",
                 zh=f"无法得知 {document.name} 是否有备份：{unread}。",
             ),
             subject=document.name,
@@ -117,7 +117,7 @@ def _none(document: SettingsDocument) -> Finding:
             zh=f"正在升级（存在多个 KubeEdge 版本），但没有 {document.name} 的备份。",
         ),
         expected=Text(f"a backup in {BACKUPS}", zh=f"{BACKUPS} 中有备份"),
-        actual="none",
+        actual=Text("none", zh="无"),
         hint=Text(
             "Keep the settings before the next step; kedoctor diff then says what the upgrade changed.",
             zh="在下一步之前保存配置；之后可用 kedoctor diff 查看升级改变了什么。",
@@ -129,7 +129,7 @@ def _none(document: SettingsDocument) -> Finding:
 
 
 def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict[str, str]) -> Finding:
-    found = differences(document.name, values, document.values)
+    found = differences(document.name, values, document.without_secrets())
     made = f"{manifest.created:%Y-%m-%d %H:%M} UTC"
     if not found:
         return passed(
@@ -165,7 +165,7 @@ def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict
 @check(
     code="KE942",
     slug="rolling-upgrade",
-    title=Text("The streams of upgraded edges are back", zh="已升级边缘的流已恢复"),
+    title=Text("The streams of upgraded edges are back", zh="已升级边缘节点的流已恢复"),
     side=Side.SITE,
     explained_by=(*NO_SAMPLE, "KE606"),
     references=("facts.md §7", "facts.md §8.2"),
@@ -173,7 +173,7 @@ def _compared(document: SettingsDocument, manifest: BackupManifest, values: dict
 def rolling_upgrade(
     edges: EdgeNodes, workload: CloudcoreWorkload | Unavailable, samples: NodeSamples | Unavailable
 ) -> Iterator[Finding]:
-    """Each edge with the newest version: Ready, and figures that came through its tunnel not long ago."""
+    """Each edge with the newest version: Ready, and metrics that came through its tunnel not long ago."""
     done = upgraded(edges, workload)
     if done is None:
         yield skipped(
@@ -192,7 +192,7 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
     if node.is_ready and isinstance(samples, Unavailable):
         return unknown(
             Text(
-                f"Whether the stream of {node.name} ({version}) is back is not known: {samples}.",
+                f"Whether the stream of {node.name} ({version}) is back is unknown: {samples}.",
                 zh=f"无法得知 {node.name}（{version}）的流是否恢复：{samples}。",
             ),
             subject=node.name,
@@ -204,17 +204,17 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
         return passed(
             Text(
                 f"{node.name} runs {version} and its stream is back; the next edge can be upgraded.",
-                zh=f"{node.name} 已运行 {version}，流已恢复；可以升级下一个边缘。",
+                zh=f"{node.name} 已运行 {version}，流已恢复；可以升级下一个边缘节点。",
             ),
             subject=node.name,
             node=node.name,
         )
-    lacks = "is not Ready" if not node.is_ready else "has no fresh figures through its tunnel"
+    lacks = "is not Ready" if not node.is_ready else "has no fresh metrics through its tunnel"
     lacks_zh = "尚未 Ready" if not node.is_ready else "还没有通过隧道取得的最新指标"
     return failed(
         Text(
             f"{node.name} runs {version} and {lacks}; do not upgrade the next edge yet.",
-            zh=f"{node.name} 已运行 {version}，但{lacks_zh}；请先不要升级下一个边缘。",
+            zh=f"{node.name} 已运行 {version}，但{lacks_zh}；请先不要升级下一个边缘节点。",
         ),
         expected=Text("Ready, with figures from the last few scrapes", zh="Ready，且有最近几次采集的指标"),
         actual=lacks,

@@ -76,7 +76,7 @@ def keadm_log(host: Host, name: EdgeName) -> KeadmLog | Unavailable:
     """
     found = require(host.stat(_KEADM_LOG))
     if found.kind != "file" or found.uid != 0:
-        return Unavailable(Reason.INVALID, _KEADM_LOG, "it is no file of root")
+        return Unavailable(Reason.INVALID, _KEADM_LOG, "it does not belong to root")
     file: File = require(host.read(_KEADM_LOG, limit=64 << 10, from_end=True))
     lines = [line.strip() for line in file.text().splitlines() if _FAILED.search(line)]
     return KeadmLog(name.name, lines[-1][:400] if lines else "")

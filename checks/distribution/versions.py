@@ -41,7 +41,7 @@ def cloud_version(workload: CloudcoreWorkload) -> str:
 @check(
     code="KE803",
     slug="version-skew",
-    title=Text("The versions of cloud, edges and Kubernetes fit", zh="云端、边缘与 Kubernetes 版本匹配"),
+    title=Text("The versions of cloud, edges and Kubernetes fit", zh="云端、边缘节点与 Kubernetes 版本匹配"),
     side=Side.SITE,
     remedy=Text("Bring all sides to one KubeEdge version.", zh="将各端升级到同一 KubeEdge 版本。"),
     references=("facts.md §7", "versions.md §1"),
@@ -64,7 +64,7 @@ def version_skew(
     if cloud is None:
         yield unknown(
             Text(
-                f"The version of cloudcore is not known: its image has the tag {tag or 'none'}.",
+                f"The version of cloudcore is unknown: its image has the tag {tag or 'none'}.",
                 zh=f"无法得知 cloudcore 的版本：其镜像标签为 {tag or '无'}。",
             )
         )
@@ -104,7 +104,7 @@ def _running(edges: EdgeNodes, logs: EveryHost[EdgecoreLog], names: EveryHost[Ed
 def _no_release(name: str, version: str, tag: str) -> Finding:
     return unknown(
         Text(
-            f"{name} runs {version}, which is no KubeEdge release; whether it fits cloudcore {tag} is not known.",
+            f"{name} runs {version}, which is not a KubeEdge release; whether it fits cloudcore {tag} is unknown.",
             zh=f"{name} 运行的 {version} 不是 KubeEdge 发行版；无法判断它是否与 cloudcore {tag} 匹配。",
         ),
         subject=name,
@@ -120,7 +120,7 @@ def _differs(name: str, version: str, tag: str) -> Finding:
         ),
         expected=Text(tag, zh=tag),
         actual=version,
-        hint=Text("Upgrade the cloud first, then edge by edge.", zh="先升级云端，再逐个升级边缘。"),
+        hint=Text("Upgrade the cloud first, then edge by edge.", zh="先升级云端，再逐个升级边缘节点。"),
         subject=name,
         node=name,
         commands=(f"kubectl get node {name} -o wide", f"sudo keadm upgrade edge --help  # on {name}"),

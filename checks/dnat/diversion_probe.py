@@ -37,7 +37,7 @@ _NOT_FOUND = 404
 @check(
     code="KE309",
     slug="diversion-probe",
-    title=Text("Connections to edges reach cloudcore", zh="发往边缘的连接能到达 cloudcore"),
+    title=Text("Connections to edges reach cloudcore", zh="发往边缘节点的连接能到达 cloudcore"),
     side=Side.CLOUD,
     breaks=ALL_STREAMS,
     hop="diversion",
@@ -72,7 +72,7 @@ def diversion_probe(
         yield skipped(
             Text(
                 "No edge has a port that is on record, so nothing is meant to be diverted now.",
-                zh="没有边缘使用记录中的端口，因此目前没有需要转发的连接。",
+                zh="没有边缘节点使用记录中的端口，因此目前没有需要转发的连接。",
             ),
             subject="diversion",
         )
@@ -84,7 +84,7 @@ def diversion_probe(
         yield skipped(
             Text(
                 f"{probes.left_out} more edges were not tried; the rules look at the port only.",
-                zh=f"另有 {probes.left_out} 个边缘未探测；规则只看端口。",
+                zh=f"另有 {probes.left_out} 个边缘节点未探测；规则只看端口。",
             ),
             subject=f"{probes.left_out} more edges",
         )
@@ -114,7 +114,7 @@ def _judge(probe: DiversionProbe, servers: StreamServers | Unavailable, cloudcor
         return _arrived(probe)
     return unknown(
         Text(
-            f"{_place(probe)} answered with HTTP {answer.status}; cloudcore's own certificate is not known here, so who "
+            f"{_place(probe)} answered with HTTP {answer.status}; cloudcore's own certificate is unknown here, so who "
             "answered cannot be told.",
             zh=f"{_place(probe)} 返回 HTTP {answer.status}；此处不知道 cloudcore 的证书，无法判断应答者。",
         ),
@@ -152,7 +152,7 @@ _MEANING = {
     ),
     Reason.TIMEOUT: Text(
         "no answer in time: the rule leads into a black hole, or there is none and the edge cannot be reached",
-        zh="超时无应答：规则指向黑洞，或没有规则而边缘不可达",
+        zh="超时无应答：规则指向黑洞，或没有规则而边缘节点不可达",
     ),
     Reason.UNREACHABLE: Text(
         "no route, or cut off: the rule leads to an address that is not there",
@@ -185,7 +185,7 @@ def _no_answer(probe: DiversionProbe, answer: Unavailable) -> Finding:
         actual=answer.detail or answer.reason.value,
         hint=Text(
             "KE303, KE304 and KE306 show the rules; kubectl logs to this edge fails in the same way.",
-            zh="KE303、KE304、KE306 会显示规则；对该边缘执行 kubectl logs 会以同样方式失败。",
+            zh="KE303、KE304、KE306 会显示规则；对该边缘节点执行 kubectl logs 会以同样方式失败。",
         ),
         subject=probe.edge,
         node=probe.edge,
@@ -206,7 +206,7 @@ def _somebody_else(probe: DiversionProbe, answer: HttpAnswer) -> Finding:
         else f"HTTP {answer.status}",
         hint=Text(
             "Either the connection is not diverted and a kubelet of the edge answers (KE705), or it is diverted to another server.",
-            zh="要么连接没有被转发、由边缘上的 kubelet 应答（KE705），要么被转发到了别的服务。",
+            zh="要么连接没有被转发、由边缘节点上的 kubelet 应答（KE705），要么被转发到了别的服务。",
         ),
         subject=probe.edge,
         node=probe.edge,

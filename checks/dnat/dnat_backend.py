@@ -194,7 +194,7 @@ def _two_managers(rules: NatRules, port: int) -> Finding:
             zh=f"有两个 iptables-manager 在写端口 {port} 的规则，一个在 nft，一个在 legacy。",
         ),
         expected=Text("chain TUNNEL-PORT in one backend", zh="链 TUNNEL-PORT 只存在于一个后端"),
-        actual="TUNNEL-PORT in nft and in legacy",
+        actual=Text("TUNNEL-PORT in nft and in legacy", zh="nft 与 legacy 中都有 TUNNEL-PORT"),
         hint=Text(
             "Let one manager run (KE107); what the other one left behind goes with a reboot.",
             zh="只保留一个 manager（KE107）；另一个留下的规则会在重启后消失。",

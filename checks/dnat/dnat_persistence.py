@@ -137,7 +137,7 @@ def _frozen(table: SavedTable) -> Finding:
             zh=f"{table.path} 保存了整张表（含 kube-proxy 的规则）：开机时会恢复为保存时的旧状态，并排在新规则之前。",
         ),
         expected=Text("only rules of your own in that file", zh="该文件中只有自有规则"),
-        actual="chain KUBE-SERVICES is saved",
+        actual=Text("chain KUBE-SERVICES is saved", zh="保存了链 KUBE-SERVICES"),
         hint=Text(
             "Remove the KUBE-*, CNI-* and TUNNEL-PORT chains from the file; the programs that own them write them anew.",
             zh="从文件中删除 KUBE-*、CNI-*、TUNNEL-PORT 链；它们由各自的程序重新写入。",
@@ -162,7 +162,7 @@ def _hand_made(rule: DnatRule, saved: SavedRules) -> Finding:
     if saved.unread:
         return unknown(
             Text(
-                f"Whether the hand-made diversion ({text}) survives a reboot is not known: {saved.unread[0]}.",
+                f"Whether the hand-made diversion ({text}) survives a reboot is unknown: {saved.unread[0]}.",
                 zh=f"无法得知手工转发规则（{text}）能否在重启后保留：{saved.unread[0]}。",
             ),
             subject=subject,
@@ -170,7 +170,7 @@ def _hand_made(rule: DnatRule, saved: SavedRules) -> Finding:
     return warned(
         Text(
             f"The diversion that works now was made by hand and nothing restores it: after a reboot of this host logs, exec and top of the edges fail ({text}).",
-            zh=f"当前生效的转发规则是手工添加的，没有任何机制恢复：本机重启后边缘的 logs、exec、top 都会失败（{text}）。",
+            zh=f"当前生效的转发规则是手工添加的，没有任何机制恢复：本机重启后边缘节点的 logs、exec、top 都会失败（{text}）。",
         ),
         expected=Text(
             "a rule of iptables-manager, or one that is restored",

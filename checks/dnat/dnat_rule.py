@@ -63,7 +63,7 @@ _REMEDY = Text(
 @check(
     code="KE303",
     slug="dnat-rule",
-    title=Text("Requests for edges are diverted to cloudcore", zh="发往边缘的请求被转发到 cloudcore"),
+    title=Text("Requests for edges are diverted to cloudcore", zh="发往边缘节点的请求被转发到 cloudcore"),
     side=Side.CLOUD,
     breaks=ALL_STREAMS,
     hop="diversion",
@@ -151,7 +151,9 @@ def _missing(rules: NatRules, diversion: Diversion) -> Finding:
     return tell(
         summary,
         expected=expected,
-        actual="no rule" if not stray else f"rules for {stray} only",
+        actual=Text(f"rules for {stray} only", zh=f"只有 {stray} 的规则")
+        if stray
+        else Text("no rule", zh="没有规则"),
         hint=_REMEDY,
         subject=_subject(diversion),
         evidence=view_evidence(rules),
@@ -285,10 +287,10 @@ def _from_pods(rules: NatRules, diversion: Diversion) -> Finding | None:
         Text(
             f"Port {diversion.port} is diverted for this host's own programs, but not for pods: metrics-server runs here "
             "in the pod network and reaches no edge.",
-            zh=f"端口 {diversion.port} 只对本机程序转发，对 Pod 无效：metrics-server 以 Pod 网络运行在本机，无法到达边缘。",
+            zh=f"端口 {diversion.port} 只对本机程序转发，对 Pod 无效：metrics-server 以 Pod 网络运行在本机，无法到达边缘节点。",
         ),
         expected=Text("the same rule in nat PREROUTING", zh="nat PREROUTING 中也有相同规则"),
-        actual="no rule in nat PREROUTING",
+        actual=Text("no rule in nat PREROUTING", zh="nat PREROUTING 中没有规则"),
         hint=Text(
             "Let iptables-manager write the rules (it serves both), or give metrics-server hostNetwork.",
             zh="由 iptables-manager 写规则（它会同时处理两者），或让 metrics-server 使用 hostNetwork。",

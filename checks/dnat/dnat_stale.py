@@ -105,7 +105,7 @@ def _stale(rule: DnatRule, record: TunnelPortRecord) -> Finding:
     return warned(
         Text(
             f"A hand-made rule in iptables-{rule.backend} diverts port {ports}, which no edge has; the port on record is {now}.",
-            zh=f"iptables-{rule.backend} 中有一条手工规则转发端口 {ports}，但没有边缘使用该端口；记录中的端口为 {now}。",
+            zh=f"iptables-{rule.backend} 中有一条手工规则转发端口 {ports}，但没有边缘节点使用该端口；记录中的端口为 {now}。",
         ),
         expected=Text(f"no rule for {ports}: {_WHY.en}", zh=f"没有针对 {ports} 的规则：{_WHY.zh}"),
         actual=rule.rule.text,

@@ -202,12 +202,12 @@ def _fine(diversion: Diversion, target: _Target) -> Finding:
             evidence=evidence,
         )
     known = Text(
-        f"Port {diversion.port} leads to {target}; which cloudcores are alive is not known here.",
+        f"Port {diversion.port} leads to {target}; which cloudcores are alive is unknown here.",
         zh=f"端口 {diversion.port} 指向 {target}；此处不知道哪些 cloudcore 在线。",
     )
     ipvs = Text(
         f"Port {diversion.port} leads to the ClusterIP {target}, which IPVS holds on this host; whether IPVS takes a "
-        "connection that was mapped before is not known.",
+        "connection that was mapped before is unknown.",
         zh=f"端口 {diversion.port} 指向 ClusterIP {target}，它由本机 IPVS 持有；IPVS 是否接管已被映射的连接无法判断。",
     )
     return unknown(
@@ -228,7 +228,7 @@ def _stranger(diversion: Diversion, target: _Target, targets: DiversionTargets, 
     if isinstance(answer, HttpAnswer) and answer.certificate and answer.certificate in known:
         return warned(
             Text(
-                f"Port {diversion.port} leads to {target}, which answers as cloudcore but is no address on record; the "
+                f"Port {diversion.port} leads to {target}, which answers as cloudcore but is not an address on record; the "
                 "rule will not follow cloudcore when it moves.",
                 zh=f"端口 {diversion.port} 指向 {target}，该地址以 cloudcore 身份应答，但不在记录中；cloudcore 迁移后规则不会跟随。",
             ),
@@ -241,7 +241,7 @@ def _stranger(diversion: Diversion, target: _Target, targets: DiversionTargets, 
             hop="",
         )
     why = Text(
-        f"{target} is no address of a cloudcore that runs",
+        f"{target} is not an address of a cloudcore that runs",
         zh=f"{target} 不是任何在线 cloudcore 的地址",
     )
     if isinstance(answer, Unavailable):
@@ -275,7 +275,7 @@ def _why(target: _Target, targets: DiversionTargets) -> Text:
         ),
         Place.KEPT: Text(
             f"it names no address, so the connection goes to the edge's own address on port {target.port}",
-            zh=f"它没有写地址，连接会发往边缘自身地址的 {target.port} 端口",
+            zh=f"它没有写地址，连接会发往边缘节点自身地址的 {target.port} 端口",
         ),
         Place.EDGE: Text(
             f"{address} is the edge node {node}, which listens to nobody",
@@ -289,7 +289,7 @@ def _why(target: _Target, targets: DiversionTargets) -> Text:
             zh=f"{address} 在记录中，但那里已没有 cloudcore",
         ),
     }
-    return reasons.get(target.place, Text("it is no cloudcore", zh="那里不是 cloudcore"))
+    return reasons.get(target.place, Text("it is not a cloudcore", zh="那里不是 cloudcore"))
 
 
 def _expected(diversion: Diversion, targets: DiversionTargets) -> Text:

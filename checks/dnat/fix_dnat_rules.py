@@ -113,7 +113,7 @@ def _own_chain(
         prediction=Text(
             "Running edges notice nothing. Nobody keeps this rule up to date: after cloudcore gets another port, run "
             "kedoctor run --fix here again.",
-            zh="运行中的边缘不受影响。该规则无人自动更新：cloudcore 端口变化后请在此再次运行 kedoctor run --fix。",
+            zh="运行中的边缘节点不受影响。该规则无人自动更新：cloudcore 端口变化后请在此再次运行 kedoctor run --fix。",
         ),
         risk=Risk.SAFE,
         actions=(chain, *persistence(chain)),
@@ -165,7 +165,7 @@ def _not_ours(verdict: Verdict) -> Text:
 
 def _not_seen(missing: object) -> Text:
     return Text(
-        f"whether iptables-manager can write the rule here is not known: {missing}",
+        f"whether iptables-manager can write the rule here is unknown: {missing}",
         zh=f"无法判断 iptables-manager 能否在此写规则：{missing}",
     )
 
@@ -256,7 +256,7 @@ def _removed(verdict: Verdict, made: tuple[DnatRule, ...], rules: NatRules) -> P
         prediction=Text(
             "iptables-manager's own rule acts in their place, or is written within 10 seconds; running edges notice "
             "nothing. Connections that are open stay as they are.",
-            zh="改由 iptables-manager 的规则生效（或在 10 秒内写入）；运行中的边缘不受影响，已建立的连接保持不变。",
+            zh="改由 iptables-manager 的规则生效（或在 10 秒内写入）；运行中的边缘节点不受影响，已建立的连接保持不变。",
         ),
         risk=Risk.SAFE,
         actions=actions,

@@ -54,7 +54,7 @@ _TEMPLATE = "/spec/template/spec"
 
 _PREDICTED = Text(
     "Only iptables-manager restarts: rules stay in the kernel meanwhile, and edges notice nothing.",
-    zh="只有 iptables-manager 会重启：期间内核中的规则保持不变，边缘不受影响。",
+    zh="只有 iptables-manager 会重启：期间内核中的规则保持不变，边缘节点不受影响。",
 )
 
 
@@ -209,7 +209,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
         told = ", ".join(f"{key}={value}" for key, value in sorted(spec.node_selector.items()))
         title = Text(
             f"take the nodeSelector {told} of the DaemonSet away; its affinity keeps it off edges",
-            zh=f"去掉该 DaemonSet 的 nodeSelector {told}；其亲和性已避开边缘",
+            zh=f"去掉该 DaemonSet 的 nodeSelector {told}；其亲和性已避开边缘节点",
         )
         patch = [{"op": "remove", "path": f"{_TEMPLATE}/nodeSelector"}]
         return _patched(verdict, daemonset, title, [*patch, *_keep_off(spec.affinity)])
@@ -226,7 +226,7 @@ def _scheduling(verdict: Verdict, daemonset: DaemonSet, cloud: CloudNodes) -> Pl
         return _patched(verdict, daemonset, title, each if spec.tolerations else whole)
     if "node-role.kubernetes.io/master" in str(spec.affinity):
         title = Text(
-            "let the DaemonSet run on every node that is no edge; its affinity asks for the label master, which "
+            "let the DaemonSet run on every node that is not an edge; its affinity asks for the label master, which "
             "newer clusters do not have",
             zh="使该 DaemonSet 在所有非边缘节点上运行；其亲和性要求 master 标签，而新集群没有该标签",
         )
@@ -278,7 +278,7 @@ def _complains(line: str) -> Text:
 
 
 _ELSEWHERE = Text(
-    "no DaemonSet gets to that host, because it is no node of this cluster; run kedoctor there, which can keep a rule "
+    "no DaemonSet gets to that host, because it is not a node of this cluster; run kedoctor there, which can keep a rule "
     "of its own (KE303)",
     zh="该主机不是本集群节点，DaemonSet 无法部署到那里；请在该主机运行 kedoctor，它可维护自己的规则（KE303）",
 )
@@ -331,7 +331,7 @@ def _rights(verdict: Verdict, daemonset: DaemonSet, access: MetricsAccess | Unav
 
 _VERBS = ["get", "list", "watch", "update"]
 _UNSEEN = Text(
-    "roles and bindings could not be read, so what iptables-manager is allowed to do is not known",
+    "roles and bindings could not be read, so what iptables-manager is allowed to do is unknown",
     zh="未能读取角色与绑定，无法得知 iptables-manager 的权限",
 )
 

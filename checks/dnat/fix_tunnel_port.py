@@ -127,7 +127,7 @@ def _title(before: Mapping[str, int], after: Mapping[str, int]) -> Text:
 _PREDICTED = Text(
     "The rules are right within 10 seconds and edges notice nothing; but cloudcore writes the same key again at its "
     "next start until its host has an IPv4 default route.",
-    zh="规则会在 10 秒内正确，边缘不受影响；但在其主机具有 IPv4 默认路由之前，cloudcore 下次启动仍会写入同样的键。",
+    zh="规则会在 10 秒内正确，边缘节点不受影响；但在其主机具有 IPv4 默认路由之前，cloudcore 下次启动仍会写入同样的键。",
 )
 _NOT_CERTAIN = Text(
     "which address on record is the stale one cannot be told from here; compare them with the pods: "
@@ -164,7 +164,7 @@ def kubelet_port(verdict: Verdict, names: EveryHost[EdgeName]) -> Plan | NoPlan:
         ),
         prediction=Text(
             "This edge reconnects within seconds; its containers keep running.",
-            zh="该边缘会在数秒内重连；容器继续运行。",
+            zh="该边缘节点会在数秒内重连；容器继续运行。",
         ),
         risk=Risk.RESTARTS_EDGECORE,
         actions=(),
@@ -175,7 +175,7 @@ def kubelet_port(verdict: Verdict, names: EveryHost[EdgeName]) -> Plan | NoPlan:
 
 _NO_STREAM_SERVER = Text(
     "no edge is concerned but cloudcore itself, whose stream server does not answer (KE101, KE104, KE105)",
-    zh="与边缘无关，是 cloudcore 自身的流服务没有应答（见 KE101、KE104、KE105）",
+    zh="与边缘节点无关，是 cloudcore 自身的流服务没有应答（见 KE101、KE104、KE105）",
 )
 
 

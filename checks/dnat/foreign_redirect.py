@@ -96,7 +96,7 @@ def _caught(diversion: Diversion, rule: DnatRule, node: str) -> Finding:
     return tell(
         Text(
             f"{rule.owner} catches port {diversion.port} in front of iptables-manager's rule (chain {rule.rule.chain}): requests for edges do not arrive at cloudcore.",
-            zh=f"{rule.owner} 在 iptables-manager 的规则之前截获端口 {diversion.port}（链 {rule.rule.chain}）：发往边缘的请求到不了 cloudcore。",
+            zh=f"{rule.owner} 在 iptables-manager 的规则之前截获端口 {diversion.port}（链 {rule.rule.chain}）：发往边缘节点的请求到不了 cloudcore。",
         ),
         expected=Text(
             f"port {diversion.port} is diverted by iptables-manager alone",

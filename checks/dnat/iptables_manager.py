@@ -71,7 +71,7 @@ def _on_host(
     if not host.node:
         return unknown(
             Text(
-                f"kube-apiserver runs at {host.address}, which is no node of this cluster: no DaemonSet gets there, "
+                f"kube-apiserver runs at {host.address}, which is not a node of this cluster: no DaemonSet gets there, "
                 "and its rules cannot be seen from here.",
                 zh=f"kube-apiserver 位于 {host.address}，不是本集群节点：DaemonSet 无法部署到那里，也无法从此处查看其规则。",
             ),
@@ -115,7 +115,7 @@ def _absent(
         return failed(
             summary,
             expected=expected,
-            actual=why.en,
+            actual=why,
             hint=hint,
             subject=host.node,
             evidence=evidence,
@@ -125,11 +125,11 @@ def _absent(
         )
     return warned(
         Text(
-            f"{summary.en} A rule acts there that nobody keeps: it will not follow the next port change.",
+            f"{summary.en} A rule that nothing maintains works there: it will not follow the next port change.",
             zh=f"{summary.zh}该处起作用的规则无人维护，它不会跟随下一次端口变化。",
         ),
         expected=expected,
-        actual=why.en,
+        actual=why,
         hint=hint,
         subject=host.node,
         evidence=evidence,

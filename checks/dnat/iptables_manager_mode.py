@@ -105,7 +105,7 @@ def _internal(
         return unknown(
             Text(
                 "Mode internal: cloudcore writes the rules on its own host; whether that is every API-server host "
-                f"is not known ({missing}).",
+                f"is unknown ({missing}).",
                 zh=f"internal 模式：cloudcore 在自身主机写规则；无法判断是否覆盖所有 API 服务器主机（{missing}）。",
             ),
             subject=_CONFIG_MAP,
@@ -162,7 +162,7 @@ def _missing(summary: Text, config: CloudcoreConfig, mode: str, *, diverted: boo
         )
     return warned(
         Text(
-            f"{summary.en} A rule acts that nobody keeps: it will not follow the next port change.",
+            f"{summary.en} A rule that nothing maintains works at present: it will not follow the next port change.",
             zh=f"{summary.zh}目前起作用的规则无人维护，它不会跟随下一次端口变化。",
         ),
         expected=expected,

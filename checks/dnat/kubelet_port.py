@@ -37,7 +37,7 @@ _WRITING = patterns.compiled(r"KubeletEndpoint Port(?:, node: | of Node ')([\w.-
 
 _RESTART = Text(
     "Make the tunnel of this edge work, then restart edgecore there: each tunnel that connects writes the port again.",
-    zh="先使该边缘的隧道可用，再重启其 edgecore：每次隧道建立都会重新写入端口。",
+    zh="先使该边缘节点的隧道可用，再重启其 edgecore：每次隧道建立都会重新写入端口。",
 )
 
 
@@ -139,7 +139,7 @@ def _never(node: EdgeNode) -> tuple[Text, Text]:
         Text(
             f"Node {node.name} has {number}, so requests go to {KUBELET_PORT}, where no edge listens: "
             "the Node was made or re-made by hand and no tunnel has connected since.",
-            zh=f"节点 {node.name} 的端口为 {node.port or '空'}，请求会发往 {KUBELET_PORT}，边缘不监听该端口："
+            zh=f"节点 {node.name} 的端口为 {node.port or '空'}，请求会发往 {KUBELET_PORT}，边缘节点不监听该端口："
             "该 Node 由手工创建或重建，之后没有隧道连接过。",
         ),
         _RESTART,
@@ -201,7 +201,7 @@ def _unjudged(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding
     why = _unread(record)
     return unknown(
         Text(
-            f"Whether port {node.port} of {node.name} leads to cloudcore is not known: {why.en}.",
+            f"Whether port {node.port} of {node.name} leads to cloudcore is unknown: {why.en}.",
             zh=f"无法判断 {node.name} 的端口 {node.port} 是否通向 cloudcore：{why.zh}。",
         ),
         subject=node.name,
@@ -270,7 +270,7 @@ def _shared(ip: str, node: EdgeNode, nodes: list[EdgeNode]) -> Finding:
             actual=ip,
             hint=Text(
                 "Give each edge its own modules.edged.nodeIP and restart edgecore; logs and exec are not affected.",
-                zh="为每个边缘设置不同的 modules.edged.nodeIP 并重启 edgecore；logs 与 exec 不受影响。",
+                zh="为每个边缘节点设置不同的 modules.edged.nodeIP 并重启 edgecore；logs 与 exec 不受影响。",
             ),
             subject=node.name,
             node=node.name,

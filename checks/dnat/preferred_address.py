@@ -34,7 +34,7 @@ FLAG = "kubelet-preferred-address-types"
     slug="node-address",
     title=Text(
         "kube-apiserver has an address of every edge that it can dial",
-        zh="kube-apiserver 有每个边缘可用的地址",
+        zh="kube-apiserver 有每个边缘节点可用的地址",
     ),
     side=Side.SITE,
     breaks=ALL_STREAMS,
@@ -101,10 +101,10 @@ def _no_address(node: EdgeNode) -> Finding:
         expected=Text(
             "an address of type InternalIP in status.addresses", zh="status.addresses 中有 InternalIP"
         ),
-        actual=f"Hostname {node.hostname}" if node.hostname else "no address",
+        actual=f"Hostname {node.hostname}" if node.hostname else Text("no address", zh="没有地址"),
         hint=Text(
             "Set modules.edged.nodeIP on that edge, or give it a default route.",
-            zh="在该边缘设置 modules.edged.nodeIP，或为其配置默认路由。",
+            zh="在该边缘节点设置 modules.edged.nodeIP，或为其配置默认路由。",
         ),
         subject=node.name,
         node=node.name,

@@ -79,7 +79,7 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
             zh="ConfigMap kubeedge/tunnelport 缺少注解：不会生成规则，且 cloudcore 下次启动会 panic。",
         ),
         RecordState.UNPARSABLE: Text(
-            f"The tunnel-port record is no JSON that cloudcore can read ({record.problem}): no rule is made.",
+            f"The tunnel-port record is not JSON that cloudcore can read ({record.problem}): no rule is made.",
             zh=f"隧道端口记录不是 cloudcore 可读的 JSON（{record.problem}）：不会生成规则。",
         ),
     }
@@ -89,7 +89,7 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
         actual=record.text or record.state.value,
         hint=Text(
             "Delete the ConfigMap and then the cloudcore pod: cloudcore writes a new record, and every edge reconnects.",
-            zh="先删除该 ConfigMap，再删除 cloudcore Pod：cloudcore 会写入新记录，所有边缘将重新连接。",
+            zh="先删除该 ConfigMap，再删除 cloudcore Pod：cloudcore 会写入新记录，所有边缘节点将重新连接。",
         ),
         subject=_SUBJECT,
         evidence=(Evidence(_SUBJECT, record.text),),
@@ -126,7 +126,7 @@ def _malformed(record: TunnelPortRecord, ip: str) -> Finding | None:
             f"The record has an empty address for port {port}: cloudcore's host has no default route and its name "
             "does not resolve, so the rule leads to the edge's own address.",
             zh=f"记录中端口 {port} 的地址为空：cloudcore 所在主机没有默认路由且主机名无法解析，"
-            "规则会指向边缘自身的地址。",
+            "规则会指向边缘节点自身的地址。",
         )
         hint = Text(
             "Give that host a default route (a dummy one will do), take the empty key out, delete the cloudcore pod.",
@@ -159,7 +159,7 @@ def _liveness(
     if isinstance(workload, Unavailable) or not workload.pods:
         yield unknown(
             Text(
-                "Which cloudcores are alive is not known: no pod with the label kubeedge=cloudcore was seen.",
+                "Which cloudcores are alive is unknown: no pod with the label kubeedge=cloudcore was seen.",
                 zh="无法判断哪些 cloudcore 在线：未见到带标签 kubeedge=cloudcore 的 Pod。",
             ),
             subject=_SUBJECT,
@@ -173,7 +173,7 @@ def _liveness(
     if len(strangers) <= max(0, unmatched):
         yield passed(
             Text(
-                "The tunnel-port record holds " + _told(record) + " and nothing else.",
+                "The tunnel-port record holds only " + _told(record) + ".",
                 zh="隧道端口记录为 " + _told(record) + "，没有其他内容。",
             ),
             subject=_SUBJECT,
@@ -194,7 +194,7 @@ def _stale(record: TunnelPortRecord, ip: str, edges: EdgeNodes | Unavailable, *,
     if not certain:
         return unknown(
             Text(
-                f"The record names {ip}, which is no address of a cloudcore pod; more addresses are on record than "
+                f"The record names {ip}, which is not an address of a cloudcore pod; more addresses are on record than "
                 "cloudcores run, but which of them is stale cannot be told from here.",
                 zh=f"记录中的 {ip} 不是 cloudcore Pod 的地址；记录的地址多于在线的 cloudcore，但无法从此处判断哪个已过期。",
             ),

@@ -39,7 +39,7 @@ SHOW_RULES = (
 
 _DOUBTS = {
     DoubtKind.MATCH: Text("a condition that only the kernel can decide", zh="只有内核才能判断的条件"),
-    DoubtKind.TARGET: Text("a target whose effect is not known", zh="效果未知的动作"),
+    DoubtKind.TARGET: Text("a target whose effect is unknown", zh="效果未知的动作"),
     DoubtKind.CHOICE: Text("a target that lets the kernel choose", zh="由内核自行选择的目标"),
     DoubtKind.LOOP: Text("chains that call each other in a circle", zh="互相调用成环的链"),
     DoubtKind.TABLE: Text("a table that the tool could not print", zh="工具无法打印的表"),

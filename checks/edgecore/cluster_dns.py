@@ -12,14 +12,16 @@ __all__ = ["DNS_KEY", "cluster_dns", "written_dns"]
 DNS_KEY = "modules.edged.tailoredKubeletConfig.clusterDNS"
 _SET = Text(
     f"Set tailoredKubeletConfig.clusterDNS to the server that answers on this edge (EdgeMesh: {EDGEMESH_ADDRESS}) and restart edgecore.",
-    zh=f"将 tailoredKubeletConfig.clusterDNS 设为该边缘上可应答的服务器（EdgeMesh：{EDGEMESH_ADDRESS}），并重启 edgecore。",
+    zh=f"将 tailoredKubeletConfig.clusterDNS 设为该边缘节点上可应答的服务器（EdgeMesh：{EDGEMESH_ADDRESS}），并重启 edgecore。",
 )
 
 
 @check(
     code="KE210",
     slug="cluster-dns",
-    title=Text("Pods of the edge are given a DNS server that exists", zh="边缘 Pod 使用的 DNS 服务器存在"),
+    title=Text(
+        "Pods of the edge are given a DNS server that exists", zh="边缘节点 Pod 使用的 DNS 服务器存在"
+    ),
     side=Side.EDGE,
     builds_on=("KE201",),
     remedy=_SET,
@@ -48,7 +50,7 @@ def cluster_dns(
         )
     return unknown(
         Text(
-            f"clusterDNS of {config.node_name} is {', '.join(written)}; whether that is the cluster's DNS is not known from here.",
+            f"clusterDNS of {config.node_name} is {', '.join(written)}; whether that is the cluster's DNS is unknown from here.",
             zh=f"{config.node_name} 的 clusterDNS 为 {'、'.join(written)}；从这里无法得知它是否为集群 DNS。",
         ),
         subject=config.node_name,
@@ -91,7 +93,7 @@ def _wrong(config: EdgecoreConfig, written: tuple[str, ...], wanted: str, why: s
     return warned(
         Text(
             f"clusterDNS of {node} is {told}, {why}: new pods of the edge cannot resolve Services.",
-            zh=f"{node} 的 clusterDNS 为 {told}，{zh}：该边缘的新 Pod 无法解析 Service 名称。",
+            zh=f"{node} 的 clusterDNS 为 {told}，{zh}：该边缘节点的新 Pod 无法解析 Service 名称。",
         ),
         expected=Text(f"clusterDNS: [{wanted}]", zh=f"clusterDNS: [{wanted}]"),
         actual=f"clusterDNS: {told}",

@@ -252,7 +252,7 @@ def _undecided(config: EdgecoreConfig, unread: UnreadKeys, version: EdgecoreRele
     seen = version.text or "none"
     return unknown(
         Text(
-            f"Whether edgecore reads {told} depends on its release, which is not known here (version seen: {seen}).",
+            f"Whether edgecore reads {told} depends on its release, which is unknown here (version seen: {seen}).",
             zh=f"edgecore 是否读取 {told} 取决于其版本，而此处版本未知（所见：{version.text or '无'}）。",
         ),
         subject=config.node_name,

@@ -160,7 +160,10 @@ def _taken(socket: Socket, node: str) -> Finding:
         expected=Text(
             f"edgecore listens on {_LOOPBACK}:{EDGED_PORT}", zh=f"edgecore 监听 {_LOOPBACK}:{EDGED_PORT}"
         ),
-        actual=f"{owner} listens on {socket.local_address}:{EDGED_PORT}",
+        actual=Text(
+            f"{owner} listens on {socket.local_address}:{EDGED_PORT}",
+            zh=f"{owner} 监听 {socket.local_address}:{EDGED_PORT}",
+        ),
         hint=Text("Stop that program or move it to another port.", zh="停止该程序或更换其端口。"),
         subject=node,
         node=node,
@@ -178,7 +181,7 @@ def _silent(sockets: EdgeSockets, node: str) -> Finding:
     actual = f"listens on {', '.join(elsewhere)} only" if elsewhere else f"nothing listens on {EDGED_PORT}"
     return failed(
         Text(
-            f"Nothing on {node} answers at {_LOOPBACK}:{EDGED_PORT}, where the cloud asks for logs, exec and figures.",
+            f"Nothing on {node} answers at {_LOOPBACK}:{EDGED_PORT}, where the cloud asks for logs, exec and metrics.",
             zh=f"{node} 的 {_LOOPBACK}:{EDGED_PORT} 无人监听，而云端正是在此请求日志、exec 和指标。",
         ),
         expected=Text(

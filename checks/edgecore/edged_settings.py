@@ -77,7 +77,7 @@ def stream_handlers(config: EdgecoreConfig) -> Finding:
 @check(
     code="KE208",
     slug="log-rotation",
-    title=Text("Container logs of the edge are rotated", zh="边缘的容器日志会轮转"),
+    title=Text("Container logs of the edge are rotated", zh="边缘节点的容器日志会轮转"),
     side=Side.EDGE,
     builds_on=("KE201",),
     remedy=_ROTATE,
@@ -136,7 +136,7 @@ def _fault(config: EdgecoreConfig, size: int | None, files: int) -> Text | None:
             zh=f"{node} 的日志轮转设置写在 edgecore 不读取的位置（{'、'.join(ignored)}）；实际生效的是 {effective}。",
         )
     if size is None:
-        return None  # KE201 judges what is no quantity
+        return None  # KE201 judges what is not a quantity
     if size < 0:
         return Text(
             f"Container logs of {node} are never rotated (containerLogMaxSize {config.text(LOG_SIZE)}): they can fill the disk.",

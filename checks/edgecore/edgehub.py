@@ -59,7 +59,9 @@ def edgehub_addresses(
         return failed(
             fault,
             expected=Text("<cloud>:10000", zh="<云端>:10000"),
-            actual=f"{hub.key}: {hub.written or 'not written'}",
+            actual=Text(
+                f"{hub.key}: {hub.written or 'not written'}", zh=f"{hub.key}: {hub.written or '未填写'}"
+            ),
             hint=_CORRECT,
             subject=node,
             node=node,
@@ -96,13 +98,13 @@ def _fault(config: EdgecoreConfig, hub: _Hub, unit: EdgecoreUnit) -> Text | None
         )
     if server is None or not server.port:
         return Text(
-            f"{hub.key} of {node} is no host:port ({hub.written}).",
+            f"{hub.key} of {node} is not a host:port ({hub.written}).",
             zh=f"{node} 的 {hub.key} 不是 主机:端口（{hub.written}）。",
         )
     if is_loopback(server.host) and not _cloudcore_may_be_here(unit):
         return Text(
             f"edgeHub of {node} dials {server}, which is the edge itself; cloudcore does not run here.",
-            zh=f"{node} 的 edgeHub 连接 {server}，即边缘自身；cloudcore 不在此运行。",
+            zh=f"{node} 的 edgeHub 连接 {server}，即边缘节点自身；cloudcore 不在此运行。",
         )
     if server.port in _NOT_HUB:
         return Text(
@@ -126,7 +128,7 @@ def _differ(config: EdgecoreConfig, hub: HostPort, https: HostPort) -> Finding:
         expected=Text("one host in both", zh="两处为同一主机"),
         actual=f"websocket {hub}, httpServer {https}",
         hint=Text(
-            "Nothing is wrong if both lead to the same cloudcore; else correct httpServer.",
+            "This is fine if both lead to the same cloudcore; otherwise correct httpServer.",
             zh="若两者通向同一 cloudcore 则无问题；否则请修正 httpServer。",
         ),
         subject=node,

@@ -58,7 +58,10 @@ def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -
     written = "is not written" if config.line(key) is None else f"is {str(config.value(key)).lower()}"
     if config.stream_enabled:
         return _started_before(config, log) if running is False else _enabled(config)
-    here = Evidence(config.path, f"{key} {written}", config.line(key))
+    found = Text(f"{key} {written}", zh=f"{key} {_zh(written)}")
+    if config.line(key) is not None:
+        found = Text(value := f"{key}: {str(config.value(key)).lower()}", zh=value)
+    here = Evidence(config.path, found.en, config.line(key))
     expected = Text(f"{key}: true", zh=f"{key}: true")
     hint = Text(
         "`keadm join` leaves it false; switch it on and restart edgecore.",
@@ -73,7 +76,7 @@ def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -
         return warned(
             summary,
             expected=expected,
-            actual=f"{key} {written}",
+            actual=found,
             hint=hint,
             subject=node,
             node=node,
@@ -82,13 +85,13 @@ def edgestream_enabled(config: EdgecoreConfig, log: EdgecoreLog | Unavailable) -
             breaks=(),
         )
     summary = Text(
-        f"edgeStream of {node} is switched off ({key} {written}), so no tunnel to the cloud is ever dialled.",
+        f"edgeStream of {node} is switched off ({key} {written}), so edgecore never opens the tunnel to the cloud.",
         zh=f"{node} 的 edgeStream 未启用（{key} {_zh(written)}），因此不会向云端建立隧道。",
     )
     return failed(
         summary,
         expected=expected,
-        actual=f"{key} {written}",
+        actual=found,
         hint=hint,
         subject=node,
         node=node,

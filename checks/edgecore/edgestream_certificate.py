@@ -109,7 +109,7 @@ def _other_pair(config: EdgecoreConfig, differing: dict[str, tuple[str, str]], *
     told = "; ".join(f"{key.rpartition('.')[2]} is {path or 'empty'}" for key, (path, _) in differing.items())
     expected = "; ".join(f"{key.rpartition('.')[2]}: {hub}" for key, (_, hub) in differing.items())
     summary = Text(
-        f"edgeStream of {node} is told to use files that do not exist ({told}): edgecore exits with `Failed to load x509 key pair`.",
+        f"edgeStream of {node} is configured with files that do not exist ({told}): edgecore exits with `Failed to load x509 key pair`.",
         zh=f"{node} 的 edgeStream 指定了不存在的文件（{told}）：edgecore 会报 `Failed to load x509 key pair` 并退出。",
     )
     if exists:

@@ -69,7 +69,7 @@ def edgecore_executable(
     if isinstance(program.metadata, Unavailable) and program.metadata.reason is not Reason.ABSENT:
         return unknown(
             Text(
-                f"Whether {node} could run {program.path} is not known: {program.metadata}.",
+                f"Whether {node} could run {program.path} is unknown: {program.metadata}.",
                 zh=f"无法得知 {node} 能否运行 {program.path}：{program.metadata}。",
             ),
             subject=node,

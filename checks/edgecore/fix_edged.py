@@ -26,7 +26,7 @@ def edged_address(verdict: Verdict, config: EdgecoreConfig) -> Plan:
         verdict,
         Text(f"set {told} in {config.path}", zh=f"在 {config.path} 中设置 {told}"),
         Text(
-            f"Whoever asked edged of {verdict.node} at another address than 127.0.0.1:{EDGED_PORT} gets no answer any more.",
+            f"Anyone who asked edged of {verdict.node} at another address than 127.0.0.1:{EDGED_PORT} gets no answer any more.",
             zh=f"此后只能通过 127.0.0.1:{EDGED_PORT} 访问 {verdict.node} 的 edged。",
         ),
         set_keys(config, wrong),

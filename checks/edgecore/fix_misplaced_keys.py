@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kedoctor.api import EditYaml, NoPlan, Plan, Text, Verdict, YamlChange, remedy
+from kedoctor.api import EditYaml, NoPlan, Plan, Risk, Text, Verdict, YamlChange, remedy
 from kedoctor.checks.edgecore.unread_keys import unread_keys
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.config.schema import EDGECORE, Violation
 from kedoctor.checks.parsers.config.schema_violations import unknown_key
-from kedoctor.checks.plans.edgecore import changed, edgecore_plan, no_plan, spelt
+from kedoctor.checks.plans.edgecore import SETTLE, changed, edgecore_plan, no_plan, spelt
 
 __all__ = ["misplaced_keys"]
 
@@ -126,11 +126,20 @@ def _plan(verdict: Verdict, config: EdgecoreConfig, changes: tuple[YamlChange, .
     if gone:
         en.append(f"remove {', '.join(gone)}")
         zh.append(f"删除 {'、'.join(gone)}")
-    effect = Text("What was ignored until now takes effect.", zh="此前被忽略的设置将生效。")
-    nothing = Text("Nothing that edgecore reads changes.", zh="edgecore 实际读取的设置不变。")
-    return edgecore_plan(
-        verdict,
-        Text(f"{' and '.join(en)} in {config.path}", zh=f"在 {config.path} 中{'，'.join(zh)}"),
-        effect if moved else nothing,
-        EditYaml(config.path, changes),
+    title = Text(f"{' and '.join(en)} in {config.path}", zh=f"在 {config.path} 中{'，'.join(zh)}")
+    edit = EditYaml(config.path, changes)
+    if moved:
+        effect = Text("What was ignored until now takes effect.", zh="此前被忽略的设置将生效。")
+        return edgecore_plan(verdict, title, effect, edit)
+    return Plan(
+        code=verdict.code,
+        subject=verdict.subject,
+        title=title,
+        prediction=Text(
+            "Nothing that edgecore reads changes, so it is not restarted.",
+            zh="edgecore 实际读取的设置不变，因此不重启。",
+        ),
+        risk=Risk.SAFE,
+        actions=(edit,),
+        settle=SETTLE,
     )

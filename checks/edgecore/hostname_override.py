@@ -20,7 +20,7 @@ _PREFIX = "system:node:"
 @check(
     code="KE213",
     slug="hostname-override",
-    title=Text("The edge has one name", zh="边缘名称一致"),
+    title=Text("The edge has one name", zh="边缘节点名称一致"),
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="certificates",
@@ -55,7 +55,7 @@ def hostname_override(
     return passed(
         Text(
             f"This edge is {node} in edgecore.yaml{also}.",
-            zh=f"该边缘在 edgecore.yaml 中为 {node}{'，证书名称为 ' + named if named else ''}。",
+            zh=f"该边缘节点在 edgecore.yaml 中为 {node}{'，证书名称为 ' + named if named else ''}。",
         ),
         subject=node,
         node=node,
@@ -105,7 +105,7 @@ def _renamed(
     return failed(
         Text(
             f"edgecore.yaml calls this edge {node}, but its certificate was issued to {old}: edgecore does not take the certificate and ends with a panic.{there[0]}",
-            zh=f"edgecore.yaml 中该边缘名为 {node}，但证书签发给 {old}：edgecore 不接受该证书并 panic 退出。{there[1]}",
+            zh=f"edgecore.yaml 中该边缘节点名为 {node}，但证书签发给 {old}：edgecore 不接受该证书并 panic 退出。{there[1]}",
         ),
         expected=Text(
             f"hostnameOverride: {old}, or a certificate for {node}",
@@ -113,7 +113,7 @@ def _renamed(
         ),
         actual=f"hostnameOverride {node}, certificate {_PREFIX}{old}",
         hint=Text(
-            f"If the machine was renamed by mistake, write {old} back. If it shall be {node}, it needs a new certificate (and the old Node is deleted).",
+            f"If the machine was renamed by mistake, write {old} back. If {node} is right, it needs a new certificate (and the old Node is deleted).",
             zh=f"若为误改名，请改回 {old}；若确需命名为 {node}，则需新证书（并删除旧 Node）。",
         ),
         subject=node,
@@ -136,7 +136,7 @@ def _no_node(config: EdgecoreConfig, nodes: SiteNodes) -> Finding:
     return warned(
         Text(
             f"This edge calls itself {node}, but the cluster has no Node of that name: it belongs to another cluster, has not registered yet, or its Node was deleted.",
-            zh=f"该边缘自称 {node}，但集群中没有该名称的 Node：它属于其他集群、尚未注册，或其 Node 已被删除。",
+            zh=f"该边缘节点自称 {node}，但集群中没有该名称的 Node：它属于其他集群、尚未注册，或其 Node 已被删除。",
         ),
         expected=Text(f"a Node named {node}", zh=f"名为 {node} 的 Node"),
         actual=f"Nodes: {names}",

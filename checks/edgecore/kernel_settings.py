@@ -79,7 +79,7 @@ def kernel_settings(
     if unread is not None:
         return unknown(
             Text(
-                f"Whether edged of {node} accepts this kernel is not known: {unread}.",
+                f"Whether edged of {node} accepts this kernel is unknown: {unread}.",
                 zh=f"无法得知 {node} 的 edged 是否接受本机内核：{unread}。",
             ),
             subject=node,
@@ -137,7 +137,7 @@ def _unread(config: EdgecoreConfig, kernel: EdgeKernel, *, cgroup_read: bool | N
     if config.flag(_CGROUP) and cgroup_read is not False and isinstance(kernel.unified, Unavailable):
         return str(kernel.unified)
     if config.flag(_CGROUP) and cgroup_read is None and kernel.unified is False:
-        return "whether this release of edgecore reads failCgroupV1 is not known"
+        return "whether this release of edgecore reads failCgroupV1 is unknown"
     if config.flag(_KERNEL) and len(kernel.parameters) < len(WANTED_PARAMETERS):
         return "not all kernel parameters could be read"
     return None

@@ -27,7 +27,7 @@ __all__ = ["kubelet_on_edge"]
 
 _STOP = Text(
     "Stop and disable the kubelet; edgecore is the kubelet of an edge.",
-    zh="停止并禁用 kubelet；edgecore 就是边缘的 kubelet。",
+    zh="停止并禁用 kubelet；edgecore 就是边缘节点的 kubelet。",
 )
 _COMMANDS = ("sudo systemctl disable --now kubelet", "sudo systemctl restart edgecore")
 
@@ -35,7 +35,7 @@ _COMMANDS = ("sudo systemctl disable --now kubelet", "sudo systemctl restart edg
 @check(
     code="KE705",
     slug="kubelet-on-edge",
-    title=Text("No kubelet runs on the edge", zh="边缘上没有运行 kubelet"),
+    title=Text("No kubelet runs on the edge", zh="边缘节点上没有运行 kubelet"),
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="edgecore",
@@ -84,7 +84,7 @@ def _beside(running: Process, node: str, *, edgecore_runs: bool, cloud: bool) ->
         return warned(
             Text(
                 f"{node} is a cloud node and an edge at once: its kubelet (pid {running.pid}) and edgecore share one host.",
-                zh=f"{node} 同时是云端节点和边缘：kubelet（pid {running.pid}）与 edgecore 共用一台主机。",
+                zh=f"{node} 同时是云端节点和边缘节点：kubelet（pid {running.pid}）与 edgecore 共用一台主机。",
             ),
             expected=Text("one of them", zh="只运行其一"),
             actual=f"kubelet pid {running.pid}",
@@ -132,7 +132,7 @@ def _waiting(node: str) -> Finding:
             zh=f"{node} 的 kubelet.service 已设为开机启动：下次开机后 edgecore 可能拒绝启动。",
         ),
         expected=Text("disabled", zh="disabled"),
-        actual="enabled",
+        actual=Text("enabled", zh="已启用（enabled）"),
         hint=_STOP,
         subject=node,
         node=node,

@@ -49,7 +49,7 @@ def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
         if lock.reason is not Reason.ABSENT:
             return unknown(
                 Text(
-                    f"Whether keadm left a lock on {node} is not known: {lock}.",
+                    f"Whether keadm left a lock on {node} is unknown: {lock}.",
                     zh=f"无法得知 {node} 上是否有 keadm 锁文件：{lock}。",
                 ),
                 subject=node,
@@ -63,7 +63,7 @@ def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
     if left.keadm_runs is not False:
         return skipped(
             Text(
-                f"A keadm runs on {node} (or that is not known) and may hold its lock.",
+                f"A keadm runs on {node} (or that is unknown) and may hold its lock.",
                 zh=f"{node} 上有 keadm 在运行（或无法得知），可能正持有该锁。",
             ),
             subject=node,
@@ -75,7 +75,7 @@ def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
             zh=f"{node} 上遗留了 keadm 锁文件 {LOCK_PATH}（自 {lock.modified:%Y-%m-%d %H:%M} UTC）：下次 upgrade 或 config-update 会报 `the mutually exclusive command is being executed`。",
         ),
         expected=Text("no such file", zh="没有该文件"),
-        actual=f"{LOCK_PATH}, no keadm process",
+        actual=Text(f"{LOCK_PATH}, no keadm process", zh=f"{LOCK_PATH}，但没有 keadm 进程"),
         hint=Text("See that no keadm runs, then remove the file.", zh="确认没有 keadm 运行后删除该文件。"),
         subject=node,
         node=node,
@@ -222,7 +222,7 @@ def _readable(name: str, files: SecretFiles) -> Finding:
         expected=Text("no permission for others", zh="其他用户无权限"),
         actual=told,
         hint=Text(
-            "Take the permission away; whoever needs the cluster gets a kubeconfig of his own.",
+            "Remove the permission; give each user who needs the cluster an own kubeconfig.",
             zh="取消该权限；需要访问集群的人应使用各自的 kubeconfig。",
         ),
         subject=name,

@@ -59,7 +59,7 @@ def edge_limits(name: EdgeName, limits: EdgeLimits, log: EdgecoreLog | Unavailab
     if isinstance(log, Unavailable):
         return unknown(
             Text(
-                f"Whether edgecore of {node} has reached a limit is not known: {log}.",
+                f"Whether edgecore of {node} has reached a limit is unknown: {log}.",
                 zh=f"无法得知 {node} 的 edgecore 是否达到上限：{log}。",
             ),
             subject=node,

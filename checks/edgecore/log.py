@@ -29,7 +29,7 @@ _TRACES = ("sudo journalctl -u edgecore -n 200 --no-pager | grep -E ' [EF][0-9]{
 @check(
     code=_CODE,
     slug="edgecore-log",
-    title=Text("edgecore's log tells of no other fault", zh="edgecore 日志中没有其他故障"),
+    title=Text("edgecore's log has no other known error", zh="edgecore 日志中没有其他故障"),
     side=Side.EDGE,
     hop="edgecore",
     explained_by=tuple(
@@ -59,7 +59,7 @@ def edgecore_log(log: EdgecoreLog, name: EdgeName) -> Finding:
         return _told(name.name, *found)
     return passed(
         Text(
-            f"edgecore of {name.name} tells of no known fault.",
+            f"edgecore of {name.name} has no known error in its log.",
             zh=f"{name.name} 的 edgecore 日志中没有已知故障。",
         ),
         subject=name.name,
@@ -114,7 +114,7 @@ def _started(run: tuple[LogLine, ...]) -> datetime | None:
 def _told(node: str, use: LogUse, meaning: Text, last: LogLine, count: int) -> Finding:
     return warned(
         Text(
-            f"edgecore of {node} says, {'once' if count == 1 else f'{count} times'} within a quarter of an hour, that {meaning.en}.",
+            f"edgecore of {node} logged {'once' if count == 1 else f'{count} times'} within a quarter of an hour that {meaning.en}.",
             zh=f"{node} 的 edgecore 在最近一刻钟内 {count} 次报告：{meaning.zh}。",
         ),
         expected=Text("no such line", zh="没有此类日志"),
@@ -130,4 +130,5 @@ def _told(node: str, use: LogUse, meaning: Text, last: LogLine, count: int) -> F
         commands=_TRACES,
         breaks=(),
         hop=use.hop,
+        root=last.kind == "panic",  # a defect of edgecore, whatever else fails
     )

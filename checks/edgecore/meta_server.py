@@ -65,7 +65,7 @@ def edge_meta_server(
     if not on and agent is None:
         return unknown(
             Text(
-                f"metaServer of {node} is off; whether something there needs it is not known: {unit.table}.",
+                f"metaServer of {node} is off; whether something there needs it is unknown: {unit.table}.",
                 zh=f"{node} 的 metaServer 未启用；无法得知是否有程序需要它：{unit.table}。",
             ),
             subject=node,

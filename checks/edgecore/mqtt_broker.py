@@ -63,7 +63,7 @@ def mqtt_broker(
         return _missing(config, server, line)
     return unknown(
         Text(
-            f"Whether eventBus of {node} reaches {server} is not known.",
+            f"Whether eventBus of {node} reaches {server} is unknown.",
             zh=f"无法得知 {node} 的 eventBus 能否连接 {server}。",
         ),
         subject=node,

@@ -1,4 +1,4 @@
-"""The edge's own idea of its address against the one in the Node: figures are asked for by address (facts.md §3.5)."""
+"""The edge's own idea of its address against the one in the Node: metrics are asked for by address (facts.md §3.5)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def node_ip(
     if own is None:
         return unknown(
             Text(
-                f"Which address {node} announces is not known: no nodeIP is written and no default route was seen.",
+                f"Which address {node} announces is unknown: no nodeIP is written and no default route was seen.",
                 zh=f"无法得知 {node} 上报的地址：未写 nodeIP，也没有看到默认路由。",
             ),
             subject=node,
@@ -157,7 +157,7 @@ def _differ(config: EdgecoreConfig, own: _Own, internal_ip: str) -> Finding:
     node = config.node_name
     return failed(
         Text(
-            f"The tunnel of {node} announces {own.address} ({own.source}), but its Node says InternalIP {internal_ip}: figures are asked for by InternalIP and find no session. Logs and exec work.",
+            f"The tunnel of {node} announces {own.address} ({own.source}), but its Node says InternalIP {internal_ip}: metrics are asked for by InternalIP and find no session. Logs and exec work.",
             zh=f"{node} 的隧道上报 {own.address}（{own.source}），而 Node 的 InternalIP 为 {internal_ip}：指标按 InternalIP 请求，找不到会话。logs、exec 可用。",
         ),
         expected=Text(

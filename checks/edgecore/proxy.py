@@ -67,7 +67,7 @@ def edge_proxy(
     if proxies.unread is not None:
         return unknown(
             Text(
-                f"Whether {node} uses a proxy is not known: {proxies.unread}.",
+                f"Whether {node} uses a proxy is unknown: {proxies.unread}.",
                 zh=f"无法得知 {node} 是否使用代理：{proxies.unread}。",
             ),
             subject=node,

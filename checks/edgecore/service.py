@@ -103,7 +103,7 @@ def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
     if unit.runs is None:
         return unknown(
             Text(
-                f"Whether edgecore of {node} runs is not known: {unit.unit}; {unit.table}.",
+                f"Whether edgecore of {node} runs is unknown: {unit.unit}; {unit.table}.",
                 zh=f"无法判断 {node} 的 edgecore 是否运行：{unit.unit}；{unit.table}。",
             ),
             subject=node,
@@ -116,8 +116,8 @@ def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
                 zh=f"{node} 的 edgecore 未运行，也没有可启动它的 systemd 单元。",
             ),
             expected=Text("edgecore.service active", zh="edgecore.service 处于 active"),
-            actual="no process, no unit",
-            hint=Text("Join the edge with keadm.", zh="用 keadm 加入边缘。"),
+            actual=Text("no process, no unit", zh="没有进程，也没有 systemd 单元"),
+            hint=Text("Join the edge with keadm.", zh="用 keadm 加入边缘节点。"),
             subject=node,
             node=node,
             commands=("systemctl status edgecore --no-pager", "keadm join --help"),
@@ -137,7 +137,7 @@ def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
             zh=f"{node} 的 edgecore 不受 systemd 管理：崩溃或重启后不会恢复。",
         ),
         expected=Text("edgecore.service enabled and active", zh="edgecore.service 已启用并处于 active"),
-        actual="a process, no unit",
+        actual=Text("a process, no unit", zh="有进程，但没有 systemd 单元"),
         hint=Text("Install the unit that keadm writes.", zh="安装 keadm 写入的 systemd 单元。"),
         subject=node,
         node=node,
@@ -161,11 +161,12 @@ def _because(last: LogLine | None, meaning: ExitMeaning | None) -> Text:
     if meaning is not None:
         code = f" ({meaning.code})" if meaning.code else ""
         return Text(
-            f" Its last words mean: {meaning.text.en}{code}.", zh=f"最后的日志含义：{meaning.text.zh}{code}。"
+            f" The last log line means: {meaning.text.en}{code}.",
+            zh=f"最后的日志含义：{meaning.text.zh}{code}。",
         )
     if last is not None:
         words = (last.message or last.raw)[:200]
-        return Text(f" Its last words: “{words}”.", zh=f"最后的日志：“{words}”。")
+        return Text(f" Last log line: “{words}”.", zh=f"最后的日志：“{words}”。")
     return Text("", zh="")
 
 
@@ -249,7 +250,7 @@ def _zombie(log: EdgecoreLog | Unavailable, node: str) -> Finding:
             "a listener on 127.0.0.1:10350 and connections to the cloud",
             zh="监听 127.0.0.1:10350 并与云端保持连接",
         ),
-        actual="active (running), no sockets",
+        actual=Text("active (running), no sockets", zh="运行中（active），但没有套接字"),
         hint=Text("Free the port named in its log, then restart it.", zh="释放日志中提到的端口，然后重启。"),
         subject=node,
         node=node,
@@ -272,7 +273,7 @@ def _disabled(node: str) -> Finding:
             zh=f"{node} 的 edgecore 正在运行，但单元未设为开机启动：重启主机后不会恢复。",
         ),
         expected=Text("enabled", zh="enabled"),
-        actual="disabled",
+        actual=Text("disabled", zh="已禁用（disabled）"),
         hint=Text("Enable it.", zh="设为开机启动。"),
         subject=node,
         node=node,

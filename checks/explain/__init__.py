@@ -155,6 +155,9 @@ class _Reader:
         for message, match in aside or found:
             leg = message.leg if message.leg in self.table.legs else ""
             parts = take_apart(text, at.line, self.table, leg=leg, about=about)
+            if message.leg and not leg and not (parts.error or parts.port):
+                # It stands beside the path, and only words of the text look like a part of it ("exec" of a program).
+                parts = replace(parts, leg=None)
             yield at.match(message, parts, match, text)
         if not aside and not any(message.codes or message.leg for message, _ in found):
             parts = take_apart(text, at.line, self.table, about=about)

@@ -32,7 +32,8 @@ _RULE_PORT = patterns.compiled(
     r"(?:dpt:|--dport[ =]?|\brules?\b[^.;\n]{0,30}?\bdport |\brules? (?:only )?for )(?P<port>10[2-4]\d\d)\b"
 )
 _UNUSED = patterns.compiled(
-    r"\b0 pkts|\b0 packets|counter\w* (?:is |stays |at )*0\b|^\s*0\s+0\s+DNAT", patterns.MULTILINE
+    r"\b0 pkts|\b0 packets|counter\w{0,20} (?:is |stays |at ){0,4}0\b|^[ \t]{0,20}0[ \t]{1,20}0[ \t]{1,20}DNAT",
+    patterns.MULTILINE,
 )
 # An empty 500 and a missing session are cloudcore's own answers: something diverted the request to it.
 _REACHED = patterns.compiled(
@@ -242,12 +243,12 @@ EMPTY = Hint(
     30,
     Text(
         "an empty answer without an error: cloudcore had a tunnel of this edge once, and it is gone",
-        zh="没有报错的空结果：cloudcore 曾有该边缘的隧道，现已断开",
+        zh="没有报错的空结果：cloudcore 曾有该边缘节点的隧道，现已断开",
     ),
 )
 
 _NODEPORT = patterns.compiled(r"\bnode ?port\b|:3[01]00[0-4]\b", patterns.IGNORECASE)
-_TUNNEL_DIAL = patterns.compiled(r"(?:wss://|dial tcp )\S+?:10004\b")
+_TUNNEL_DIAL = patterns.compiled(r"(?:wss://|dial tcp )\S{1,253}?:10004\b")
 
 
 def _tunnel_beside_node_port(text: str) -> Iterator[Hint]:
@@ -258,7 +259,7 @@ def _tunnel_beside_node_port(text: str) -> Iterator[Hint]:
             60,
             Text(
                 "cloudcore is published by NodePort, and the edge dials the tunnel at 10004",
-                zh="cloudcore 通过 NodePort 发布，而边缘仍拨 10004",
+                zh="cloudcore 通过 NodePort 发布，而边缘节点仍拨 10004",
             ),
         )
 

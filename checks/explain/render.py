@@ -23,7 +23,7 @@ _NAMES = {
 }
 _SMALL = patterns.compiled(r"[a-z]+\b(?![.\w-])")
 _TIGHT = patterns.compiled(r"(?<=\d)(?=[\u4e00-\u9fff])")
-_NOTHING = Text("nothing here is known to kedoctor", zh="kedoctor 没有识别出任何内容")
+_NOTHING = Text("the error was not recognised", zh="未识别该错误")
 _NOISE = Text(
     "this is noise: nothing here is a cause, whatever does not work",
     zh="这是正常噪声：无论什么不工作，这里都不是原因",
@@ -68,7 +68,7 @@ def explanation(
 
 
 def _is_harmless(one: Match) -> bool:
-    """Whether a text is no fault: noise, success, or a program's remark that only matters beside a fault."""
+    """Whether a text is not a fault: noise, success, or a program's remark that only matters beside a fault."""
     return one.tells in ("benign", "ok", "works") or (
         one.tells == "context" and one.message is not None and not one.message.of_people
     )

@@ -74,7 +74,7 @@ class AttachTrips(StreamTrips):
 
 @dataclass(frozen=True, slots=True)
 class GateFigures:
-    """The edges whose test pod has figures in the metrics API: of the pod, and of its container."""
+    """The edges whose test pod has metrics in the metrics API: of the pod, and of its container."""
 
     edges: frozenset[str] = frozenset()
 
@@ -112,7 +112,7 @@ def log_trips(cluster: Cluster, pods: GatePods) -> LogTrips:
 
 @fact
 def exec_trips(cluster: Cluster, pods: GatePods) -> ExecTrips:
-    """A word of its own, said by a command in each test pod."""
+    """A word of its own, printed by a command in each test pod."""
     return ExecTrips(
         _trips(
             cluster,

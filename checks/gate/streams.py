@@ -99,7 +99,7 @@ class _Trip:
     def is_not_known(self, why: Text, hint: Text, *commands: str) -> Finding:
         return unknown(
             Text(
-                f"Whether kubectl {self.verb} reaches {self.edge} is not known: {why.en}.",
+                f"Whether kubectl {self.verb} reaches {self.edge} is unknown: {why.en}.",
                 zh=f"无法判断 kubectl {self.verb} 能否到达 {self.edge}：{why.zh}。",
             ),
             subject=self.edge,
@@ -114,7 +114,7 @@ class _Trip:
     code="KE901",
     slug="logs-roundtrip",
     title=Text(
-        "kubectl logs shows what a pod on the edge writes", zh="kubectl logs 能显示边缘 Pod 写出的内容"
+        "kubectl logs shows what a pod on the edge writes", zh="kubectl logs 能显示边缘节点 Pod 写出的内容"
     ),
     side=Side.SITE,
     breaks=("logs",),
@@ -131,7 +131,7 @@ def logs_roundtrip(pods: GatePods, trips: LogTrips, edges: EdgeNodes | Unavailab
 @check(
     code="KE902",
     slug="exec-roundtrip",
-    title=Text("kubectl exec runs a command on the edge", zh="kubectl exec 能在边缘执行命令"),
+    title=Text("kubectl exec runs a command on the edge", zh="kubectl exec 能在边缘节点执行命令"),
     side=Side.SITE,
     breaks=("exec",),
     explained_by=(*NO_STREAM, "KE901"),
@@ -147,7 +147,7 @@ def exec_roundtrip(pods: GatePods, trips: ExecTrips, edges: EdgeNodes | Unavaila
 @check(
     code="KE903",
     slug="attach-roundtrip",
-    title=Text("kubectl attach hears a pod on the edge", zh="kubectl attach 能收到边缘 Pod 的输出"),
+    title=Text("kubectl attach hears a pod on the edge", zh="kubectl attach 能收到边缘节点 Pod 的输出"),
     side=Side.SITE,
     breaks=("attach",),
     explained_by=(*NO_STREAM, "KE901", "KE902"),
@@ -178,7 +178,7 @@ def _unasked(verb: str, pod: GatePod, answer: Unavailable | None) -> Finding:
     words = str(answer) if answer is not None else "it was not asked"
     return unknown(
         Text(
-            f"Whether kubectl {verb} reaches {pod.node} is not known: {words}.",
+            f"Whether kubectl {verb} reaches {pod.node} is unknown: {words}.",
             zh=f"无法判断 kubectl {verb} 能否到达 {pod.node}：{words}。",
         ),
         subject=pod.node,
@@ -239,7 +239,7 @@ def _refused(trip: _Trip) -> Finding | None:
             ),
             Text(
                 "Somebody removes pods of the gate while it runs: look who.",
-                zh="门禁检查运行期间有人删除了其 Pod：请查明来源。",
+                zh="连通性验收（gate）运行期间有人删除了其 Pod：请查明来源。",
             ),
             "kubectl get events -A --field-selector reason=Killing",
         )
@@ -258,7 +258,7 @@ def _broke_off(trip: _Trip) -> Finding | None:
             Text(
                 f"Either edged on {trip.edge} does not listen on 127.0.0.1:10350, or its tunnel is half-open: "
                 "look there, then restart edgecore.",
-                zh=f"{trip.edge} 上的 edged 未监听 127.0.0.1:10350，或隧道处于半开状态：请在该边缘检查，然后重启 edgecore。",
+                zh=f"{trip.edge} 上的 edged 未监听 127.0.0.1:10350，或隧道处于半开状态：请在该边缘节点检查，然后重启 edgecore。",
             ),
             hop="edged",
         )
@@ -320,7 +320,7 @@ def _without_session(trip: _Trip) -> Finding | None:
             return trip.fails(
                 Text(
                     "cloudcore answers with an error that says nothing, as it does when it knows no tunnel of that edge",
-                    zh="cloudcore 返回空错误，即它没有该边缘的隧道会话",
+                    zh="cloudcore 返回空错误，即它没有该边缘节点的隧道会话",
                 ),
                 Text(
                     f"Look whether edgeStream on {trip.edge} is on and dials this cloudcore (KE202, KE203, KE503).",
@@ -348,7 +348,7 @@ def _without_session(trip: _Trip) -> Finding | None:
 
 _FOLLOW = Text(
     "Follow the path hop by hop: a run on the cloud host and one on the edge name the place.",
-    zh="请逐跳检查：在云端主机和边缘上各运行一次 kedoctor run 即可定位。",
+    zh="请逐跳检查：在云端主机和边缘节点上各运行一次 kedoctor run 即可定位。",
 )
 
 

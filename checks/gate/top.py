@@ -1,4 +1,4 @@
-"""``kubectl top`` of an edge and of its test pod: figures of the node, the pod and the container (facts.md §8)."""
+"""``kubectl top`` of an edge and of its test pod: metrics of the node, the pod and the container (facts.md §8)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF_POD = Text("the test pod and its container", zh="测试 Pod 及其容器")
     code="KE904",
     slug="top-roundtrip",
     title=Text(
-        "kubectl top has figures of every edge and its pods", zh="kubectl top 有每个边缘及其 Pod 的数据"
+        "kubectl top has metrics for every edge and its pods", zh="kubectl top 有每个边缘节点及其 Pod 的数据"
     ),
     side=Side.SITE,
     breaks=("top",),
@@ -40,7 +40,7 @@ def top_roundtrip(
     samples: NodeSamples | Unavailable,
     edges: EdgeNodes | Unavailable,
 ) -> Iterator[Finding]:
-    """A number for the node and one for the container of the test pod; figures of a new pod take two scrapes."""
+    """A number for the node and one for the container of the test pod; metrics of a new pod take two scrapes."""
     return each_edge(pods, edges, partial(_judge, figures, samples))
 
 
@@ -53,7 +53,7 @@ def _judge(figures: GateFigures | Unavailable, samples: NodeSamples | Unavailabl
     if of_node and of_pod:
         return passed(
             Text(
-                f"kubectl top has figures of {pod.node}, its test pod and its container.",
+                f"kubectl top has metrics for {pod.node}, its test pod and its container.",
                 zh=f"kubectl top 有 {pod.node}、其测试 Pod 及容器的数据。",
             ),
             subject=pod.node,
@@ -72,7 +72,7 @@ def _judge(figures: GateFigures | Unavailable, samples: NodeSamples | Unavailabl
 def _not_answered(pod: GatePod, answer: Unavailable) -> Finding:
     return unknown(
         Text(
-            f"Whether kubectl top has figures of {pod.node} is not known: {answer}.",
+            f"Whether kubectl top has metrics for {pod.node} is unknown: {answer}.",
             zh=f"无法判断 kubectl top 是否有 {pod.node} 的数据：{answer}。",
         ),
         subject=pod.node,
@@ -85,13 +85,13 @@ def _not_answered(pod: GatePod, answer: Unavailable) -> Finding:
 def _too_early(pod: GatePod, what: Text, patience: timedelta) -> Finding:
     return unknown(
         Text(
-            f"kubectl top has no figures of {what.en} on {pod.node} yet; the first figures of a new pod take up to "
+            f"kubectl top has no metrics for {what.en} on {pod.node} yet; the first metrics of a new pod take up to "
             f"{span(patience).en}.",
             zh=f"kubectl top 尚无 {pod.node} 上{what.zh}的数据；新 Pod 的首批数据最多需 {span(patience).zh}。",
         ),
         subject=pod.node,
         node=pod.node,
-        hint=Text("Give the gate more time with --wait.", zh="请用 --wait 给门禁检查更多时间。"),
+        hint=Text("Give the gate more time with --wait.", zh="请用 --wait 给连通性验收（gate）更多时间。"),
         commands=("kedoctor gate --wait 10m",),
     )
 
@@ -99,11 +99,11 @@ def _too_early(pod: GatePod, what: Text, patience: timedelta) -> Finding:
 def _missing(pod: GatePod, what: Text) -> Finding:
     return failed(
         Text(
-            f"kubectl top has no figures of {what.en} on {pod.node}.",
+            f"kubectl top has no metrics for {what.en} on {pod.node}.",
             zh=f"kubectl top 没有 {pod.node} 上{what.zh}的数据。",
         ),
-        expected=Text("figures of node, pod and container", zh="节点、Pod 和容器的数据"),
-        actual=f"none of {what.en}",
+        expected=Text("metrics for node, pod and container", zh="节点、Pod 和容器的数据"),
+        actual=Text(f"none of {what.en}", zh=f"没有{what.zh}的数据"),
         hint=Text(
             f"Follow one scrape: the log of metrics-server names {pod.node} and the error.",
             zh=f"跟踪一次采集：metrics-server 日志会写明 {pod.node} 及错误。",

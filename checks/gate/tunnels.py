@@ -72,7 +72,7 @@ def new_tunnels(
 @check(
     code="KE905",
     slug="tunnel-kept",
-    title=Text("No edge loses its tunnel while it is asked", zh="检查期间没有边缘断开隧道"),
+    title=Text("No edge loses its tunnel while it is asked", zh="检查期间没有边缘节点断开隧道"),
     side=Side.SITE,
     references=("facts.md §5.1",),
     deadline=1800.0,
@@ -89,7 +89,7 @@ def _judge(tunnels: NewTunnels | Unavailable, pod: GatePod) -> Finding:
     if isinstance(tunnels, Unavailable):
         return unknown(
             Text(
-                f"Whether {edge} kept its tunnel is not known: {tunnels}.",
+                f"Whether {edge} kept its tunnel is unknown: {tunnels}.",
                 zh=f"无法判断 {edge} 的隧道是否中断过：{tunnels}。",
             ),
             subject=edge,

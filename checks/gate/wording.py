@@ -20,7 +20,7 @@ _NO_IMAGE = {
 }
 _JOIN = Text(
     "Join an edge with keadm join, then run the gate again.",
-    zh="请先用 keadm join 加入边缘，再运行门禁检查。",
+    zh="请先用 keadm join 加入边缘节点，再运行连通性验收（gate）。",
 )
 
 Judge = Callable[[GatePod], Finding]
@@ -104,7 +104,7 @@ def _not_proved(
 
 NO_RIGHT = Text(
     "This user lacks a right that the gate needs: have an administrator bind the roles that kedoctor prints.",
-    zh="当前用户缺少门禁检查所需的权限：请管理员绑定 kedoctor 输出的角色。",
+    zh="当前用户缺少连通性验收（gate）所需的权限：请管理员绑定 kedoctor 输出的角色。",
 )
 PRINT_RIGHTS = "kedoctor rbac --gate"
 """The command that prints them."""
@@ -125,7 +125,7 @@ def _not_made(name: str, pod: GatePod) -> Finding:
     if "quota" in words:
         hint = Text(
             "A quota of the cluster refuses it: allow a pod of 5m CPU and 8Mi memory for each edge.",
-            zh="集群配额拒绝了该 Pod：请为每个边缘允许一个 5m CPU、8Mi 内存的 Pod。",
+            zh="集群配额拒绝了该 Pod：请为每个边缘节点允许一个 5m CPU、8Mi 内存的 Pod。",
         )
         return _not_proved(name, why, hint, "kubectl get resourcequota -A")
     if "admission webhook" in words or "PodSecurity" in words or "forbidden" in words:
@@ -136,7 +136,7 @@ def _not_made(name: str, pod: GatePod) -> Finding:
         return _not_proved(
             name, why, hint, "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations"
         )
-    hint = Text("Put that right, then run the gate again.", zh="请先解决该问题，再运行门禁检查。")
+    hint = Text("Put that right, then run the gate again.", zh="请先解决该问题，再运行连通性验收（gate）。")
     return _not_proved(name, why, hint, f"kubectl describe node {name}")
 
 
@@ -166,7 +166,7 @@ def _not_running(name: str, pod: GatePod, edge: EdgeNode | None) -> Finding:
             ),
             Text(
                 "The edge does not get the pod, or does not report it: look at its hub link and at edgecore's log.",
-                zh="边缘未收到该 Pod 或未上报：请检查其到云端的连接和 edgecore 日志。",
+                zh="边缘节点未收到该 Pod 或未上报：请检查其到云端的连接和 edgecore 日志。",
             ),
             f"sudo journalctl -u edgecore -n 100 --no-pager  # on {name}",
             f"sudo kedoctor run  # on {name}",
@@ -194,7 +194,7 @@ def _no_image(name: str, pod: GatePod, evidence: tuple[Evidence, ...]) -> Findin
         Text(f"it does not have the image {image} ({reason})", zh=f"缺少镜像 {image}（{reason}）"),
         Text(
             "Import the test image of the offline bundle there, or name one that the edge has with --image.",
-            zh="请在该边缘导入离线包中的测试镜像，或用 --image 指定边缘已有的镜像。",
+            zh="请在该边缘节点导入离线包中的测试镜像，或用 --image 指定边缘节点已有的镜像。",
         ),
         f"sudo ctr -n k8s.io images ls | grep busybox  # on {name}",
         f"sudo ctr -n k8s.io images import busybox-1.36.tar  # on {name}, from the offline bundle",

@@ -1,4 +1,4 @@
-"""The metrics API as its users see it: registered, answering, and with fresh figures of every edge."""
+"""The metrics API as its users see it: registered, answering, and with fresh metrics for every edge."""
 
 from __future__ import annotations
 
@@ -144,14 +144,14 @@ def _pods(node: EdgeNode, without: tuple[str, ...]) -> Finding:
     names = ", ".join(without[:5]) + (f" and {len(without) - 5} more" if len(without) > 5 else "")
     return warned(
         Text(
-            f"metrics-server has figures of {node.name}, but none of {len(without)} pod(s) there: {names}.",
+            f"metrics-server has metrics for {node.name}, but none of {len(without)} pod(s) there: {names}.",
             zh=f"metrics-server 有 {node.name} 的数据，但缺少其上 {len(without)} 个 Pod 的数据：{names}。",
         ),
-        expected=Text("figures of every running pod and container", zh="每个运行中的 Pod 和容器都有数据"),
-        actual=f"missing: {names}",
+        expected=Text("metrics for every running pod and container", zh="每个运行中的 Pod 和容器都有数据"),
+        actual=Text(f"missing: {names}", zh=f"缺少：{names}"),
         hint=Text(
-            "Compare with what the edge reports; a container without memory figures is left out with its pod.",
-            zh="与边缘上报的数据比较；缺少内存数据的容器会使整个 Pod 被忽略。",
+            "Compare with what the edge reports; a container without memory metrics is left out with its pod.",
+            zh="与边缘节点上报的数据比较；缺少内存数据的容器会使整个 Pod 被忽略。",
         ),
         subject=node.name,
         node=node.name,
@@ -173,7 +173,7 @@ def _sample(node: EdgeNode, samples: NodeSamples, since: datetime | None) -> Fin
     if age is not None and age <= samples.limit:
         return passed(
             Text(
-                f"metrics-server has figures of {node.name} that are {span(age).en} old.",
+                f"metrics-server has metrics for {node.name} that are {span(age).en} old.",
                 zh=f"metrics-server 有 {node.name} 的数据，生成于 {span(age).zh}前。",
             ),
             subject=node.name,
@@ -197,8 +197,8 @@ def _sample(node: EdgeNode, samples: NodeSamples, since: datetime | None) -> Fin
 def _too_early(node: EdgeNode, elapsed: timedelta, patience: timedelta) -> Finding:
     return unknown(
         Text(
-            f"No figures of {node.name} yet: its tunnel or metrics-server started {span(elapsed).en} ago, and the "
-            f"first figures take up to {span(patience).en}.",
+            f"No metrics for {node.name} yet: its tunnel or metrics-server started {span(elapsed).en} ago, and the "
+            f"first metrics take up to {span(patience).en}.",
             zh=f"暂无 {node.name} 的数据：其隧道或 metrics-server 于 {span(elapsed).zh}前启动，"
             f"首批数据最多需 {span(patience).zh}。",
         ),
@@ -216,7 +216,7 @@ def _clock_is_off(node: EdgeNode, age: timedelta, now: datetime) -> bool:
 def _other_clock(node: EdgeNode, age: timedelta) -> Finding:
     return unknown(
         Text(
-            f"The figures of {node.name} are dated {span(age).en} back, and so is its lease although it is Ready: "
+            f"The metrics for {node.name} are dated {span(age).en} back, and so is its lease although it is Ready: "
             "its clock seems to be behind.",
             zh=f"{node.name} 的数据时间落后 {span(age).zh}，其租约也同样落后，但节点为 Ready：其时钟可能偏慢。",
         ),
@@ -230,19 +230,21 @@ def _other_clock(node: EdgeNode, age: timedelta) -> Finding:
 def _missing(node: EdgeNode, age: timedelta | None) -> Finding:
     if age is None:
         summary = Text(
-            f"metrics-server has no figures of {node.name}; kubectl top shows it as <unknown>.",
+            f"metrics-server has no metrics for {node.name}; kubectl top shows it as <unknown>.",
             zh=f"metrics-server 没有 {node.name} 的数据；kubectl top 显示为 <unknown>。",
         )
     else:
         summary = Text(
-            f"The last figures of {node.name} are {span(age).en} old.",
+            f"The last metrics for {node.name} are {span(age).en} old.",
             zh=f"{node.name} 的最后一次数据是 {span(age).zh}前的。",
         )
     path = "/apis/metrics.k8s.io/v1beta1/nodes"
     return failed(
         summary,
         expected=Text("a sample from the last few scrapes", zh="最近几次采集的数据"),
-        actual="no sample" if age is None else f"{span(age).en} old",
+        actual=Text("no sample", zh="没有数据")
+        if age is None
+        else Text(f"{span(age).en} old", zh=f"{span(age).zh}前的数据"),
         hint=Text(
             f"Follow one scrape: the log of metrics-server names {node.name} and the error; then look at its tunnel.",
             zh=f"跟踪一次采集：metrics-server 日志会写明 {node.name} 及错误；再检查其隧道。",

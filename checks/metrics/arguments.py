@@ -43,7 +43,9 @@ def metrics_args(server: MetricsServer, diversion: WorkingDiversion) -> Finding:
             ),
             subject=deployment_of(server),
         )
-    arrives = bool(diversion.edges)  # figures of an edge prove that it is dialled and trusted as it should be
+    arrives = bool(
+        diversion.edges
+    )  # metrics for an edge prove that it is dialled and trusted as it should be
     faults = [*([] if arrives else _dialling(server)), *_listening(server), *_timing(server)]
     implied = [] if arrives else [*_trusting(server), *_naming(server)]
     if not faults and not implied:
@@ -61,7 +63,7 @@ def _dialling(server: MetricsServer) -> Iterator[Fault]:
         yield (
             Text(
                 "without --kubelet-use-node-status-port it dials every edge at 10250, where nothing listens",
-                zh="缺少 --kubelet-use-node-status-port，会用 10250 端口连接每个边缘，而该端口无人监听",
+                zh="缺少 --kubelet-use-node-status-port，会用 10250 端口连接每个边缘节点，而该端口无人监听",
             ),
             "--kubelet-use-node-status-port",
         )
@@ -73,7 +75,7 @@ def _trusting(server: MetricsServer) -> Iterator[Fault]:
         yield (
             Text(
                 "without --kubelet-insecure-tls it refuses the chart's stream certificate, which names no edge",
-                zh="缺少 --kubelet-insecure-tls，会拒绝 chart 生成的流证书（其中不含边缘地址）",
+                zh="缺少 --kubelet-insecure-tls，会拒绝 chart 生成的流证书（其中不含边缘节点地址）",
             ),
             "--kubelet-insecure-tls",
         )
@@ -146,7 +148,7 @@ def _wrong_arguments(server: MetricsServer, faults: list[Fault], certainty: Cert
     return failed(
         Text(f"metrics-server's arguments: {told_en}.", zh=f"metrics-server 的参数：{told_zh}。"),
         expected=Text(wanted, zh=wanted),
-        actual=given or "no arguments",
+        actual=given or Text("no arguments", zh="没有参数"),
         hint=Text(
             f"Set {wanted} in the Deployment and leave the rest.",
             zh=f"在 Deployment 中设置 {wanted}，其余不变。",

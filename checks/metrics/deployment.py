@@ -8,6 +8,7 @@ from kedoctor.api import (
     Certainty,
     Evidence,
     Finding,
+    Reason,
     Risk,
     Side,
     Text,
@@ -51,6 +52,9 @@ def not_ours(server: MetricsServer) -> Finding | None:
     return None
 
 
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "nodes")
+
+
 @check(
     code="KE602",
     slug="metrics-pod",
@@ -58,7 +62,7 @@ def not_ours(server: MetricsServer) -> Finding | None:
     side=Side.SITE,
     breaks=("top",),
     hop="metrics-server",
-    explained_by=("KE601", "KE603", "KE608", "KE609", "KE932"),
+    explained_by=("KE601", "KE603", "KE604", "KE608", "KE609", "KE932"),
     remedy=Text(
         "Import the image, free or change the port, or restart it, as its reason says.",
         zh="根据原因导入镜像、释放或更换端口，或重启。",
@@ -66,8 +70,11 @@ def not_ours(server: MetricsServer) -> Finding | None:
     risk=Risk.SAFE,
     references=("facts.md §8.2", "facts.md §8.3", "facts.md §9 (12)", "testbed.md case m"),
 )
-def metrics_pod(server: MetricsServer) -> Finding:
-    """At least one ready pod; otherwise why there is none."""
+def metrics_pod(server: MetricsServer, edges: EdgeNodes | Unavailable = _NOT_READ) -> Finding:
+    """At least one ready pod; otherwise why there is none.
+
+    On an edge it lacks what it would have on a host of the cloud, its image first: that it is there is the cause (KE604).
+    """
     skip = not_ours(server)
     if skip is not None:
         return skip
@@ -90,7 +97,10 @@ def metrics_pod(server: MetricsServer) -> Finding:
         )
     if not server.pods or server.ending:
         return _no_pod(server)
-    return _not_ready(server, (server.staying or server.pods)[0])
+    pod = (server.staying or server.pods)[0]
+    return _not_ready(
+        server, pod, on_edge=not isinstance(edges, Unavailable) and pod.spec.node_name in edges.names
+    )
 
 
 def _no_pod(server: MetricsServer) -> Finding:
@@ -103,7 +113,7 @@ def _no_pod(server: MetricsServer) -> Finding:
             zh=f"命名空间 {server.namespace} 中没有 metrics-server 的 Pod：{why.zh}。",
         ),
         expected=Text("one ready pod", zh="一个就绪的 Pod"),
-        actual="replicas: 0" if scaled_down else "no pod",
+        actual="replicas: 0" if scaled_down else Text("no pod", zh="没有 Pod"),
         hint=Text(
             "Scale it to one replica; if there is no Deployment, apply the complete manifest (KE601).",
             zh="将副本数设为 1；若没有 Deployment，请应用完整清单（KE601）。",
@@ -129,7 +139,7 @@ def _why_no_pod(deployment: Deployment | Unavailable | None) -> Text:
     return Text(message, zh=message if said is not None else "其 Deployment 尚未创建 Pod")
 
 
-def _not_ready(server: MetricsServer, pod: Pod) -> Finding:
+def _not_ready(server: MetricsServer, pod: Pod, *, on_edge: bool) -> Finding:
     reason = trouble(pod) or Trouble("NotReady")
     image = server.container.image if server.container else ""
     return failed(
@@ -146,11 +156,15 @@ def _not_ready(server: MetricsServer, pod: Pod) -> Finding:
             f"kubectl -n {server.namespace} describe pod {pod.metadata.name}",
             f"kubectl -n {server.namespace} logs {pod.metadata.name} --tail=50",
         ),
+        root=reason.reason in _NO_IMAGE and not on_edge,
     )
 
 
+_NO_IMAGE = ("ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull")
+
+
 def _pod_hint(reason: str, image: str) -> Text:
-    if reason in ("ErrImageNeverPull", "ImagePullBackOff", "ErrImagePull"):
+    if reason in _NO_IMAGE:
         return Text(
             f"Import {image} into the runtime of that node (namespace k8s.io); docker load does not reach it.",
             zh=f"将 {image} 导入该节点的运行时（命名空间 k8s.io）；docker load 对其无效。",
@@ -232,11 +246,11 @@ def _on_edge(node: str) -> tuple[Text, Text]:
     return (
         Text(
             f"metrics-server runs on the edge node {node}, which reaches no other edge.",
-            zh=f"metrics-server 运行在边缘节点 {node} 上，无法访问其他边缘。",
+            zh=f"metrics-server 运行在边缘节点 {node} 上，无法访问其他边缘节点。",
         ),
         Text(
             "Keep it off the edges: node affinity node-role.kubernetes.io/edge DoesNotExist.",
-            zh="使其避开边缘：节点亲和性 node-role.kubernetes.io/edge DoesNotExist。",
+            zh="使其避开边缘节点：节点亲和性 node-role.kubernetes.io/edge DoesNotExist。",
         ),
     )
 
@@ -266,7 +280,9 @@ def _misplaced(
     name = deployment_of(server).rpartition("/")[2]
     return failed(
         summary,
-        expected=Text("a node with iptables-manager that is no edge", zh="有 iptables-manager 的非边缘节点"),
+        expected=Text(
+            "a node with iptables-manager that is not an edge", zh="有 iptables-manager 的非边缘节点"
+        ),
         actual=node,
         hint=hint,
         subject=node,

@@ -29,7 +29,7 @@ def metrics_manifest(
     if isinstance(arguments, Unavailable):
         return arguments
     if not arguments.is_k3s:
-        return Unavailable(Reason.ABSENT, "K3s' manifest of metrics-server", "this host is no K3s server")
+        return Unavailable(Reason.ABSENT, "K3s' manifest of metrics-server", "this host is not a K3s server")
     path = f"{arguments.data_directory}/{SKIP}"
     found = host.stat(path)
     if isinstance(found, Unavailable) and found.reason is not Reason.ABSENT:

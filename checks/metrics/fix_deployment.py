@@ -45,15 +45,16 @@ __all__ = [
 ]
 
 _SETTLE = 120.0
-"""Seconds until metrics-server is ready and has figures: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
+"""Seconds until metrics-server is ready and has metrics: a probe that waits 20 s, two scrapes (facts.md §10.2)."""
 
 _TEMPLATE = "/spec/template/spec"
+_SYSTEM = "kubernetes.io/os"
 _RECREATE = {"op": "add", "path": "/spec/strategy", "value": {"type": "Recreate"}}
 _K3S_LABEL = "objectset.rio.cattle.io/hash"
 
 _NOTICED = Text(
     "metrics-server restarts: kubectl top is away for about a minute; edges notice nothing.",
-    zh="metrics-server 会重启：kubectl top 约一分钟不可用；边缘不受影响。",
+    zh="metrics-server 会重启：kubectl top 约一分钟不可用；边缘节点不受影响。",
 )
 
 Patch = list[dict[str, Any]]
@@ -235,14 +236,25 @@ def _kept(path: str) -> Text:
 def metrics_placement(
     verdict: Verdict, server: MetricsServer, cloud: CloudNodes, nodes: SiteNodes
 ) -> Plan | NoPlan:
-    """Pinned to the hosts that run kube-apiserver, where the diversion is, and let there in spite of their taints."""
+    """Pinned to the hosts that run kube-apiserver, where the diversion is, and let there in spite of their taints.
+
+    A node selector that chose the node where it is now would keep it there.
+    """
     deployment = _deployed(server)
     if isinstance(deployment, NoPlan):
         return deployment
-    patch = [*_affinity(deployment, cloud, nodes), *_tolerations(deployment, cloud), *_strategy(deployment)]
+    selector = _selector(deployment)
+    patch = [
+        *_affinity(deployment, cloud, nodes),
+        *selector,
+        *_tolerations(deployment, cloud),
+        *_strategy(deployment),
+    ]
+    instead = ", in place of its node selector" if selector else ""
+    instead_zh = "，取代原有的节点选择器" if selector else ""
     title = Text(
-        "let metrics-server run on the hosts of kube-apiserver only (node affinity, and a toleration where they are tainted)",
-        zh="使 metrics-server 只在 kube-apiserver 所在主机运行（节点亲和性；有污点时加容忍）",
+        f"let metrics-server run on the hosts of kube-apiserver only (node affinity{instead}, and a toleration where they are tainted)",
+        zh=f"使 metrics-server 只在 kube-apiserver 所在主机运行（节点亲和性{instead_zh}；有污点时加容忍）",
     )
     return _plan(verdict, title, PatchObject(_path(deployment), "json", patch))
 
@@ -250,6 +262,16 @@ def metrics_placement(
 def _affinity(deployment: Deployment, cloud: CloudNodes, nodes: SiteNodes) -> Patch:
     affinity = on_api_hosts(cloud, nodes, deployment.spec.template.spec.affinity or {})
     return [{"op": "add", "path": f"{_TEMPLATE}/affinity", "value": affinity}]
+
+
+def _selector(deployment: Deployment) -> Patch:
+    """Of its node selector only the operating system stays."""
+    present = deployment.spec.template.spec.node_selector or {}
+    kept = {key: value for key, value in present.items() if key == _SYSTEM}
+    if kept == dict(present):
+        return []
+    place = f"{_TEMPLATE}/nodeSelector"
+    return [{"op": "add", "path": place, "value": kept} if kept else {"op": "remove", "path": place}]
 
 
 def _tolerations(deployment: Deployment, cloud: CloudNodes) -> Patch:
@@ -316,12 +338,10 @@ def _unschedulable(
     if isinstance(cloud, Unavailable) or isinstance(nodes, Unavailable) or "free ports" in message:
         return NoPlan(_no_place(message))
     patch: Patch = []
-    spec = deployment.spec.template.spec
     if "selector" in message or "affinity" in message:
         place = on_api_hosts(cloud, nodes, {})
         patch = [{"op": "add", "path": f"{_TEMPLATE}/affinity", "value": place}]
-        if set(spec.node_selector or {}) - {"kubernetes.io/os"}:
-            patch.append({"op": "remove", "path": f"{_TEMPLATE}/nodeSelector"})
+        patch += _selector(deployment)
     patch += _tolerations(deployment, cloud)
     if not patch:
         return NoPlan(_no_place(message))

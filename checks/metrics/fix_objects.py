@@ -81,11 +81,11 @@ def _plan(
     verdict: Verdict, title: Text, actions: Actions, *, restarts: tuple[RestartPods, ...], new: str
 ) -> Plan:
     known = Text(
-        "Only kubectl top is concerned; edges notice nothing.", zh="只涉及 kubectl top，边缘不受影响。"
+        "Only kubectl top is concerned; edges notice nothing.", zh="只涉及 kubectl top，边缘节点不受影响。"
     )
     pulled = Text(
         f"{known.en} The image {new} has to be in the store of the node, or a registry within reach; if the pod does not "
-        "become ready, all of it is taken back.",
+        "become ready, all of it is rolled back.",
         zh=f"{known.zh}镜像 {new} 需已在节点镜像库中或可从仓库拉取；若 Pod 未就绪，将全部撤销。",
     )
     return Plan(
@@ -299,7 +299,7 @@ def _restart(server: MetricsServer) -> tuple[RestartPods, ...]:
 def _whole(image: str) -> Text:
     return Text(
         f"install metrics-server ({image}) with all nine objects, set up for edges",
-        zh=f"安装 metrics-server（{image}），包含全部九个对象，并按边缘的需要设置",
+        zh=f"安装 metrics-server（{image}），包含全部九个对象，并按边缘节点的需要设置",
     )
 
 
@@ -320,6 +320,6 @@ def _other_names(server: MetricsServer) -> Text:
 
 
 _UNKNOWN = Text(
-    "roles and bindings could not be read, so what is missing of them is not known",
+    "roles and bindings could not be read, so what is missing of them is unknown",
     zh="未能读取角色与绑定，无法得知缺少什么",
 )

@@ -46,7 +46,7 @@ _URL_PORT = patterns.compiled(r'https?://[^/"]+:(\d+)/')
 @check(
     code="KE607",
     slug="metrics-log",
-    title=Text("metrics-server's log tells of no failed scrape", zh="metrics-server 日志中没有采集失败"),
+    title=Text("metrics-server's log has no failed scrape", zh="metrics-server 日志中没有采集失败"),
     side=Side.SITE,
     breaks=("top",),
     hop="metrics-server",
@@ -204,7 +204,7 @@ def _taken_back(subject: str) -> Finding:
             zh="K3s 自带的 metrics-server 被手工修改（hostNetwork）；K3s 重启时可能重新应用其自带清单。",
         ),
         expected=Text("a metrics-server that K3s does not manage", zh="不受 K3s 管理的 metrics-server"),
-        actual="addon metrics-server of K3s, changed",
+        actual=Text("addon metrics-server of K3s, changed", zh="K3s 的 metrics-server 插件已被修改"),
         hint=Text(
             "Start k3s server with --disable=metrics-server and apply your own manifest, or check again after each restart.",
             zh="以 --disable=metrics-server 启动 k3s server 并应用自己的清单，或在每次重启后复查。",
@@ -268,7 +268,7 @@ def metrics_resources(server: MetricsServer, nodes: SiteNodes, edges: EdgeNodes)
                 zh=f"metrics-server 未设置 {'、'.join(lacking)} 的 requests：节点资源不足时会最先被驱逐。",
             ),
             expected=Text("requests of 100m CPU and 200Mi memory", zh="requests 为 100m CPU、200Mi 内存"),
-            actual=f"no request for {', '.join(lacking)}",
+            actual=Text(f"no request for {', '.join(lacking)}", zh=f"没有 {'、'.join(lacking)} 的资源请求"),
             hint=Text("Set them.", zh="请设置。"),
             subject=subject,
             commands=(
@@ -332,7 +332,7 @@ def metrics_version(server: MetricsServer, about: AboutSite, working: WorkingDiv
         f"metrics-server {told} is too old to reach edges."
         if too_old
         else f"metrics-server {told} needs {wants}; this is {about.cluster_version}.",
-        zh=f"metrics-server {told} 过旧，无法访问边缘。"
+        zh=f"metrics-server {told} 过旧，无法访问边缘节点。"
         if too_old
         else f"metrics-server {told} 需要 {wants}；当前为 {about.cluster_version}。",
     )

@@ -90,7 +90,7 @@ def _not_installed() -> Finding:
             "APIService v1beta1.metrics.k8s.io and metrics-server",
             zh="APIService v1beta1.metrics.k8s.io 及 metrics-server",
         ),
-        actual="neither",
+        actual=Text("neither", zh="两者都没有"),
         hint=Text(
             "Install metrics-server; logs, exec and attach do not need it.",
             zh="安装 metrics-server；logs、exec 和 attach 不需要它。",
@@ -114,7 +114,7 @@ def _workload(registration: MetricsRegistration, server: MetricsServer) -> Itera
             ),
         )
     if server.deployment is None and not server.staying:
-        yield _Lack(f"deployment/{where}", Text("nothing collects any figures", zh="没有任何组件采集数据"))
+        yield _Lack(f"deployment/{where}", Text("nothing collects any metrics", zh="没有任何组件采集数据"))
 
 
 def _rights(server: MetricsServer, access: MetricsAccess | Unavailable) -> Iterator[_Lack]:
@@ -131,7 +131,7 @@ def _rights(server: MetricsServer, access: MetricsAccess | Unavailable) -> Itera
     if not allows(rules, "create", "authorization.k8s.io", "subjectaccessreviews"):
         yield _Lack(
             f"clusterrolebinding/{_DELEGATOR}",
-            Text("it refuses everybody who asks for figures", zh="会拒绝所有查询指标的请求"),
+            Text("it refuses everybody who asks for metrics", zh="会拒绝所有查询指标的请求"),
             there=_is_among(access.cluster_role_bindings, _DELEGATOR),
         )
     if not _reads_authentication(access, server.namespace, account, rules):
@@ -223,7 +223,7 @@ def _missing(lack: _Lack) -> Finding:
     return failed(
         said,
         expected=Text(f"{name}, or another that does the same", zh=f"{name}，或作用相同的对象"),
-        actual="smaller" if lack.there else "not there",
+        actual=Text("smaller", zh="偏小") if lack.there else Text("not there", zh="不存在"),
         hint=Text(
             "Apply the complete manifest for the version in use; parts of it do not do.",
             zh="应用所用版本的完整清单；只应用其中一部分不够。",
@@ -251,7 +251,7 @@ def _small(server: MetricsServer, access: MetricsAccess | Unavailable) -> Findin
             f"clusterrole/{_ROLE}",
             Text(
                 f"metrics-server may not get {needs}: kubelets of cloud nodes refuse it, edges do not.",
-                zh=f"metrics-server 无权 get {needs}：云端节点的 kubelet 会拒绝，边缘不会。",
+                zh=f"metrics-server 无权 get {needs}：云端节点的 kubelet 会拒绝，边缘节点不会。",
             ),
         )
     labels = {f"rbac.authorization.k8s.io/aggregate-to-{role}" for role in _AGGREGATE}
@@ -271,7 +271,7 @@ def _advice(subject: str, summary: Text) -> Finding:
     return warned(
         summary,
         expected=Text(f"{subject} as in the upstream manifest", zh=f"与上游清单一致的 {subject}"),
-        actual="smaller",
+        actual=Text("smaller", zh="偏小"),
         hint=Text("Apply the complete manifest for the version in use.", zh="应用所用版本的完整清单。"),
         subject=subject,
         commands=(_APPLY,),

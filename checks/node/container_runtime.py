@@ -86,7 +86,7 @@ def runtime_cri(
     if isinstance(metadata, Unavailable):
         return unknown(
             Text(
-                f"Whether the container runtime of {node} answers is not known: {metadata}.",
+                f"Whether the container runtime of {node} answers is unknown: {metadata}.",
                 zh=f"无法得知 {node} 的容器运行时是否应答：{metadata}。",
             ),
             subject=node,
@@ -211,7 +211,7 @@ def _no_network(node: str, setup: CniSetup, why: Text, *, works: bool) -> Findin
         expected=Text(
             f"a network in {setup.directory} and its plugins", zh=f"{setup.directory} 中有网络配置及其插件"
         ),
-        actual=why.en,
+        actual=why,
         hint=Text(
             "Put the CNI plugins of your offline bundle into /opt/cni/bin and a bridge network into /etc/cni/net.d.",
             zh="将离线包中的 CNI 插件放入 /opt/cni/bin，并在 /etc/cni/net.d 中放置网桥网络配置。",
@@ -296,7 +296,7 @@ def _no_sandbox(node: str, wanted: str, settings: ContainerdSettings, line: str)
         expected=Text(
             f"{wanted} in containerd's namespace k8s.io", zh=f"containerd 的 k8s.io 命名空间中有 {wanted}"
         ),
-        actual=line or "not there",
+        actual=line or Text("not there", zh="不存在"),
         hint=Text(
             "Import it from the offline bundle; `docker load` does not reach containerd.",
             zh="从离线包导入；`docker load` 不会进入 containerd。",
@@ -338,7 +338,7 @@ def memory_cgroup(cgroup: MemoryCgroup, name: EdgeName, unit: EdgecoreUnit) -> F
     beside = " edgecore runs all the same." if unit.runs else ""
     return failed(
         Text(
-            f"The memory cgroup of {node} is off: figures have no memory, kubectl top shows <unknown>.{beside}",
+            f"The memory cgroup of {node} is off: metrics have no memory, kubectl top shows <unknown>.{beside}",
             zh=f"{node} 未启用内存 cgroup：指标缺少内存，kubectl top 显示 <unknown>。",
         ),
         expected=Text("memory enabled", zh="启用 memory"),

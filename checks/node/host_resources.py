@@ -17,7 +17,7 @@ _EVICTION_DISK = 0.15
 @check(
     code="KE912",
     slug="edge-resources",
-    title=Text("The edge has enough CPU, memory and disk", zh="边缘的 CPU、内存和磁盘充足"),
+    title=Text("The edge has enough CPU, memory and disk", zh="边缘节点的 CPU、内存和磁盘充足"),
     side=Side.EDGE,
     references=("requirements.md R125",),
 )
@@ -41,7 +41,7 @@ def edge_resources(resources: EdgeResources, name: EdgeName) -> Finding:
             "at least 1 CPU, 1 GB memory, 10 GB disk (2 CPUs and 2 GB recommended)",
             zh="至少 1 个 CPU、1 GB 内存、10 GB 磁盘（建议 2 个 CPU、2 GB 内存）",
         ),
-        actual=told.en,
+        actual=told,
         hint=Text(
             "Remove what is not needed there: images, logs, other programs.",
             zh="清理不需要的镜像、日志和其他程序。",

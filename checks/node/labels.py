@@ -47,7 +47,7 @@ def _bare(node: EdgeNode) -> Finding:
             zh=f"{node.name} 运行 KubeEdge 却没有 {LABEL} 标签：cloudcore 和 iptables-manager 可能被调度到该处。",
         ),
         expected=Text(f"the label {LABEL}, with an empty value", zh=f"标签 {LABEL}，值为空"),
-        actual="no such label",
+        actual=Text("no such label", zh="没有该标签"),
         hint=Text("Label it; nothing restarts.", zh="打上标签即可，不会重启任何组件。"),
         subject=node.name,
         node=node.name,
@@ -60,12 +60,12 @@ def _bare(node: EdgeNode) -> Finding:
 @check(
     code="KE710",
     slug="foreign-daemonsets",
-    title=Text("No DaemonSet of the cloud runs on edges", zh="云端 DaemonSet 未运行在边缘上"),
+    title=Text("No DaemonSet of the cloud runs on edges", zh="云端 DaemonSet 未运行在边缘节点上"),
     side=Side.SITE,
     hop="runtime",
     remedy=Text(
         "Keep them off with an affinity: node-role.kubernetes.io/edge DoesNotExist.",
-        zh="用亲和性避开边缘：node-role.kubernetes.io/edge DoesNotExist。",
+        zh="用亲和性避开边缘节点：node-role.kubernetes.io/edge DoesNotExist。",
     ),
     risk=Risk.SAFE,
     references=("facts.md §7", "facts.md §10 (49)"),
@@ -94,9 +94,9 @@ def _foreign(node: str, found: tuple[str, ...], *, k3s: bool) -> Finding:
     return warned(
         Text(
             f"{node} is an edge and has pods that belong to the cloud: {names}; they cannot work there.",
-            zh=f"{node} 是边缘，却有属于云端的 Pod：{names}；它们无法在边缘工作。",
+            zh=f"{node} 是边缘节点，却有属于云端的 Pod：{names}；它们无法在边缘节点工作。",
         ),
-        expected=Text("only workloads meant for edges", zh="只有面向边缘的负载"),
+        expected=Text("only workloads meant for edges", zh="只有面向边缘节点的负载"),
         actual=names,
         hint=Text(
             "Give their DaemonSet the affinity node-role.kubernetes.io/edge DoesNotExist.",

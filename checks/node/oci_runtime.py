@@ -84,7 +84,7 @@ def oci_runtime(
     if isinstance(settings, Unavailable) and "containerd" not in config.text(_ENDPOINT):
         return skipped(
             Text(
-                f"{node} uses another runtime than containerd, whose programs are not known here.",
+                f"{node} uses another runtime than containerd, whose programs kedoctor does not know.",
                 zh=f"{node} 使用 containerd 以外的运行时，其组件未知。",
             ),
             subject=node,
@@ -93,7 +93,7 @@ def oci_runtime(
     if isinstance(programs, Unavailable):
         return unknown(
             Text(
-                f"Whether containerd of {node} has its programs is not known: {programs}.",
+                f"Whether containerd of {node} has its programs is unknown: {programs}.",
                 zh=f"无法得知 {node} 的 containerd 是否具备其程序：{programs}。",
             ),
             subject=node,

@@ -102,7 +102,7 @@ def _unheard(node: EdgeNode, started: datetime | None, now: datetime) -> bool:
 def _not_heard(node: EdgeNode) -> Finding:
     return unknown(
         Text(
-            f"{node.name} is Ready by what it said before cloudcore was started; it has not been heard of since.",
+            f"{node.name} reported Ready before cloudcore was started and has reported nothing since.",
             zh=f"{node.name} 的 Ready 是 cloudcore 启动之前上报的；此后尚无消息。",
         ),
         subject=node.name,

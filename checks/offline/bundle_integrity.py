@@ -123,7 +123,10 @@ def _short(name: str, here: BundleHere, judgement: Judgement) -> Finding:
             zh=f"KubeEdge {judgement.versions.release} 的 {' + '.join(judgement.sides)} 所需的全部内容"
             f"（{judgement.architecture}），且未损坏",
         ),
-        actual=f"{len(counted)} missing or damaged; {len(bundle.files)} files were looked at",
+        actual=Text(
+            f"{len(counted)} missing or damaged; {len(bundle.files)} files were looked at",
+            zh=f"{len(counted)} 个缺失或损坏；共检查 {len(bundle.files)} 个文件",
+        ),
         hint=Text(
             "Put in what is missing (kedoctor bundle images prints the list), copy anew what is damaged, then verify again.",
             zh="补齐缺失内容（kedoctor bundle images 可列出清单），重新复制损坏的文件，然后再次校验。",

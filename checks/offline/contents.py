@@ -18,7 +18,7 @@ POD_CIDR = "__POD_CIDR__"
 
 _METRICS = """\
 # metrics-server, all nine objects, for a Kubernetes other than K3s (K3s runs its own: do not apply this there).
-# It runs on the hosts of the API server, where the diversion to cloudcore is, and never on an edge.
+# It runs on the hosts of the API server, where the DNAT rule to cloudcore is, and never on an edge.
 """
 _OPERATOR = """\
 # The rights that kubectl logs, exec, attach and top need, and nothing more. Bind them to a user:

@@ -41,7 +41,7 @@ class BundleHere:
 
 @fact
 def bundle_here(host: Host, vantage: HostContext) -> BundleHere | Unavailable:
-    """The setting ``bundle``, else the usual places; ``Unavailable(not-given)`` when there is none."""
+    """The setting ``bundle``, or without it the usual places; ``Unavailable(not-given)`` when there is none."""
     setting = host.setting(SETTING)
     named = isinstance(setting, Setting)
     place = setting.value if isinstance(setting, Setting) else _usual(host)

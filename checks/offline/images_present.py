@@ -40,6 +40,8 @@ _IMPORT = {
 _OWN = ("kubeedge/", "kube-system/")
 """Namespaces whose pods are the site's own; what others deploy may wait for an image without harm to the path."""
 
+_METRICS_SERVER = "/metrics-server:"
+
 
 @dataclass(frozen=True, slots=True)
 class _Need:
@@ -58,6 +60,7 @@ class _Need:
     ),
     side=Side.HOST,
     breaks=("install",),
+    explained_by=("KE604",),
     remedy=Text(
         "Import them from the offline bundle with the runtime's own client.",
         zh="用运行时自己的客户端从离线包导入。",
@@ -174,7 +177,9 @@ def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | Non
             f"{need.reference} in the list of {store.listed_by}",
             zh=f"{store.listed_by} 中有 {need.reference}",
         ),
-        actual=f"only in {', '.join(stray)}" if stray else "not on this host",
+        actual=Text(f"only in {', '.join(stray)}", zh=f"只在 {'、'.join(stray)} 中")
+        if stray
+        else Text("not on this host", zh="不在本机上"),
         hint=Text(
             "Import it with the runtime's own client; docker load, and ctr without -n k8s.io, put it where no pod looks.",
             zh="用运行时自己的客户端导入；docker load 或不带 -n k8s.io 的 ctr 会放到 Pod 不使用的地方。",
@@ -187,4 +192,5 @@ def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | Non
         ),
         commands=(_IMPORT[store.runtime].format(archive=archive),),
         breaks=None if need.now else (),
+        root=_METRICS_SERVER not in need.reference,  # on an edge that one should not be at all (KE604)
     )

@@ -210,7 +210,7 @@ def _no_program(bundle: OfflineBundle, needed: NeededProgram, architecture: str)
             zh=f"{alike[0].path} 适用于 {alike[0].architecture}，而非 {architecture}",
         )
     elif alike:
-        told = Text(f"{alike[0].path} is no program for Linux", zh=f"{alike[0].path} 不是 Linux 程序")
+        told = Text(f"{alike[0].path} is not a program for Linux", zh=f"{alike[0].path} 不是 Linux 程序")
     else:
         return Text(
             f"the {kind.en} {needed.name} ({needed.version}) is missing: {needed.why.en}",

@@ -23,7 +23,7 @@ _REDACTED = patterns.compiled(
 
 
 class TokenError(ValueError):
-    """Why a text is no join token; ``reason`` never holds any part of it.
+    """Why a text is not a join token; ``reason`` never holds any part of it.
 
     ``"empty"`` and ``"wrong format"`` are what edgecore calls *credentials are in the wrong format*.
     """

@@ -46,7 +46,7 @@ def parse_network(text: str) -> IPv4Network | str:
     if not isinstance(network, IPv4Network):
         return "it is an IPv6 network, and the bundle's plugins are set up for IPv4"
     if not network.is_private or network.is_loopback or network.is_link_local:
-        return "it is no private network"
+        return "it is not a private network"
     if not 8 <= network.prefixlen <= 28:
         return "a network for pods is between /8 and /28"
     return network

@@ -33,7 +33,7 @@ AFTER_CLOUD = 60.0
 
 AFTER_CLOUDCORE = 120.0
 """Seconds until everything is back after cloudcore restarted: it sleeps up to 9 s, a hub tries 5 times and then waits
-30 s, a tunnel that meets a conflict gets its port 20 s later, and figures take two scrapes (facts.md §3.2, §10.2)."""
+30 s, a tunnel that meets a conflict gets its port 20 s later, and metrics take two scrapes (facts.md §3.2, §10.2)."""
 
 CLOUDCORE_CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/cloudcore"
 CLOUDCORE_DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/cloudcore"
@@ -42,10 +42,10 @@ CLOUDCORE_PODS = RestartPods(NAMESPACE, "kubeedge=cloudcore")
 EDGES_RECONNECT = Text(
     "Every edge loses cloudcore for about a minute and reconnects by itself: logs, exec, attach and top pause, "
     "containers keep running. The tunnel port may go up by one, so hand-made rules for the old port stop matching.",
-    zh="所有边缘会与 cloudcore 断开约一分钟并自动重连：logs、exec、attach、top 暂停，容器继续运行。"
+    zh="所有边缘节点会与 cloudcore 断开约一分钟并自动重连：logs、exec、attach、top 暂停，容器继续运行。"
     "隧道端口可能加一，针对旧端口的手工规则将失效。",
 )
-NOTHING_NOTICED = Text("Running edges notice nothing of it.", zh="运行中的边缘不受影响。")
+NOTHING_NOTICED = Text("Running edges notice nothing of it.", zh="运行中的边缘节点不受影响。")
 
 
 def restart_cloudcore(workload: CloudcoreWorkload) -> tuple[RestartPods, ...]:
@@ -105,6 +105,6 @@ def tolerations_for(
 
 
 def off_the_edge() -> dict[str, object]:
-    """The node affinity of KubeEdge's chart: every node that is no edge (facts.md §1.3)."""
+    """The node affinity of KubeEdge's chart: every node that is not an edge (facts.md §1.3)."""
     expression = {"key": "node-role.kubernetes.io/edge", "operator": "DoesNotExist"}
     return {"matchExpressions": [expression]}

@@ -15,7 +15,7 @@ def duplicate_internal_ip(verdict: Verdict) -> NoPlan:
             f"only you know which address {verdict.node or verdict.subject} is to have; write one that no other edge has "
             "into modules.edged.nodeIP of its edgecore.yaml, then: sudo systemctl restart edgecore",
             zh=f"{verdict.node or verdict.subject} 应使用哪个地址只有您知道；请在其 edgecore.yaml 的 modules.edged.nodeIP "
-            "中写入其他边缘未使用的地址，然后执行 sudo systemctl restart edgecore",
+            "中写入其他边缘节点未使用的地址，然后执行 sudo systemctl restart edgecore",
         )
     )
 
@@ -39,6 +39,6 @@ def stream_trust(verdict: Verdict) -> NoPlan:
             f"kube-apiserver insists on a certificate that its own CA signed ({verdict.actual}); kedoctor ends that "
             "instead (KE802), because a signed one has to be made again for every edge that joins",
             zh=f"kube-apiserver 要求由其自身 CA 签发的证书（{verdict.actual}）；kedoctor 会改为关闭该校验（KE802），"
-            "因为签发的证书在每次有边缘加入时都要重做",
+            "因为签发的证书在每次有边缘节点加入时都要重做",
         )
     )

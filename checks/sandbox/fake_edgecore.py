@@ -375,7 +375,7 @@ EDGECORE = FakeService(
     Text(
         "edgecore is a stand-in here: it reads the real edgecore.yaml in the sandbox, starts or exits by it, and "
         "connects if edgeStream is on and something listens where it points. Containers do not run.",
-        zh="此处的 edgecore 是替身：它读取沙箱中真实的 edgecore.yaml，据此启动或退出；若 edgeStream 已启用且所指地址有监听，"
+        zh="此处的 edgecore 是模拟程序：它读取沙箱中真实的 edgecore.yaml，据此启动或退出；若 edgeStream 已启用且所指地址有监听，"
         "则建立连接。沙箱中不运行容器。",
     ),
     play,

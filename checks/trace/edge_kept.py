@@ -76,7 +76,7 @@ def edgecore_kept(
     if later.started == before.started:
         return ok(
             Text(
-                f"edgecore of {traced.node} is the process that it was before the request (since {began}).",
+                f"edgecore of {traced.node} is the same process as before the request (since {began}).",
                 zh=f"{traced.node} 的 edgecore 与请求之前是同一进程（启动于 {began}）。",
             )
         )
@@ -84,7 +84,7 @@ def edgecore_kept(
     if later.started is None:
         return broken(
             Text(
-                f"{traced.node} answered before the request and does not answer after it: edgecore ended there, or its tunnel "
+                f"{traced.node} answered before the request and does not answer after it: edgecore exited there, or its tunnel "
                 "broke. `send on closed channel` in its log is a known defect of KubeEdge (kubeedge/kubeedge#6488).",
                 zh=f"{traced.node} 在请求之前可以应答，之后不再应答：edgecore 已退出，或隧道中断。日志中的 "
                 "`send on closed channel` 是 KubeEdge 的已知缺陷（kubeedge/kubeedge#6488）。",
@@ -94,7 +94,7 @@ def edgecore_kept(
         )
     return broken(
         Text(
-            f"edgecore of {traced.node} was started anew at {later.started:%H:%M:%S} UTC, while it was asked. "
+            f"edgecore of {traced.node} restarted at {later.started:%H:%M:%S} UTC, during the request. "
             "`send on closed channel` in its log is a known defect of KubeEdge (kubeedge/kubeedge#6488).",
             zh=f"{traced.node} 的 edgecore 在请求期间（{later.started:%H:%M:%S} UTC）重新启动。日志中的 "
             "`send on closed channel` 是 KubeEdge 的已知缺陷（kubeedge/kubeedge#6488）。",

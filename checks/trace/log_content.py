@@ -30,12 +30,14 @@ _DISABLED = Posing(
 _UNKNOWN = Posing(
     "edged",
     "",
-    Text("edged on that edge does not know this pod or container", zh="该边缘的 edged 不认识此 Pod 或容器"),
+    Text(
+        "edged on that edge does not know this pod or container", zh="该边缘节点的 edged 不认识此 Pod 或容器"
+    ),
 )
 _NOT_RUNNING = Posing(
     "runtime",
     "",
-    Text("the container does not run there, so it has no log", zh="该容器在边缘上没有运行，因此没有日志"),
+    Text("the container does not run there, so it has no log", zh="该容器在边缘节点上没有运行，因此没有日志"),
 )
 _NO_FILE = Posing(
     "runtime",

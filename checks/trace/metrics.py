@@ -1,4 +1,4 @@
-"""What only ``kubectl top`` needs: the registration of the metrics API, metrics-server, and the figures themselves."""
+"""What only ``kubectl top`` needs: the registration of the metrics API, metrics-server, and the metrics themselves."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def node_figures(cluster: Cluster, objects: TracedObjects, target: TraceTarget) 
     try:
         return NodeFigures(answer, decode(answer.body, NodeMetrics))
     except RecordError as error:
-        return NodeFigures(Unavailable(Reason.INVALID, "the figures of the node", str(error)))
+        return NodeFigures(Unavailable(Reason.INVALID, "the metrics of the node", str(error)))
 
 
 @fact
@@ -88,7 +88,7 @@ def pod_figures(cluster: Cluster, objects: TracedObjects, target: TraceTarget) -
     try:
         return PodFigures(answer, decode(answer.body, PodMetrics))
     except RecordError as error:
-        return PodFigures(Unavailable(Reason.INVALID, "the figures of the pod", str(error)))
+        return PodFigures(Unavailable(Reason.INVALID, "the metrics of the pod", str(error)))
 
 
 @fact
@@ -135,7 +135,7 @@ def metrics_backend(server: MetricsServer, diversion: WorkingDiversion, target: 
 
 @step(
     name="top",
-    title=Text("the real request: its figures", zh="真实请求：边缘的指标数据"),
+    title=Text("the real request: its figures", zh="真实请求：边缘节点的指标数据"),
     hop="metrics-server",
     unless=off_api,
     proof=True,
@@ -150,8 +150,8 @@ def metrics_request(
     edges: EdgeNodes,
     target: TraceTarget,
 ) -> StepResult:
-    """KE606 judges the sample of the node; then the pod must have figures, too."""
-    what = Text(f"The request for figures of {traced.node}", zh=f"对 {traced.node} 指标数据的请求")
+    """KE606 judges the sample of the node; then the pod must have metrics, too."""
+    what = Text(f"The request for metrics for {traced.node}", zh=f"对 {traced.node} 指标数据的请求")
     answer = figures.answer
     if isinstance(answer, Unavailable):
         return _unanswered(answer, what, target)
@@ -164,7 +164,7 @@ def metrics_request(
             code="KE921",
         )
     if isinstance(samples, Unavailable):
-        return not_known(Text(f"Not known: {samples}.", zh=f"无法判断：{samples}。"))
+        return not_known(Text(f"Not checked: {samples}.", zh=f"无法判断：{samples}。"))
     findings = metrics_per_edge(edges, samples, server, _NOT_READ, _NOT_READ)
     found = judged(target.trace, (metrics_per_edge, findings))
     if found.state is not StepState.OK or isinstance(pod, Unavailable):
@@ -181,7 +181,7 @@ def _unanswered(missing: Unavailable, what: Text, target: TraceTarget) -> StepRe
     why_zh = f"{target.patience:g} 秒内没有应答" if late else missing.detail
     return broken(
         Text(
-            f"{what.en} got no figures from the metrics API: {why}.",
+            f"{what.en} got no metrics from the metrics API: {why}.",
             zh=f"{what.zh}没有从指标 API 得到数据：{why_zh}。",
         ),
         code="KE605",
@@ -190,11 +190,11 @@ def _unanswered(missing: Unavailable, what: Text, target: TraceTarget) -> StepRe
 
 
 def _of_pod(found: StepResult, pod: PodFigures, traced: Traced, samples: NodeSamples) -> StepResult:
-    """The node has figures; whether the pod has."""
+    """The node has metrics; whether the pod has."""
     if pod.sample is not None and pod.sample.containers:
         return ok(
             Text(
-                f"{found.seen.en.removesuffix('.')}, and figures of {len(pod.sample.containers)} container(s) of {traced.label}.",
+                f"{found.seen.en.removesuffix('.')}, and metrics for {len(pod.sample.containers)} container(s) of {traced.label}.",
                 zh=f"{found.seen.zh.removesuffix('。')}，并有 {traced.label} 的 {len(pod.sample.containers)} 个容器的数据。",
             )
         )
@@ -203,13 +203,13 @@ def _of_pod(found: StepResult, pod: PodFigures, traced: Traced, samples: NodeSam
         age = span(samples.now - start)
         return not_known(
             Text(
-                f"There are figures of {traced.node}, none yet of {traced.label}, which started {age.en} ago.",
+                f"There are metrics for {traced.node}, none yet of {traced.label}, which started {age.en} ago.",
                 zh=f"已有 {traced.node} 的数据，{traced.label} 尚无数据，它于 {age.zh}前启动。",
             )
         )
     return broken(
         Text(
-            f"There are figures of {traced.node}, but none of {traced.label}: a container without memory figures is left out "
+            f"There are metrics for {traced.node}, but none of {traced.label}: a container without memory metrics is left out "
             "with its pod.",
             zh=f"已有 {traced.node} 的数据，但没有 {traced.label} 的数据：缺少内存数据的容器会使整个 Pod 被忽略。",
         ),

@@ -167,7 +167,7 @@ class RelayedAnswer:
 
     @property
     def node_name(self) -> str:
-        """Empty when the answer is no stats."""
+        """Empty when the answer is not stats."""
         if isinstance(self.answer, Unavailable):
             return ""
         return node_name_of(HttpAnswer(self.answer.status, self.answer.body))

@@ -12,7 +12,7 @@ from kedoctor.checks.trace.step_results import broken, not_known
 
 __all__ = ["cut_off", "dead_session", "from_text", "hung", "no_session", "unavailable"]
 
-_STATUS = patterns.compiled(r"\s*\(?HTTP (\d{3})\)?$")
+_STATUS = patterns.compiled(r"(?<!\s)\s*+\(?HTTP (\d{3})\)?$")
 
 
 def from_text(text: str, what: Text) -> StepResult:
@@ -40,7 +40,7 @@ def no_session(what: Text) -> StepResult:
     return broken(
         Text(
             f"{what.en} ended with HTTP 500 and no text: cloudcore is reached and has no session of this edge.",
-            zh=f"{what.zh}返回没有内容的 HTTP 500：已到达 cloudcore，但没有该边缘的会话。",
+            zh=f"{what.zh}返回没有内容的 HTTP 500：已到达 cloudcore，但没有该边缘节点的会话。",
         ),
         hop="session",
         code="KE508",
@@ -53,7 +53,7 @@ def dead_session(what: Text) -> StepResult:
     return broken(
         Text(
             f"{what.en} ended with success and an empty body: the session of this edge in cloudcore is dead, its tunnel is gone.",
-            zh=f"{what.zh}返回成功但内容为空：该边缘在 cloudcore 中的会话已失效，隧道已断开。",
+            zh=f"{what.zh}返回成功但内容为空：该边缘节点在 cloudcore 中的会话已失效，隧道已断开。",
         ),
         hop="session",
         code="KE508",
@@ -66,7 +66,7 @@ def cut_off(what: Text) -> StepResult:
     return broken(
         Text(
             f"{what.en} broke off without a word, as it does when the session of this edge in cloudcore is dead.",
-            zh=f"{what.zh} 无任何内容即中断，该边缘在 cloudcore 中的会话失效时即如此。",
+            zh=f"{what.zh} 无任何内容即中断，该边缘节点在 cloudcore 中的会话失效时即如此。",
         ),
         hop="session",
         code="KE508",

@@ -149,7 +149,7 @@ def log_request(
         said = answer.out.decode(errors="replace").strip()
         return broken(
             Text(
-                f"{what.en} exits with 0, but what it prints is no log: {said} ({pose.meaning.en}).",
+                f"{what.en} exits with 0, but what it prints is not a log: {said} ({pose.meaning.en}).",
                 zh=f"{what.zh} 返回 0，但输出并不是日志：{said}（{pose.meaning.zh}）。",
             ),
             hop=pose.hop,

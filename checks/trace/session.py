@@ -90,7 +90,7 @@ def _by_name(probes: SessionProbes, target: TraceTarget) -> StepResult:
         key, edge = probes.by_address.key, probes.by_name.edge
         note = Text(
             f" Under its address {key} cloudcore has stats of {probes.by_address.node_name}: the edge announces another name than {edge}.",
-            zh=f"按地址 {key} 可取得 {probes.by_address.node_name} 的数据：该边缘通告的名称不是 {edge}。",
+            zh=f"按地址 {key} 可取得 {probes.by_address.node_name} 的数据：该边缘节点通告的名称不是 {edge}。",
         )
         return replace(found, seen=Text(found.seen.en + note.en, zh=found.seen.zh + note.zh), code="KE213")
     return found

@@ -85,7 +85,7 @@ class Traced:
     """What is traced, in words (``label``), and on which ``node``; ``refusal`` is why it cannot be.
 
     ``here`` is whether this host is that edge. ``api`` is why the API could not be asked; then only this host is looked
-    at, and ``pod`` is not known.
+    at, and ``pod`` is unknown.
     """
 
     label: str
@@ -137,7 +137,7 @@ def _refusal(target: TraceTarget, objects: TracedObjects) -> Text | None:
     if not is_edge(node):
         return Text(
             f"{label} is not on an edge: {node.metadata.name} is reached by kube-apiserver without any tunnel",
-            zh=f"{label} 不在边缘上：kube-apiserver 无需隧道即可访问 {node.metadata.name}",
+            zh=f"{label} 不在边缘节点上：kube-apiserver 无需隧道即可访问 {node.metadata.name}",
         )
     if _edge(node).runs_foreign_kubelet:
         version = node.status.node_info.kubelet_version

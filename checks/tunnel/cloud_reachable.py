@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from kedoctor.api import (
@@ -66,11 +66,23 @@ _WHY = {
     ),
 }
 
+_GONE = {
+    Reason.REFUSED: Text(
+        "connection refused by all: cloudcore does not run there, or a firewall rejects them",
+        zh="全部拒绝连接：cloudcore 未在该处运行，或被防火墙拒绝",
+    ),
+    Reason.TIMEOUT: Text(
+        "no answer from any: a firewall drops them, or the host is down",
+        zh="均无应答：被防火墙丢弃，或主机已停机",
+    ),
+    Reason.UNREACHABLE: _WHY[Reason.UNREACHABLE],
+}
+
 
 @check(
     code="KE505",
     slug="cloud-reachable",
-    title=Text("The edge reaches the cloud's ports", zh="边缘能访问云端端口"),
+    title=Text("The edge reaches the cloud's ports", zh="边缘节点能访问云端端口"),
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
     hop="link",
@@ -96,11 +108,28 @@ def cloud_reachable(
     sockets: EdgeSockets | Unavailable,
     log: EdgecoreLog | Unavailable,
 ) -> Iterator[Finding]:
-    """TCP, then TLS, to each port that edgecore dials, told apart; without a probe, what sockets and log prove."""
+    """TCP, then TLS, to each port that edgecore dials, told apart; without a probe, what sockets and log prove.
+
+    A host none of whose ports answers is one fault: no cloudcore there, or no way to it.
+    """
+    elsewhere = {
+        probe: _judged_elsewhere(config, probe, unit, cloudcore)
+        for probe in ports.probes
+        if isinstance(probe.tcp, Unavailable)
+    }
+    gone = {
+        host: probes
+        for host, probes in _by_host(one for one in ports.probes if elsewhere.get(one) is None).items()
+        if _all_gone(probes)
+    }
+    for probes in gone.values():
+        yield _no_cloudcore(config, probes)
     for probe in ports.probes:
-        elsewhere = _judged_elsewhere(config, probe, unit, cloudcore)
-        if elsewhere is not None and isinstance(probe.tcp, Unavailable):
-            yield skipped(elsewhere, subject=_subject(config, probe), node=config.node_name)
+        told = elsewhere.get(probe)
+        if told is not None:
+            yield skipped(told, subject=_subject(config, probe), node=config.node_name)
+        elif probe.server.host in gone:
+            continue
         elif isinstance(probe.tcp, Unavailable) and probe.tcp.reason not in _ANSWERED_NO:
             yield _not_probed(config, probe, sockets, log)
         elif isinstance(probe.tcp, Unavailable):
@@ -109,6 +138,50 @@ def cloud_reachable(
             yield _unreachable(config, probe, why, seen, root=_filtered(probe, ports))
         else:
             yield _tls(config, probe, authorities.certificates)
+
+
+def _by_host(probes: Iterable[PortProbe]) -> dict[str, list[PortProbe]]:
+    found: dict[str, list[PortProbe]] = {}
+    for probe in probes:
+        found.setdefault(probe.server.host, []).append(probe)
+    return found
+
+
+def _all_gone(probes: list[PortProbe]) -> bool:
+    """Whether no port answered and all for the same reason; of a single port nothing follows for the host."""
+    reasons = {one.tcp.reason if isinstance(one.tcp, Unavailable) else None for one in probes}
+    return len(probes) > 1 and len(reasons) == 1 and reasons <= _ANSWERED_NO
+
+
+def _no_cloudcore(config: EdgecoreConfig, probes: list[PortProbe]) -> Finding:
+    node, host = config.node_name, probes[0].server.host
+    numbers = [str(one.server.port) for one in probes]
+    listed = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    reason = next((one.tcp.reason for one in probes if isinstance(one.tcp, Unavailable)), Reason.REFUSED)
+    why = _GONE[reason]
+    breaks = dict.fromkeys(name for one in probes for name in _ROLES[one.role].breaks)
+    return failed(
+        Text(
+            f"{node} reaches no port of cloudcore at {host} ({listed}): {why.en}.",
+            zh=f"{node} 无法访问 {host} 上 cloudcore 的任何端口（{'、'.join(numbers)}）：{why.zh}。",
+        ),
+        expected=Text(
+            f"TCP and TLS to {listed} of {host}", zh=f"可通过 TCP 和 TLS 访问 {host} 的 {'、'.join(numbers)}"
+        ),
+        actual=str(probes[0].tcp),
+        hint=Text(
+            f"See whether cloudcore runs on {host}; then open 10000, 10002 and 10004 in every firewall between.",
+            zh=f"先确认 {host} 上的 cloudcore 正在运行；再在沿途所有防火墙上放通 10000、10002、10004。",
+        ),
+        subject=f"{node} → {host}",
+        node=node,
+        evidence=tuple(Evidence(f"TCP to {one.server}", str(one.tcp)) for one in probes),
+        commands=(
+            "kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide   # on the cloud host",
+            *_commands(probes[0]),
+        ),
+        breaks=tuple(breaks),
+    )
 
 
 def _filtered(probe: PortProbe, ports: CloudPorts) -> bool:
@@ -251,10 +324,10 @@ def _unreachable(
             zh=f"{config.node_name} 无法访问 {probe.server}（{role.text.zh}）：{why.zh}。",
         ),
         expected=Text(f"TCP and TLS to {probe.server}", zh=f"可通过 TCP 和 TLS 访问 {probe.server}"),
-        actual=why.en,
+        actual=why,
         hint=Text(
             "Open 10000, 10002 and 10004 from the edge to the cloud in every firewall between, and see that cloudcore listens.",
-            zh="在沿途所有防火墙上放通边缘到云端的 10000、10002、10004，并确认 cloudcore 正在监听。",
+            zh="在沿途所有防火墙上放通边缘节点到云端的 10000、10002、10004，并确认 cloudcore 正在监听。",
         ),
         subject=_subject(config, probe),
         node=config.node_name,

@@ -33,13 +33,13 @@ from kedoctor.checks.facts.cloud.relayed import FEW, PATIENCE, EdgeAnswer, EdgeA
 __all__ = ["edge_answers_api"]
 
 _HOPS = ("api", "address", "diversion", "stream", "session", "tunnel", "edged")
-_STATUS = patterns.compiled(r"\s*\(?HTTP (\d{3})\)?$")
+_STATUS = patterns.compiled(r"(?<!\s)\s*+\(?HTTP (\d{3})\)?$")
 
 
 @check(
     code="KE513",
     slug="edge-answers-api",
-    title=Text("Each edge answers the API server", zh="每个边缘都能应答 API 服务器"),
+    title=Text("Each edge answers the API server", zh="每个边缘节点都能应答 API 服务器"),
     side=Side.SITE,
     breaks=ALL_STREAMS,
     hop="session",
@@ -58,8 +58,8 @@ def edge_answers_api(answers: EdgeAnswers | Unavailable) -> Iterator[Finding]:
     if answers.left_out:
         yield skipped(
             Text(
-                f"{answers.left_out} more edges were not asked: on a site of more than {FEW} those that look wrong are asked, and a sample.",
-                zh=f"另有 {answers.left_out} 个边缘未询问：超过 {FEW} 个边缘时只询问看似异常的和抽样的边缘。",
+                f"{answers.left_out} more edges were not asked: on a site of more than {FEW} edges kedoctor asks those that look wrong, and a sample.",
+                zh=f"另有 {answers.left_out} 个边缘节点未询问：超过 {FEW} 个时只询问看似异常的和抽样的边缘节点。",
             ),
             subject=f"{answers.left_out} more edges",
         )
@@ -72,12 +72,12 @@ def _not_asked(why: Unavailable) -> Finding:
         )
     return unknown(
         Text(
-            "Whether anything comes back from edges was not tried: this user may read neither nodes/proxy nor pods/log.",
-            zh="未尝试边缘能否应答：当前用户既无权读取 nodes/proxy，也无权读取 pods/log。",
+            "Not checked: this user may read neither nodes/proxy nor pods/log, so no edge was asked.",
+            zh="未检查：当前用户既无权读取 nodes/proxy，也无权读取 pods/log，因此没有询问任何边缘节点。",
         ),
         hint=Text(
-            "Ask for the right to get pods/log, or run kedoctor on the cloud host.",
-            zh="请申请 get pods/log 权限，或在云端主机上运行 kedoctor。",
+            "Ask an administrator for the permission to get pods/log, or run kedoctor on the cloud host.",
+            zh="请向管理员申请 get pods/log 权限，或在云端主机上运行 kedoctor。",
         ),
         commands=("kedoctor rbac",),
     )
@@ -91,7 +91,7 @@ def _judge(answer: EdgeAnswer) -> Finding:
     if result is None:
         return unknown(
             Text(
-                f"Nothing that {edge} answers was seen: no pod there has written a line, and this user may not read nodes/proxy.",
+                f"No answer of {edge} was seen: no pod there has written a log line, and this user may not read nodes/proxy.",
                 zh=f"未见 {edge} 的应答：其上没有写过日志的 Pod，且当前用户无权读取 nodes/proxy。",
             ),
             subject=edge,
@@ -110,8 +110,8 @@ def _proved(answer: EdgeAnswer) -> Finding:
     by_zh = f"{answer.pod} 的一行日志" if answer.logged else "其统计数据"
     return passed(
         Text(
-            f"{edge} answers through the API server, the diversion, cloudcore and its tunnel: {by} came back.",
-            zh=f"{edge} 经由 API 服务器、转发规则、cloudcore 和隧道作出应答：已取得{by_zh}。",
+            f"{edge} answers through the API server, the DNAT rule, cloudcore and its tunnel: {by} came back.",
+            zh=f"{edge} 经由 API 服务器、DNAT 规则、cloudcore 和隧道作出应答：已取得{by_zh}。",
         ),
         subject=edge,
         node=edge,
@@ -129,17 +129,17 @@ class _End:
 
 
 _DEAD = Text(
-    "The request ended with success and an empty body: the session of this edge in cloudcore is dead, its tunnel is gone.",
-    zh="请求返回成功但内容为空：该边缘在 cloudcore 中的会话已失效，隧道已断开。",
+    "The request succeeded with an empty body: the session of this edge in cloudcore is dead and its tunnel is gone.",
+    zh="请求返回成功但内容为空：该边缘节点在 cloudcore 中的会话已失效，隧道已断开。",
 )
 _NO_SESSION = Text(
-    "The request ended with HTTP 500 and no text: cloudcore is reached and has no session of this edge.",
-    zh="请求返回没有内容的 HTTP 500：已到达 cloudcore，但没有该边缘的会话。",
+    "The request ended with HTTP 500 and no text: it reached cloudcore, which has no session of this edge.",
+    zh="请求返回没有内容的 HTTP 500：已到达 cloudcore，但没有该边缘节点的会话。",
 )
 _HUNG = Text(
     f"The request got no answer within {PATIENCE:g} s: the tunnel is half open, edged does not listen on 127.0.0.1:10350, or "
-    "packets on the way to the edge's port vanish.",
-    zh=f"请求在 {PATIENCE:g} 秒内没有应答：隧道半开、edged 未监听 127.0.0.1:10350，或发往边缘端口的报文丢失。",
+    "packets to the edge's port are dropped.",
+    zh=f"请求在 {PATIENCE:g} 秒内没有应答：隧道为半开连接、edged 未监听 127.0.0.1:10350，或发往边缘节点端口的报文被丢弃。",
 )
 
 
@@ -158,7 +158,10 @@ def _result(answer: EdgeAnswer) -> _End | None:
 def _answered(answer: EdgeAnswer, stats: ApiAnswer) -> _End:
     other = answer.node_name
     if other:
-        return _End(Text(f"The stats of {other} came instead.", zh=f"得到的是 {other} 的数据。"), "session")
+        return _End(
+            Text(f"The answer has the stats of {other} instead.", zh=f"返回的是 {other} 的统计数据。"),
+            "session",
+        )
     said = " ".join(stats.body[:300].decode(errors="replace").split())
     if stats.status == 200 and not said:
         return _End(_DEAD, "session")
@@ -206,8 +209,8 @@ def _broken(answer: EdgeAnswer, result: _End) -> Finding:
         expected=Text(f"stats or a line of a log from {edge}", zh=f"来自 {edge} 的统计数据或日志"),
         actual=seen.en,
         hint=Text(
-            f"Follow the request hop by hop: on the cloud host and on {edge}, each tells what the other cannot see.",
-            zh=f"逐跳跟踪该请求：云端主机与 {edge} 各自能看到对方看不到的部分。",
+            f"Follow the request hop by hop: the cloud host and {edge} each see a part of the path that the other does not.",
+            zh=f"逐跳跟踪该请求：云端主机与 {edge} 各能看到链路中对方看不到的部分。",
         ),
         subject=edge,
         node=edge,

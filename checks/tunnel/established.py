@@ -55,7 +55,7 @@ _REDIALLED = timedelta(seconds=5)
         "KE504",
     ),
     remedy=Text(
-        "Remove the cause; edgecore dials again every 2 seconds.", zh="排除原因；edgecore 每 2 秒会重新拨号。"
+        "Remove the cause; edgecore dials again every 2 seconds.", zh="排除原因；edgecore 每 2 秒重连一次。"
     ),
     risk=Risk.RESTARTS_EDGECORE,
     references=(
@@ -139,7 +139,10 @@ def _lost(config: EdgecoreConfig, server: HostPort, held: Socket) -> Finding:
             zh=f"{node} 的隧道处于半开状态：edgecore 保持着 {local} → {server}，而 cloudcore 已没有该连接。",
         ),
         expected=Text("the same connection at both ends", zh="两端为同一条连接"),
-        actual=f"ESTAB {local} {server} on the edge, nothing from {held.local_address} on the cloud",
+        actual=Text(
+            f"ESTAB {local} {server} on the edge, nothing from {held.local_address} on the cloud",
+            zh=f"边缘节点上为 ESTAB {local} {server}，云端没有来自 {held.local_address} 的连接",
+        ),
         hint=Text(
             "Restart edgecore; it dials again at once. Then see what cuts idle connections on the way.",
             zh="重启 edgecore，它会立即重新拨号；再查明途中是什么切断了空闲连接。",
@@ -198,7 +201,7 @@ def _redialled(config: EdgecoreConfig, server: HostPort, error: LogLine) -> Find
     node = config.node_name
     return unknown(
         Text(
-            f"edgecore of {node} has just dialled {server} again after an error; whether the tunnel stays is not known yet.",
+            f"edgecore of {node} has just connected to {server} again after an error; whether the tunnel stays is unknown yet.",
             zh=f"{node} 的 edgecore 出错后刚刚重新连接 {server}；尚不能判断隧道是否稳定。",
         ),
         subject=node,

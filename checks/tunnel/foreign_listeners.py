@@ -41,7 +41,8 @@ _LINK_LOCAL = "169.254."
     code="KE504",
     slug="foreign-listeners",
     title=Text(
-        "No stranger listens on KubeEdge's ports of the edge", zh="边缘上 KubeEdge 的端口没有被其他程序占用"
+        "No stranger listens on KubeEdge's ports of the edge",
+        zh="边缘节点上 KubeEdge 的端口没有被其他程序占用",
     ),
     side=Side.EDGE,
     breaks=(*ALL_STREAMS, "ready"),
@@ -66,7 +67,7 @@ def foreign_listeners(
     if not odd:
         return passed(
             Text(
-                f"Nothing strange listens on 10004, 10250, {EDGED_PORT} or 1883 of {node}.",
+                f"No unexpected process listens on 10004, 10250, {EDGED_PORT} or 1883 of {node}.",
                 zh=f"{node} 的 10004、10250、{EDGED_PORT}、1883 端口没有异常监听。",
             ),
             subject=node,
@@ -117,7 +118,7 @@ _ODD = {
     ),
     _KUBELET: Text(
         "an edge has no kubelet port 10250; a kubelet or an old script holds it",
-        zh="边缘没有 kubelet 端口 10250；占用者是 kubelet 或旧脚本",
+        zh="边缘节点没有 kubelet 端口 10250；占用者是 kubelet 或旧脚本",
     ),
     _MQTT: Text(
         "1883 is where eventBus looks for an MQTT broker, and this is none that is known",
@@ -188,13 +189,13 @@ def _exposed(node: str, socket: Socket) -> Finding:
     edged = socket.local_port == EDGED_PORT
     danger = (
         Text(
-            "whoever reaches it runs commands in every pod, without a password",
+            "anyone who reaches it can run commands in every pod without a password",
             zh="任何能访问者都可无认证地在所有 Pod 中执行命令",
         )
         if edged
         else Text(
-            "whoever reaches it reads what the edge knows of the cluster",
-            zh="任何能访问者都可读取该边缘上的集群数据",
+            "anyone who reaches it can read what the edge knows of the cluster",
+            zh="任何能访问者都可读取该边缘节点上的集群数据",
         )
     )
     key = "edged.tailoredKubeletConfig.address" if edged else "metaManager.metaServer.server"

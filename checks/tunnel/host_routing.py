@@ -41,7 +41,7 @@ _CLOSED = frozenset({Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE})
 @check(
     code="KE510",
     slug="host-routing",
-    title=Text("The edge knows its own address", zh="边缘能确定自身地址"),
+    title=Text("The edge knows its own address", zh="边缘节点能确定自身地址"),
     side=Side.EDGE,
     breaks=ALL_STREAMS,
     hop="tunnel",
@@ -80,7 +80,7 @@ def host_routing(
 
 
 def _own_name(names: EdgeNames, addresses: EdgeAddresses) -> bool:
-    """Whether the host name leads to an address of this host; true where that is not known."""
+    """Whether the host name leads to an address of this host; true where that is unknown."""
     if names.hosts is None or not names.hostname:
         return True
     return any(
@@ -122,7 +122,7 @@ def _no_address(node: str, line: str, names: EdgeNames) -> Finding:
 def _no_localhost(node: str, found: str) -> Finding:
     return warned(
         Text(
-            f"localhost of {node} leads to {found}, not to 127.0.0.1, where edged listens: edgecore waits for itself for ever and starts no pods.",
+            f"localhost of {node} leads to {found}, not to 127.0.0.1, where edged listens: edgecore keeps waiting for itself and starts no pods.",
             zh=f"{node} 的 localhost 指向 {found}，而不是 edged 监听的 127.0.0.1：edgecore 会一直等待自身，无法启动 Pod。",
         ),
         expected=Text("127.0.0.1 localhost", zh="127.0.0.1 localhost"),
@@ -146,7 +146,7 @@ def _no_localhost(node: str, found: str) -> Finding:
 @check(
     code="KE507",
     slug="stream-exposed",
-    title=Text("Edges cannot reach cloudcore's stream port", zh="边缘无法访问 cloudcore 的流端口"),
+    title=Text("Edges cannot reach cloudcore's stream port", zh="边缘节点无法访问 cloudcore 的流端口"),
     side=Side.EDGE,
     remedy=Text(
         "Let only the API server, metrics-server and Prometheus reach 10003 (NodePort mode: 30003).",
@@ -190,16 +190,16 @@ def stream_exposed(reach: StreamReach, name: EdgeName, vantage: HostContext) -> 
 def _exposed(node: str, server: HostPort) -> Finding:
     return warned(
         Text(
-            f"{node} reaches {server}, which authenticates nobody: whoever is in that network can run commands in the pods of every edge.",
-            zh=f"{node} 可以访问 {server}，而该端口不做任何认证：该网络中的任何人都可在所有边缘的 Pod 中执行命令。",
+            f"{node} reaches {server}, which requires no authentication: anyone on that network can run commands in the pods of every edge.",
+            zh=f"{node} 可以访问 {server}，而该端口不做任何认证：该网络中的任何人都可在所有边缘节点的 Pod 中执行命令。",
         ),
         expected=Text(
             f"{server} closed to everything but the API server's host", zh=f"{server} 仅对 API 服务器主机开放"
         ),
-        actual="connected",
+        actual=Text("connected", zh="可以连接"),
         hint=Text(
             "On the cloud host let only its own addresses reach 10003; edges need 10000, 10002 and 10004.",
-            zh="在云端主机上只允许本机地址访问 10003；边缘只需要 10000、10002 和 10004。",
+            zh="在云端主机上只允许本机地址访问 10003；边缘节点只需要 10000、10002 和 10004。",
         ),
         subject=node,
         node=node,

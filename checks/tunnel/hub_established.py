@@ -84,7 +84,7 @@ def hub_established(
     if held:
         return unknown(
             Text(
-                f"edgecore of {node} has a connection to {server}, and its newest line about the hub is an error.",
+                f"edgecore of {node} has a connection to {server}, but its newest log line about the hub is an error.",
                 zh=f"{node} 的 edgecore 与 {server} 有连接，但其关于 hub 的最新日志是错误。",
             ),
             subject=node,
@@ -122,14 +122,14 @@ def _other_name(
     said = (Evidence("journalctl -u edgecore", quoted(errors[-1])),) if errors else ()
     return failed(
         Text(
-            f"The certificate that {server} shows is for {names}, not for {server.host}, which {node} dials: edgecore refuses it.",
+            f"{server} presents a certificate for {names}, not for {server.host}, the address that {node} connects to: edgecore refuses it.",
             zh=f"{server} 出示的证书适用于 {names}，不包含 {node} 所连接的 {server.host}：edgecore 会拒绝。",
         ),
         expected=Text(f"a certificate that names {server.host}", zh=f"包含 {server.host} 的证书"),
         actual=names,
         hint=Text(
-            "On the cloud host: put this address into cloudHub.advertiseAddress and let cloudcore make its certificate anew (KE408).",
-            zh="在云端主机上：将该地址写入 cloudHub.advertiseAddress，并让 cloudcore 重新生成证书（KE408）。",
+            "On the cloud host: add this address to cloudHub.advertiseAddress and let cloudcore issue a new certificate (KE408).",
+            zh="在云端主机上：将该地址写入 cloudHub.advertiseAddress，并让 cloudcore 重新签发证书（KE408）。",
         ),
         subject=node,
         node=node,
@@ -143,7 +143,9 @@ def _none(config: EdgecoreConfig, server: HostPort, errors: tuple[LogLine, ...])
     meaning = dial_meaning(errors[-1].raw) if errors else None
     why = Text(f"nothing is connected to {server}", zh=f"没有到 {server} 的连接")
     if meaning is not None:
-        why = Text(f"dialling {server} fails: {meaning.text.en}", zh=f"连接 {server} 失败：{meaning.text.zh}")
+        why = Text(
+            f"connecting to {server} fails: {meaning.text.en}", zh=f"连接 {server} 失败：{meaning.text.zh}"
+        )
     evidence = [Evidence("ss -tnp", f"no connection of edgecore to {server}")]
     if errors:
         evidence.append(Evidence("journalctl -u edgecore", quoted(errors[-1])))
@@ -153,7 +155,7 @@ def _none(config: EdgecoreConfig, server: HostPort, errors: tuple[LogLine, ...])
         ),
         expected=Text(f"edgecore ESTABLISHED to {server}", zh=f"edgecore 到 {server} 的 ESTABLISHED 连接"),
         actual=why.en,
-        hint=Text("Follow the error of the last dial.", zh="根据最近一次拨号的错误排查。"),
+        hint=Text("Follow the error of the last connection attempt.", zh="根据最近一次连接的错误排查。"),
         subject=node,
         node=node,
         evidence=tuple(evidence),

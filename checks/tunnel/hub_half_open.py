@@ -84,7 +84,7 @@ def hub_half_open(
     if isinstance(log, Unavailable) and known is None:
         return unknown(
             Text(
-                f"Whether the hub link of {node} is alive is not known: {log}.",
+                f"Whether the hub link of {node} is alive is unknown: {log}.",
                 zh=f"无法得知 {node} 的 hub 连接是否有效：{log}。",
             ),
             subject=node,

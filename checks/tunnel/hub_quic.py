@@ -76,7 +76,7 @@ def hub_quic(
         )
     return unknown(
         Text(
-            f"Whether {node} is connected over QUIC is not known: its log does not say, and UDP shows no connection.",
+            f"Whether {node} is connected over QUIC is unknown: its log does not say, and UDP shows no connection.",
             zh=f"无法得知 {node} 是否已通过 QUIC 连接：日志未说明，而 UDP 没有连接状态。",
         ),
         subject=node,

@@ -39,7 +39,7 @@ __all__ = ["tunnel_session"]
 
 _RESTART = Text(
     "Restart edgecore on that edge: it dials a new tunnel, and cloudcore forgets the old session.",
-    zh="在该边缘重启 edgecore：它会重新建立隧道，cloudcore 会放弃旧会话。",
+    zh="在该边缘节点重启 edgecore：它会重新建立隧道，cloudcore 会放弃旧会话。",
 )
 
 
@@ -49,7 +49,7 @@ _NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
 @check(
     code="KE508",
     slug="tunnel-session",
-    title=Text("cloudcore reaches every edge through its tunnel", zh="cloudcore 能通过隧道到达每个边缘"),
+    title=Text("cloudcore reaches every edge through its tunnel", zh="cloudcore 能通过隧道到达每个边缘节点"),
     side=Side.CLOUD,
     breaks=ALL_STREAMS,
     hop="session",
@@ -93,7 +93,7 @@ def tunnel_session(
             Text(
                 f"{probes.left_out} more edges were not asked, to spare cloudcore; a fresh sample in the metrics API (KE606) "
                 "says the same of them.",
-                zh=f"为减轻 cloudcore 负担，另有 {probes.left_out} 个边缘未探测；指标 API 中的新样本（KE606）可说明同样的事。",
+                zh=f"为减轻 cloudcore 负担，另有 {probes.left_out} 个边缘节点未探测；指标 API 中的新样本（KE606）可说明同样的事。",
             ),
             subject=f"{probes.left_out} more edges",
         )
@@ -119,7 +119,7 @@ def _unused(server: StreamServer) -> Finding:
     return skipped(
         Text(
             f"{where} is on record and does not answer; no edge uses it (KE302).",
-            zh=f"{where} 在记录中但没有应答；没有边缘使用它（见 KE302）。",
+            zh=f"{where} 在记录中但没有应答；没有边缘节点使用它（见 KE302）。",
         ),
         subject=where,
     )
@@ -206,12 +206,12 @@ def _no_session(probe: TunnelProbe) -> Finding:
         probe,
         Text(
             f"cloudcore has no session of {probe.edge}: since cloudcore started, no tunnel of this edge has arrived.",
-            zh=f"cloudcore 中没有 {probe.edge} 的会话：cloudcore 启动后该边缘的隧道从未到达。",
+            zh=f"cloudcore 中没有 {probe.edge} 的会话：cloudcore 启动后该边缘节点的隧道从未到达。",
         ),
         "HTTP 500 with an empty body",
         Text(
             "Look at edgeStream on that edge: switched on (KE202), the right server (KE203), no error in its log.",
-            zh="请检查该边缘的 edgeStream：是否启用（KE202）、服务地址是否正确（KE203）、日志有无错误。",
+            zh="请检查该边缘节点的 edgeStream：是否启用（KE202）、服务地址是否正确（KE203）、日志有无错误。",
         ),
     )
 
@@ -227,7 +227,7 @@ def _dead(probe: TunnelProbe) -> Finding:
         "HTTP 200 with an empty body",
         Text(
             "Look at edgecore on that edge; a new tunnel replaces the dead session at once.",
-            zh="请检查该边缘上的 edgecore；新的隧道会立即替换失效的会话。",
+            zh="请检查该边缘节点上的 edgecore；新的隧道会立即替换失效的会话。",
         ),
     )
 
@@ -247,13 +247,13 @@ def _silent(probe: TunnelProbe, answer: Unavailable) -> Finding:
         Text(
             f"{probe.edge} does not answer through its tunnel: cloudcore holds the session, but the tunnel is half open or "
             "nothing listens on 127.0.0.1:10350 of the edge. kubectl logs hangs.",
-            zh=f"{probe.edge} 没有通过隧道应答：cloudcore 持有会话，但隧道处于半开状态，或边缘的 127.0.0.1:10350 没有监听。"
+            zh=f"{probe.edge} 没有通过隧道应答：cloudcore 持有会话，但隧道处于半开状态，或边缘节点的 127.0.0.1:10350 没有监听。"
             "kubectl logs 会一直挂起。",
         ),
         answer.detail or "no answer in time",
         Text(
             "On that edge: curl http://127.0.0.1:10350/healthz. If it says ok, the tunnel is half open: restart edgecore.",
-            zh="在该边缘执行 curl http://127.0.0.1:10350/healthz；若返回 ok，则隧道半开：请重启 edgecore。",
+            zh="在该边缘节点执行 curl http://127.0.0.1:10350/healthz；若返回 ok，则隧道半开：请重启 edgecore。",
         ),
         hop="tunnel",
     )
@@ -270,7 +270,7 @@ def _only_by_name(probe: TunnelProbe) -> Finding:
         f"HTTP 500 for {probe.key}, stats for {probe.edge}",
         Text(
             "The edge announces another address in its tunnel: set modules.edged.nodeIP to its InternalIP (KE212).",
-            zh="该边缘在隧道中通告了另一个地址：请将 modules.edged.nodeIP 设为其 InternalIP（KE212）。",
+            zh="该边缘节点在隧道中通告了另一个地址：请将 modules.edged.nodeIP 设为其 InternalIP（KE212）。",
         ),
         breaks=("top",),
     )
@@ -284,7 +284,7 @@ def _other_edge(probe: TunnelProbe) -> Finding:
             zh=f"请求 {probe.key} 时，cloudcore 返回的是 {probe.node_name} 而不是 {probe.edge} 的数据：两者通告了同一地址。",
         ),
         f"nodeName {probe.node_name}",
-        Text("Give each edge an address of its own (KE704).", zh="请为每个边缘设置唯一地址（KE704）。"),
+        Text("Give each edge an address of its own (KE704).", zh="请为每个边缘节点设置唯一地址（KE704）。"),
         breaks=("top",),
     )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from kedoctor.model.reasons import NEXT_STEPS, server_reason
 from kedoctor.model.report import (
     SCHEMA_VERSION,
     STATES,
@@ -33,6 +34,7 @@ from kedoctor.model.report import (
 )
 
 __all__ = [
+    "NEXT_STEPS",
     "SCHEMA_VERSION",
     "STATES",
     "Acceptance",
@@ -56,5 +58,6 @@ __all__ = [
     "Translation",
     "Verdict",
     "hidden",
+    "server_reason",
     "site_state",
 ]

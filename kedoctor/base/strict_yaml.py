@@ -64,7 +64,7 @@ def read_steering(path: Path, what: str) -> SteeringFile:
     """The file; ``what`` it is, for the messages.
 
     Raises:
-        ConfigurationError: it cannot be read, is no YAML, or says one thing twice.
+        ConfigurationError: it cannot be read, is not YAML, or says one thing twice.
     """
     try:
         data = read_given(path, MAX_BYTES + 1)

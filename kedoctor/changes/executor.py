@@ -36,17 +36,17 @@ __all__ = [
 ]
 
 Tell = Callable[[Action], None]
-"""Is told each action that is about to be done or undone, as far as it does anything in that direction."""
+"""Gets each action that is about to be done or undone, as far as it does anything in that direction."""
 
 
 class RollbackError(ChangeError):
-    """A repair failed and could not be taken back whole; its journal entry waits for a person."""
+    """A repair failed and could not be rolled back whole; its journal entry waits for a person."""
 
 
 class IrreversibleError(ChangeError):
-    """A foreign program has done its work, so what is older than that was not taken back; the sentences say how to.
+    """A foreign program has done its work, so what is older than that was not rolled back; the sentences say how to.
 
-    ``program`` is its action. What came after it was taken back; the entry is kept as done.
+    ``program`` is its action. What came after it was rolled back; the entry is kept as done.
     """
 
     def __init__(self, program: OneWay, journal_id: str) -> None:
@@ -100,9 +100,9 @@ def execute(
     ``codes`` and ``subjects``, side by side, say which verdicts it is for; entries of one ``run`` belong together.
 
     Raises:
-        ChangeError: something refused; what had been done was taken back.
-        RollbackError: as above, but something could not be taken back.
-        InterruptedChangeError: a signal came; what had been done was taken back.
+        ChangeError: something refused; what had been done was rolled back.
+        RollbackError: as above, but something could not be rolled back.
+        InterruptedChangeError: a signal came; what had been done was rolled back.
     """
     manifest = JournalManifest(
         id=new_id(),
@@ -131,7 +131,7 @@ def execute(
             first = f"{error}; then " if str(error) else ""
             raise RollbackError(f"{first}{left}", hint=left.hint) from left
         if isinstance(error, OSError):
-            raise ChangeError(f"{error.strerror}; everything was taken back") from error
+            raise ChangeError(f"{error.strerror}; everything was rolled back") from error
         raise
     return entry
 
@@ -175,7 +175,7 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
 
     Raises:
         ConflictError: a target is no longer what kedoctor left; nothing more was touched, both versions are kept.
-        IrreversibleError: a foreign program has done its work; only what came after it was taken back.
+        IrreversibleError: a foreign program has done its work; only what came after it was rolled back.
         ChangeError: an undo was refused. In the first and the last case the entry is kept and marked for attention.
     """
     entry.progress()  # a log that cannot be relied on ends it here, with the entry as it is
@@ -197,10 +197,13 @@ def roll_back(entry: JournalEntry, actors: Actors, *, tell: Tell) -> None:
     except (ChangeError, OSError) as error:
         if entry.phase is not Phase.ATTENTION:
             entry.become(Phase.ATTENTION)
+        go_on = f"some of the repair is still in place; when nothing is in the way any more: kedoctor rollback {entry.id}"
         if isinstance(error, ChangeError):
+            if not isinstance(error, ConflictError):
+                error.hint = error.hint or go_on
             raise
         why = error.strerror or str(error)
-        raise ChangeError(f"taking back {entry.id} failed: {why}; its journal is kept") from error
+        raise ChangeError(f"taking back {entry.id} failed: {why}; its journal is kept", hint=go_on) from error
     if standing is not None:
         if entry.phase is not Phase.DONE:
             entry.become(Phase.DONE)
@@ -227,7 +230,7 @@ def blocking_step(
 def _after_programs(
     entry: JournalEntry, steps: list[tuple[int, Progress]]
 ) -> tuple[list[tuple[int, Progress]], OneWay | None]:
-    """What can be taken back: everything, or what came after the last foreign program that has left something."""
+    """What can be rolled back: everything, or what came after the last foreign program that has left something."""
     for place in range(len(steps) - 1, -1, -1):
         action = entry.manifest.actions[steps[place][0]]
         if isinstance(action, OneWay):
@@ -278,7 +281,7 @@ def _unfinished(entry: JournalEntry, actors: Actors, index: int, started: State)
 
 
 def _is_before(entry: JournalEntry, actors: Actors, index: int, progress: Progress) -> bool:
-    """Whether it was taken back already: by an undo whose end was not noted, by somebody, or by a reboot.
+    """Whether it was rolled back already: by an undo whose end was not noted, by somebody, or by a reboot.
 
     Where an action leaves the fingerprint it found (a restart), looking tells nothing, and it is undone again.
     """
@@ -302,7 +305,7 @@ def _refuse_conflicts(entry: JournalEntry, actors: Actors, steps: Sequence[tuple
     names = ", ".join(entry.manifest.actions[index].target for index, _ in conflicts)
     places = ", ".join(str(_keep(entry, index, progress)) for index, progress in conflicts)
     raise ConflictError(
-        f"{names} was changed after kedoctor had repaired it; it is left as it is and nothing was taken back",
+        f"{names} was changed after kedoctor had repaired it; it is left as it is and nothing was rolled back",
         hint=f"the version from before the repair is kept in {places}",
     )
 
@@ -321,7 +324,7 @@ def recover(journal: Journal, actors: Actors, *, tell: Tell) -> list[JournalEntr
     show only later, so whether it has taken over is looked at when somebody wants to go back.
 
     Raises:
-        ChangeError: something could not be taken back; its entry is kept and marked for attention.
+        ChangeError: something could not be rolled back; its entry is kept and marked for attention.
     """
     journal.clear_new()
     left = [entry for entry in journal.entries() if entry.phase is Phase.OPEN]

@@ -1,12 +1,12 @@
-"""The journal: written before anything is touched, so that every change can be finished or taken back.
+"""The journal: written before anything is touched, so that every change can be finished or rolled back.
 
 One directory an entry, named by its id and how far it came::
 
     20261123T051200Z-3f9a.new        being written; nothing was touched yet
     20261123T051200Z-3f9a.open       acting, or the process died while it acted
     20261123T051200Z-3f9a.done       acted, and the checks pass; can be rolled back
-    20261123T051200Z-3f9a.undone     taken back
-    20261123T051200Z-3f9a.attention  could not be taken back; a person must look
+    20261123T051200Z-3f9a.undone     rolled back
+    20261123T051200Z-3f9a.attention  could not be rolled back; a person must look
 
 ``plan.json`` holds the plan and the states of all targets from before. ``log`` holds one line an event, with
 length and checksum, so that a torn last line is recognised and left out. All names and files are synced before
@@ -209,6 +209,14 @@ class Journal:
                 or "it may be a change that is still in force: look at it, then move it out of the journal",
             )
 
+    def holds(self, wanted: str) -> bool:
+        """Whether there is a change of that ID, readable or not.
+
+        Raises:
+            JournalError: the directory itself cannot be used.
+        """
+        return any(place.stem == wanted for place in self._places())
+
     def entry(self, wanted: str) -> JournalEntry:
         """The entry of that id.
 
@@ -254,7 +262,7 @@ class Journal:
             return JournalError(f"{ascii(str(place))[1:-1]} is no journal entry that this kedoctor knows")
         try:
             if not stat.S_ISDIR(place.lstat().st_mode):
-                return JournalError(f"the journal entry {place} cannot be read: it is no directory")
+                return JournalError(f"the journal entry {place} cannot be read: it is not a directory")
             with held_directory(place, alone=True):
                 found = JournalEntry(place, read_manifest(place, self._reader))
                 if not stat.S_ISREG((place / "log").lstat().st_mode):

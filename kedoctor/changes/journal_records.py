@@ -116,7 +116,7 @@ class JournalStep(Record, frozen=True):
 
 
 class Progress(Record, frozen=True):
-    """How far one action came: the state looked at just before, the one it left, and whether it was taken back."""
+    """How far one action came: the state looked at just before, the one it left, and whether it was rolled back."""
 
     started: State | None = None
     finished: State | None = None

@@ -9,29 +9,31 @@ import click
 
 from kedoctor import __version__
 from kedoctor.base.suggestions import nearest
+from kedoctor.cli import speech
 
 __all__ = ["command"]
 
 # The help texts stand here so that `kedoctor --help` need not import a single command.
 _COMMANDS = {
-    "run": "Look at the site and say what is wrong.",
-    "report": "Show the latest run (or a fresh one) in another form: HTML, JSON, JUnit, SARIF and more.",
-    "trace": "Walk the path of kubectl logs, exec, attach or top to an edge, hop by hop.",
-    "explain": "Explain a check, or an error text or log: what failed and what can be behind it.",
+    "run": "Diagnose the site.",
+    "report": "Show the latest run in another format: HTML, JSON, JUnit, SARIF and more.",
+    "trace": "Test the path of kubectl logs, exec, attach or top to an edge, hop by hop.",
+    "explain": "Explain a check, or an error text or log: what failed and the likely causes.",
     "list": "List the checks, symptoms, formats and plugins.",
     "gate": "Prove that logs, exec, attach and top reach every edge; one exit code for CI.",
-    "collect": "Write what kedoctor would look at into one redacted archive.",
-    "bundle": "List, check and fill the offline bundle that a site is installed from.",
-    "baseline": "Write a file that accepts what is wrong now.",
+    "collect": "Collect evidence: what kedoctor would read, redacted, in one archive.",
+    "bundle": "List, check and make the offline bundle that a site is installed from.",
+    "baseline": "Write a file that accepts the present findings.",
     "rbac": "Print the smallest roles that the checks, or their repairs, need.",
-    "backup": "Keep the settings of this site, without secrets.",
-    "diff": "Say what differs between two runs, bundles or backups, or between one and now.",
+    "backup": "Save the settings of this site, without secrets.",
+    "diff": "Show the differences between two runs, evidence archives or backups, or between one and now.",
     "history": "List earlier runs.",
-    "rollback": "Take back what a repair changed.",
-    "install": "Install a side of the site from an offline bundle, each step checked.",
+    "rollback": "Roll back a repair.",
+    "install": "Install the cloud or an edge from an offline bundle, each step checked.",
     "demo": "Diagnose a recorded broken site, or repair it in a sandbox; needs no cluster.",
     "new-check": "Write the skeleton of a check of your own: fact, check, pages, repair and test.",
     "schema": "Print the JSON Schema of the report document.",
+    "version": "Print the version.",
 }
 
 
@@ -50,7 +52,7 @@ class _Commands(click.Group):
         found = cast("click.Command", module.command)
         if not any(one.name == "config" for one in found.params):
             found.params.append(importlib.import_module("kedoctor.cli.configuration").option())
-        return found
+        return speech.speaking(found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
@@ -69,10 +71,16 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), expose_value=False, help="Output language [default: locale]."
+)
 def command() -> None:
-    """Find out why kubectl logs, exec, attach or top does not reach a KubeEdge edge, and put it right.
+    """Find out why kubectl logs, exec, attach or top does not reach a KubeEdge edge, and repair it.
 
-    Exit codes: 0 nothing wrong, 1 something fails, 2 only warnings (with --fail-on warn), 3 something that matters
-    could not be determined, 4 a fix or an undo failed, 64 usage, 70 internal error, 74 output could not be written,
-    78 bad configuration or bundle, 130 interrupted.
+    Exit codes: 0 no failure, 1 a check failed, 2 only warnings (with --fail-on warn), 3 a check of the request path is
+    undetermined, 4 a repair or a rollback failed, 64 usage, 70 internal error, 74 output could not be written,
+    78 bad configuration, evidence or offline bundle, 130 interrupted.
     """
+
+
+command.context_class = speech.SpeakingContext

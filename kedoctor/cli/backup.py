@@ -16,14 +16,15 @@ from kedoctor.plugins import load_plugins
 from kedoctor.report import run_store
 from kedoctor.snapshot.backup import new_id, without_secrets, write_backup
 from kedoctor.snapshot.collect_settings import settings_of
+from kedoctor.snapshot.protection import protected
 
 __all__ = ["command"]
 
 _KEPT = Text(
-    "{target}: {kept}. What is different later says:", zh="{target}：{kept}。之后可用以下命令查看差异："
+    "{target}: saved {kept}. To see later what changed:", zh="{target}：{kept}。之后可用以下命令查看差异："
 )
-_NOT_KEPT = Text("not kept: {why}", zh="未保存：{why}")
-_WITHHELD = Text("not kept: {name} could not be redacted safely", zh="未保存：{name} 无法安全脱敏")
+_NOT_KEPT = Text("not saved: {why}", zh="未保存：{why}")
+_WITHHELD = Text("not saved: {name} could not be redacted safely", zh="未保存：{name} 无法安全脱敏")
 
 
 @click.command()
@@ -33,14 +34,14 @@ _WITHHELD = Text("not kept: {name} could not be redacted safely", zh="未保存�
     "directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The new directory; else one of its own among kedoctor's state.",
+    help="The new directory [default: below kedoctor's state directory].",
 )
 @options.site_options
 def command(*, directory: Path | None, **where: Any) -> int:
-    """Keep the settings of this site, before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
+    """Save the settings of this site before an upgrade or a change: cloudcore's ConfigMap, edgecore.yaml.
 
-    Secrets are told by size and fingerprint and never written. kedoctor diff DIR says later what is different. Exit code
-    3: something could not be read, or not be made safe to write; what could is kept.
+    Of a secret only a keyed hash is written. kedoctor diff DIR shows later what changed. Exit code 3: something could not be
+    read or redacted safely; the rest is saved.
     """
     plugins = load_plugins()
     found = settings_of(plugins, options.open_site(plugins, **where))
@@ -48,12 +49,13 @@ def command(*, directory: Path | None, **where: Any) -> int:
     safe, withheld = without_secrets(found.documents, rules)
     if not safe:
         raise UndeterminedError(
-            "there is nothing to keep: no settings could be read",
+            "nothing to save: no settings could be read",
             hint="; ".join(found.missing) or "run it on a cloud or edge host, or name a kubeconfig",
         )
     now = datetime.now(UTC)
     target = directory or run_store.directory() / "backups" / new_id(now)
-    manifest = write_backup(target, safe, now=now, host=read_identity().hostname)
+    values = protected(found.documents, rules, run_store.directory())
+    manifest = write_backup(target, safe, values, now=now, host=read_identity().hostname)
     language = options.language(None)
     kept = ", ".join(one.name for one in manifest.documents)
     click.echo(_KEPT.in_language(language).format(target=target, kept=kept))

@@ -22,11 +22,16 @@ DAYS = 90
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to this new file.")
-@click.option("--reason", metavar="TEXT", help="Why they are accepted; else the run they were found in.")
-@click.option("--owner", metavar="WHO", help="Who answers for it; else this user.")
-@click.option("--until", metavar="DATE", help="The last day, as 2027-01-31; else in 90 days.")
-@click.option("--run", "run_id", metavar="ID", help="An earlier run; kedoctor history lists them.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write to this new file [default: standard output].",
+)
+@click.option("--reason", metavar="TEXT", help="Why they are accepted [default: the run that found them].")
+@click.option("--owner", metavar="WHO", help="Who is responsible [default: this user].")
+@click.option("--until", metavar="DATE", help="The last day, as 2027-01-31 [default: in 90 days].")
+@click.option("--run", "run_id", metavar="ID", help="An earlier run (kedoctor history).")
 @options.language_option
 @options.site_options
 def command(
@@ -39,10 +44,10 @@ def command(
     lang: str | None,
     **where: Any,
 ) -> int:
-    """Write a baseline that accepts what is wrong now: kedoctor run --baseline FILE then does not count it.
+    """Write a baseline that accepts the present findings: kedoctor run --baseline FILE does not count them.
 
-    Takes the latest run, an earlier one, bundles, or looks now where there is no run. What merely follows from a finding
-    is not written: it is accepted with it. Give each entry its own reason, owner and end in the file.
+    Uses the latest run, an earlier one or evidence, or checks now if there is no run. Follow-on findings are not
+    written: they are accepted with their cause. Give each entry its own reason, owner and end date in the file.
     """
     last = _day(until)
     if output is not None and output.is_file():
@@ -65,9 +70,9 @@ def _day(text: str | None) -> date:
     try:
         last = date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no date", hint="write it as 2027-01-31") from None
+        raise UsageError(f"{text!r} is not a date", hint="write it as 2027-01-31") from None
     if last < today:
-        raise UsageError(f"{last} is past, nothing would be accepted")
+        raise UsageError(f"{last} is in the past; nothing would be accepted")
     return last
 
 

@@ -29,12 +29,12 @@ _MOST_NAMES = 8
 _side = click.option(
     "--side",
     type=click.Choice(["cloud", "edge"]),
-    help="Only what this side needs; else both, or as its content tells.",
+    help="Only what this side needs [default: both, or by content].",
 )
 _arch = click.option(
     "--arch",
     type=click.Choice(_ARCHITECTURES),
-    help="The machine it is for; else amd64, or as its content tells.",
+    help="Target architecture [default: amd64, or by content].",
 )
 _release = click.option(
     "--kubeedge-version", "release", default="", metavar="V", help="The KubeEdge release, such as 1.22.0."
@@ -52,11 +52,11 @@ def command() -> None:
     """List, check and fill the offline bundle that a site without a network is installed from.
 
     This is the directory (or tar) with programs, container images and manifests. What kedoctor collect writes and
-    kedoctor run --bundle reads is something else: an archive of evidence.
+    kedoctor run --evidence reads is evidence, not an offline bundle.
     """
 
 
-@command.command("images")
+@command.command("images", short_help="List the images that belong in an offline bundle.")
 @_side
 @_arch
 @_release
@@ -85,7 +85,7 @@ def images(
     options.emit(data, output)
 
 
-@command.command("verify")
+@command.command("verify", short_help="Check whether an offline bundle is complete and intact.")
 @click.argument("place", metavar="DIR|TAR", type=click.Path(path_type=Path))
 @_side
 @_arch
@@ -106,7 +106,7 @@ def verify(
     """Check whether an offline bundle is whole: checksums, every image and program, and the machine they are for.
 
     Nothing is unpacked or started, and no container runtime is needed: the archives are read from front to back, every
-    layer is compared with its digest. What is not said (side, machine, release) is told by the content. Exit code 1:
+    layer is compared with its digest. What is not given (side, machine, release) is taken from the content. Exit code 1:
     something mandatory is missing or something is damaged. 78: it cannot be read at all.
     """
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
@@ -128,7 +128,7 @@ def verify(
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
 
-@command.command("make")
+@command.command("make", short_help="Make an offline bundle from images and programs.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @_side
 @_arch
@@ -149,7 +149,7 @@ def verify(
     "--ci",
     "system",
     type=click.Choice(["github", "gitlab"]),
-    help="Print the CI job that fetches the images into DIR, and do nothing else.",
+    help="Only print the CI job that fetches the images into DIR.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="With --ci: write the job to this file."
@@ -179,6 +179,11 @@ def make(
         return ExitCode.OK
     if output is not None:
         raise UsageError("-o belongs to --ci", hint="kedoctor bundle make DIR --ci github -o FILE")
+    if not directory.is_dir():
+        raise UsageError(
+            f"{directory} is not a directory",
+            hint=f"create it and put images and programs in: mkdir -p {directory}",
+        )
     return _make(directory, side, arch, release, wheels=wheels, crds=crds, language=options.language(lang))
 
 
@@ -220,7 +225,7 @@ def _job(system: str, directory: Path, side: str | None, arch: str | None, versi
 
     if not patterns.compiled(r"[\w.-]+").fullmatch(str(directory)):
         raise UsageError(
-            f"{directory} is no plain name", hint="with --ci, DIR is a name within the build directory"
+            f"{directory} is not a plain name", hint="with --ci, DIR is a name within the build directory"
         )
     return (
         _knowledge()

@@ -20,10 +20,13 @@ from kedoctor.snapshot.collect_settings import make_every_fact
 __all__ = ["command"]
 
 _MADE = Text(
-    "{path}: {made} observations, {missing} that could not be made. Look at it on any machine:",
-    zh="{path}：{made} 项内容，另有 {missing} 项未能取得。可在任意机器上查看：",
+    "{path}: collected {items}; {missing} unavailable (reasons in the archive). Diagnose it on any machine:",
+    zh="{path}：已采集 {items}，{missing} 项未能采集（原因见归档文件）。可在任意机器上诊断：",
 )
-_WITHHELD = Text("{n} could not be redacted safely and were left out.", zh="有 {n} 项无法安全脱敏，未写入。")
+_WITHHELD = Text(
+    "Items that could not be redacted safely and were not written: {n}.", zh="有 {n} 项无法安全脱敏，未写入。"
+)
+_ITEM, _ITEMS = Text("1 item", zh="1 项"), Text("{n} items", zh="{n} 项")
 
 
 @click.command()
@@ -31,17 +34,18 @@ _WITHHELD = Text("{n} could not be redacted safely and were left out.", zh="有 
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The archive to write; else one named by host and time.",
+    help="The archive to write [default: named by host and time].",
 )
-@click.option("--kubeconfig", default="", metavar="FILE", help="As for kedoctor run.")
-@click.option("--context", default="", help="Context of the kubeconfig.")
+@click.option("--kubeconfig", default="", metavar="FILE", help="Kubeconfig to use, as for kedoctor run.")
+@click.option("--context", default="", help="Context in the kubeconfig.")
 @click.option("--root", default="/", hidden=True)
-def command(*, output: Path | None, kubeconfig: str, context: str, root: str) -> int:
-    """Write what kedoctor would look at into one archive (mode 0600).
+@options.language_option
+def command(*, output: Path | None, kubeconfig: str, context: str, root: str, lang: str | None) -> int:
+    """Collect evidence: what kedoctor would read, in one archive (mode 0600).
 
-    Private keys, tokens and credentials are taken out before anything reaches the disk. Carry the archive to another
-    machine and look at it there: kedoctor run --bundle FILE. Exit code 3: something could not be redacted safely and
-    was left out.
+    Private keys, tokens and credentials are removed before anything reaches the disk. Carry the archive to another
+    machine and diagnose it there: kedoctor run --evidence FILE. Exit code 3: something could not be redacted safely
+    and was not written.
     """
     plugins = load_plugins()
     host = read_identity().hostname
@@ -56,10 +60,12 @@ def command(*, output: Path | None, kubeconfig: str, context: str, root: str) ->
     )
     entries = done.manifest.entries
     missing = sum(1 for entry in entries if entry.unavailable is not None)
-    language = options.language(None)
-    counted = {"path": done.path, "made": len(entries) - missing, "missing": missing}
+    language = options.language(lang)
+    made = len(entries) - missing
+    items = (_ITEM if made == 1 else _ITEMS).in_language(language).format(n=made)
+    counted = {"path": done.path, "items": items, "missing": missing}
     click.echo(_MADE.in_language(language).format(**counted))
-    click.echo(f"  kedoctor run --bundle {done.path}")
+    click.echo(f"  kedoctor run --evidence {done.path}")
     if done.withheld:
         click.echo(_WITHHELD.in_language(language).format(n=done.withheld), err=True)
         return ExitCode.UNDETERMINED

@@ -128,7 +128,7 @@ def option() -> click.Option:
         is_eager=True,
         expose_value=False,
         callback=_load,
-        help=f"Defaults for options; else {ENVIRONMENT}, ~/.config/kedoctor/config.yaml, {MACHINE}.",
+        help=f"Defaults for options [default: {ENVIRONMENT}, ~/.config/kedoctor/config.yaml, {MACHINE}].",
     )
 
 

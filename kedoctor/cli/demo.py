@@ -22,10 +22,8 @@ __all__ = ["command"]
 @click.command()
 @click.argument("name", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List the recorded sites.")
-@click.option(
-    "--fix", "repair", is_flag=True, help="Repair it too, and take that back, in a throw-away sandbox."
-)
-@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@click.option("--fix", "repair", is_flag=True, help="Also repair it and roll back, in a throw-away sandbox.")
+@click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.output_options
 def command(
     *,
@@ -39,11 +37,11 @@ def command(
 ) -> int:
     """Diagnose a recorded broken site; needs no cluster and touches nothing.
 
-    The exit code is 0 when the diagnosis was made: that the recorded site is broken is the point.
+    The exit code is 0 when the diagnosis was made, although the recorded site is broken.
 
     With --fix the site is unpacked into a temporary directory, repaired there, looked at again and rolled back. The
-    exit code is 0 if all of that went as it should, else 4. With --format or -o the story goes to standard error, and
-    the report of the repaired site is written as asked.
+    exit code is 0 if all of that succeeded, and 4 otherwise. With --format or -o the story goes to standard error, and
+    the report of the repaired site is written as requested.
     """
     plugins = load_plugins()
     demos = plugins.demos()

@@ -258,7 +258,7 @@ _NO_NAMESPACE = Text(
     zh="NAT 规则属于内核而不属于沙箱：需要修改规则的问题不在此修复。",
 )
 _NOT_BROKEN = Text(
-    "Nothing broken was found in the sandbox, so there is nothing to repair.",
+    "No failure was found in the sandbox; nothing to repair.",
     zh="沙箱中未发现故障，无需修复。",
 )
 _NOT_REPAIRED = Text("The repair did not succeed in the sandbox.", zh="沙箱中的修复没有成功。")
@@ -273,7 +273,7 @@ def _opened(sandbox: Sandbox) -> Text:
     names = ", ".join(sandbox.names)
     return Text(
         f"A sandbox in {sandbox.directory}: the files of {names}, and an API server of its own on {sandbox.url}. "
-        f"The repair acts on {sandbox.acting} in it and on nothing else.",
+        f"The repair acts only on {sandbox.acting} in it.",
         zh=f"沙箱位于 {sandbox.directory}：包含 {names} 的文件，以及自带的 API 服务器 {sandbox.url}。"
         f"修复只作用于沙箱中的 {sandbox.acting}。",
     )

@@ -26,6 +26,7 @@ from kedoctor.run.site import SiteSession, bundled_site
 from kedoctor.snapshot.backup import MANIFEST, read_backup
 from kedoctor.snapshot.collect_settings import settings_of
 from kedoctor.snapshot.compare import Change, Comparison, compare, compare_settings, exit_code, unjudged
+from kedoctor.snapshot.protection import protected
 
 __all__ = ["command"]
 
@@ -42,7 +43,7 @@ _WORDS = {
     "lost": Text("What could be judged before and cannot be now", zh="之前能判断、现在无法判断的项目"),
     "settings": Text("Settings that differ", zh="不同的设置"),
     "only_one": Text("Only one side holds, so not compared: {names}", zh="仅一侧存在，未比较：{names}"),
-    "unjudged": Text("Not known on either side, so not compared: {n}", zh="两侧均未能判断，未比较：{n} 项"),
+    "unjudged": Text("Unknown on either side, not compared: {n}", zh="两侧均未能判断，未比较：{n} 项"),
     "none": Text("not set", zh="未设置"),
     "absent": Text("no finding", zh="无"),
     "same": Text(
@@ -77,8 +78,8 @@ class _Side:
     help="How to print it.",
 )
 @options.language_option
-@click.option("--kubeconfig", default="", metavar="FILE", help="As for kedoctor run; for now.")
-@click.option("--context", default="", help="Context of the kubeconfig.")
+@click.option("--kubeconfig", default="", metavar="FILE", help="Kubeconfig to use, as for kedoctor run.")
+@click.option("--context", default="", help="Context in the kubeconfig.")
 @click.option("--root", default="/", hidden=True)
 def command(
     *,
@@ -90,9 +91,9 @@ def command(
     context: str,
     root: str,
 ) -> int:
-    """Say what got worse, what got better and which settings differ between A and B (or now).
+    """Show what got worse, what got better and which settings differ between A and B (or now).
 
-    A and B are run ids (latest: the latest), report documents (JSON), bundles (several of one site joined by commas),
+    A and B are run IDs (latest: the latest), report documents (JSON), evidence (several archives of one site joined by commas),
     directories that kedoctor backup wrote, or now. Runs have no settings and backups no verdicts: what both sides hold is
     compared. Left out is what servers write by themselves.
 
@@ -154,7 +155,7 @@ def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
     except OSError as error:
         raise ConfigurationError(f"{paths[0]} cannot be read: {error.strerror or error}") from error
     except RecordError as error:
-        raise ConfigurationError(f"{paths[0]} is neither a bundle nor a report document: {error}") from error
+        raise ConfigurationError(f"{paths[0]} is neither evidence nor a report document: {error}") from error
 
 
 def _of_report(name: str, report: Report) -> _Side:
@@ -166,7 +167,9 @@ def _seen(plugins: Plugins, name: str, site: SiteSession) -> _Side:
     if report.run.exit_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
     documents = settings_of(plugins, site).documents
-    return _Side(name, report, {one.name: one.values for one in documents.values()} | _versions(report))
+    rules = [rule for one in plugins.evidence() for rule in one.redactions]
+    values = protected(documents, rules, run_store.directory())
+    return _Side(name, report, values | _versions(report))
 
 
 def _versions(report: Report) -> dict[str, Mapping[str, str]]:

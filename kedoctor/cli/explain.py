@@ -34,28 +34,32 @@ _PLACE = patterns.compiled(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
 _UNMARKED = patterns.compiled(r"^([a-z][a-z-]*?)(?:\.md)? ?§? ?(?=\d+(?:\.\d+)*(?: \(|$))")
 
 _REFERENCES = patterns.compiled(r"^## (?:References|参考)$", patterns.MULTILINE)
-_CAUSES = Text("What can be behind it, likeliest first:", zh="可能的原因，可能性由高到低：")
-_NO_CAUSES = Text("Nothing in this text points at a cause.", zh="该文本没有指向任何原因。")
-_DECIDES = Text("What decides:", zh="如何确认：")
+_CAUSES = Text("Likely causes, most likely first:", zh="可能的原因，可能性由高到低：")
+_NO_CAUSES = Text(
+    "No cause was found in this text. Try: kedoctor run --symptom logs",
+    zh="未能从文本中识别原因。可执行：kedoctor run --symptom logs",
+)
+_DECIDES = Text("To confirm, run:", zh="如何确认：")
 _ALSO = Text("Also said:", zh="其他内容：")
 _PROVED = Text("the text says so", zh="文本已说明")
 _NOISE = Text("noise", zh="噪声")
 _OVER = Text("over since", zh="之后已恢复")
 _LABELS = {
-    "speaker": Text("said by", zh="输出者"),
-    "where": Text("dialled", zh="访问"),
+    "speaker": Text("source", zh="来源"),
+    "where": Text("target", zh="目标"),
     "port": Text("port", zh="端口"),
-    "leg": Text("leg", zh="路段"),
+    "leg": Text("segment", zh="链路段"),
     "error": Text("error", zh="错误"),
     "hop": Text("hop", zh="环节"),
 }
 _SIDES = {
     "site": Text("where kubectl works", zh="在可用 kubectl 处"),
     "cloud": Text("on the API server's host", zh="在 API 服务器主机上"),
-    "edge": Text("on the edge", zh="在边缘上"),
+    "edge": Text("on the edge", zh="在边缘节点上"),
+    "host": Text("on that host", zh="在该主机上"),
 }
 _READ = Text(
-    "{lines} lines read, {unrecognised} error lines of them not known",
+    "{lines} lines read, {unrecognised} error lines not recognised",
     zh="共读取 {lines} 行，其中 {unrecognised} 行错误未识别",
 )
 
@@ -87,11 +91,11 @@ _READ = Text(
 def command(
     *, text: tuple[str, ...], path: str | None, format_name: str, cited: str | None, lang: str | None
 ) -> int:
-    """Explain a check by its code or name, or an error text or log: what failed and what can be behind it.
+    """Explain a check by its code or name, or an error text or log: what failed and the likely causes.
 
     A check: symptom, meaning, how to see it yourself, remedy, references. A text that kubectl, keadm, cloudcore, edgecore,
     metrics-server or the API server printed (quote it, or give it with -f or through a pipe): what it means, where it
-    failed, the likeliest causes, and which checks decide.
+    failed, the likeliest causes, and which checks confirm them.
     """
     if path and text:
         raise UsageError("give a text or a file, not both")

@@ -43,7 +43,7 @@ _NOTHING = Text(
 _DRY = Text("Nothing was changed: this was a dry run.", zh="未做任何更改：仅为演练。")
 _DECLINED = Text("Nothing was changed.", zh="未做任何更改。")
 _INTERRUPTED = Text(
-    "The repair was interrupted; what it had done was taken back.", zh="修复被中断；已执行的操作均已撤销。"
+    "The repair was interrupted; what it had done was rolled back.", zh="修复被中断；已执行的操作均已撤销。"
 )
 
 
@@ -75,7 +75,7 @@ def fix(
     """Repairs what the report names, round by round; gives the last report and the exit code.
 
     Raises:
-        ChangeError: the lock is held, or something could not be taken back.
+        ChangeError: the lock is held, or something could not be rolled back.
     """
     journal, desk = journal_directory(plugins), TerminalPrompter(language, yes=wish.yes)
     redactions = [rule for rules in plugins.evidence() for rule in rules.redactions]
@@ -117,7 +117,7 @@ def fix(
 
 def _recovered(journal_id: str) -> Text:
     return Text(
-        f"An interrupted repair ({journal_id}) was taken back first.",
+        f"An interrupted repair ({journal_id}) was rolled back first.",
         zh=f"已先撤销一次被中断的修复（{journal_id}）。",
     )
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from kedoctor import patterns
+from kedoctor.base.errors import UsageError
+from kedoctor.cli.speech import language_here
 from kedoctor.model.report_format import ReportFormat
 from kedoctor.plugins import Plugins, load_plugins
 
@@ -56,6 +58,17 @@ class ShortcutCommand(_FormatCommand):
 
     first = True
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuses two formats at once: only the last of them would be written."""
+        names = {f"--{name}" for name in loaded(ctx).formats()}
+        named = list(dict.fromkeys(one for one in args if one in names))
+        if len(named) > 1:
+            raise UsageError(
+                f"{' and '.join(named)} exclude each other: one report has one format",
+                hint="run the command once for each format; kedoctor report shows the same run",
+            )
+        return super().parse_args(ctx, args)
+
     def made(self, one: ReportFormat) -> Iterator[click.Option]:
         """A flag for every format that is not shown anyway."""
         if one.name != SHOWN:
@@ -72,7 +85,7 @@ class BesideCommand(_FormatCommand):
                 [f"--{one.name}", f"{_PREFIX}{one.name.replace('-', '_')}"],
                 metavar="FILE",
                 type=click.Path(dir_okay=False, path_type=Path),
-                help=f"Also write the report as {one.name} to this file.",
+                help="Also write the report in this format to this file.",
             )
 
 
@@ -84,5 +97,6 @@ def beside(plugins: Plugins, values: dict[str, Any]) -> dict[str, Path | None]:
 
 
 def _sentence(one: ReportFormat) -> str:
-    title = one.title.en
-    return f"{title[:1].upper()}{title[1:]}."
+    language = language_here()
+    title = one.title.in_language(language)
+    return f"{title[:1].upper()}{title[1:]}{'。' if language == 'zh' else '.'}"

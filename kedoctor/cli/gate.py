@@ -19,7 +19,7 @@ from kedoctor.cli.watching import observer
 from kedoctor.gate.runner import Gate, GateRequest, GateResult
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import GateRecipe
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import SafeReport
 from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.cluster import LiveCluster
@@ -42,19 +42,19 @@ PATIENCE = "KEDOCTOR_GATE_PATIENCE"
     default="5m",
     show_default=True,
     metavar="TIME",
-    help="Look again until everything is right, for so long at most; 0 looks once.",
+    help="Re-run until everything passes, at most this long; 0 runs once.",
 )
 @click.option(
-    "--image", default="", metavar="REF", help="What the test pods run; it needs sh, echo and sleep."
+    "--image", default="", metavar="REF", help="Image of the test pods; it needs sh, echo and sleep."
 )
 @click.option(
     "--pull",
     type=click.Choice(["missing", "never"]),
     default="missing",
     show_default=True,
-    help="Whether an edge may fetch the image if it does not have it.",
+    help="Whether an edge may pull the image if it is missing.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.selection_options
 @options.output_options
 @options.live_options
@@ -78,7 +78,7 @@ def command(
     """Prove that logs, exec, attach and top reach every edge, and end with one exit code.
 
     Makes a small pod on every edge in a namespace of its own, runs all checks and four round trips through those
-    pods until everything is right or the time is over, and removes the namespace, whatever happens.
+    pods until everything passes or the time is over, and removes the namespace in any case.
     """
     plugins = format_options.loaded()
     also = format_options.beside(plugins, where)
@@ -134,8 +134,10 @@ def _pass(
 
     server = cluster().server()
     if isinstance(server, Unavailable):
+        missing = server.reason is Reason.NOT_CONFIGURED
+        why = "no kubeconfig was found" if missing else f"no API server can be used ({server})"
         raise UndeterminedError(
-            f"a gate makes pods, and there is no API server to ask for them: {server}",
+            f"cannot run the gate: {why}",
             hint="run it on the cloud host, or name a kubeconfig with --kubeconfig",
         )
     looked = False

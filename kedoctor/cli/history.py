@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import Text, plain
 from kedoctor.cli import options
 from kedoctor.cli.fix import journal_directory
@@ -14,27 +15,74 @@ from kedoctor.report import run_store
 __all__ = ["command"]
 
 _NONE = Text("No run is saved yet.", zh="尚未保存任何运行记录。")
-_FINE = Text("nothing wrong", zh="没有问题")
-_UNSEEN = Text("nothing broken was found, but not all was seen", zh="未发现故障，但并未看到全部内容")
+_FINE = Text("no problem found", zh="未发现问题")
+_UNSEEN = Text("diagnosis incomplete", zh="诊断不完整")
+_EXIT = Text("exit", zh="退出码")
+_DEMO = Text("demo", zh="演示")
 
 
 @click.command()
-def command() -> None:
-    """List earlier runs, newest first: when, exit code, and the causes that were found."""
-    language = options.language(None)
-    reports = run_store.runs()
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
+@options.language_option
+def command(*, format_name: str, lang: str | None) -> None:
+    """List earlier runs, newest first: time, hosts, site, exit code and root causes."""
+    language, reports = options.language(lang), run_store.runs()
+    if format_name == "json":
+        click.echo(encode_pretty([_entry(report) for report in reports]), nl=False)
+        return
     if not reports:
         click.echo(_NONE.in_language(language))
     for note in [*run_store.notes(), *map(str, journal_directory(load_plugins()).broken())]:
         click.echo(plain(note), err=True)
     for report in reports:
         run = report.run
+        code = f"{_EXIT.in_language(language)} {run.exit_code}"
+        where = " ".join([_hosts(report), _site(report, language)]).strip()
         found = _found(report, language)
-        click.echo(f"{plain(run.id)}  {run.started:%Y-%m-%d %H:%M} UTC  exit {run.exit_code}  {found}")
+        click.echo(f"{plain(run.id)}  {run.started:%Y-%m-%d %H:%M} UTC  {plain(where)}  {code}  {found}")
+
+
+def _hosts(report: Report) -> str:
+    names = [host.name for host in report.site.hosts]
+    more = f" +{len(names) - 3}" if len(names) > 3 else ""
+    return ",".join(names[:3]) + more
+
+
+def _site(report: Report, language: str) -> str:
+    """What tells sites apart: a demo, or the edges that were seen."""
+    if report.run.demo:
+        return f"({_DEMO.in_language(language)})"
+    edges = [row.edge for row in report.matrix]
+    return f"({', '.join(edges[:3])}{' …' if len(edges) > 3 else ''})" if edges else ""
+
+
+def _causes(report: Report) -> list[str]:
+    return list(dict.fromkeys(cause.code for cause in report.causes))
+
+
+def _entry(report: Report) -> dict[str, object]:
+    return {
+        "id": report.run.id,
+        "started": f"{report.run.started:%Y-%m-%dT%H:%M:%SZ}",
+        "command": report.run.command,
+        "demo": report.run.demo,
+        "hosts": [host.name for host in report.site.hosts],
+        "edges": [row.edge for row in report.matrix],
+        "exit_code": report.run.exit_code,
+        "complete": report.run.complete,
+        "causes": _causes(report),
+    }
 
 
 def _found(report: Report, language: str) -> str:
-    causes = ", ".join(dict.fromkeys(cause.code for cause in report.causes))
+    causes = ", ".join(_causes(report))
     if causes:
         return causes
     return (_FINE if site_state(report) == "pass" else _UNSEEN).in_language(language)

@@ -19,8 +19,10 @@ from kedoctor.changes.journal import Journal
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError, deferred
 from kedoctor.cli import options
+from kedoctor.cli.evidence_option import OfflineBundlePlace
 from kedoctor.cli.fix import journal_directory, patience
 from kedoctor.cli.install_progress import InstallDesk
+from kedoctor.cli.speech import language_here, speaking
 from kedoctor.install.runner import Install
 from kedoctor.install.steps import Installed
 from kedoctor.judge.fact_evaluation import contexts
@@ -40,11 +42,11 @@ _STARTING = 60.0
 """Seconds until what the last step restarted is there again (a pod with a probe, say)."""
 
 _FINE = Text(
-    "Every step is right, and nothing else that can be seen from here is wrong.",
+    "Every step is done, and every other check from this host passed.",
     zh="所有步骤均已就绪，此处可见的其他各项也没有问题。",
 )
 _FINE_WITHOUT_API = Text(
-    "Every step is right, and nothing else that can be seen from here is wrong; what only the API server knows is judged on the cloud host.",
+    "Every step is done, and every other check from this host passed; check on the cloud host what only the API server knows.",
     zh="所有步骤均已就绪，此处可见的其他各项也没有问题；只有 API 服务器才知道的内容请在云端主机上检查。",
 )
 
@@ -61,7 +63,7 @@ class _Procedures(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         procedure = _plugins().procedures().get(cmd_name)
-        return _command(procedure) if procedure else None
+        return speaking(_command(procedure)) if procedure else None
 
 
 @cache
@@ -71,11 +73,11 @@ def _plugins() -> Plugins:
 
 @click.group(cls=_Procedures)
 def command() -> None:
-    """Install a side of the site from an offline bundle.
+    """Install the cloud or an edge from an offline bundle.
 
-    What must hold beforehand is judged before anything is changed. Then each step is judged, done if it is not so yet,
-    and judged again. A step that does not come out right is taken back; the same command goes on where it stopped, and
-    changes nothing where everything is so already.
+    The preconditions are checked before anything is changed. Then each step is checked, applied if necessary, and
+    checked again. A step that fails is rolled back; the same command continues where it stopped, and changes nothing
+    where nothing is left to change.
     """
 
 
@@ -84,36 +86,44 @@ def _command(procedure: Procedure) -> click.Command:
     parameters += [
         click.Option(["--dry-run"], is_flag=True, help="Show every step and change nothing."),
         click.Option(["--yes"], is_flag=True, help="Do not ask."),
-        click.Option(["--kubeconfig"], default="", metavar="FILE", help="As for kedoctor run."),
-        click.Option(["--context"], default="", help="Context of the kubeconfig."),
         click.Option(
-            ["--lang"], type=click.Choice(["en", "zh"]), help="Language of texts; else the locale decides."
+            ["--kubeconfig"], default="", metavar="FILE", help="Kubeconfig to use, as for kedoctor run."
         ),
+        click.Option(["--context"], default="", help="Context in the kubeconfig."),
+        click.Option(["--lang"], type=click.Choice(["en", "zh"]), help="Output language [default: locale]."),
     ]
 
     def callback(**values: Any) -> int:
         return _install(procedure, values)
 
-    return click.Command(procedure.name, callback=callback, params=parameters, help=procedure.title.en)
+    return click.Command(
+        procedure.name,
+        callback=callback,
+        params=parameters,
+        help=procedure.title.in_language(language_here()),
+    )
 
 
 def _option(parameter: Parameter) -> click.Option:
     names = [parameter.option, _name(parameter)]
     if parameter.kind is Kind.FLAG:
-        return click.Option(names, is_flag=True, help=parameter.help.en)
+        return click.Option(names, is_flag=True, help=parameter.help.in_language(language_here()))
     of: Any = str
     if parameter.kind is Kind.DIRECTORY:
-        of = click.Path(exists=True, file_okay=False, path_type=Path)
+        of = OfflineBundlePlace(directory=True)
     elif parameter.kind is Kind.SECRET_FILE:
         of = click.Path(exists=True, dir_okay=False, path_type=Path)
+    # An option that always has a value, even an empty one, would never count as missing.
+    default: dict[str, Any] = (
+        {"default": parameter.default, "show_default": True} if parameter.default else {}
+    )
     return click.Option(
         names,
         type=of,
         required=parameter.required,
-        default=parameter.default or None,
-        show_default=bool(parameter.default),
+        **default,
         metavar=parameter.metavar,
-        help=parameter.help.en,
+        help=parameter.help.in_language(language_here()),
     )
 
 
@@ -145,7 +155,7 @@ def _content(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text file") from error
+        raise UsageError(f"{path} is not a text file") from error
     if not text or len(data) > _LIMIT:
         raise UsageError(f"{path} is empty" if not text else f"{path} is too large")
     return text
@@ -191,7 +201,7 @@ def _carried_out(install: Install, journal: Journal, desk: InstallDesk, spoken: 
             except InterruptedChangeError:
                 desk.say(
                     Text(
-                        "The install was interrupted; the same command goes on where it stopped.",
+                        "The install was interrupted; the same command continues where it stopped.",
                         zh="安装被中断；重新执行同一命令可从中断处继续。",
                     )
                 )
@@ -241,10 +251,10 @@ def _last_look(install: Install, done: Installed) -> tuple[SiteSession, SafeRepo
 
 def _all_but(missed: Sequence[str]) -> Text:
     if not missed:
-        return Text("Every step is right; what else was looked at:", zh="所有步骤均已就绪；其他检查结果：")
+        return Text("Every step is done; the other checks:", zh="所有步骤均已就绪；其他检查结果：")
     codes = ", ".join(missed)
     return Text(
-        f"Every step is right but {codes}; what else was looked at:",
+        f"Every step is done except {codes}; the other checks:",
         zh=f"除 {codes} 外所有步骤均已就绪；其他检查结果：",
     )
 
@@ -259,4 +269,4 @@ def _hand_over(install: Install, site: SiteSession, desk: InstallDesk) -> None:
         found = context.fact(wanted)
         words = getattr(found, "handover", None)
         if isinstance(words, Text):
-            desk.say(words)
+            desk.hand_over(words)

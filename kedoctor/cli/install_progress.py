@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 
 import click
@@ -18,8 +19,8 @@ from kedoctor.model.report import Verdict
 
 __all__ = ["InstallDesk"]
 
-_WILL = Text("What will be done", zh="将执行的操作")
-_LATER = Text("is told once the steps before it are done", zh="前面的步骤完成后才能判断")
+_WILL = Text("Plan", zh="将执行的操作")
+_LATER = Text("checked after the steps before it", zh="前面的步骤完成后才能判断")
 _ASK = Text("Do this now?", zh="现在执行？")
 _TRY = Text("try", zh="可执行")
 
@@ -75,6 +76,12 @@ class InstallDesk(TerminalPrompter):
     def consents(self) -> bool:
         """Asks once for everything, unless ``--yes`` was given; without a terminal the answer is no."""
         return self._ask(_ASK.in_language(self._language))
+
+    def hand_over(self, words: Text) -> None:
+        """Shows what is typed on the other hosts: the one text that is of use only with the secret in it."""
+        self._end_line()
+        with suppress(OSError):
+            click.echo(words.in_language(self._language))
 
     # ------------------------------------------------------------------------------------------ inside
 

@@ -94,6 +94,12 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
     for block in blocks:
+        if len(rest) >= MAX_LINE:  # of a line that is too long the rest is not even decoded
+            end = block.find(b"\n")
+            if end < 0:
+                continue
+            block = block[end:]  # noqa: PLW2901
+            decoder.reset()
         *whole, last = decoder.decode(block).split("\n")
         if whole:
             whole[0] = rest + whole[0]

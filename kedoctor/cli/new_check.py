@@ -35,14 +35,16 @@ def command(*, code: str, slug: str, output: Path) -> None:
     """
     if not _CODE.fullmatch(code):
         raise UsageError(
-            f"{code!r} is no code", hint="2 to 8 capital letters and 2 to 4 digits, such as ACME01"
+            f"{code!r} is not a code", hint="2 to 8 capital letters and 2 to 4 digits, such as ACME01"
         )
     if code.startswith("KE"):
         raise UsageError(
             "codes that begin with KE belong to kedoctor", hint="take letters of your own: ACME01"
         )
     if not _SLUG.fullmatch(slug):
-        raise UsageError(f"{slug!r} is no name", hint="small letters, digits and hyphens, such as ntp-server")
+        raise UsageError(
+            f"{slug!r} is not a name", hint="small letters, digits and hyphens, such as ntp-server"
+        )
     files = {output / path: text for path, text in files_of(code, slug).items()}
     there = next((path for path in files if path.exists()), None)
     if there is not None:

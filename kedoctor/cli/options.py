@@ -17,6 +17,8 @@ from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
 from kedoctor.base.text import language_of
 from kedoctor.cli.configuration import given, used
+from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption
+from kedoctor.cli.speech import spoken
 from kedoctor.judge.selection import Selection
 from kedoctor.model.observations import Setting
 from kedoctor.model.report import Report
@@ -29,6 +31,7 @@ __all__ = [
     "deliver",
     "duration",
     "emit",
+    "evidence_option",
     "format_named",
     "language",
     "language_option",
@@ -72,7 +75,7 @@ def refuse_mistyped(selection: Selection, plugins: Plugins) -> None:
 def language_option(function: F) -> F:
     """``--lang``."""
     choice = click.Choice(["en", "zh"])
-    return click.option("--lang", type=choice, help="Language of texts; else the locale decides.")(function)
+    return click.option("--lang", type=choice, help="Output language [default: locale].")(function)
 
 
 def output_options(function: F) -> F:
@@ -125,11 +128,11 @@ def selection_options(function: F) -> F:
         "symptoms",
         multiple=True,
         metavar="NAME",
-        help="Only what can be behind this: kedoctor list --symptoms shows them; repeatable.",
+        help="Only checks that can explain this symptom (kedoctor list --symptoms); repeatable.",
     )(function)
-    function = click.option(
-        "--skip", multiple=True, metavar="CODE", help="Leave this check out; repeatable."
-    )(function)
+    function = click.option("--skip", multiple=True, metavar="CODE", help="Skip this check; repeatable.")(
+        function
+    )
     return click.option(
         "--only", multiple=True, metavar="CODE", help="Only this check (code, name, or KE3xx); repeatable."
     )(function)
@@ -142,53 +145,62 @@ def counting_options(function: F) -> F:
         type=click.Choice(["warn", "fail", "unknown"]),
         default="fail",
         show_default=True,
-        help="What else makes the exit code non-zero.",
+        help="Lowest result that makes the exit code non-zero.",
     )(function)
     function = click.option(
         "--baseline",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Do not count the findings that this file accepts; kedoctor baseline writes one.",
+        help="Do not count the findings that this file accepts (written by kedoctor baseline).",
     )(function)
     return click.option(
-        "--node", "nodes", multiple=True, metavar="NAME", help="Only what concerns this edge; repeatable."
+        "--node", "nodes", multiple=True, metavar="NAME", help="Only results for this edge node; repeatable."
     )(function)
 
 
 def site_options(function: F) -> F:
-    """What to look at: ``--bundle``, ``--offline-bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
+    """What to look at: ``--evidence``, ``--offline-bundle``, ``--side``, ``--kubeconfig``, ``--context``."""
     function = click.option(
         "--offline-bundle",
         "offline_bundle",
-        type=click.Path(exists=True, path_type=Path),
+        type=OfflineBundlePlace(),
         metavar="DIR",
-        help="Also judge this offline bundle, and what of it this host lacks.",
+        help="Also check this offline bundle, and list what this host lacks of it.",
     )(live_options(function))
-    bundles = click.Path(exists=True, dir_okay=False, path_type=Path)
-    return click.option(
-        "--bundle",
-        "bundles",
-        type=bundles,
-        multiple=True,
-        help="Look at a bundle of evidence (kedoctor collect) instead; may be repeated.",
+    return evidence_option(
+        "Look at evidence (written by kedoctor collect) instead of this host; repeatable."
     )(function)
+
+
+def evidence_option(text: str) -> Callable[[F], F]:
+    """``--evidence FILE``, repeatable; its old name ``--bundle`` is taken, and not shown."""
+    return click.option(
+        "--evidence",
+        "bundles",
+        cls=RenamedOption,
+        old="--bundle",
+        type=EvidenceFile(),
+        multiple=True,
+        metavar="FILE",
+        help=text,
+    )
 
 
 def live_options(function: F) -> F:
     """How to look at this machine and its cluster: ``--side``, ``--kubeconfig``, ``--context``."""
-    function = click.option("--context", default="", help="Context of the kubeconfig.")(function)
+    function = click.option("--context", default="", help="Context in the kubeconfig.")(function)
     function = click.option(
         "--kubeconfig",
         default="",
         metavar="FILE",
-        help="Else KUBECONFIG, ~/.kube/config, in-cluster, K3s' own.",
+        help="Kubeconfig to use [default: KUBECONFIG, ~/.kube/config, in-cluster, K3s].",
     )(function)
     function = click.option(
         "--side",
         type=click.Choice(["auto", "cloud", "edge"]),
         default="auto",
         show_default=True,
-        help="Which side this host is.",
+        help="Role of this host.",
     )(function)
     return click.option("--root", default="/", hidden=True, help="Look at a host whose files lie under DIR.")(
         function
@@ -205,14 +217,14 @@ def open_site(
     root: str,
     offline_bundle: Path | None = None,
 ) -> SiteSession:
-    """The bundles as a site, or this machine."""
+    """The evidence as a site, or this machine."""
     if bundles and offline_bundle:
         raise UsageError(
-            "--bundle and --offline-bundle exclude each other: an offline bundle is judged on the host that holds it"
+            "--evidence and --offline-bundle exclude each other: an offline bundle is checked on the host that holds it"
         )
     if bundles and any(map(given, ("kubeconfig", "context"))):
         raise UsageError(
-            "--bundle and --kubeconfig exclude each other: a bundle holds what the API server said"
+            "--evidence and --kubeconfig exclude each other: evidence holds the answers of its API server"
         )
     if bundles:
         return bundled_site(bundles, side=side)
@@ -221,11 +233,13 @@ def open_site(
 
 
 def language(chosen: str | None) -> str:
-    """``en`` or ``zh``: as asked for, else as the locale's messages are."""
-    return chosen or language_of(os.environ)
+    """``en`` or ``zh``: as asked for behind or before the command, else as the locale's messages are."""
+    return chosen or spoken() or language_of(os.environ)
 
 
-def present(chosen_language: str | None, *, to_file: bool, verbose: bool) -> Presentation:
+def present(
+    chosen_language: str | None, *, to_file: bool, verbose: bool, brief: bool = False
+) -> Presentation:
     """How this terminal (or file) wants it; NO_COLOR, dumb terminals and pipes get plain text."""
     colour = (
         not to_file
@@ -234,7 +248,7 @@ def present(chosen_language: str | None, *, to_file: bool, verbose: bool) -> Pre
         and os.environ.get("TERM", "dumb") not in ("dumb", "")
     )
     width = shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() and not to_file else 100
-    return Presentation(language(chosen_language), max(40, width), colour, verbose)
+    return Presentation(language(chosen_language), max(40, width), colour, verbose, brief)
 
 
 def render(plugins: Plugins, report: Report, format_name: str, presentation: Presentation) -> bytes:
@@ -296,5 +310,5 @@ def duration(text: str) -> float:
     """
     found = patterns.compiled(r"(\d+(?:\.\d+)?)(s|m|h)?").fullmatch(text.strip())
     if not found:
-        raise UsageError(f"{text!r} is no duration", hint="write it as 90s, 5m or 1h")
+        raise UsageError(f"{text!r} is not a valid duration", hint="write it as 90s, 5m or 1h")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]

@@ -20,11 +20,11 @@ __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
     Risk.RESTARTS_EDGECORE: Text(
-        "restarts edgecore: this edge reconnects, its containers keep running",
-        zh="重启 edgecore：该边缘会重连，容器继续运行",
+        "restarts edgecore: this edge node reconnects, its containers keep running",
+        zh="重启 edgecore：该边缘节点会重连，容器继续运行",
     ),
     Risk.RESTARTS_CLOUDCORE: Text(
-        "restarts cloudcore: every edge reconnects", zh="重启 cloudcore：所有边缘都会重连"
+        "restarts cloudcore: every edge reconnects", zh="重启 cloudcore：所有边缘节点都会重连"
     ),
     Risk.RESTARTS_APISERVER: Text(
         "restarts the API server: the whole cluster is unreachable for a while",
@@ -33,15 +33,13 @@ _RISKS = {
 }
 _ONLY_RESTARTS = Text(
     "restarts the pods of what it changes; edges and their pods notice nothing",
-    zh="会重启所修改对象的 Pod；边缘及其 Pod 不受影响",
+    zh="会重启所修改对象的 Pod；边缘节点及其 Pod 不受影响",
 )
 _SAYS = {
-    "will": Text("What will be done", zh="将执行的操作"),
+    "will": Text("Plan", zh="将执行的操作"),
     "risk": Text("risk", zh="风险"),
     "go": Text("Do this now?", zh="现在执行？"),
-    "left": Text(
-        "Nothing is done about {code} ({subject}): {reason}.", zh="不处理 {code}（{subject}）：{reason}。"
-    ),
+    "left": Text("Not repaired: {code} ({subject}): {reason}.", zh="不处理 {code}（{subject}）：{reason}。"),
     "unpredictable": Text("cannot predict what it will leave", zh="无法预测结果"),
     "no-terminal": Text(
         "Nothing was changed: there is no terminal to ask at, and --yes was not given.",

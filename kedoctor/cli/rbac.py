@@ -24,15 +24,15 @@ __all__ = ["command"]
 CODES_SHOWN = 8
 _WORDS = {
     "head": Text(
-        "What kedoctor needs for {count} checks{more}, and nothing more; the comments name what needs it.",
-        zh="kedoctor 进行 {count} 项检查{more}所需的全部权限，不含其他；注释说明何处需要。",
+        "The rights that kedoctor needs for {checks}{more}; the comments name what needs them.",
+        zh="kedoctor 进行 {checks}{more}所需的权限；注释说明何处需要。",
     ),
     "fix": Text(" and their repairs", zh="及其修复"),
-    "gate": Text(", for kedoctor gate", zh="、门禁（kedoctor gate）"),
+    "gate": Text(", for kedoctor gate", zh="、连通性验收（kedoctor gate）"),
     "trace": Text(", for kedoctor trace", zh="、路径跟踪（kedoctor trace）"),
     "names": Text(
-        "Derived from a recorded site; add --bundle FILE of your site if its objects have other names.",
-        zh="根据录制的站点推导；若您站点中的对象名称不同，请加上 --bundle FILE。",
+        "Derived from a recorded site; add --evidence FILE of your site if its objects have other names.",
+        zh="根据录制的站点推导；若您站点中的对象名称不同，请加上 --evidence FILE。",
     ),
     "bind": Text("Give it to a user or a service account, for example:", zh="绑定给用户或服务账户，例如："),
 }
@@ -42,17 +42,16 @@ _WORDS = {
 @options.selection_options
 @click.option("--fix", "repair", is_flag=True, help="Also what the repairs of these checks need.")
 @click.option("--gate", is_flag=True, help="Also what kedoctor gate needs for its test pods.")
-@click.option("--trace", is_flag=True, help="Also what kedoctor trace needs, whatever it traces.")
+@click.option("--trace", is_flag=True, help="Also what kedoctor trace needs.")
 @click.option("--name", default="kedoctor", show_default=True, help="The name of the roles.")
 @click.option("--user", metavar="NAME", help="Also bind the roles to this user.")
 @click.option("--service-account", metavar="NS/NAME", help="Also make and bind this service account.")
 @click.option(
-    "--bundle",
-    "bundles",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    help="Also what is asked on the site of this bundle; repeatable.",
+    "--operator",
+    is_flag=True,
+    help="Also what a person needs for kubectl logs, exec, attach and top; runs commands in pods.",
 )
+@options.evidence_option("Also what is asked on the site of this evidence; repeatable.")
 @click.option(
     "--format",
     "format_name",
@@ -71,6 +70,7 @@ def command(
     repair: bool,
     gate: bool,
     trace: bool,
+    operator: bool,
     name: str,
     user: str | None,
     service_account: str | None,
@@ -79,10 +79,11 @@ def command(
     output: Path | None,
     lang: str | None,
 ) -> int:
-    """Print the smallest roles with which the selected checks can see all they need.
+    """Print the smallest roles that the selected checks need.
 
-    Found out by letting the checks ask a recorded site, so it is what they really ask. Apply it with kubectl apply -f -
-    as an administrator. Without --fix and --gate nothing in it can change anything but what kubectl exec needs (KE921).
+    Derived from what the checks really ask a recorded site. Apply it with kubectl apply -f - as an administrator. Without
+    --fix, --gate, --trace and --operator the roles only read; a check about the rights of a person (KE921) then reports
+    those that this account lacks.
     """
     if not patterns.compiled(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?").fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a role")
@@ -90,7 +91,7 @@ def command(
     plugins = load_plugins()
     selection = Selection(only, skip, symptoms)
     options.refuse_mistyped(selection, plugins)
-    wanted = Wanted(repair=repair, gate=gate, trace=trace)
+    wanted = Wanted(repair=repair, gate=gate, trace=trace, operator=operator)
     found = needs(plugins, selection, wanted, bundles=bundles)
     made = roles(found)
     objects = [*_account(subject), *(role.body(name) for role in made)]
@@ -121,7 +122,7 @@ def _subject(user: str | None, account: str | None) -> dict[str, str]:
         return {}
     label = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
     if not patterns.compiled(f"{label}/{label}").fullmatch(account):
-        raise UsageError(f"{account!r} is no service account", hint="write it as NAMESPACE/NAME")
+        raise UsageError(f"{account!r} is not a service account", hint="write it as NAMESPACE/NAME")
     namespace, _, name = account.partition("/")
     return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
@@ -139,7 +140,8 @@ def _account(subject: dict[str, str]) -> list[dict[str, Any]]:
 def _head(count: int, language: str, wanted: Wanted) -> Iterator[str]:
     more = {"fix": wanted.repair, "gate": wanted.gate, "trace": wanted.trace}
     said = "".join(_say(key, language) for key, given in more.items() if given)
-    yield f"# {_say('head', language).format(count=count, more=said)}"
+    checks = f"{count} 项检查" if language == "zh" else f"{count} check{'s' if count != 1 else ''}"
+    yield f"# {_say('head', language).format(checks=checks, more=said)}"
     yield f"# {_say('names', language)}"
 
 

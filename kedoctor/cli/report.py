@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import ExitCode, UsageError
+from kedoctor.base.text import Text
 from kedoctor.cli import format_options, options
 from kedoctor.cli.watching import observer
 from kedoctor.model.report import Report
@@ -18,10 +19,12 @@ from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["chosen", "command"]
 
+_NO_RUN = Text("No earlier run on this host; checking now.", zh="本机没有早先的运行记录，现在开始检查。")
+
 
 @click.command(cls=format_options.ShortcutCommand)
-@click.option("--run", "run_id", metavar="ID", help="An earlier run; kedoctor history lists them.")
-@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@click.option("--run", "run_id", metavar="ID", help="An earlier run (kedoctor history).")
+@click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.output_options
 @options.site_options
 def command(
@@ -34,9 +37,9 @@ def command(
     lang: str | None,
     **where: Any,
 ) -> int:
-    """Show the latest run in another form; where there is none, look now.
+    """Show the latest run in another format; without an earlier run, check now.
 
-    With --bundle the bundles are looked at. The exit code is 0 when the report was written.
+    With --evidence the evidence is checked. The exit code is 0 when the report was written.
     """
     if shortcut and format_name:
         raise UsageError(f"--{shortcut} and --format exclude each other")
@@ -54,12 +57,14 @@ def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str,
         UsageError: there is no such run.
     """
     if run_id and where["bundles"]:
-        raise UsageError("--run and --bundle exclude each other")
+        raise UsageError("--run and --evidence exclude each other")
     if run_id:
         return run_store.load(run_id)
     latest = None if where["bundles"] else run_store.latest()
     if latest is not None:
         return latest
+    if not where["bundles"]:
+        click.echo(_NO_RUN.in_language(language), err=True)
     with observer(
         options.present(language, to_file=False, verbose=False), quiet=not sys.stderr.isatty()
     ) as watching:

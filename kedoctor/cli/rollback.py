@@ -21,44 +21,65 @@ from kedoctor.plugins import load_plugins
 
 __all__ = ["command"]
 
-_WOULD = Text("would take back: {what}", zh="将撤销：{what}")
-_BACK = Text("{id} was taken back.", zh="{id} 已撤销。")
-_NOTHING = Text("Nothing was ever changed on this host by kedoctor.", zh="kedoctor 从未在本机做过任何更改。")
-_ONE_ACTION = Text("one action", zh="1 项操作")
+_WOULD = Text("would roll back: {what}", zh="将回滚：{what}")
+_BACK = Text("{id} was rolled back.", zh="{id} 已回滚。")
+_NOTHING = Text("kedoctor has changed nothing on this host.", zh="kedoctor 从未在本机做过任何更改。")
+_ONE_ACTION = Text("1 action", zh="1 项操作")
 _ACTIONS = Text("{n} actions", zh="{n} 项操作")
+_PHASES = {
+    phase: Text(f"{phase.value:9}", zh=zh)
+    for phase, zh in (
+        (Phase.NEW, "未开始"),
+        (Phase.OPEN, "未完成"),
+        (Phase.DONE, "已完成"),
+        (Phase.UNDONE, "已回滚"),
+        (Phase.ATTENTION, "需处理"),
+    )
+}
 _CAN_GO_BACK = (Phase.DONE, Phase.OPEN, Phase.ATTENTION)
 
 
 @click.command()
 @click.argument("wanted", metavar="[ID]", required=False)
-@click.option("--list", "list_them", is_flag=True, help="List what was changed on this host.")
-@click.option("--dry-run", is_flag=True, help="Show what would be taken back, and touch nothing.")
-@click.option("--kubeconfig", default="", metavar="FILE", help="As for kedoctor run.")
-@click.option("--context", default="", help="Context of the kubeconfig.")
+@click.option("--list", "list_them", is_flag=True, help="List what kedoctor changed on this host.")
+@click.option("--dry-run", is_flag=True, help="Show what would be rolled back, and change nothing.")
+@click.option("--yes", is_flag=True, help="Accepted for scripts: rollback never asks.")
+@click.option("--kubeconfig", default="", metavar="FILE", help="Kubeconfig to use, as for kedoctor run.")
+@click.option("--context", default="", help="Context in the kubeconfig.")
 @click.option("--root", default="/", hidden=True)
+@options.language_option
 def command(
-    *, wanted: str | None, list_them: bool, dry_run: bool, kubeconfig: str, context: str, root: str
+    *,
+    wanted: str | None,
+    list_them: bool,
+    dry_run: bool,
+    yes: bool,
+    kubeconfig: str,
+    context: str,
+    root: str,
+    lang: str | None,
 ) -> int:
-    """Take back what a repair changed: the latest one, or the one with that ID; all of one ``run --fix`` together.
+    """Roll back a repair: the latest one, or the one with that ID; all changes of one ``run --fix`` together.
 
-    Everything is undone in reverse order. What somebody changed since is left alone: the command then ends with
-    exit code 4 and says where the version from before the repair is kept. What a foreign program has done (an
-    installer) only that program can undo; the command says how, and takes back what came after it.
+    Everything is undone in reverse order. What somebody changed after the repair is not touched: the command then ends
+    with exit code 4 and names the copy from before the repair. What an installer did only that installer can undo; the
+    command says how, and rolls back what came after it.
     """
+    del yes
     plugins = load_plugins()
     journal = journal_directory(plugins)
     if list_them:
         broken = journal.broken()
-        _list(journal.entries(), options.language(None), unreadable=bool(broken))
+        _list(journal.entries(), options.language(lang), unreadable=bool(broken))
         for problem in broken:
             click.echo(str(problem), err=True)
         return ExitCode.UNDETERMINED if broken else ExitCode.OK
     if not wanted:
         journal.must_be_readable()
-    entry = journal.entry(wanted) if wanted else _latest(journal.entries())
+    entry = _entry(journal, wanted) if wanted else _latest(journal.entries())
     if entry.phase not in _CAN_GO_BACK:
-        raise UsageError(f"{entry.id} was taken back already")
-    words = options.language(None)
+        raise UsageError(f"{entry.id} was already rolled back")
+    words = options.language(lang)
     together = _together(entry, journal.entries())
     if dry_run:
         for action in (action for one in together for action in _backwards(one)):
@@ -90,7 +111,7 @@ def _refuse_what_others_stand_on(entry: JournalEntry, journal: Journal, actors: 
     if standing is not None:
         later, program = standing
         raise ChangeError(
-            f"{entry.id} was not taken back, because {program.name} ({later.id}) was run after it and rests on it",
+            f"{entry.id} was not rolled back: {program.name} ({later.id}) ran after it and depends on it",
             hint=program.undone_by.en,
         )
 
@@ -103,11 +124,19 @@ def _backwards(entry: JournalEntry) -> list[Action]:
     ]
 
 
+def _entry(journal: Journal, wanted: str) -> JournalEntry:
+    """The change of that ID; one that is there and cannot be read is a failure of its own."""
+    if not journal.holds(wanted):
+        journal.must_be_readable()  # what is damaged may be what was asked for
+        raise UsageError(f"no change with ID {wanted!r}", hint="kedoctor rollback --list shows the IDs")
+    return journal.entry(wanted)
+
+
 def _latest(entries: list[JournalEntry]) -> JournalEntry:
     candidates = [entry for entry in entries if entry.phase in _CAN_GO_BACK]
     if not candidates:
-        raise UsageError("there is nothing to take back on this host")
-    # One that could not be taken back as a whole does not keep the older ones from it.
+        raise UsageError("nothing to roll back on this host")
+    # One that could not be rolled back as a whole does not keep the older ones from it.
     return next((one for one in reversed(candidates) if one.phase is not Phase.ATTENTION), candidates[-1])
 
 
@@ -118,4 +147,4 @@ def _list(entries: list[JournalEntry], language: str, *, unreadable: bool) -> No
         codes = " ".join(entry.manifest.codes)
         number = len(entry.manifest.actions)
         told = (_ONE_ACTION if number == 1 else _ACTIONS).in_language(language).format(n=number)
-        click.echo(f"{entry.id}  {entry.phase.value:9}  {plain(codes)}  ({told})")
+        click.echo(f"{entry.id}  {_PHASES[entry.phase].in_language(language)}  {plain(codes)}  ({told})")

@@ -29,28 +29,27 @@ __all__ = ["command"]
 @options.selection_options
 @options.counting_options
 @click.option(
-    "--timeout", default="3m", show_default=True, metavar="TIME", help="End the run after this time."
+    "--timeout", default="3m", show_default=True, metavar="TIME", help="Stop the run after this time."
 )
 @click.option(
     "--wait",
     metavar="TIME",
-    help="Look again until all is right, at most this long (90s, 5m); with --fix: after the repairs.",
+    help="Re-run until everything passes, at most this long (90s, 5m); with --fix: after the repairs.",
 )
-@click.option("--fix", "repair", is_flag=True, help="Repair what can be repaired; asks before each plan.")
-@click.option("--dry-run", is_flag=True, help="With --fix: show the plan and touch nothing.")
+@click.option("--fix", "repair", is_flag=True, help="Repair what can be repaired; ask before each plan.")
+@click.option("--dry-run", is_flag=True, help="With --fix: show the plan and change nothing.")
 @click.option("--yes", is_flag=True, help="With --fix: do not ask.")
-@click.option(
-    "--again", is_flag=True, help="With --fix: also what was just repaired twice and is wrong again."
-)
+@click.option("--again", is_flag=True, help="With --fix: ignore the cool-down.")
 @click.option(
     "--allow",
     type=click.Choice([risk.value for risk in Risk]),
     default=(ALLOWED.value,),
     show_default=True,
     multiple=True,
-    help="With --fix: the most that a repair may disturb; of several the most counts.",
+    help="With --fix: maximum impact allowed; if given several times, the highest counts.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Spell out every verdict, also what is right.")
+@click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the headline; no progress.")
 @options.output_options
 @options.site_options
 def command(
@@ -69,14 +68,15 @@ def command(
     again: bool,
     allow: tuple[str, ...],
     verbose: bool,
+    quiet: bool,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
     **where: Any,
 ) -> int:
-    """Look at the site and say what is wrong.
+    """Diagnose the site.
 
-    Looks at this host, at the cluster that its kubeconfig names, or at bundles. Changes nothing unless --fix is given.
+    Checks this host and the cluster that its kubeconfig names, or evidence. Changes nothing without --fix.
     """
     _refuse_nonsense(
         repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=given("wait")
@@ -87,9 +87,9 @@ def command(
     selection, deadline = Selection(only, skip, symptoms), options.duration(timeout)
     question = asked(plugins, selection, nodes=nodes, baseline=baseline, fail_on=fail_on, deadline=deadline)
     format_name = format_name or "terminal"
-    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    presentation = options.present(lang, to_file=output is not None, verbose=verbose, brief=quiet)
     site = options.open_site(plugins, **where)
-    with observer(presentation, quiet=not sys.stderr.isatty()) as watching:
+    with observer(presentation, quiet=quiet or not sys.stderr.isatty()) as watching:
         report = diagnose_site(plugins, site, question, observer=watching)
     code = report.run.exit_code
     if repair:
@@ -136,8 +136,8 @@ def _wait(
 
 def _refuse_nonsense(*, repair: bool, only_with_fix: bool, bundles: tuple[Path, ...], wait: bool) -> None:
     if wait and bundles:
-        raise UsageError("--wait looks again at what is there; a bundle never changes")
+        raise UsageError("--wait re-runs the checks; evidence never changes")
     if repair and bundles:
-        raise UsageError("--fix repairs the machine it runs on; a bundle only tells about another")
+        raise UsageError("--fix repairs the host it runs on; evidence describes another host")
     if only_with_fix and not repair:
-        raise UsageError("--dry-run, --yes and --again belong to --fix")
+        raise UsageError("--dry-run, --yes and --again need --fix")

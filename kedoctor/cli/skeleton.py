@@ -185,7 +185,7 @@ _ZH = Template("""\
 
 为什么重要，以及本检查读取什么：`/etc/$slug.conf`。
 
-## 自行查看
+## 自行验证
 
     cat /etc/$slug.conf
 

@@ -24,7 +24,7 @@ _TITLE_WIDTH = 34
 _STATES = {
     StepState.OK: Text("ok", zh="正常"),
     StepState.BROKEN: Text("BROKEN", zh="中断"),
-    StepState.UNKNOWN: Text("unknown", zh="未知"),
+    StepState.UNKNOWN: Text("unknown", zh="无法判断"),
     StepState.NOT_SEEN: Text("not seen", zh="不可见"),
 }
 _COLOURS = {
@@ -33,11 +33,9 @@ _COLOURS = {
     StepState.UNKNOWN: "yellow",
     StepState.NOT_SEEN: "bright_black",
 }
-_FROM = Text("{what}, seen from {host} ({sides})", zh="{what}，从 {host}（{sides}）查看")
-_LAPTOP = Text("neither cloud nor edge", zh="既非云端也非边缘")
-_NOT_SEEN = Text(
-    "Not seen from here: {noun} {hops}; run it {where}.", zh="从此处看不到：第 {hops} 环节；请{where}运行。"
-)
+_FROM = Text("{what}, run on {host} ({sides})", zh="{what}，在 {host}（{sides}）上运行")
+_LAPTOP = Text("neither cloud nor edge", zh="既非云端也非边缘节点")
+_NOT_SEEN = Text("{noun} {hops}: run {where}.", zh="第 {hops} 环节：请{where}运行。")
 _NEXT = Text("next:", zh="下一步：")
 
 
@@ -67,14 +65,14 @@ _NEXT = Text("next:", zh="下一步：")
 def command(
     *, what: str, target: str, namespace: str, timeout: str, format_name: str, lang: str | None, **where: Any
 ) -> int:
-    """Walk the path of kubectl logs, exec, attach or top to an edge, hop by hop, and name the broken one.
+    """Test the path of kubectl logs, exec, attach or top to an edge, hop by hop, and name the broken one.
 
     TARGET is a pod (NAMESPACE/POD, or POD with -n) or an edge node. Each hop is printed as soon as it is tested, with the
     time it took: the address and port that kube-apiserver dials, who answers there, the NAT rule, the session in cloudcore,
-    the API server's own request, edged and its runtime, and the real request, whose content is judged.
+    the API server's own request, edged and its runtime, and the real request, whose content is checked.
 
-    Run it on the API server's host to see most, on the edge for the far end; from anywhere else it says which hops it
-    could not see. It changes nothing. Exit codes: 0 it works, 1 a hop is broken, 3 it could not be told, 64 usage, 130
+    Run it on the API server's host to see most, on the edge for the far end; on any other host it names the hops
+    that it cannot see. It changes nothing. Exit codes: 0 it works, 1 a hop is broken, 3 inconclusive, 64 usage, 130
     interrupted.
     """
     plugins = load_plugins()
@@ -147,7 +145,7 @@ def _end(report: TraceReport, language: str) -> Iterator[str]:
     yield ""
     for places, where in _unseen(report.hops, language):
         yield _NOT_SEEN.in_language(language).format(
-            noun="hop" if len(places) == 1 else "hops", hops=", ".join(map(str, places)), where=where
+            noun="Hop" if len(places) == 1 else "Hops", hops=", ".join(map(str, places)), where=where
         )
     yield _one_line(report.zh.summary if language == "zh" else report.summary)
     if report.next:

@@ -113,6 +113,11 @@ def _as_output_error(path: Path) -> Iterator[None]:
 
 # ------------------------------------------------------------------------------------------------ reading
 
+_MEANT = (
+    "--evidence FILE takes an archive that kedoctor collect wrote; "
+    "an offline bundle is given with --offline-bundle DIR"
+)
+
 
 def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str, bytes]]:
     """The regular files of a ``.tgz``: name and content, in archive order.
@@ -123,13 +128,13 @@ def read_archive(path: Path, limits: Limits | None = None) -> Iterator[tuple[str
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise BundleError(f"{path} is not a bundle: it is no regular file")
+            raise BundleError(f"{path} is not evidence: it is not a regular file")
         with path.open("rb") as file:
             yield from _read(file, path, limits or Limits())
     except FileNotFoundError:
-        raise BundleError(f"there is no bundle {path}") from None
+        raise BundleError(f"there is no evidence {path}") from None
     except OSError as error:
-        raise BundleError(f"the bundle {path} cannot be read: {error.strerror or error}") from error
+        raise BundleError(f"the evidence {path} cannot be read: {error.strerror or error}") from error
 
 
 def _read(file: IO[bytes], path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
@@ -140,9 +145,9 @@ def _read(file: IO[bytes], path: Path, limits: Limits) -> Iterator[tuple[str, by
                 yield from _members(tar, path, limits)
             capped.read(-1)  # checks gzip's own sum of what follows the last member
     except MemoryError:
-        raise BundleError(f"the bundle {path} is too large for the memory of this machine") from None
+        raise BundleError(f"the evidence {path} is too large for the memory of this machine") from None
     except EOFError:
-        raise BundleError(f"the bundle {path} is cut off: its end is missing") from None
+        raise BundleError(f"the evidence {path} is truncated: its end is missing") from None
     except (
         tarfile.TarError,
         zlib.error,
@@ -151,34 +156,34 @@ def _read(file: IO[bytes], path: Path, limits: Limits) -> Iterator[tuple[str, by
         OverflowError,
         RecursionError,
     ) as error:
-        raise BundleError(f"{path} is not a bundle: {_first_line(error)}") from error
+        raise BundleError(f"{path} is not evidence: {_first_line(error)}", hint=_MEANT) from error
 
 
 def _members(tar: tarfile.TarFile, path: Path, limits: Limits) -> Iterator[tuple[str, bytes]]:
     seen: set[str] = set()
     for count, member in enumerate(tar, start=1):
         if count > limits.members:
-            raise BundleError(f"the bundle {path} holds more than {limits.members} files")
+            raise BundleError(f"the evidence {path} holds more than {limits.members} files")
         if member.isdir():
             continue
         _judge_member(member, path, limits)
         if member.name in seen:
-            raise BundleError(f"the bundle {path} holds {_shown(member.name)} twice")
+            raise BundleError(f"the evidence {path} holds {_shown(member.name)} twice")
         seen.add(member.name)
         content = tar.extractfile(member)
         data = content.read() if content is not None else b""
         if len(data) != member.size:
-            raise BundleError(f"the bundle {path} is cut off inside {_shown(member.name)}")
+            raise BundleError(f"the evidence {path} is truncated inside {_shown(member.name)}")
         if data[:1] in (b"{", b"[") and (
             data.count(b":") > limits.fields or data.count(b"{") > limits.objects
         ):
-            raise BundleError(f"the bundle {path} is too large: {_shown(member.name)} has too many fields")
+            raise BundleError(f"the evidence {path} is too large: {_shown(member.name)} has too many fields")
         yield member.name, data
 
 
 def _judge_member(member: tarfile.TarInfo, path: Path, limits: Limits) -> None:
     if not member.isreg() or member.issparse():
-        raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} is not a plain file")
+        raise BundleError(f"the evidence {path} is unsafe: {_shown(member.name)} is not a plain file")
     name = PurePosixPath(member.name)
     if (
         name.is_absolute()
@@ -187,9 +192,9 @@ def _judge_member(member: tarfile.TarInfo, path: Path, limits: Limits) -> None:
         or "\\" in member.name
         or "\0" in member.name
     ):
-        raise BundleError(f"the bundle {path} is unsafe: {_shown(member.name)} points outside of it")
+        raise BundleError(f"the evidence {path} is unsafe: {_shown(member.name)} points outside of it")
     if member.size > limits.member:
-        raise BundleError(f"the bundle {path} is too large: {_shown(member.name)} has {member.size} bytes")
+        raise BundleError(f"the evidence {path} is too large: {_shown(member.name)} has {member.size} bytes")
 
 
 def _shown(name: str) -> str:
@@ -218,5 +223,5 @@ class _Capped:
     def _count(self, data: bytes) -> bytes:
         self._left -= len(data)
         if self._left < 0:
-            raise BundleError(f"the bundle {self._path} is too large when unpacked")
+            raise BundleError(f"the evidence {self._path} is too large when unpacked")
         return data

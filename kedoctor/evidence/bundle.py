@@ -225,7 +225,7 @@ class EvidenceWriter:
         if found:
             raise OutputError(
                 f"{self._path} was not written: {found} was still in {name} after redaction",
-                hint="please report this; nothing of the bundle was kept",
+                hint="please report this; nothing of the evidence was kept",
             )
 
 

@@ -6,6 +6,7 @@ import posixpath
 import threading
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import Any
 
 from kedoctor import patterns
@@ -15,6 +16,8 @@ from kedoctor.model.declarations import EvidenceRules
 from kedoctor.model.observations import (
     Files,
     FindFiles,
+    Process,
+    Processes,
     ReadFile,
     ReadJournal,
     ReadSetting,
@@ -39,11 +42,26 @@ class AllowList:
         self._files = [_glob(pattern) for rule in rules for pattern in rule.files]
         self._units = [pattern for rule in rules for pattern in rule.units]
         self._tools = frozenset(tool for rule in rules for tool in rule.tools)
+        self._programs = tuple(program for rule in rules for program in rule.programs)
 
     def file(self, path: str) -> bool:
         """Whether a path may be read; ``..`` is resolved before it is looked up."""
         normal = posixpath.normpath(path)
         return any(pattern.fullmatch(normal) for pattern in self._files)
+
+    def process(self, process: Process) -> Process:
+        """A process as it may be written down: with its arguments only if its program is on a list.
+
+        Anybody may give a program arguments, and what stands in them is often a password.
+        """
+        called = PurePosixPath(process.argv[0]).name if process.argv else ""
+        known = any(
+            fnmatchcase(name, program)
+            for program in self._programs
+            for name in (process.name, called)
+            if name
+        )
+        return process if known else replace(process, argv=())
 
     def admits(self, request: Request) -> bool:
         """Whether a request may be made at all. Only files, units and tools are limited; settings are no evidence."""
@@ -99,6 +117,9 @@ class RecordingSource:
                 return take(_Refusal(), request)
             answer = replace(seen.answer, entries=entries)
             return Observation(request, answer, seen.at, seen.took_ms, seen.origin)
+        if isinstance(seen.answer, Processes):
+            table = Processes(tuple(map(self._allowed.process, seen.answer.items)))
+            return Observation(request, table, seen.at, seen.took_ms, seen.origin)
         return seen
 
 

@@ -55,21 +55,21 @@ def open_bundle(path: Path, *, limits: Limits | None = None) -> Bundle:
     payloads = dict(read_archive(path, limits))
     raw = payloads.pop(MANIFEST, None)
     if raw is None:
-        raise BundleError(f"{path} is an archive, but no kedoctor bundle: it holds no {MANIFEST}")
+        raise BundleError(f"{path} is an archive, but not evidence of kedoctor: it holds no {MANIFEST}")
     try:
         head = decode(raw, _Head)
         if head.kind != KIND:
             raise BundleError(
-                f"{path} is an archive, but no kedoctor bundle: its {MANIFEST} is of another kind"
+                f"{path} is an archive, but not evidence of kedoctor: its {MANIFEST} is of another kind"
             )
         if head.format > FORMAT:
             raise BundleError(
-                f"the bundle {path} was written by a newer kedoctor (format {head.format}, this one reads {FORMAT})",
+                f"the evidence {path} was written by a newer kedoctor (format {head.format}, this one reads {FORMAT})",
                 hint="update kedoctor",
             )
         manifest = decode(raw, EvidenceManifest)
     except RecordError as error:
-        raise BundleError(f"the bundle {path} has a broken {MANIFEST}: {error}") from error
+        raise BundleError(f"the evidence {path} has a broken {MANIFEST}: {error}") from error
     return Bundle(path, manifest, payloads)
 
 
@@ -111,11 +111,11 @@ class ReplaySource:
         name = self._bundle.path.name
         entry = self._entries.get(request) or self._alike.get(_what(request))
         if isinstance(request, ReadSetting):
-            said = Unavailable(Reason.NOT_GIVEN, describe(request), "a bundle holds no settings")
+            said = Unavailable(Reason.NOT_GIVEN, describe(request), "evidence holds no options")
             return Observation(request, said, self.manifest.created, 0, name)
         if entry is None:
             missing = Unavailable(
-                Reason.NOT_RECORDED, describe(request), f"the bundle {name} does not hold it"
+                Reason.NOT_RECORDED, describe(request), f"the evidence {name} does not contain it"
             )
             return Observation(request, missing, self.manifest.created, 0, name)
         return Observation(request, self._answer(entry, request), entry.at, entry.took_ms, name)

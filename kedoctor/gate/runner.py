@@ -214,7 +214,7 @@ class Gate:
             self._desk.say(
                 Text(
                     f"What earlier gates may have left was not found or not removed: {error}.",
-                    zh=f"未能查找或删除以前的门禁检查可能遗留的内容：{error}。",
+                    zh=f"未能查找或删除以前的连通性验收（gate）可能遗留的内容：{error}。",
                 )
             )
             return
@@ -222,7 +222,7 @@ class Gate:
             self._desk.say(
                 Text(
                     f"An earlier gate was killed and had left the namespace {name}; it is removed now.",
-                    zh=f"以前的门禁检查被强制终止，遗留了命名空间 {name}；现已删除。",
+                    zh=f"以前的连通性验收（gate）被强制终止，遗留了命名空间 {name}；现已删除。",
                 )
             )
 

@@ -42,15 +42,15 @@ __all__ = ["Install", "stands_text"]
 _MORE = 60.0
 """Seconds for checks that wait for others to be judged."""
 
-_RIGHT = Text("right", zh="符合")
+_RIGHT = Text("ok", zh="符合")
 _NO_OBSTACLE = Text("no obstacle", zh="不妨碍安装")
-_SO = Text("already so", zh="已如此")
-_AS_IT_IS = Text("left as it is", zh="保持原样")
-_WRONG = Text("no", zh="不符合")
-_UNKNOWN = Text("not known", zh="无法判断")
+_SO = Text("already done", zh="已完成")
+_AS_IT_IS = Text("not changed", zh="未更改")
+_WRONG = Text("failed", zh="不符合")
+_UNKNOWN = Text("undetermined", zh="无法判断")
 _WOULD = Text("would be done", zh="将执行")
-_LATER = Text("is told once the steps before it are done", zh="前面的步骤完成后才能判断")
-_LEFT_OUT = Text("cannot be looked at from here", zh="此处无法查看")
+_LATER = Text("checked after the steps before it", zh="前面的步骤完成后才能判断")
+_LEFT_OUT = Text("cannot be checked from this host", zh="此处无法查看")
 
 
 @dataclass(slots=True)
@@ -85,8 +85,8 @@ class Install:
 
         Raises:
             ConfigurationError: the procedure names a check that is not there.
-            RollbackError: a step failed and could not be taken back.
-            InterruptedChangeError: a signal came; the step that was being done was taken back.
+            RollbackError: a step failed and could not be rolled back.
+            InterruptedChangeError: a signal came; the step that was being done was rolled back.
         """
         result = Installed()
         steps = self._steps()
@@ -110,7 +110,7 @@ class Install:
         missing = [code for code in codes if code not in self.plugins.registry.checks]
         if missing:
             raise ConfigurationError(
-                f"the install {self.procedure.name} names {', '.join(missing)}, which is no check",
+                f"the install {self.procedure.name} names {', '.join(missing)}, which is not a check",
                 hint="kedoctor list --plugins shows what was refused",
             )
         checks = self.plugins.registry.checks
@@ -186,7 +186,7 @@ class Install:
             self.witness.say(Text("Nothing was changed: this was a dry run.", zh="未做任何更改：仅为演练。"))
         elif not previewed:
             self.witness.say(
-                Text("Nothing was changed: everything is so already.", zh="未做任何更改：一切均已就绪。")
+                Text("Nothing to change: every step is done.", zh="未做任何更改：一切均已就绪。")
             )
         elif not self.witness.consents():
             raise _Stop(ExitCode.FAILED)
@@ -203,7 +203,7 @@ class Install:
     def _plan(self, step: InstallStep, context: Context, *, strict: bool) -> MergedPlan | None:
         """One plan for everything that is wrong about a step, or could be better and can be made so.
 
-        ``None`` where there is nothing to do, or no plan for it and that is no end yet.
+        ``None`` where there is nothing to do, or no plan for it and that is not an end yet.
         """
         plans: list[Plan] = []
         for verdict in (*step.wrong, *step.advice):
@@ -317,13 +317,13 @@ class Install:
     def _undo(self, step: InstallStep, entry: JournalEntry, stop: Deferred) -> None:
         """Takes a step back that did not come out right, as far as that is possible."""
         if stop.received is None:
-            self.witness.ends(step, Text("not right afterwards", zh="执行后仍不符合"))
+            self.witness.ends(step, Text("still failing after it was applied", zh="执行后仍不符合"))
         try:
             roll_back(entry, self.actors, tell=self.witness.tell)
         except IrreversibleError as stands:
             self.witness.say(stands_text(stands))
         else:
-            self.witness.say(Text("This step was taken back.", zh="已撤销该步骤。"))
+            self.witness.say(Text("This step was rolled back.", zh="已撤销该步骤。"))
         if stop.received is not None:
             raise InterruptedChangeError
         raise _Stop(ExitCode.CHANGE_FAILED)
@@ -334,7 +334,7 @@ class Install:
         self.witness.ends(step, _UNKNOWN)
         self.witness.say(
             Text(
-                "Stopped: nothing is done about what is not known. Find out why, then run the same command again.",
+                "Stopped: nothing is done about what is unknown. Find out why, then run the same command again.",
                 zh="已停止：无法判断的事项不做处理。请查明原因后重新执行同一命令。",
             )
         )
@@ -379,7 +379,7 @@ def _done(seconds: float) -> Text:
 def _refused(steps: Sequence[InstallStep]) -> Text:
     codes = ", ".join(step.node.check.code for step in steps if step.standing is not Standing.RIGHT)
     return Text(
-        f"Nothing was changed: {codes} must be right first. Then run the same command again.",
+        f"Nothing was changed: {codes} must pass first. Then run the same command again.",
         zh=f"未做任何更改：须先处理 {codes}，然后重新执行同一命令。",
     )
 
@@ -387,7 +387,7 @@ def _refused(steps: Sequence[InstallStep]) -> Text:
 def _not_done(error: ChangeError) -> Text:
     said = f"{error}; {error.hint}" if error.hint else str(error)
     return Text(
-        f"Stopped: {said}. This step was taken back; the same command goes on from here.",
+        f"Stopped: {said}. This step was rolled back; the same command goes on from here.",
         zh=f"已停止：{said}。该步骤已撤销；重新执行同一命令可从此处继续。",
     )
 
@@ -405,7 +405,7 @@ def _waits_for(action: OneWay) -> Text:
 
 def _would_recover(entry: JournalEntry) -> Text:
     return Text(
-        f"An interrupted step ({entry.id}) would be taken back first; below is what is so now.",
+        f"An interrupted step ({entry.id}) would be rolled back first; below is what is so now.",
         zh=f"会先撤销一个被中断的步骤（{entry.id}）；以下为当前状态。",
     )
 
@@ -417,7 +417,7 @@ def _recovered(entry: JournalEntry) -> Text:
             zh=f"被中断的步骤（{entry.id}）保持其所启动程序留下的状态。",
         )
     return Text(
-        f"An interrupted step ({entry.id}) was taken back first.",
+        f"An interrupted step ({entry.id}) was rolled back first.",
         zh=f"已先撤销一个被中断的步骤（{entry.id}）。",
     )
 

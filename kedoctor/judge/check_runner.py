@@ -13,7 +13,8 @@ from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Refusal, RegisteredCheck
 from kedoctor.model.declarations import Check, FactUnavailableError, Side
 from kedoctor.model.findings import Certainty, Finding, Status
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations import Unavailable
+from kedoctor.model.reasons import NEXT_STEPS, REASONS, observation
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
 
 __all__ = [
@@ -32,45 +33,6 @@ __all__ = [
 
 FOLD_OVER = 50
 """So many edges are listed one by one; more that say the same are folded."""
-
-_REASONS = {
-    Reason.ABSENT: Text("it does not exist", zh="不存在"),
-    Reason.PERMISSION: Text(
-        "permission denied, run kedoctor as root", zh="权限不足，请以 root 运行 kedoctor"
-    ),
-    Reason.UNAUTHORIZED: Text(
-        "the API server does not accept these credentials; name a kubeconfig that is valid now with --kubeconfig",
-        zh="API 服务器不接受此凭据；请用 --kubeconfig 指定仍然有效的 kubeconfig",
-    ),
-    Reason.FORBIDDEN: Text(
-        "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"
-    ),
-    Reason.NOT_CONFIGURED: Text(
-        "no kubeconfig was found; name one with --kubeconfig, or run as root on the cloud host",
-        zh="未找到 kubeconfig；请用 --kubeconfig 指定，或以 root 在云端主机上运行",
-    ),
-    Reason.NOT_GIVEN: Text(
-        "nobody named it; `kedoctor install` asks for it", zh="未指定；由 `kedoctor install` 的选项给出"
-    ),
-    Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
-    Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
-    Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),
-    Reason.UNTRUSTED: Text("the server's certificate is not trusted", zh="服务器证书不受信任"),
-    Reason.THROTTLED: Text("the API server asked to slow down for too long", zh="API 服务器持续限流"),
-    Reason.GONE: Text("the list expired while it was read", zh="读取过程中列表已过期"),
-    Reason.SERVER_ERROR: Text("the server reported an internal error", zh="服务器内部错误"),
-    Reason.TOOL_MISSING: Text("the program is not installed here", zh="本机未安装该程序"),
-    Reason.TOOL_FAILED: Text("the program failed", zh="程序执行失败"),
-    Reason.ABANDONED: Text(
-        "the program hangs in the kernel and was left behind", zh="程序卡在内核中，已放弃等待"
-    ),
-    Reason.TOO_LARGE: Text("it is too large", zh="内容过大"),
-    Reason.INVALID: Text("it cannot be understood", zh="内容无法解析"),
-    Reason.WITHHELD: Text("it was withheld because it could not be redacted", zh="无法脱敏，已保留不写出"),
-    Reason.NOT_RECORDED: Text("the bundle does not hold it", zh="诊断包中没有记录"),
-    Reason.NOT_ALLOWED: Text("it is not on the list of what may be collected", zh="不在允许采集的列表中"),
-    Reason.ERROR: Text("it could not be read", zh="无法读取"),
-}
 
 
 def judge(
@@ -123,7 +85,7 @@ def _folded(verdicts: list[Verdict]) -> list[Verdict]:
     return folded
 
 
-_VALUE = patterns.compiled(r"\b[0-9a-f]*\d[\w.:-]*", patterns.IGNORECASE)
+_VALUE = patterns.compiled(r"\b[a-f]{0,64}\d[\w.:-]*", patterns.IGNORECASE)
 
 
 def what_it_says(verdict: Verdict) -> str:
@@ -159,19 +121,25 @@ def _findings(answer: object) -> list[Finding]:
             raise TypeError(f"gave {type(finding).__name__} among its findings")
     if findings:
         return findings
-    nothing = Text("There is nothing here that this check applies to.", zh="此处没有该检查适用的对象。")
+    nothing = Text("Nothing here that this check applies to.", zh="此处没有该检查适用的对象。")
     return [Finding(status=Status.SKIP, summary=nothing)]
 
 
 def not_known(missing: Unavailable) -> Finding:
-    """What is said where something that is needed was not read."""
-    reason = _REASONS[missing.reason]
+    """What is said where something that is needed was not read: what, why, and the next step."""
+    reason, read = REASONS[missing.reason], observation(missing)
+    step = NEXT_STEPS.get(missing.reason, Text("", zh=""))
     summary = Text(
-        f"Not known: {missing.what} was not read: {reason.en}.",
-        zh=f"无法判断：未能读取 {missing.what}：{reason.zh}。",
+        f"Not checked: cannot {read.en} ({reason.en}). {step.en}".rstrip(),
+        zh=f"因信息不足无法判断：无法{read.zh}（{reason.zh}）。{step.zh}",
     )
     said = missing.detail in reason.en
-    return Finding(status=Status.UNKNOWN, summary=summary, actual="" if said else missing.detail)
+    return Finding(
+        status=Status.UNKNOWN,
+        summary=summary,
+        actual="" if said else missing.detail,
+        reason=missing.reason.value,
+    )
 
 
 def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0) -> Verdict:
@@ -193,7 +161,8 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         certainty=finding.certainty,
         summary=finding.summary.en,
         expected=expected.en,
-        actual=finding.actual,
+        actual=str(finding.actual),
+        reason=finding.reason,
         evidence=finding.evidence,
         hint=Hint(hint.en, finding.commands),
         fix=Fix(available=False, risk=check.risk.value if check.risk else "", remedy=remedy.en),
@@ -205,6 +174,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
             title=check.title.zh,
             summary=finding.summary.zh,
             expected=expected.zh,
+            actual=finding.actual.zh if isinstance(finding.actual, Text) else "",
             hint=hint.zh,
             remedy=remedy.zh,
         ),
@@ -218,7 +188,7 @@ def _simple(check: Check, host: str, status: Status, summary: Text) -> Verdict:
 def crashed(check: Check, host: str, reason: str) -> Verdict:
     """The check itself broke."""
     text = Text(
-        f"The check itself broke ({reason}); this says nothing about the site.",
+        f"The check crashed ({reason}); this says nothing about the site.",
         zh=f"检查程序自身出错（{reason}），与站点状态无关。",
     )
     return _simple(check, host, Status.CRASHED, text)
@@ -227,7 +197,7 @@ def crashed(check: Check, host: str, reason: str) -> Verdict:
 def out_of_time(check: Check, host: str, seconds: float) -> Verdict:
     """The check did not come back."""
     text = Text(
-        f"The check did not finish within {seconds:g} s and was left behind; this says nothing about the site.",
+        f"The check did not finish within {seconds:g} s and was abandoned; this says nothing about the site.",
         zh=f"检查在 {seconds:g} 秒内未完成，已放弃；与站点状态无关。",
     )
     return _simple(check, host, Status.CRASHED, text)
@@ -236,11 +206,11 @@ def out_of_time(check: Check, host: str, seconds: float) -> Verdict:
 def not_run(check: Check, host: str, lacking: Sequence[str] = ()) -> Verdict:
     """The run ended before this check could judge; ``lacking`` names the facts that it still waited for."""
     if not lacking:
-        text = Text("The run ended before this could be looked at.", zh="运行提前结束，未能检查此项。")
+        text = Text("The run ended before this check ran.", zh="运行提前结束，未能检查此项。")
     else:
         names = ", ".join(lacking)
         text = Text(
-            f"The run ended before this could be judged: {names} had not been read to the end.",
+            f"The run ended before this check could judge: {names} had not been read to the end.",
             zh=f"运行提前结束，未能判断：{names} 尚未读完。",
         )
     return _simple(check, host, Status.UNKNOWN, text)
@@ -257,20 +227,20 @@ def blocked(check: Check, host: str, by: Verdict) -> Verdict:
 
 _VIEWS = {
     Side.SITE: Text(
-        "Not looked at: an edge host has no kubeconfig. Run kedoctor on the cloud host, or name one with --kubeconfig.",
-        zh="未检查：边缘主机上没有 kubeconfig。请在云端主机上运行 kedoctor，或用 --kubeconfig 指定。",
+        "Not checked: an edge host has no kubeconfig. Run kedoctor on the cloud host, or use --kubeconfig FILE.",
+        zh="未检查：边缘节点主机上没有 kubeconfig。请在云端主机上运行 kedoctor，或使用 --kubeconfig FILE。",
     ),
     Side.CLOUD: Text(
-        "Not looked at: no cloud (API-server) host is in view. Run kedoctor on one, or give its bundle with --bundle.",
-        zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+        "Not checked: no cloud (API-server) host is in view. Run kedoctor on one, or use its evidence: --evidence FILE.",
+        zh="未检查：当前看不到云端（API 服务器）主机。请在其上运行 kedoctor，或用 --evidence FILE 提供其证据包。",
     ),
     Side.HOST: Text(
-        "Not looked at: no host is in view. Run kedoctor on one, or give its bundle with --bundle.",
-        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --bundle 提供其诊断包。",
+        "Not checked: no host is in view. Run kedoctor on one, or use its evidence: --evidence FILE.",
+        zh="未检查：当前看不到任何主机。请在主机上运行 kedoctor，或用 --evidence FILE 提供其证据包。",
     ),
     Side.EDGE: Text(
-        "Not looked at: no edge host is in view. Run kedoctor on one, or give its bundle with --bundle.",
-        zh="未检查：当前看不到边缘主机。请在其上运行 kedoctor，或用 --bundle 提供其诊断包。",
+        "Not checked: no edge host is in view. Run kedoctor on one, or use its evidence: --evidence FILE.",
+        zh="未检查：当前看不到边缘主机。请在其上运行 kedoctor，或用 --evidence FILE 提供其证据包。",
     ),
 }
 

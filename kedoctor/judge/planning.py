@@ -38,7 +38,7 @@ def plan_for(registry: Registry, verdict: Verdict, context: Context) -> Plan | N
     except FactUnavailableError as missing:
         return NoPlan(
             Text(
-                f"what the repair rests on was not read: {missing.unavailable}",
+                f"cannot repair: required data could not be read: {missing.unavailable}",
                 zh=f"未能读取修复所需信息：{missing.unavailable}",
             ),
             needs=(missing.unavailable.what,),

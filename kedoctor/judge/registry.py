@@ -176,7 +176,7 @@ class Registry:
             if parameter.need is Need.PORT:
                 raise DeclarationError(f"{_name(function)} takes the port {parameter.type.__name__}")
             if parameter.need is not Need.VANTAGE and parameter.type not in self.facts:
-                raise DeclarationError(f"{_name(function)}: nobody provides {parameter.type.__name__}")
+                raise DeclarationError(f"{_name(function)}: no fact provides {parameter.type.__name__}")
         return parameters
 
     def of_side(self, side: Side) -> Iterator[RegisteredCheck]:
@@ -223,7 +223,7 @@ class Registry:
             provided_later = {_provided_or_none(other) for other in others if other is not function}
             if all(p.type in provided_later for p in missing):
                 return None
-            raise DeclarationError(f"nobody provides {missing[0].type.__name__}")
+            raise DeclarationError(f"no fact provides {missing[0].type.__name__}")
         return FactNode(provides, function, parameters, self._scope(parameters))
 
     def _why_not(self, function: Any) -> str:
@@ -278,7 +278,7 @@ class Registry:
         if parameter.need is Need.VANTAGE:
             return
         if parameter.type not in self.facts:
-            raise DeclarationError(f"nobody provides {parameter.type.__name__}")
+            raise DeclarationError(f"no fact provides {parameter.type.__name__}")
         scope = self.facts[parameter.type].scope
         if check.side is Side.SITE and parameter.need is Need.FACT and scope is Scope.HOST:
             raise DeclarationError(f"looks at the site but needs {parameter.type.__name__} of one host")
@@ -291,7 +291,7 @@ class Registry:
             raise DeclarationError("is not declared with @remedy")
         for code in remedy.codes:
             if code not in self.checks:
-                raise DeclarationError(f"repairs {code}, which is no check")
+                raise DeclarationError(f"repairs {code}, which is not a check")
             if code in self.remedies:
                 raise DeclarationError(f"{code} has a remedy already")
         parameters = tuple(one for one in parameters_of(function) if one.type is not Verdict)
@@ -299,7 +299,7 @@ class Registry:
             if parameter.need is Need.PORT:
                 raise DeclarationError(f"takes the port {parameter.type.__name__}: remedies plan from facts")
             if parameter.need is not Need.VANTAGE and parameter.type not in self.facts:
-                raise DeclarationError(f"nobody provides {parameter.type.__name__}")
+                raise DeclarationError(f"no fact provides {parameter.type.__name__}")
         wanted = next((one.name for one in parameters_of(function) if one.type is Verdict), "")
         return RegisteredRemedy(remedy, parameters, wanted)
 

@@ -49,7 +49,7 @@ class Selection:
         """The symptoms that are asked about.
 
         Raises:
-            UsageError: a name is no symptom.
+            UsageError: a name is not a symptom.
         """
         return _named(self.symptoms, symptoms)
 

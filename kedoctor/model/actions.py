@@ -337,7 +337,7 @@ class OneWay(Action, frozen=True):
 class RunProgram(OneWay, frozen=True, tag=True):
     """A foreign program that takes over and has no inverse: what was done before it can be undone only without it.
 
-    ``program`` is an absolute path. How far it came is told by which of the paths ``leaves`` exist; without any nobody
+    ``program`` is an absolute path. How far it came is shown by which of the paths ``leaves`` exist; without any nobody
     can tell, and it counts as having done its work. No other action of its plan touches these paths. ``by_hand`` says
     how a person undoes it, as a clause.
     ``environment`` are names and values. It is killed after ``seconds``; one that survives kedoctor is waited for.

@@ -73,7 +73,7 @@ class Actor(Protocol):
         """What the action would make of ``before``; touches nothing.
 
         Raises:
-            RefusedError: it cannot be done to this (a file that is no YAML any more, say).
+            RefusedError: it cannot be done to this (a file that is not YAML any more, say).
         """
 
     def do(self, action: Action, before: State) -> State:
@@ -123,7 +123,7 @@ class ApiClient(Protocol):
 
         Raises:
             ConflictError: somebody else changed it, or owns the field.
-            RefusedError: anything else that is no success; the message is the server's.
+            RefusedError: anything else that is not a success; the message is the server's.
         """
 
 
@@ -137,7 +137,7 @@ class Workplace:
 
     Files lie under ``root``; with another root than ``/`` the kernel, the runtime and other programs must be left
     alone. ``run`` starts a program (arguments, seconds). ``api`` gives the API server's client, or ``None`` while there
-    is no cluster. ``redactions`` say what no diff may show; ``settings`` are those of an install. A unit has to stay up
+    is not a cluster. ``redactions`` say what no diff may show; ``settings`` are those of an install. A unit has to stay up
     for ``calm`` seconds to count as started; the pods of a workload have ``patience`` seconds to become ready.
     """
 

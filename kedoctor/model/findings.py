@@ -36,14 +36,14 @@ class Status(StrEnum):
 
 
 STATUSES = {
-    Status.PASS: Text("right", zh="正常"),
+    Status.PASS: Text("passed", zh="正常"),
     Status.WARN: Text("warning", zh="警告"),
-    Status.FAIL: Text("failing", zh="未通过"),
-    Status.UNKNOWN: Text("not known", zh="未知"),
-    Status.BLOCKED: Text("not judged", zh="未判断"),
-    Status.SKIP: Text("does not apply", zh="不适用"),
-    Status.ACCEPTED: Text("accepted", zh="已接受"),
-    Status.CRASHED: Text("check broke", zh="检查出错"),
+    Status.FAIL: Text("failed", zh="未通过"),
+    Status.UNKNOWN: Text("undetermined", zh="无法判断"),
+    Status.BLOCKED: Text("blocked", zh="未判断"),
+    Status.SKIP: Text("not applicable", zh="不适用"),
+    Status.ACCEPTED: Text("accepted", zh="已豁免（基线）"),
+    Status.CRASHED: Text("crashed", zh="检查出错"),
     Status.SETTLING: Text("settling", zh="正在恢复"),
 }
 """What a person calls them."""
@@ -70,8 +70,10 @@ class Finding(Record, frozen=True, kw_only=True):
     ``subject`` names the thing judged (``edge1``, ``configmap/kubeedge/cloudcore``; empty: the host it was
     judged on). ``node`` is the edge node that is concerned, empty when it concerns every one of them. ``breaks``
     and ``hop`` replace the check's own when they are not ``None``. ``commands`` are what a person types next. ``root``
-    says that nothing else can be why: it is wrong by itself, whatever else fails. ``proves`` are the capabilities
-    that this one proves to work; ``None``: those that the check declares.
+    says that nothing else can be why: it is wrong by itself, whatever else fails. ``actual`` is quoted from the site, or
+    a text where it is a word of ours. ``reason`` is why an unknown one could not be judged (a
+    :class:`~kedoctor.api.Reason`). ``proves`` are the capabilities that this one proves to work; ``None``: those that
+    the check declares.
     """
 
     status: Status
@@ -79,7 +81,7 @@ class Finding(Record, frozen=True, kw_only=True):
     subject: str = ""
     node: str = ""
     expected: Text | None = None
-    actual: str = ""
+    actual: str | Text = ""
     evidence: tuple[Evidence, ...] = ()
     hint: Text | None = None
     commands: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Finding(Record, frozen=True, kw_only=True):
     hop: str | None = None
     certainty: Certainty = Certainty.PROVED
     root: bool = False
+    reason: str = ""
     proves: tuple[str, ...] | None = None
 
 
@@ -134,7 +137,7 @@ def failed(
     summary: Text,
     *,
     expected: Text,
-    actual: str,
+    actual: str | Text,
     hint: Text,
     subject: str = "",
     node: str = "",
@@ -167,7 +170,7 @@ def warned(
     summary: Text,
     *,
     expected: Text,
-    actual: str,
+    actual: str | Text,
     hint: Text,
     subject: str = "",
     node: str = "",

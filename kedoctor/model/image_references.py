@@ -17,7 +17,7 @@ def is_reference(name: str) -> bool:
 
 
 def shown(name: str) -> str:
-    r"""A name out of an archive or directory so that it can be printed: what is no text or steers a terminal as ``\x1b``."""
+    r"""A name out of an archive or directory so that it can be printed: what is not a text or steers a terminal as ``\x1b``."""
     text = name if name.isascii() else os.fsencode(name).decode("utf-8", errors="backslashreplace")
     return (
         text

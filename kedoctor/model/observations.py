@@ -92,7 +92,7 @@ class Reason(StrEnum):
     TOO_LARGE = "too-large"
     INVALID = "invalid"  # it is there and cannot be understood
     WITHHELD = "withheld"  # it was read, and could not be redacted safely
-    NOT_RECORDED = "not-recorded"  # the bundle does not hold it
+    NOT_RECORDED = "not-recorded"  # the evidence does not contain it
     NOT_ALLOWED = "not-allowed"  # not on the list of what may be collected
     ERROR = "error"  # anything else, described in detail
 
@@ -350,7 +350,7 @@ class ReadLegacyTable(Request, frozen=True):
 class ReadOfflineBundle(Request, frozen=True):
     """Asks for the :class:`OfflineBundle` in a directory or tar; with ``sums`` every byte of it is read.
 
-    ``Unavailable(absent)`` when nothing is there, ``invalid`` when it is no offline bundle or cannot be read to its end.
+    ``Unavailable(absent)`` when nothing is there, ``invalid`` when it is not an offline bundle or cannot be read to its end.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The report document: the one thing a run produces, from which every face is rendered.
+"""The report document: the one thing a run produces, from which every report format is rendered.
 
 ``kedoctor schema`` prints its JSON Schema. Within a major ``schema_version`` fields are added, never renamed,
 removed or given another meaning. Texts are English; the Chinese ones stand beside them under ``zh``.
@@ -96,6 +96,7 @@ class Translation(Record, frozen=True, kw_only=True):
     title: str = ""
     summary: str = ""
     expected: str = ""
+    actual: str = ""
     hint: str = ""
     remedy: str = ""
 
@@ -241,8 +242,9 @@ class Verdict(Record, frozen=True, kw_only=True):
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
     verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
     nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
-    a right verdict proves to work; ``null``: those that its check declares. ``source`` is where its check is written,
-    ``file:line``; JSON has it with ``-v``.
+    a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
+    written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
+    ``unavailable``.
     """
 
     code: str
@@ -270,6 +272,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     settling: Settling | None = None
     proves: tuple[str, ...] | None = None
     source: str = ""
+    reason: str = ""
     zh: Translation
 
 

@@ -13,12 +13,13 @@ __all__ = ["Presentation", "ReportFormat"]
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How a person wants it: language (``en``, ``zh``), columns, colour, and whether all verdicts are spelt out."""
+    """How a person wants it: language (``en``, ``zh``), columns, colour, whether all verdicts are spelt out, or only the headline (``brief``)."""
 
     language: str = "en"
     width: int = 100
     colour: bool = False
     verbose: bool = False
+    brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def directory_items(root: Path, problems: list[OfflineProblem]) -> Iterator[Item
             found.append(item)
         if len(found) > _MOST_FILES:
             raise BundleError(
-                f"{root} holds more than {_MOST_FILES} files: it is no offline bundle",
+                f"{root} holds more than {_MOST_FILES} files: it is not an offline bundle",
                 hint="name the directory of the offline bundle itself",
             )
     yield from found
@@ -81,7 +81,7 @@ def _is_plain(path: str, problems: list[OfflineProblem]) -> bool:
     """Whether the name can be written into a list; of one that cannot be the problem is told."""
     if shown(path) == path:
         return True
-    why = "its name is no plain text; rename it"
+    why = "its name is not plain text; rename it"
     problems.append(OfflineProblem(OfflineProblemKind.UNREADABLE, shown(path), why))
     return False
 
@@ -128,7 +128,7 @@ def tar_items(stream: IO[bytes], how: str, problems: list[OfflineProblem]) -> It
     """The plain files of a tar; each must be read before the next one is asked for.
 
     Raises:
-        BundleError: it is no tar, truncated, or has a member that points outside of it.
+        BundleError: it is not a tar, truncated, or has a member that points outside of it.
     """
     found = False
     try:

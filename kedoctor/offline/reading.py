@@ -51,7 +51,7 @@ def read_offline_bundle(
     ``shown`` is the path to show (else ``place``), ``tell`` gets the path of each file before it is read.
 
     Raises:
-        BundleError: there is no such place, it is no directory and no tar, it cannot be read to its end, or it is a
+        BundleError: there is no such place, it is not a directory and no tar, it cannot be read to its end, or it is a
             tar with a member that points outside of it.
         TimeoutError: it took longer than ``timeout`` seconds.
     """

@@ -57,9 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="Skip the findings that this file accepts; kedoctor baseline writes one.",
     )
-    group.addoption(
-        "--kedoctor-lang", choices=["en", "zh"], help="Language of texts; else the locale decides."
-    )
+    group.addoption("--kedoctor-lang", choices=["en", "zh"], help="Output language [default: locale].")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -166,7 +166,7 @@ class _Judged(_Told):
             self.add_marker(pytest.mark.skip(reason=f"{verdict.code}: {self._summary()}{self._accepted()}"))
 
     def _beside(self) -> bool:
-        """Whether it is not known and nothing depends on it; it does not change the exit code of a run either."""
+        """Whether it is unknown and nothing depends on it; it does not change the exit code of a run either."""
         return self.verdict.status is Status.UNKNOWN and not self.verdict.capabilities
 
     def setup(self) -> None:

@@ -58,7 +58,7 @@ class LookedAt:
         Raises:
             MissingError: what it is made from could not be read; the message says why.
             FactCrashError: its own code broke.
-            LookupError: nobody provides it, or it is a fact of hosts and it is not clear which.
+            LookupError: no fact provides it, or it is a fact of hosts and it is not clear which.
         """
         return require(self._made(wanted, self._context(wanted, host)))
 
@@ -72,7 +72,7 @@ class LookedAt:
     def _context(self, wanted: type[Any], host: str) -> Context:
         node = self._plugins.registry.facts.get(wanted)
         if node is None:
-            raise LookupError(f"nobody provides {wanted.__name__} as a fact")
+            raise LookupError(f"no fact provides {wanted.__name__} as a fact")
         if node.scope is not Scope.HOST:
             return self._site
         if not host and len(self._hosts) == 1:

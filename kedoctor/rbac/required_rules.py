@@ -14,7 +14,7 @@ from kedoctor.judge.registry import RegisteredCheck, Registry, facts_in
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import TEST_PODS, GateRecipe, example
 from kedoctor.model.objects import EXAMPLE, Object
-from kedoctor.model.observations import ListObjects, Request
+from kedoctor.model.observations import ListObjects, Request, ReviewAccess
 from kedoctor.model.traces import Trace, TraceTarget
 from kedoctor.observe.access_rules import PolicyRule, rights_of_request, rights_of_touch
 from kedoctor.plugins import Plugins
@@ -25,6 +25,7 @@ from kedoctor.trace.runner import facts_of_steps
 __all__ = ["Wanted", "needs"]
 
 _EVERY_RUN, _GATE, _TRACE = "any", "gate", "trace"
+_READ_IF_ALLOWED = ("pods/log",)
 _TARGETS = (EXAMPLE, f"{EXAMPLE}/{EXAMPLE}")
 """A node and a pod."""
 
@@ -34,11 +35,15 @@ Needs = Iterator[tuple[str, Iterable[PolicyRule]]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be allowed beside looking: ``repair`` the repairs of the checks, ``gate`` and ``trace`` these commands."""
+    """What is to be allowed beside looking: ``repair`` the repairs of the checks, ``gate`` and ``trace`` these commands.
+
+    ``operator``: also what a person needs, and what could run a command in a pod.
+    """
 
     repair: bool = False
     gate: bool = False
     trace: bool = False
+    operator: bool = False
 
 
 def needs(
@@ -47,13 +52,13 @@ def needs(
     """Every right that the selected checks (and what else is wanted) need, with the codes or words of what needs it.
 
     Raises:
-        UndeterminedError: no plugin brings a recorded site, and no bundle was given.
+        UndeterminedError: no plugin brings a recorded site, and no evidence was given.
         UsageError: the selection names what does not exist.
     """
     checks = selection.checks(plugins.registry, plugins.symptoms())
     sites = [*plugins.demos().values(), *([bundles] if bundles else [])]
     if not sites:
-        raise UndeterminedError("there is no recorded site to ask", hint="give one with --bundle")
+        raise UndeterminedError("there is no recorded site to ask", hint="give one with --evidence")
     found: dict[PolicyRule, set[str]] = {}
 
     def note(some: Needs) -> None:
@@ -63,7 +68,7 @@ def needs(
 
     for paths in sites:
         view = bundled_site(paths).view
-        note(_of_looking(plugins, checks, view, repair=wanted.repair))
+        note(_of_looking(plugins, checks, view, wanted=wanted))
         recipe = plugins.gate() if wanted.gate else None
         if recipe is not None:
             note(_of_gate(plugins.registry, recipe, checks, view))
@@ -77,13 +82,16 @@ def needs(
 
 
 def _of_looking(
-    plugins: Plugins, checks: Sequence[RegisteredCheck], view: SiteView, *, repair: bool
+    plugins: Plugins, checks: Sequence[RegisteredCheck], view: SiteView, *, wanted: Wanted
 ) -> Needs:
     registry = plugins.registry
     asked = what_facts_ask(registry, view)
 
     def rights(facts: Iterable[type]) -> Iterator[PolicyRule]:
-        return _rights(questions_of(registry, facts, asked))
+        for request in questions_of(registry, facts, asked):
+            for right in rights_of_request(request):
+                if wanted.operator or _harmless(request, right):
+                    yield right
 
     for path in plugins.paths():
         yield _EVERY_RUN, rights([path.members, path.about])
@@ -92,7 +100,7 @@ def _of_looking(
     for node in checks:
         code = node.check.code
         yield code, rights(facts_in(node.parameters))
-        if repair and code in registry.remedies:
+        if wanted.repair and code in registry.remedies:
             yield code, rights(facts_in(registry.remedies[code].parameters))
 
 
@@ -132,6 +140,18 @@ def _with(objects: Sequence[Object]) -> Pretence:
         return None
 
     return pretended
+
+
+def _harmless(request: Request, right: PolicyRule) -> bool:
+    """Whether it is a right that kedoctor uses, and with which no command can be run.
+
+    What is reviewed of the current user is what a person does, such as an exec, except for what a check reads where it
+    may. ``get nodes/proxy`` looks like reading, but the kubelet accepts an exec as GET; a check that can use it is
+    content with ``get pods/log``.
+    """
+    if right.resource == "nodes/proxy":
+        return False
+    return not isinstance(request, ReviewAccess) or bool(request.user) or right.resource in _READ_IF_ALLOWED
 
 
 def _rights(requests: Iterable[Request]) -> Iterator[PolicyRule]:

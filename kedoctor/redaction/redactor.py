@@ -22,7 +22,7 @@ from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_tree
 from kedoctor.redaction.patterns import is_suspicious, redact_text
 from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
-from kedoctor.redaction.secret_names import is_harmless, is_secret_key, kind_of
+from kedoctor.redaction.secret_names import OBJECT_KEYS, is_harmless, is_secret_key, kind_of
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
 
@@ -34,22 +34,8 @@ _PEM_CERTIFICATES = patterns.compiled(
 _PEM_BODY = patterns.compiled(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
 _YAML_NAME = patterns.compiled(r"(?:\.ya?ml[\w.~-]{0,40}|\.conf|config|\.kubeconfig)\Z", patterns.IGNORECASE)
 _OPTION = patterns.compiled(r"--?[\w-]+\Z")
+_OF_A_JWK = ("d", "p", "q", "dp", "dq", "qi", "k")
 _PAIRS = (("name", "value"), ("key", "value"))
-# {"secret": {"secretName": …}} and the like speak of where a secret is.
-_OBJECT_KEYS = frozenset(
-    {
-        "secretName",
-        "name",
-        "namespace",
-        "key",
-        "items",
-        "optional",
-        "defaultMode",
-        "audience",
-        "path",
-        "expirationSeconds",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +137,11 @@ class _Item:
         secret_pair = next(
             (v for k, v in _PAIRS if v in members and is_secret_key(str(members.get(k, "")))), None
         )
+        private = _OF_A_JWK if "kty" in members else ()
         return {
             key: self._secret_data(value)
             if kind == "Secret" and key in ("data", "stringData")
-            else self._member(str(key), value, paths, secret=key == secret_pair)
+            else self._member(str(key), value, paths, secret=key == secret_pair or key in private)
             for key, value in members.items()
         }
 
@@ -174,7 +161,7 @@ class _Item:
         if value is None or isinstance(value, bool | bytes | Record) or not is_secret_key(key):
             return False
         if isinstance(value, dict):
-            return not _OBJECT_KEYS.issuperset(value) and not any(
+            return not OBJECT_KEYS.issuperset(value) and not any(
                 isinstance(one, Record) for one in value.values()
             )
         if isinstance(value, list | tuple):
@@ -303,7 +290,7 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _as_text(data: bytes) -> str | None:
-    """The bytes as text, or ``None`` when they are none; a character cut in two at either end is no objection."""
+    """The bytes as text, or ``None`` when they are none; a character cut in two at either end is not an objection."""
     if b"\0" in data:
         return None
     for start in range(4):

@@ -5,15 +5,23 @@ from __future__ import annotations
 from kedoctor import patterns
 from kedoctor.redaction.placeholders import PLACEHOLDER, is_placeholder
 
-__all__ = ["PASSWORD_WORDS", "SECRET_WORDS", "is_harmless", "is_secret_key", "kind_of"]
+__all__ = ["OBJECT_KEYS", "PASSWORD_WORDS", "SECRET_WORDS", "is_harmless", "is_secret_key", "kind_of"]
 
-PASSWORD_WORDS = r"passw(?:or)?d|passphrase|passwd|passcode|pwd|requirepass|密码|口令"  # noqa: S105  names, not values
-_PASS = r"(?<![a-z])pass|(?<=db)pass|(?<=mqtt)pass|(?<=user)pass"  # noqa: S105  as above
+PASSWORD_WORDS = r"passw(?:or)?d|passphrase|passwd|passcode|passwort|kennwort|contrase[nñ]a|пароль|パスワード|비밀번호|pwd|requirepass|密码|口令"  # noqa: S105  names, not values
+_PASS = r"(?<![a-z])pass|(?<=\\n)pass|(?<=db)pass|(?<=mqtt)pass|(?<=user)pass"  # noqa: S105  as above
 SECRET_WORDS = (
     rf"{PASSWORD_WORDS}|{_PASS}|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|credential|creds"
     r"|key-data|join[_-]?key|shared[_-]?key|pre[_-]?shared[_-]?key|signing[_-]?key|encryption[_-]?key|master[_-]?key"
-    r"|account[_-]?key|license[_-]?key|connection[_-]?string|\bpsk|\bdsn|cookie|令牌|密钥"
+    r"|account[_-]?key|license[_-]?key|connection[_-]?string|\bpsk|\bdsn|(?<=\\n)(?:psk|dsn)|cookie|令牌|密钥"
 )
+
+OBJECT_KEYS = frozenset(
+    {
+        *("secretName", "name", "namespace", "key", "items", "optional", "defaultMode", "audience", "path"),
+        "expirationSeconds",
+    }
+)
+"""Under a name that sounds secret these speak of where the secret is: ``{"secret": {"secretName": …}}``."""
 
 LONGEST_NAME = 256
 """Of a longer name only the end is looked at."""
@@ -26,7 +34,7 @@ _ABOUT = patterns.compiled(
     patterns.IGNORECASE,
 )
 _PASSWORD = patterns.compiled(rf"{PASSWORD_WORDS}|{_PASS}", patterns.IGNORECASE)
-# configMapAndSecretChangeDetectionStrategy is no secret: in names of that style the word stands at the end. What may
+# configMapAndSecretChangeDetectionStrategy is not a secret: in names of that style the word stands at the end. What may
 # follow it is taken without going back, longer words first, so that no name takes more than one look.
 _QUALIFIED = r"(?:string|data|value|keys?|text|old|new|previous|current|backup|b64|base64|\d|s|[-_.])*+"
 _SECRET_KEY = patterns.compiled(rf"(?:{SECRET_WORDS}){_QUALIFIED}\Z", patterns.IGNORECASE)
@@ -34,7 +42,7 @@ _UPPER_WORDS = "PASS|PASSWD|PASSWORD|PASSPHRASE|PWD|SECRET|TOKEN|API_?KEY|ACCESS
 _ENVIRONMENT_KEY = patterns.compiled(rf"(?:{_UPPER_WORDS})")
 _ENVIRONMENT_NAME = patterns.compiled(r"[A-Z0-9_]+")
 _PLACEHOLDER = patterns.compiled(PLACEHOLDER)
-_AUTH = patterns.compiled(r"_?auth(?:orization)?", patterns.IGNORECASE)
+_AUTH = patterns.compiled(r"-{0,2}(?:_|[a-z]{1,20}_)?auth(?:orization)?", patterns.IGNORECASE)
 _NO_SECRETS = frozenset({"PWD", "OLDPWD", "BYPASS", "COMPASS"})
 """Names of the shell and of the field that end like a secret: where somebody stands."""
 

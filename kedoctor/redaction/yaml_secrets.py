@@ -38,7 +38,7 @@ def redact_yaml(
 
     ``known`` are the keys that the document may have; the value of any other is replaced too.
 
-    A text that is no YAML is gone through line by line instead.
+    A text that is not YAML is gone through line by line instead.
 
     Raises:
         UnsafeError: it is broken in such a way that the value of one of ``paths`` cannot be delimited.
@@ -177,7 +177,10 @@ def redact_lines(
 
 
 def _is_certain(key: str, keys: Sequence[str], known: frozenset[str] | None) -> bool:
-    return key in keys or (bool(known) and known is not None and key.lower() not in known)
+    if key in keys:
+        return True
+    # A quotation may name a key by its path.
+    return known is not None and bool(known) and any(part not in known for part in key.lower().split("."))
 
 
 def _value_ends(lines: list[str], at: int, match: patterns.Match[str], *, certain: bool) -> int:

@@ -12,7 +12,7 @@ __all__ = ["COOL_DOWN", "TRIES", "too_soon"]
 
 COOL_DOWN = timedelta(minutes=10)
 TRIES = 2
-"""So often within the cool-down; then a person has to say that it shall be tried again."""
+"""So often within the cool-down; then a person has to say that it is to be tried again."""
 
 
 def too_soon(history: Sequence[JournalManifest], code: str, subject: str, now: datetime) -> Text | None:

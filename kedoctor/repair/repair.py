@@ -1,8 +1,8 @@
 """Repairing what a run found: plans of remedies, shown, confirmed, journalled, verified, or taken back.
 
 Only root causes (and advice that has a remedy) are repaired; consequences are expected to go with their causes.
-Nothing is ever done about what is not known. A repair after which the same checks do not pass, or something that
-worked before does not work any more, is taken back at once.
+Nothing is ever done about what is unknown. A repair after which the same checks do not pass, or something that
+worked before does not work any more, is rolled back at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STEADY = 6.0
 """Seconds for which a restarted part has to be well before a repair is called done."""
 
 QUIET = 8.0
-"""Seconds after which what is not known, and of which nothing new is said, is not waited for any longer."""
+"""Seconds after which what is unknown, and of which nothing new is said, is not waited for any longer."""
 
 
 class Prompter(Protocol):
@@ -169,8 +169,8 @@ class Repair:
         """Carries the plans out; ``before`` is the report that they come from.
 
         Raises:
-            ChangeError: something could not be taken back.
-            InterruptedChangeError: a signal came; everything was taken back.
+            ChangeError: something could not be rolled back.
+            InterruptedChangeError: a signal came; everything was rolled back.
         """
         attempt = Attempt()
         chosen = self._feasible(plans, attempt)
@@ -281,7 +281,7 @@ def _refused(merged: MergedPlan, error: ChangeError) -> Text:
 
 def _repaired(merged: MergedPlan, entry: JournalEntry) -> Text:
     return Text(
-        f"{_subjects(merged)}: repaired. `kedoctor rollback {entry.id}` takes it back.",
+        f"{_subjects(merged)}: repaired. Undo: `kedoctor rollback {entry.id}`.",
         zh=f"{_subjects(merged)}：已修复。`kedoctor rollback {entry.id}` 可撤销。",
     )
 
@@ -295,12 +295,17 @@ def _meanwhile(found: Recheck) -> Text:
 
 
 def _not_better(found: Recheck) -> Text:
-    wrong, worse = ", ".join(sorted(found.wrong)), ", ".join(sorted(found.worse))
-    en = [f"{wrong} is not right after it" if wrong else "", f"{worse} worked before it" if worse else ""]
-    zh = [f"{wrong} 仍不正常" if wrong else "", f"{worse} 修复前正常、现在异常" if worse else ""]
+    wrong, worse = sorted(found.wrong), sorted(found.worse)
+    codes, codes_worse = ", ".join(wrong), ", ".join(worse)
+    en = [
+        f"{codes} still fails after it" if wrong else "",
+        f"{codes_worse} worked before it" if worse else "",
+    ]
+    zh = [f"{codes} 仍不正常" if wrong else "", f"{codes_worse} 修复前正常、现在异常" if worse else ""]
+    said = [found.said[code] for code in (*wrong, *worse) if code in found.said]
     return Text(
-        f"The repair is taken back: {' and '.join(filter(None, en))}.",
-        zh=f"撤销修复：{'，'.join(filter(None, zh))}。",
+        f"The repair was rolled back: {' and '.join(filter(None, en))}.{''.join(f' {one.en}' for one in said)}",
+        zh=f"撤销修复：{'，'.join(filter(None, zh))}。{''.join(one.zh for one in said)}",
     )
 
 

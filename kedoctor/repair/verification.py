@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from kedoctor.base.text import Text
 from kedoctor.model.declarations import Check, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import Plan
@@ -22,8 +23,8 @@ class Recheck:
 
     ``wrong``: what was to be repaired is not right (or cannot be judged any more). ``worse``: it passed before
     and fails now. ``behind``: a mere consequence that has not gone yet. ``unsure``: what was known to be right and
-    is not known now, or could not be judged before; with what is said of it, so that one sees whether it moves.
-    ``meanwhile``: it fails now, and no plan can have harmed it.
+    is unknown now, or could not be judged before; with what is said of it, so that one sees whether it moves.
+    ``meanwhile``: it fails now, and no plan can have harmed it. ``said`` is what is said now of each that is wrong or worse.
     """
 
     wrong: frozenset[str]
@@ -31,6 +32,7 @@ class Recheck:
     behind: frozenset[str]
     unsure: frozenset[tuple[str, str]] = frozenset()
     meanwhile: frozenset[str] = frozenset()
+    said: Mapping[str, Text] = field(default_factory=dict)
 
     @property
     def awaited(self) -> frozenset[str]:
@@ -83,8 +85,13 @@ def recheck(
             behind.add(verdict.code)
         elif earlier is not None and _unsure(earlier, verdict) and (reach is None or verdict.code in reach):
             unsure.add((verdict.code, verdict.summary))
+    said = {
+        one.code: Text(one.summary, zh=one.zh.summary or one.summary)
+        for one in reversed(now.verdicts)
+        if one.code in wrong | worse and one.status not in _GOOD
+    }
     return Recheck(
-        frozenset(wrong), frozenset(worse), frozenset(behind), frozenset(unsure), frozenset(meanwhile)
+        frozenset(wrong), frozenset(worse), frozenset(behind), frozenset(unsure), frozenset(meanwhile), said
     )
 
 

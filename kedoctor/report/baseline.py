@@ -144,7 +144,7 @@ def _day(file: SteeringFile, where: Sequence[str | int], text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise file.wrong(where, f"{text!r} is no date", hint="write it as 2027-01-31") from None
+        raise file.wrong(where, f"{text!r} is not a date", hint="write it as 2027-01-31") from None
 
 
 # ---------------------------------------------------------------------------------------- writing one

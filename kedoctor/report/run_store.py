@@ -26,6 +26,8 @@ ENVIRONMENT = "KEDOCTOR_STATE_DIR"
 
 _UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
 _MAX_BYTES = 256 << 20
+_SECOND = len("20260101T000000Z")
+_STEP = 1_000_000  # nanoseconds
 
 
 def directory() -> Path:
@@ -46,7 +48,9 @@ def save(report: SafeReport) -> Path | str:
     try:
         make_directory(folder.parent)
         make_directory(folder)
+        before = _files()
         replace_file(target, encode_pretty(report))
+        _make_newest(target, before)
     except OSError as error:
         return f"This run is not kept in the history: {target}: {error.strerror or error}"
     for old in _files()[KEPT:]:
@@ -80,19 +84,37 @@ def load(run_id: str) -> Report:
     report, note = _read(path)
     if report is None:
         raise UsageError(
-            note if path.exists() else f"no run {run_id} is kept",
+            note if path.exists() else f"no run with ID {run_id!r}",
             hint="kedoctor history lists the runs that are kept",
         )
     return report
 
 
 def _files() -> list[Path]:
-    """The kept files, newest first (a run's id begins with its time)."""
+    """The kept files, newest first: by the second with which a run's id begins, then by when they were kept."""
     try:
         found = [path for path in (directory() / "runs").iterdir() if path.suffix == ".json"]
     except OSError:
         return []
-    return sorted(found, reverse=True)
+    return sorted(found, key=lambda path: (path.name[:_SECOND], _kept_at(path), path.name), reverse=True)
+
+
+def _kept_at(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _make_newest(target: Path, before: list[Path]) -> None:
+    """Of the runs of one second the one that was kept last is the newest; file systems count in coarse steps."""
+    others = [
+        _kept_at(one) for one in before if one != target and one.name[:_SECOND] == target.name[:_SECOND]
+    ]
+    status = target.stat()
+    newest = max(others, default=0)
+    if status.st_mtime_ns <= newest:
+        os.utime(target, ns=(status.st_atime_ns, newest + _STEP))
 
 
 def _readable() -> Iterator[tuple[Report | None, str]]:
@@ -107,4 +129,4 @@ def _read(path: Path) -> tuple[Report | None, str]:
     except OSError as error:
         return None, f"{path} cannot be read: {error.strerror or error}"
     except RecordError as error:
-        return None, f"{path} is no report that this kedoctor can read: {error}"
+        return None, f"{path} is not a report that this kedoctor can read: {error}"

@@ -89,7 +89,7 @@ def bundled_site(paths: Sequence[Path], *, side: str = "auto") -> SiteSession:
         replay = ReplaySource(open_bundle(path))
         manifest = replay.manifest
         if manifest.host in memos:
-            raise UsageError(f"two of the bundles are of the host {manifest.host}; give one of them")
+            raise UsageError(f"two evidence archives are of the host {manifest.host}; give one of them")
         memo = MemoSource(replay)
         memos[manifest.host] = memo
         sides = (

@@ -53,9 +53,14 @@ def without_secrets(
 
 
 def write_backup(
-    directory: Path, documents: Sequence[tuple[SettingsDocument, str]], *, now: datetime, host: str
+    directory: Path,
+    documents: Sequence[tuple[SettingsDocument, str]],
+    values: Mapping[str, Mapping[str, str]],
+    *,
+    now: datetime,
+    host: str,
 ) -> BackupManifest:
-    """Writes documents, with texts that hold no secret, into a directory that does not exist yet (mode 0700).
+    """Writes documents, with texts and values (by name) that hold no secret, into a new directory (mode 0700).
 
     Raises:
         UsageError: it exists.
@@ -64,7 +69,7 @@ def write_backup(
     if directory.exists():
         raise UsageError(f"{directory} exists already", hint="name another directory")
     kept = tuple(
-        KeptDocument(one.name, f"{number:02}-{one.title}", one.values)
+        KeptDocument(one.name, f"{number:02}-{one.title}", dict(values[one.name]))
         for number, (one, _) in enumerate(documents, 1)
     )
     manifest = BackupManifest(id=directory.name, created=now, host=host, tool=__version__, documents=kept)
@@ -98,10 +103,12 @@ def read_backup(directory: Path) -> BackupManifest:
         return decode(data, BackupManifest)
     except OSError as error:
         raise ConfigurationError(
-            f"{directory} is no backup: {path.name}: {error.strerror or error}"
+            f"{directory} is not a backup: {path.name}: {error.strerror or error}"
         ) from error
     except RecordError as error:
-        raise ConfigurationError(f"{directory} is no backup that this kedoctor can read: {error}") from error
+        raise ConfigurationError(
+            f"{directory} is not a backup that this kedoctor can read: {error}"
+        ) from error
 
 
 def _file(document: SettingsDocument) -> File:

@@ -50,7 +50,7 @@ Key = tuple[str, str]
 
 
 def compare(before: Report, after: Report) -> dict[str, tuple[Change, ...]]:
-    """``worse``, ``better`` and ``lost`` of two reports; what only one of them looked at is no change."""
+    """``worse``, ``better`` and ``lost`` of two reports; what only one of them looked at is not a change."""
     old, new = _by_key(before), _by_key(after)
     worse, better, lost = [], [], []
     for key in sorted({*old, *new}):

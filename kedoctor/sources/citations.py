@@ -25,7 +25,7 @@ _NEXT = patterns.compiled(r", (?:and )?| and ")
 _NUMBER = patterns.compiled(r"§(\d+(?:\.\d+)*)(?: \((\w+(?:(?:, |-)\w+)*)\))?")
 _ROW = patterns.compiled(r"[A-Z]{1,3}\d+(?:-[A-Z]{0,3}\d+)?\b")
 _ITEM = patterns.compiled(r"(?:\d+(?:-\d+)?|[a-z]\d?|[a-z]+-[a-z]+)(?![\w-])(?!\.\d)")
-_WRAP = patterns.compiled(r"[ \t]*\n[ \t]*(?:#:?[ \t]+)?")
+_WRAP = patterns.compiled(r"(?<![ \t])[ \t]*+\n[ \t]*+(?:#:?[ \t]++)?")
 _RANGE = patterns.compiled(r"([A-Za-z]*)(\d+)-[A-Za-z]*(\d+)")
 
 

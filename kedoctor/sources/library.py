@@ -13,7 +13,7 @@ from kedoctor.sources.markdown import Document, Heading, cells, plain
 __all__ = ["CitationError", "Library"]
 
 _URL = patterns.compiled(r"https?://[^\s,;)]+")
-_FILE = patterns.compiled(r"`?([\w./-]*[\w/-])(?::(\d+)(?:-(\d+))?)?`?")
+_FILE = patterns.compiled(r"(?<![\w./-])`?([\w./-]*[\w/-])(?::(\d{1,9})(?:-(\d{1,9}))?)?`?")
 _LONGEST_TITLE = 90
 
 
@@ -90,7 +90,7 @@ class Library:
         return list(dict.fromkeys(one for _, one in sorted(found, key=lambda pair: pair[0])))
 
     def unread(self, text: str) -> str:
-        """What of a text is no reference, without the punctuation between references."""
+        """What of a text is not a reference, without the punctuation between references."""
         line = unwrapped(text)
         for start, end in sorted(((start, end) for _, start, end in self._cited(line)), reverse=True):
             line = line[:start] + line[end:]

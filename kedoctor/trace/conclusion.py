@@ -13,6 +13,9 @@ from kedoctor.model.traces import StepState, Tested, Trace
 
 __all__ = ["Conclusion"]
 
+_BEGUN = 2
+"""Hops; the first one only looks up where the target is."""
+
 
 class Conclusion:
     """``root`` is the fault (``None``: there is none), ``works`` whether the request does (``None``: not known)."""
@@ -65,7 +68,8 @@ class Conclusion:
     def next(self, place: str) -> tuple[str, ...]:
         """What to type, the repair at its ``place``."""
         if self.root is None:
-            return () if self.works else ("kedoctor run",)
+            # A trace that could not begin has said in its only hop what to do; a run would fail in the same way.
+            return () if self.works or len(self._tested) < _BEGUN else ("kedoctor run",)
         code = self.root.result.code
         explain = (f"kedoctor explain {code}",) if code in self._checks else self.root.result.commands[:1]
         risk = self._checks[code].risk if code in self._checks else None
@@ -87,7 +91,7 @@ class Conclusion:
             )
         if interrupted:
             return Text(
-                f"{name}: ended before anything was decided.",
+                f"{name}: interrupted before there was a result.",
                 zh=f"{zh}：在得出结论之前已中断。",
             )
         return self._undetermined(name, zh)
@@ -112,15 +116,15 @@ class Conclusion:
         )
 
     def _undetermined(self, name: str, zh: str) -> Text:
-        if len(self._tested) < 2:
+        if len(self._tested) < _BEGUN:
             return Text(
                 f"{name} could not be traced: hop 1 says why.",
                 zh=f"无法跟踪 {zh}：原因见第 1 环节。",
             )
         proof = next((place for place, one in enumerate(self._tested, 1) if one.step.proof), 0)
         return Text(
-            f"{name}: nothing broken was found, but that it works is not proved; hop {proof} says why.",
-            zh=f"{zh}：没有发现中断，但也未证明可用；原因见第 {proof} 环节。",
+            f"{name}: inconclusive; no fault was found, but the final request gave no result (hop {proof}).",
+            zh=f"{zh}：尚无定论；没有发现故障，但最终请求没有结果（见第 {proof} 环节）。",
         )
 
 

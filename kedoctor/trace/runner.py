@@ -19,7 +19,7 @@ from kedoctor.judge.check_runner import not_known
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, SiteView, contexts
 from kedoctor.judge.registry import Registry, facts_in
 from kedoctor.model.declarations import FactUnavailableError
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import Tool
 from kedoctor.model.traces import (
     HopSeen,
@@ -202,11 +202,14 @@ class _Run:
 
 
 def _whole(missing: Unavailable) -> Text:
-    """Why it is not known, with what was said about it."""
+    """Why it is unknown, with what was said about it."""
     found = not_known(missing)
-    said = f" ({found.actual})" if found.actual else ""
+    # Where a kubeconfig was looked for is of no use beside the option that names one.
+    if not found.actual or missing.reason is Reason.NOT_CONFIGURED:
+        return found.summary
     return Text(
-        f"{found.summary.en.removesuffix('.')}{said}.", zh=f"{found.summary.zh.removesuffix('。')}{said}。"
+        f"{found.summary.en.removesuffix('.')} ({found.actual}).",
+        zh=f"{found.summary.zh.removesuffix('。')}（{found.actual}）。",
     )
 
 

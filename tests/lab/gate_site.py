@@ -67,7 +67,7 @@ class GateSite:
         self.server.faults.add("GET /apis/metrics.k8s.io/.*/nodes", before=self.sample_nodes)
 
     def _sample(self) -> None:
-        """metrics-server has figures of every pod that runs."""
+        """metrics-server has metrics for every pod that runs."""
         for pod in self.cluster.objects("", "pods"):
             if (
                 pod["metadata"]["namespace"].startswith("kedoctor-gate-")

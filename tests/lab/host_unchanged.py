@@ -117,7 +117,7 @@ def _sockets(process: int) -> set[str]:
     found = set()
     try:
         for link in Path(f"/proc/{process}/fd").iterdir():
-            name = os.readlink(link)  # noqa: PTH115 - the target is no path
+            name = os.readlink(link)  # noqa: PTH115 - the target is not a path
             if name.startswith("socket:["):
                 found.add(name[8:-1])
     except OSError:

@@ -104,7 +104,7 @@ class BareHost(EdgeSite):
     def _install_edge(self) -> None:
         machine = self.machine
         machine.shell("hostname shop-floor-7")  # a host is seldom called what its node will be
-        # containerd's snapshots want a file system that is no overlay itself.
+        # containerd's snapshots want a file system that is not an overlay itself.
         machine.shell("mkdir -p /var/lib/containerd; mount -t tmpfs tmpfs /var/lib/containerd")
         self.script("/usr/local/lib/standin/edgecore", "edgecore_standin.py")
         machine.write("/usr/local/lib/standin/keadm.py", (HERE / "keadm_join_standin.py").read_text())

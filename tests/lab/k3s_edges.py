@@ -41,7 +41,7 @@ class Edges:
         self._kubelets.__exit__(*how)
 
     def tick(self) -> None:
-        """A round: streams follow the tunnels at once, nodes and figures are written every second."""
+        """A round: streams follow the tunnels at once, nodes and metrics are written every second."""
         for node in self._known():
             held = self._told(10004, node) is not None
             if held:
@@ -141,7 +141,7 @@ class Edges:
         return int(ports.get(self._cluster.address, 0))
 
     def _measure(self, node: str) -> None:
-        """metrics-server's figures of the edge and its pods, which it gets through the tunnel."""
+        """metrics-server's metrics of the edge and its pods, which it gets through the tunnel."""
         samples = self._cluster.all("metrics.k8s.io", "nodes")
         if self._cluster.server.edge.state(node) is not State.OK or not samples:
             return

@@ -92,10 +92,18 @@ def test_a_repair_installs_it_and_there_are_figures(cluster: Cluster, installed:
 READER = f"{_RBAC}/namespaces/kube-system/rolebindings/metrics-server-auth-reader"
 
 
+def pods_are_ending(cluster: Cluster) -> bool:
+    """Whether nothing is left of it but pods that are being deleted."""
+    pods = cluster.get("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dmetrics-server")["items"]
+    return all("deletionTimestamp" in one["metadata"] for one in pods)
+
+
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.rpartition("/")[2])
 def test_an_object_that_is_gone_is_named(cluster: Cluster, installed: dict[str, Any], path: str) -> None:
     body = cluster.get(path)
     cluster.ask("DELETE", path)
+    if path == DEPLOYMENT:
+        cluster.eventually(lambda: pods_are_ending(cluster), 60)
     try:
         ran = cluster.kedoctor(*RUN)
     finally:

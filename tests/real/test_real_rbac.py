@@ -108,6 +108,7 @@ def weak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weak]:
 STREAMS = ("--only", "KE901", "--only", "KE902", "--only", "KE903")
 RUNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "everything": ((), ("run",)),
+    "everything, with the rights of a person": (("--operator",), ("run",)),
     "a symptom": (("--symptom", "top"), ("run", "--symptom", "top")),
     "a part": (("--only", "KE3xx"), ("run", "--only", "KE3xx")),
     "repairs": (("--fix",), ("run", "--fix", "--yes")),
@@ -136,6 +137,7 @@ def without(roles: list[Object], role: int, rule: int) -> list[Object]:
 
 
 def test_each_rule_that_is_taken_away_is_missed(weak: Weak) -> None:
+    # Without --operator: kedoctor never uses what only a person needs for kubectl exec and the like.
     roles = weak.printed()
     unneeded = []
     for index, role in enumerate(roles):

@@ -26,7 +26,7 @@ class ActingRules:
     known: Mapping[str, bool] = field(default_factory=dict)
 
     def on(self, node: str) -> bool | None:
-        """Whether one acts on that host; ``None`` where it is not known."""
+        """Whether one acts on that host; ``None`` where that is unknown."""
         return self.known.get(node)
 
 

@@ -50,7 +50,7 @@ class CloudProcesses:
 
     @property
     def cloudcore_age(self) -> timedelta | None:
-        """How long cloudcore runs; ``None`` if it does not, or if that is not known."""
+        """How long cloudcore runs; ``None`` if it does not, or if that is unknown."""
         started = self.cloudcore.started if self.cloudcore is not None else None
         return None if started is None or self.now is None else self.now - started
 

@@ -77,7 +77,7 @@ class CloudcoreConfig:
         return position.line if position else None
 
     def port(self, path: str) -> int:
-        """A port; 0 when the value is no number."""
+        """A port; 0 when the value is not a number."""
         value = self.value(path)
         return value if isinstance(value, int) and not isinstance(value, bool) else 0
 

@@ -54,7 +54,7 @@ class CloudcoreRights:
         )
 
     def unanswered(self) -> tuple[Unavailable, ...]:
-        """Why some are not known."""
+        """Why some are unknown."""
         return tuple(answer for _, answer in self.answers if isinstance(answer, Unavailable))
 
 

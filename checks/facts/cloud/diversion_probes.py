@@ -121,7 +121,7 @@ class TunnelProbe:
 
     @property
     def node_name(self) -> str:
-        """The node that the stats are of; empty when the answer is no stats."""
+        """The node that the stats are of; empty when the answer is not stats."""
         return node_name_of(self.answer)
 
     @property

@@ -112,7 +112,7 @@ NOT_TRIED = ProvedEdges()
 def edge_answers(
     cluster: Cluster, edges: EdgeNodes, record: TunnelPortRecord | Unavailable
 ) -> EdgeAnswers | Unavailable:
-    """Every edge of a small site, else a sample and those that look wrong; unavailable where the user may ask nothing."""
+    """Every edge of a small site; of a large one a sample and those that look wrong. Unavailable where the user may ask nothing."""
     proxy = _allowed(cluster, "nodes", "proxy")
     logs = _allowed(cluster, "pods", "log")
     if not (proxy or logs):
@@ -213,7 +213,7 @@ def _asked(cluster: Cluster, edge: str, pod: Pod | None, *, proxy: bool) -> Edge
 
 @fact
 def proved_edges(answers: EdgeAnswers | Unavailable, probes: EveryHost[TunnelProbes]) -> ProvedEdges:
-    """Who has answered in this run, whoever asked."""
+    """Which edges have answered in this run, by the question of any check."""
     relayed = () if isinstance(answers, Unavailable) else answers.items
     probed = [probe for one in probes.known().values() for probe in one.items]
     names = {one.edge for one in relayed if one.proves} | {

@@ -69,7 +69,7 @@ class IptablesManager:
         return tuple(pod for pod in self.pods if pod.spec.node_name == node)
 
     def complaint_on(self, node: str) -> str:
-        """What its pod there complains of now; empty if nothing."""
+        """The current complaint of its pod there; empty if there is none."""
         return next((line for pod in self.on(node) if (line := self.complaints.get(pod.metadata.name))), "")
 
     def ready_on(self, node: str) -> bool:

@@ -107,7 +107,7 @@ class MetricsServer:
 
     @property
     def spec(self) -> PodSpec | None:
-        """What its pods are to be: from the Deployment, else from a pod."""
+        """What its pods are to be: from the Deployment; without one from a pod."""
         if isinstance(self.deployment, Deployment):
             return self.deployment.spec.template.spec
         return self.live_pods[0].spec if self.live_pods else None
@@ -190,7 +190,7 @@ class NodeSamples:
 
 @dataclass(frozen=True, slots=True)
 class PodSamples:
-    """Pods on edges that have run long enough and have no figures, as ``namespace/name`` by node name."""
+    """Pods on edges that have run long enough and have no metrics, as ``namespace/name`` by node name."""
 
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -268,7 +268,7 @@ def pod_samples(cluster: Cluster, samples: NodeSamples, edges: EdgeNodes) -> Pod
     """Two lists of all pods, on small sites only: where there are many edges it would read for minutes."""
     if len(edges.items) > _FEW_EDGES:
         detail = f"more than {_FEW_EDGES} edges"
-        return Unavailable(Reason.TOO_LARGE, "the figures of every pod", detail)
+        return Unavailable(Reason.TOO_LARGE, "the metrics for every pod", detail)
     sampled = {
         (one.metadata.namespace, one.metadata.name): {container.name for container in one.containers or ()}
         for one in require(cluster.list(PodMetrics))

@@ -75,7 +75,7 @@ class EdgeNode:
         return self.cordoned and not self.is_ready
 
     def heard_before(self, now: datetime) -> timedelta | None:
-        """How long before ``now`` the cluster last heard of it; ``None`` when that is not known."""
+        """How long before ``now`` the cluster last heard of it; ``None`` when that is unknown."""
         beat = self.ready.last_heartbeat_time if self.ready else None
         times = [time for time in (self.lease, beat) if time is not None]
         return now - max(times) if times else None
@@ -99,7 +99,7 @@ class EdgeNodes:
 
 @dataclass(frozen=True, slots=True)
 class ApiServerHost:
-    """A host that runs kube-apiserver; ``node`` is empty when that host is no node of this cluster."""
+    """A host that runs kube-apiserver; ``node`` is empty when that host is not a node of this cluster."""
 
     node: str
     address: str
@@ -144,7 +144,7 @@ def edge_nodes(nodes: SiteNodes, leases: NodeLeases | Unavailable) -> EdgeNodes:
 
 @fact
 def cloud_nodes(cluster: Cluster, nodes: SiteNodes) -> CloudNodes | Unavailable:
-    """The API-server hosts, by role label, else by the identity leases of kube-apiserver, else by endpoints."""
+    """The API-server hosts, by role label; without one by the identity leases of kube-apiserver, and without those by endpoints."""
     here = tuple(node for node in nodes.items if not is_edge(node))
     labelled = tuple(node for node in here if _is_control_plane(node))
     if labelled:
@@ -215,7 +215,7 @@ def _by_lease(cluster: Cluster, here: tuple[Node, ...]) -> tuple[ApiServerHost, 
         hostname = lease.metadata.labels.get(_HOSTNAME, "")
         node = next((one for one in here if hostname and hostname in _names(one)), None)
         if node is None:
-            return ()  # a host that is no node here: endpoints know its address, a lease does not
+            return ()  # a host that is not a node here: endpoints know its address, a lease does not
         found[node.metadata.name] = _host(node)
     return tuple(found.values())
 

@@ -241,7 +241,7 @@ class MemoryCgroup:
 
 @fact
 def memory_cgroup(host: Host) -> MemoryCgroup | Unavailable:
-    """The unified hierarchy's controllers where there is one, else the kernel's table (facts.md §10 (48))."""
+    """The unified hierarchy's controllers where there is one, otherwise the kernel's table (facts.md §10 (48))."""
     unified = host.read("/sys/fs/cgroup/cgroup.controllers")
     if isinstance(unified, File) and unified.text().strip():
         line = unified.text().strip()

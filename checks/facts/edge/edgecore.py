@@ -164,7 +164,7 @@ class EdgeName:
 
 @fact
 def edge_name(vantage: HostContext, host: Host, file: EdgecoreFile) -> EdgeName:
-    """``hostnameOverride`` as edgecore.yaml has it (even if the file is broken elsewhere), else the host name."""
+    """``hostnameOverride`` as edgecore.yaml has it (even if the file is broken elsewhere), otherwise the host name."""
     if isinstance(file.file, File):
         written = _WRITTEN_NAME.search(file.file.text())
         if file.document is not None:

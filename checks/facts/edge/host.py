@@ -61,7 +61,7 @@ def cgroup_setting(host: Host, config: EdgecoreConfig, unit: EdgecoreUnit) -> Cg
         path = _K3S_CONTAINERD if "k3s" in endpoint else config_path(unit.table)
         return _containerd(host, path)
     return Unavailable(
-        Reason.ERROR, "the cgroup driver of the runtime", f"{endpoint} is a runtime that is not known here"
+        Reason.ERROR, "the cgroup driver of the runtime", f"{endpoint} is a runtime that is unknown here"
     )
 
 

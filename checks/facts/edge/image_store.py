@@ -82,7 +82,7 @@ def image_store(host: Host, config: EdgecoreConfig | Unavailable) -> ImageStore 
 
 
 def _runtime(host: Host, config: EdgecoreConfig | Unavailable) -> tuple[str, str]:
-    """What this host's kubelet or edgecore uses, and its socket; both empty when that is not known."""
+    """What this host's kubelet or edgecore uses, and its socket; both empty when that is unknown."""
     endpoint = "" if isinstance(config, Unavailable) else config.text(_ENDPOINT)
     if "docker" in endpoint:
         return "docker", ""
@@ -156,7 +156,7 @@ class WaitingImages:
 def waiting_images(
     host: Host, cluster: Cluster, config: EdgecoreConfig | Unavailable
 ) -> WaitingImages | Unavailable:
-    """One list, of the pods of one node: edgecore's, else the one called like the host."""
+    """One list, of the pods of one node: edgecore's, or without it the one called like the host."""
     node = require(host.identity()).hostname.lower() if isinstance(config, Unavailable) else config.node_name
     pods = require(_pods_of(cluster, node))
     waiting = {

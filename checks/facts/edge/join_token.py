@@ -102,7 +102,7 @@ def _authority(config: EdgecoreConfig, files: EdgeCertificates, served: CloudCa 
     if root is not None and root.sha256 != digest:
         return Text(
             f"the cloud has another CA ({digest[:16]}…) than this edge ({root.sha256[:16]}…), and joining it is a person's decision (KE404)",
-            zh=f"云端的 CA（{digest[:16]}…）与本边缘（{root.sha256[:16]}…）不同，是否加入须由人决定（KE404）",
+            zh=f"云端的 CA（{digest[:16]}…）与本边缘节点（{root.sha256[:16]}…）不同，是否加入须由人决定（KE404）",
         )
     return _named(config, served) or digest
 
@@ -138,12 +138,12 @@ def _wrong(text: str, ca_sha256: str, clock: TrustedClock | Unavailable) -> Text
     try:
         token = read_token(text)
     except TokenError as error:
-        return Text(f"it is no join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
+        return Text(f"it is not a join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
     if token.ca_sha256 != ca_sha256:
         return Text("it was made for another CA", zh="它是为另一个 CA 签发的")
     now = _cloud_time(clock)
     if token.expires is None or now is None:
-        return Text("when it expires is not known", zh="无法得知其有效期")
+        return Text("when it expires is unknown", zh="无法得知其有效期")
     if token.expired_at(now + _LEFT):
         return Text(f"it expired on {day(token.expires)}", zh=f"已于 {day(token.expires)} 过期")
     return None

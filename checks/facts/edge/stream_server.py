@@ -54,7 +54,7 @@ def _fault(
         written = config.text("modules.edgeStream.server") or "nothing"
         return ServerFault(
             Text(
-                f"modules.edgeStream.server is no host:port ({written}).",
+                f"modules.edgeStream.server is not a host:port ({written}).",
                 zh=f"modules.edgeStream.server 不是 主机:端口（{written}）。",
             ),
             wanted,
@@ -70,7 +70,7 @@ def _fault(
             wanted,
         )
     if hub is None or (is_loopback(hub.host) and not cloudcore_here):
-        return None  # edgeHub's own address is no measure then (KE211)
+        return None  # edgeHub's own address is not a measure then (KE211)
     if hub.port >= 30000 and server.port == 10004 and same_host(server.host, hub.host):
         return ServerFault(
             Text(
@@ -92,7 +92,7 @@ def _wanted(hub: HostPort | None, tunnel_port: int) -> Text:
 def _loops(config: EdgecoreConfig, server: HostPort, wanted: Text) -> ServerFault:
     summary = Text(
         f"edgeStream of {config.node_name} dials {server}, which is the edge itself; the tunnel server runs on the cloud.",
-        zh=f"{config.node_name} 的 edgeStream 连接 {server}，即边缘自身；隧道服务器在云端。",
+        zh=f"{config.node_name} 的 edgeStream 连接 {server}，即边缘节点自身；隧道服务器在云端。",
     )
     return ServerFault(summary, wanted)
 

@@ -123,7 +123,7 @@ def _cloudcore(workload: CloudcoreWorkload, now: datetime, scrapes: timedelta) -
         event = Text(f"cloudcore was started {age.en} ago", zh=f"cloudcore 在 {age.zh}前启动")
         links = Text(
             "its ports, the record of its tunnel port and the links of the edges",
-            zh="其端口、隧道端口记录和各边缘的连接",
+            zh="其端口、隧道端口记录和各边缘节点的连接",
         )
         yield from _one(event, links, started, _LINKS, now=now, codes=_PATH)
         yield from _one(event, _FIRST, started, _LINKS + scrapes, now=now, codes=_FIGURES)
@@ -134,11 +134,11 @@ def _cloudcore(workload: CloudcoreWorkload, now: datetime, scrapes: timedelta) -
         event = Text(
             f"a pod of cloudcore was replaced {age.en} ago", zh=f"cloudcore 的 Pod 在 {age.zh}前被替换"
         )
-        awaited = Text("its start and the links of the edges", zh="其启动以及各边缘的连接")
+        awaited = Text("its start and the links of the edges", zh="其启动以及各边缘节点的连接")
         yield from _one(event, awaited, begun, _POD, now=now, codes=(*_PATH, "KE105", *_FIGURES))
 
 
-_FIRST = Text("the first figures of metrics-server", zh="metrics-server 的首批数据")
+_FIRST = Text("the first metrics of metrics-server", zh="metrics-server 的首批指标")
 
 
 def _pod_begun(deployment: Deployment | None, pods: tuple[Pod, ...], now: datetime) -> datetime | None:
@@ -191,8 +191,8 @@ def _edge(
         yield from _one(event, _FIRST, created, _EDGECORE + scrapes, now=now, codes=_FIGURES, nodes=(name,))
     if tunnel is not None:
         age = _ago(now, tunnel)
-        event = Text(f"the tunnel of {name} came {age.en} ago", zh=f"{name} 的隧道在 {age.zh}前建立")
-        settled = Text("what goes through it", zh="经由该隧道的请求")
+        event = Text(f"the tunnel of {name} was opened {age.en} ago", zh=f"{name} 的隧道在 {age.zh}前建立")
+        settled = Text("requests through it", zh="经由该隧道的请求")
         yield from _one(
             event,
             settled,
@@ -211,7 +211,7 @@ def _gone(name: str, lost: datetime | None, now: datetime) -> Iterator[Transitio
         return
     age = _ago(now, lost)
     event = Text(f"cloudcore lost {name} {age.en} ago", zh=f"cloudcore 在 {age.zh}前与 {name} 断开")
-    awaited = Text("a new link, as after a restart of edgecore", zh="重新连接（如 edgecore 重启之后）")
+    awaited = Text("reconnecting, as after a restart of edgecore,", zh="重新连接（如 edgecore 重启之后）")
     yield from _one(event, awaited, lost, _DIAL, now=now, codes=(*_EDGE, "KE606", "KE607"), nodes=(name,))
 
 
@@ -245,7 +245,7 @@ def _boot(host: Host, unit: EdgecoreUnit, name: str, now: datetime) -> Iterator[
     age = _ago(now, booted)
     where = name if unit.known or isinstance(identity, Unavailable) else identity.hostname
     event = Text(f"{where} was booted {age.en} ago", zh=f"{where} 在 {age.zh}前启动")
-    awaited = Text("its container runtime and what needs it", zh="容器运行时及依赖它的程序")
+    awaited = Text("its container runtime and the programs that need it", zh="容器运行时及依赖它的程序")
     nodes = (name,) if unit.known else ()
     yield from _one(event, awaited, booted, _BOOT, now=now, codes=_BOOTING, nodes=nodes)
 
@@ -274,7 +274,7 @@ def _edgecore(
         ended = None if isinstance(log, Unavailable) else log.ended_once()
         if ended is not None:
             event = Text(
-                f"edgecore of {name} ended {_ago(now, ended).en} ago and systemd starts it again",
+                f"edgecore of {name} exited {_ago(now, ended).en} ago and systemd starts it again",
                 zh=f"{name} 的 edgecore 在 {_ago(now, ended).zh}前退出，systemd 正在重新启动",
             )
             codes = (*_EDGE, "KE701", *_FIGURES)
@@ -306,7 +306,7 @@ def _lost(
     event = Text(
         f"edgecore of {name} lost the cloud {age.en} ago", zh=f"{name} 的 edgecore 在 {age.zh}前与云端断开"
     )
-    awaited = Text("a new link, as after a restart of cloudcore", zh="重新连接（如 cloudcore 重启之后）")
+    awaited = Text("reconnecting, as after a restart of cloudcore,", zh="重新连接（如 cloudcore 重启之后）")
     probes = () if isinstance(ports, Unavailable) else ports.probes
     up = any(not isinstance(one.tcp, Unavailable) for one in probes)
     # A dead hub link has been so for minutes: it does not wait for another link to come back.

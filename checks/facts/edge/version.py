@@ -27,7 +27,7 @@ class EdgecoreRelease:
 
 @fact
 def edgecore_release(log: EdgecoreLog | Unavailable, config: EdgecoreConfig | Unavailable) -> EdgecoreRelease:
-    """What edgecore said when it started; else ``edgecoreVersion``, which edgecore.yaml holds from 1.21 on (versions.md §3)."""
+    """What edgecore said when it started, or without that ``edgecoreVersion``, which edgecore.yaml holds from 1.21 on (versions.md §3)."""
     line = None if isinstance(log, Unavailable) else log.newest(_STARTED)
     text = line.message.partition(_STARTED)[2].strip() if line is not None else ""
     if not text and not isinstance(config, Unavailable):

@@ -27,7 +27,7 @@ def cloud_side(nodes: SiteNodes) -> tuple[Node, ...]:
 @check(
     code="KE982",
     slug="servicelb-confined",
-    title=Text("K3s' load balancer stays off edges", zh="K3s 负载均衡不会调度到边缘"),
+    title=Text("K3s' load balancer stays off edges", zh="K3s 负载均衡不会调度到边缘节点"),
     side=Side.CLOUD,
     occasions=_INSTALL,
     remedy=Text(
@@ -47,12 +47,12 @@ def servicelb(nodes: SiteNodes, kubernetes: KubernetesHere) -> Finding:
     return failed(
         Text(
             "K3s' load balancer (svclb) will be scheduled on every edge, where its pods cannot start.",
-            zh="K3s 负载均衡（svclb）会被调度到每个边缘，而其 Pod 在边缘无法启动。",
+            zh="K3s 负载均衡（svclb）会被调度到每个边缘节点，而其 Pod 在边缘节点无法启动。",
         ),
         expected=Text(
             f"{ENABLE_LB}=true on the nodes of the cloud side", zh=f"云端节点带有 {ENABLE_LB}=true"
         ),
-        actual="no node has that label",
+        actual=Text("no node has that label", zh="没有节点带该标签"),
         hint=Text("Label the nodes of the cloud side.", zh="请为云端节点打标签。"),
         subject="nodes",
         commands=(f"kubectl label node <cloud node> {ENABLE_LB}=true",),
@@ -77,16 +77,16 @@ def edgemesh(found: EdgeMesh, bundle: CloudBundle) -> Finding:
         Text(
             "EdgeMesh is not installed, and kedoctor does not install it: which nodes relay, and under which address edges "
             "reach them, is yours to say.",
-            zh="未安装 EdgeMesh，kedoctor 也不会安装：由哪些节点中继、边缘以何地址访问它们，须由您决定。",
+            zh="未安装 EdgeMesh，kedoctor 也不会安装：由哪些节点中继、边缘节点以何地址访问它们，须由您决定。",
         ),
         expected=Text(
             "EdgeMesh, if pods of several edges have to find each other",
-            zh="若多个边缘的 Pod 需互访，则需要 EdgeMesh",
+            zh="若多个边缘节点的 Pod 需互访，则需要 EdgeMesh",
         ),
-        actual="no DaemonSet edgemesh-agent",
+        actual=Text("no DaemonSet edgemesh-agent", zh="没有 DaemonSet edgemesh-agent"),
         hint=Text(
             "Install it with helm if services have to be reached across edges; nothing else needs it.",
-            zh="若需跨边缘访问服务，请用 helm 安装；其他功能不需要它。",
+            zh="若需跨边缘节点访问服务，请用 helm 安装；其他功能不需要它。",
         ),
         subject="edgemesh",
         commands=(

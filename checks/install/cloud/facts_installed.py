@@ -226,7 +226,7 @@ def _fragment(host: Host) -> tuple[dict[str, object] | None, str]:
         data = load(file.data).data
     except YamlError as error:
         return None, str(error)
-    return (dict(data), "") if isinstance(data, dict) else (None, "it is no mapping")
+    return (dict(data), "") if isinstance(data, dict) else (None, "it is not a mapping")
 
 
 # ------------------------------------------------------------------------------------------------ images
@@ -267,7 +267,7 @@ def stored_here(
 def _runtime(nodes: SiteNodes | Unavailable, addresses: HostAddresses) -> str:
     """The runtime that the Node of this host names, or why none is known."""
     if isinstance(nodes, Unavailable):
-        return f"which runtime the cluster uses here is not known: {nodes}"
+        return f"which runtime the cluster uses here is unknown: {nodes}"
     node = own_node(nodes, addresses)
     if node is None:
         return "no node of the cluster has an address of this host"

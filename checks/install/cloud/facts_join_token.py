@@ -32,7 +32,7 @@ class ServedCa:
 
 @fact
 def served_ca(wire: Wire, request: CloudRequest, addresses: HostAddresses) -> ServedCa | Unavailable:
-    """Asked under the address that edges dial, where that is this host's own; else on loopback."""
+    """Asked under the address that edges dial, where that is this host's own; otherwise on loopback."""
     host = request.advertise_address if addresses.has(request.advertise_address) else "127.0.0.1"
     url = f"https://{host}:10002/ca.crt"
     answer = require(wire.get(url, timeout=5.0))
@@ -55,7 +55,7 @@ class JoinOffer:
 
     @property
     def handover(self) -> Text | None:
-        """What to type on each edge, with the token; only for the screen of whoever installed this."""
+        """What to type on each edge, with the token; only for the screen of the person who installs."""
         if not self.token:
             return None
         until = f"{self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else "?"
@@ -85,7 +85,7 @@ def join_offer(
     try:
         token = read_token(text)
     except TokenError as error:
-        why = Text(f"it is no join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
+        why = Text(f"it is not a join token ({error.reason})", zh=f"不是有效的加入令牌（{error.reason}）")
         return JoinOffer(address, trouble=why)
     trouble = _authority(token.ca_sha256, require(secrets.ca), served) or _server(address, served)
     trouble = trouble or _time(token.expires, clock)
@@ -110,7 +110,7 @@ def _server(address: str, served: ServedCa | Unavailable) -> Text | None:
         return None
     return Text(
         f"cloudcore's certificate does not name {address}, so every edge refuses it (KE408)",
-        zh=f"cloudcore 的证书不包含 {address}，所有边缘都会拒绝（KE408）",
+        zh=f"cloudcore 的证书不包含 {address}，所有边缘节点都会拒绝（KE408）",
     )
 
 

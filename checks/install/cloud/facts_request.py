@@ -43,7 +43,7 @@ class CloudRequest:
 
     @property
     def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        """The address that edges dial; ``None`` when it is no IP address."""
+        """The address that edges dial; ``None`` when it is not an IP address."""
         try:
             return ipaddress.ip_address(self.advertise_address)
         except ValueError:

@@ -12,7 +12,7 @@ __all__ = ["servicelb"]
 
 @remedy("KE982", touches=NODES)
 def servicelb(verdict: Verdict, nodes: SiteNodes) -> Plan:
-    """The label on every node that is no edge."""
+    """The label on every node that is not an edge."""
     names = [node.metadata.name for node in cloud_side(nodes)]
     return Plan(
         code=verdict.code,
@@ -23,7 +23,7 @@ def servicelb(verdict: Verdict, nodes: SiteNodes) -> Plan:
         ),
         prediction=Text(
             "Pods of ServiceLB on nodes without the label end; edges have no use for them.",
-            zh="未打标签节点上的 ServiceLB Pod 将被移除；边缘不需要它们。",
+            zh="未打标签节点上的 ServiceLB Pod 将被移除；边缘节点不需要它们。",
         ),
         risk=Risk.SAFE,
         actions=tuple(

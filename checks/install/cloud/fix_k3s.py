@@ -165,7 +165,7 @@ def k3s_settings(
 
 _AWAY = Text(
     "kubectl and every controller lose the API for about a minute; edges and all containers keep running.",
-    zh="kubectl 和所有控制器会有约一分钟无法访问 API；边缘和所有容器继续运行。",
+    zh="kubectl 和所有控制器会有约一分钟无法访问 API；边缘节点和所有容器继续运行。",
 )
 
 
@@ -197,8 +197,8 @@ def k3s_ready(verdict: Verdict, k3s: K3sHere, kubernetes: KubernetesHere) -> Pla
     actions = () if k3s.active and k3s.enabled else (ControlUnit(K3S_UNIT, "enable-now"),)
     title = Text("enable and start K3s, and wait until it is ready", zh="启用并启动 K3s，等待其就绪")
     prediction = Text(
-        "K3s imports the images and starts; from here on what it makes below /var/lib/rancher/k3s stays when this step is "
-        "taken back (it is only stopped).",
+        "K3s imports the images and starts; what it creates below /var/lib/rancher/k3s stays "
+        "after a rollback (K3s is only stopped).",
         zh="K3s 将导入镜像并启动；此后即使撤销该步骤，/var/lib/rancher/k3s 下的内容也会保留（仅停止服务）。",
     )
     return _plan(verdict, title, *actions, prediction=prediction, settle=_START)

@@ -72,7 +72,7 @@ def _privileges(fitness: HostFitness) -> Finding:
                 zh="本机未运行 systemd，而 K3s 需要它。",
             ),
             expected=Text("systemd as process 1", zh="systemd 为 1 号进程"),
-            actual="no systemd",
+            actual=Text("no systemd", zh="没有 systemd"),
             hint=Text("Install on a host with systemd.", zh="请在有 systemd 的主机上安装。"),
             subject="systemd",
             commands=("ps -p 1 -o comm=",),
@@ -89,7 +89,7 @@ def _route(fitness: HostFitness) -> Finding:
                 zh="本机没有 IPv4 默认路由：K3s 无法确定节点地址，cloudcore 会在隧道端口记录中写入空地址。",
             ),
             expected=Text("a default route (it need not lead anywhere)", zh="一条默认路由（无需真正可达）"),
-            actual="none",
+            actual=Text("none", zh="无"),
             hint=Text(
                 "Add one, and make it stay in the network configuration of this host.",
                 zh="请添加默认路由，并写入本机的网络配置。",
@@ -252,7 +252,7 @@ def install_ports(sockets: CloudSockets) -> Iterator[Finding]:
     if not taken:
         yield passed(
             Text(
-                f"Nobody else listens on {', '.join(map(str, sorted(_PORTS)))}.",
+                f"No unexpected process listens on {', '.join(map(str, sorted(_PORTS)))}.",
                 zh=f"{'、'.join(map(str, sorted(_PORTS)))} 端口没有被他人占用。",
             )
         )

@@ -11,7 +11,7 @@ __all__ = ["join_command"]
 @check(
     code="KE984",
     slug="join-command",
-    title=Text("An edge can join with the token of now", zh="边缘可用当前令牌加入"),
+    title=Text("An edge can join with the current token", zh="边缘节点可用当前令牌加入"),
     side=Side.CLOUD,
     occasions=(RunMode.INSTALL,),
     explained_by=("KE105", "KE408", "KE409", "KE501"),
@@ -22,8 +22,8 @@ def join_command(offer: JoinOffer) -> Finding:
     if offer.trouble is not None:
         return failed(
             Text(
-                f"No edge could join with the token of now: {offer.trouble.en}.",
-                zh=f"边缘无法用当前令牌加入：{offer.trouble.zh}。",
+                f"No edge could join with the current token: {offer.trouble.en}.",
+                zh=f"边缘节点无法用当前令牌加入：{offer.trouble.zh}。",
             ),
             expected=Text("a token of this CA that is in date", zh="属于当前 CA 且在有效期内的令牌"),
             actual=offer.trouble.en,
@@ -40,8 +40,8 @@ def join_command(offer: JoinOffer) -> Finding:
     until = f"{offer.expires:%Y-%m-%d %H:%M} UTC" if offer.expires else "?"
     return passed(
         Text(
-            f"Edges can join {offer.address}:10000 with the token of now, until {until}.",
-            zh=f"边缘可用当前令牌加入 {offer.address}:10000，有效期至 {until}。",
+            f"Edges can join {offer.address}:10000 with the current token, until {until}.",
+            zh=f"边缘节点可用当前令牌加入 {offer.address}:10000，有效期至 {until}。",
         ),
         subject="secret/kubeedge/tokensecret",
         evidence=(Evidence("secret/kubeedge/tokensecret", f"CA {offer.ca_sha256[:16]}…, exp {until}"),),

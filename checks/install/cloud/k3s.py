@@ -98,7 +98,7 @@ def k3s_program(k3s: K3sHere, kubernetes: KubernetesHere) -> Finding:
     return failed(
         Text(f"{program.path}: {why.en}.", zh=f"{program.path}：{why.zh}。"),
         expected=Text("k3s of the offline bundle", zh="离线包中的 k3s"),
-        actual=program.trouble or "absent",
+        actual=program.trouble or Text("absent", zh="不存在"),
         hint=Text("Copy it out of the offline bundle.", zh="请从离线包复制。"),
         subject=program.path,
         commands=(f"sudo install -m 755 <bundle>/k3s-<arch> {K3S_PROGRAM}",),
@@ -204,7 +204,7 @@ def k3s_unit(k3s: K3sHere, kubernetes: KubernetesHere) -> Finding:
     return failed(
         Text("systemd knows no k3s.service.", zh="systemd 中没有 k3s.service。"),
         expected=Text(UNIT_PATH, zh=UNIT_PATH),
-        actual="not found",
+        actual=Text("not found", zh="未找到"),
         hint=Text("Write the unit and let systemd read it.", zh="请写入该单元并让 systemd 重新加载。"),
         subject="k3s.service",
         commands=("sudo systemctl daemon-reload", "systemctl cat k3s"),
@@ -234,7 +234,7 @@ def wanted_fragment(request: CloudRequest, addresses: HostAddresses, k3s: K3sHer
 @check(
     code="KE958",
     slug="k3s-settings",
-    title=Text("K3s is set up for edges", zh="K3s 的设置适用于边缘"),
+    title=Text("K3s is set up for edges", zh="K3s 的设置适用于边缘节点"),
     side=Side.CLOUD,
     occasions=_INSTALL,
     remedy=Text(
@@ -271,7 +271,7 @@ def k3s_settings(
         yield passed(
             Text(
                 "K3s connects to edges itself and does not verify what answers for them; its names and addresses are set.",
-                zh="K3s 直接连接边缘且不校验其证书；名称与地址均已设置。",
+                zh="K3s 直接连接边缘节点且不校验其证书；名称与地址均已设置。",
             )
         )
 
@@ -292,7 +292,7 @@ def _wrong(
             arguments.egress_selector_mode,
             Text(
                 "kube-apiserver asks K3s' own tunnel for edges and gets 502",
-                zh="kube-apiserver 会经 K3s 自己的隧道访问边缘并得到 502",
+                zh="kube-apiserver 会经 K3s 自己的隧道访问边缘节点并得到 502",
             ),
         )
     if arguments.kubelet_certificate_authority is not None:
@@ -301,14 +301,14 @@ def _wrong(
             arguments.kubelet_certificate_authority,
             Text(
                 "kube-apiserver refuses the chart's stream certificate, which names no edge",
-                zh="kube-apiserver 会拒绝 chart 的流证书，因为其中没有任何边缘的地址",
+                zh="kube-apiserver 会拒绝 chart 的流证书，因为其中没有任何边缘节点的地址",
             ),
         )
     if k3s.kubeconfig_mode & 0o077 and "write-kubeconfig-mode" not in arguments.server:
         yield (
             K3S_KUBECONFIG,
             f"mode {k3s.kubeconfig_mode:04o}",
-            Text("whoever can read it rules the cluster", zh="能读取它的用户即可控制集群"),
+            Text("anyone who can read it controls the cluster", zh="能读取它的用户即可控制集群"),
         )
     if k3s.unit is not None and not k3s.ours:
         return
@@ -356,7 +356,7 @@ def k3s_ready(
     *,
     kubernetes: KubernetesHere,
 ) -> Finding:
-    """``/readyz`` says ok and a node that is no edge is Ready; for K3s, its unit is enabled and runs, too."""
+    """``/readyz`` says ok and a node that is not an edge is Ready; for K3s, its unit is enabled and runs, too."""
     who = "K3s" if not kubernetes.is_foreign else "this Kubernetes"
     if not kubernetes.is_foreign and not (k3s.active and k3s.enabled):
         state = (

@@ -1,7 +1,7 @@
 """KubeEdge on the cloud host: its images in the store of the runtime, keadm, and the release that ``keadm init`` makes.
 
 Steps of an install (kubeprepare.md §1.3). A release that is here already is kept; what ``keadm init`` says when it
-fails ends the install, and a release that it left half made is told from one that is complete.
+fails ends the install, and a release that it left half made is told apart from one that is complete.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def cloudcore_release(
                 "a ready pod, Secret tokensecret, ConfigMap tunnelport",
                 zh="就绪的 Pod、Secret tokensecret、ConfigMap tunnelport",
             ),
-            actual=told.en,
+            actual=told,
             hint=Text("Its events and its log say what it waits for.", zh="其事件和日志会说明原因。"),
             subject="deployment/kubeedge/cloudcore",
             commands=(
@@ -216,7 +216,7 @@ def _not_installed(release: KeadmRelease, processes: CloudProcesses) -> Finding:
             else "尚未安装 cloudcore。",
         ),
         expected=Text("the objects of the chart cloudcore", zh="chart cloudcore 的对象"),
-        actual=release.status or "no release",
+        actual=release.status or Text("no release", zh="没有 release"),
         hint=Text("Install it with keadm init.", zh="请用 keadm init 安装。"),
         subject=_RELEASE,
         commands=("kubectl -n kubeedge get secrets -l owner=helm,name=cloudcore --show-labels",),

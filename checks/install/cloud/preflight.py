@@ -53,7 +53,7 @@ def _address(request: CloudRequest, addresses: HostAddresses) -> Finding:
     if address is None:
         return _wrong_address(
             written,
-            Text(f"{written} is no IP address", zh=f"{written} 不是 IP 地址"),
+            Text(f"{written} is not an IP address", zh=f"{written} 不是 IP 地址"),
         )
     if address.version == 6:
         return _wrong_address(
@@ -74,18 +74,18 @@ def _address(request: CloudRequest, addresses: HostAddresses) -> Finding:
         return passed(
             Text(
                 f"Edges will dial {written}, which is an address of this host.",
-                zh=f"边缘将连接 {written}，它是本机地址。",
+                zh=f"边缘节点将连接 {written}，它是本机地址。",
             ),
             subject="--advertise-address",
         )
     return warned(
         Text(
-            f"{written} is no address of this host: fine behind NAT or a load balancer that sends 10000, 10002 and "
+            f"{written} is not an address of this host: fine behind NAT or a load balancer that sends 10000, 10002 and "
             "10004 here, and wrong otherwise.",
             zh=f"{written} 不是本机地址：若经 NAT 或负载均衡将 10000、10002、10004 转发到本机则可用，否则有误。",
         ),
         expected=Text("an address that leads to this host", zh="能到达本机的地址"),
-        actual=", ".join(sorted(addresses.ipv4 - {"127.0.0.1"})) or "no address",
+        actual=", ".join(sorted(addresses.ipv4 - {"127.0.0.1"})) or Text("no address", zh="没有地址"),
         hint=Text(
             "See from an edge host that these ports lead here, or name an address of this host.",
             zh="请在边缘主机上确认这些端口能到达本机，或改用本机地址。",
@@ -102,7 +102,7 @@ def _wrong_address(written: str, why: Text) -> Finding:
             f"Edges cannot be told to dial {written or 'nothing'}: {why.en}.",
             zh=f"不能让边缘连接 {written or '空地址'}：{why.zh}。",
         ),
-        expected=Text("an IPv4 address that edges can reach", zh="边缘可访问的 IPv4 地址"),
+        expected=Text("an IPv4 address that edges can reach", zh="边缘节点可访问的 IPv4 地址"),
         actual=written,
         hint=Text("Name it with --advertise-address.", zh="请用 --advertise-address 指定。"),
         subject="--advertise-address",
@@ -164,7 +164,7 @@ def install_bundle(
                 zh="本机既非 amd64 也非 arm64，而 KubeEdge 只发布这两种架构。",
             ),
             expected=Text("x86_64 or aarch64", zh="x86_64 或 aarch64"),
-            actual="another machine",
+            actual=Text("another machine", zh="另一台机器"),
             hint=Text("Install on another host.", zh="请在其他主机上安装。"),
             subject=place,
             commands=("uname -m",),
@@ -205,7 +205,7 @@ def _packed(place: str) -> Finding:
             zh=f"{place} 是归档文件；安装需要使用解压后的目录。",
         ),
         expected=Text("a directory", zh="目录"),
-        actual="an archive",
+        actual=Text("an archive", zh="归档文件"),
         hint=Text("Unpack it and name the directory.", zh="请解压并指定目录。"),
         subject=place,
         commands=(f"mkdir -p /srv/kedoctor-bundle && tar -xf {place} -C /srv/kedoctor-bundle",),

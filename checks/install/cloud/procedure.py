@@ -14,7 +14,7 @@ CLOUD = Procedure(
     name="cloud",
     title=Text(
         "Install the cloud side on this host: K3s unless a Kubernetes is here, cloudcore, and what edges need of them.",
-        zh="在本机安装云端：K3s（已有 Kubernetes 时除外）、cloudcore，以及边缘所需的设置。",
+        zh="在本机安装云端：K3s（已有 Kubernetes 时除外）、cloudcore，以及边缘节点所需的设置。",
     ),
     side=Side.CLOUD,
     parameters=(
@@ -29,14 +29,16 @@ CLOUD = Procedure(
         Parameter(
             setting="advertise_address",
             option="--advertise-address",
-            help=Text("The IPv4 address under which edges reach this host.", zh="边缘访问本机的 IPv4 地址。"),
+            help=Text(
+                "The IPv4 address under which edges reach this host.", zh="边缘节点访问本机的 IPv4 地址。"
+            ),
             metavar="IP",
             required=True,
         ),
         Parameter(
             setting="node_name",
             option="--node-name",
-            help=Text("Name of this host as a node; else its host name.", zh="本机的节点名；默认为主机名。"),
+            help=Text("Node name of this host [default: its host name].", zh="本机的节点名；默认为主机名。"),
             metavar="NAME",
         ),
     ),

@@ -32,13 +32,13 @@ __all__ = ["install_bundle"]
 
 _BY_HAND = ("kedoctor bundle verify {place}",)
 _LATER = ("mosquitto", "test")
-"""Roles of images that no join needs: without them something later is missing, and that is told."""
+"""Roles of images that no join needs: without them something later is missing, and the report says so."""
 
 
 @check(
     code="KE962",
     slug="install-edge-bundle",
-    title=Text("The offline bundle holds what this edge needs", zh="离线包含有本边缘所需的内容"),
+    title=Text("The offline bundle holds what this edge needs", zh="离线包含有本边缘节点所需的内容"),
     side=Side.EDGE,
     occasions=(RunMode.INSTALL,),
     deadline=300.0,
@@ -83,7 +83,7 @@ def _packed(found: InstallBundle) -> Finding:
     return failed(
         Text(f"{place} is packed; nothing can be installed out of it.", zh=f"{place} 未解包，无法直接安装。"),
         expected=Text("a directory", zh="一个目录"),
-        actual="an archive",
+        actual=Text("an archive", zh="归档文件"),
         hint=Text("Unpack it and name the directory.", zh="请先解包，再指定解包后的目录。"),
         subject=place,
         commands=(f"mkdir bundle && tar -xf {place} -C bundle",),
@@ -96,7 +96,7 @@ def _lacks(found: InstallBundle, wrong: list[Shortcoming]) -> Finding:
     return failed(
         Text(
             f"No edge can be installed from {place}: {en}.",
-            zh=f"无法用 {place} 安装边缘：{zh}。",
+            zh=f"无法用 {place} 安装边缘节点：{zh}。",
         ),
         expected=Text(
             f"the programs and images of KubeEdge {found.versions.release} for {found.architecture}",
@@ -125,7 +125,7 @@ def _sandbox_missing(found: InstallBundle, runtime: RuntimeFile, stored: frozens
             zh=f"{runtime.path} 中的沙箱镜像 {wanted} 既不在 containerd 中，也不在离线包中。",
         ),
         expected=Text(f"{wanted} or {found.pause}", zh=f"{wanted} 或 {found.pause}"),
-        actual="neither",
+        actual=Text("neither", zh="两者都没有"),
         hint=Text("Put one of them into the bundle.", zh="请将其中之一放入离线包。"),
         subject=found.bundle.place,
     )
@@ -137,7 +137,7 @@ def _short(found: InstallBundle, told: list[Shortcoming]) -> Finding:
     return warned(
         Text(
             f"An edge can be installed from {place}, but later something is missing: {en}.",
-            zh=f"可以用 {place} 安装边缘，但之后会缺少：{zh}。",
+            zh=f"可以用 {place} 安装边缘节点，但之后会缺少：{zh}。",
         ),
         expected=Text("a complete bundle", zh="完整的离线包"),
         actual=", ".join(one.about for one in told)[:300],

@@ -108,7 +108,7 @@ def cloud_ports(target: EdgeTarget, answers: CloudAnswers) -> Iterator[Finding]:
         yield failed(
             Text(
                 f"{target.hub.host} is this host itself; an edge dials the cloud's address.",
-                zh=f"{target.hub.host} 是本机；边缘应连接云端地址。",
+                zh=f"{target.hub.host} 是本机；边缘节点应连接云端地址。",
             ),
             expected=Text("the address that the cloud advertises", zh="云端对外公布的地址"),
             actual=target.hub.host,
@@ -241,7 +241,7 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         return passed(
             Text(
                 "The edge has its certificate, so no token is needed any more.",
-                zh="边缘已有证书，不再需要令牌。",
+                zh="边缘节点已有证书，不再需要令牌。",
             )
         )
     token = offered.token
@@ -249,7 +249,7 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         problem = offered.problem
         return _bad_token(
             Text(
-                f"what the file holds is no join token ({problem})",
+                f"what the file holds is not a join token ({problem})",
                 zh=f"文件内容不是加入令牌（{_PROBLEMS_ZH.get(problem, problem)}）",
             ),
             problem,
@@ -258,7 +258,7 @@ def install_token(offered: OfferedToken, answers: CloudAnswers, joined: Joined) 
         why = answers.ca if isinstance(answers.ca, Unavailable) else f"HTTP {answers.ca.status}"
         return unknown(
             Text(
-                f"Whether the token is this cloud's is not known: {answers.ca_url} was not served ({why}).",
+                f"Whether the token is this cloud's is unknown: {answers.ca_url} was not served ({why}).",
                 zh=f"无法判断令牌是否属于该云端：未能获取 {answers.ca_url}（{why}）。",
             ),
             commands=(f"curl -ks {answers.ca_url} | sha256sum",),

@@ -51,7 +51,7 @@ __all__ = [
 
 BUNDLE, CLOUD, TOKEN, NODE = "bundle", "cloud", "token", "node"
 CERT_PORT, TUNNEL_PORT = "cert-port", "tunnel-port"
-"""The settings by which ``kedoctor install edge`` is told what it needs."""
+"""The settings by which ``kedoctor install edge`` gets what it needs."""
 
 SIDE = ("edge",)
 HOME = "/etc/kubeedge"
@@ -247,7 +247,7 @@ def joined(host: Host, target: EdgeTarget, file: EdgecoreFile) -> Joined:
 
 def _stranger(file: EdgecoreFile, target: EdgeTarget) -> str:
     if file.document is None:
-        return "a file that is no YAML" if isinstance(file.file, File) else ""
+        return "a file that is not YAML" if isinstance(file.file, File) else ""
     node = file.document.value("modules.edged.hostnameOverride")
     server = parse_host_port(file.document.value("modules.edgeHub.websocket.server"))
     if node != target.node:

@@ -85,7 +85,7 @@ def left_behind(verdict: Verdict, joined: Joined, unit: EdgecoreUnit) -> Plan:
         code=verdict.code,
         subject=verdict.subject,
         title=Text(f"move {HOME} to {joined.aside}", zh=f"将 {HOME} 移到 {joined.aside}"),
-        prediction=Text("No edge has ever come of it.", zh="它从未成为可用的边缘。"),
+        prediction=Text("No edge has ever come of it.", zh="它从未成为可用的边缘节点。"),
         risk=Risk.RESTARTS_EDGECORE,
         actions=(*stop, MoveAside(HOME, joined.aside)),
         settle=AT_ONCE,
@@ -127,7 +127,7 @@ def edge_joined(
             zh=f"用 keadm {found.versions.release} 以 {target.node} 加入 {target.hub}",
         ),
         prediction=Text(
-            "From here on keadm has written to this host and to the cloud: kedoctor cannot take that back.",
+            "From here on keadm has written to this host and to the cloud: kedoctor cannot roll that back.",
             zh="此后 keadm 已对本机和云端做出更改，kedoctor 无法撤销。",
         ),
         risk=Risk.RESTARTS_EDGECORE,

@@ -58,7 +58,7 @@ def host_basics(host: Host) -> HostBasics:
 @check(
     code="KE961",
     slug="install-host",
-    title=Text("This host can be made an edge", zh="本机可安装为边缘"),
+    title=Text("This host can be made an edge", zh="本机可安装为边缘节点"),
     side=Side.EDGE,
     occasions=(RunMode.INSTALL,),
     references=("facts.md §6.1", "kubeprepare.md §1.5", "kubeprepare.md B26"),
@@ -105,7 +105,7 @@ def install_host(basics: HostBasics) -> Finding:
 
 def _unfit(why: Text, actual: str, hint: Text, *commands: str) -> Finding:
     return failed(
-        Text(f"No edge can be installed here: {why.en}.", zh=f"无法在此安装边缘：{why.zh}。"),
+        Text(f"No edge can be installed here: {why.en}.", zh=f"无法在此安装边缘节点：{why.zh}。"),
         expected=Text(
             "root on x86_64 or aarch64 with systemd and sudo",
             zh="x86_64 或 aarch64 上的 root，有 systemd 和 sudo",
@@ -180,7 +180,7 @@ def _free_or_ours(target: EdgeTarget, joined: Joined) -> Text:
             f"{HOME} holds what an unfinished join left ({names}); it is moved aside.",
             zh=f"{HOME} 中有未完成的加入所遗留的内容（{names}），将被移开。",
         )
-    return Text("No edge is installed here.", zh="本机尚未安装边缘。")
+    return Text("No edge is installed here.", zh="本机尚未安装边缘节点。")
 
 
 def _in_the_way(why: Text, actual: str, hint: Text, *commands: str) -> Finding:

@@ -48,8 +48,8 @@ def runtime_images(found: InstallBundle, file: RuntimeFile, store: RuntimeStore)
     names = ", ".join(name for name, _ in missing)
     return failed(
         Text(f"containerd lacks {names}.", zh=f"containerd 中缺少 {names}。"),
-        expected=Text("every image of the bundle that an edge uses", zh="离线包中边缘所需的全部镜像"),
-        actual=f"{len(missing)} missing",
+        expected=Text("every image of the bundle that an edge uses", zh="离线包中边缘节点所需的全部镜像"),
+        actual=Text(f"{len(missing)} missing", zh=f"缺少 {len(missing)} 个"),
         hint=Text(
             "Without the sandbox image and installation-package keadm join fails at `Copy resources`.",
             zh="缺少沙箱镜像或 installation-package 时，keadm join 会在 `Copy resources` 处失败。",

@@ -99,7 +99,7 @@ def left_behind(joined: Joined) -> Finding:
         return passed(Text(f"{HOME} is empty or absent.", zh=f"{HOME} 为空或不存在。"), subject=HOME)
     if joined.has_certificate:
         return passed(
-            Text(f"{HOME} is that of an edge with a certificate.", zh=f"{HOME} 属于已取得证书的边缘。"),
+            Text(f"{HOME} is that of an edge with a certificate.", zh=f"{HOME} 属于已取得证书的边缘节点。"),
             subject=HOME,
         )
     names = ", ".join(joined.entries)
@@ -108,7 +108,9 @@ def left_behind(joined: Joined) -> Finding:
             f"{HOME} holds what a join left that came to no certificate ({names}); keadm refuses to join then.",
             zh=f"{HOME} 中有一次未取得证书的加入所遗留的内容（{names}），keadm 会因此拒绝加入。",
         ),
-        expected=Text("an empty directory, or an edge with its certificate", zh="空目录，或已取得证书的边缘"),
+        expected=Text(
+            "an empty directory, or an edge with its certificate", zh="空目录，或已取得证书的边缘节点"
+        ),
         actual=names,
         hint=Text("It is moved aside, not deleted.", zh="会被移开而不是删除。"),
         subject=HOME,
@@ -159,7 +161,7 @@ def _not_joined(target: EdgeTarget, why: Text) -> Finding:
         expected=Text(
             "edgecore.yaml, edgecore.service and a certificate", zh="edgecore.yaml、edgecore.service 和证书"
         ),
-        actual=why.en,
+        actual=why,
         hint=Text("keadm join makes all three.", zh="keadm join 会创建这三者。"),
         subject=target.node,
         node=target.node,
@@ -260,7 +262,7 @@ def hub_link(config: EdgecoreConfig, sockets: EdgeSockets) -> Finding:
             zh=f"{node} 的 edgecore 未与 {server} 建立连接。",
         ),
         expected=Text(f"ESTABLISHED to {server}", zh=f"与 {server} 为 ESTABLISHED"),
-        actual="no answer to its SYN" if dialling else "none",
+        actual=Text("no answer to its SYN", zh="SYN 无应答") if dialling else Text("none", zh="无"),
         hint=Text("Its log says what the cloud answered.", zh="其日志会说明云端的应答。"),
         subject=node,
         node=node,

@@ -15,7 +15,7 @@ __all__ = ["pod_network", "pod_range"]
 _ONLY = (RunMode.INSTALL,)
 _CHOOSE = Text(
     "Name a free range with --pod-cidr, a /24 that no other edge has.",
-    zh="请用 --pod-cidr 指定空闲网段，例如其他边缘未使用的 /24。",
+    zh="请用 --pod-cidr 指定空闲网段，例如其他边缘节点未使用的 /24。",
 )
 
 
@@ -63,7 +63,7 @@ def pod_range(
             target,
             Text(
                 f"{chosen.network} is what the name of the edge {same} stands for as well",
-                zh=f"边缘 {same} 的名称对应的网段同样是 {chosen.network}",
+                zh=f"边缘节点 {same} 的名称对应的网段同样是 {chosen.network}",
             ),
             f"{chosen.network} of {same}",
         )
@@ -71,7 +71,7 @@ def pod_range(
     return passed(
         Text(
             f"Pods get addresses of {chosen.network}, which nothing here uses{asked}.",
-            zh=f"Pod 使用网段 {chosen.network}，与本机网络不冲突{asked and '（未能查询其他边缘）'}。",
+            zh=f"Pod 使用网段 {chosen.network}，与本机网络不冲突{asked and '（未能查询其他边缘节点）'}。",
         ),
         subject=str(chosen.network),
     )
@@ -146,7 +146,7 @@ def _none(present: PodNetworks, why: Text) -> Finding:
             f"a network in {present.directory} and its plugins in {present.plugin_directory}",
             zh=f"{present.directory} 中有网络配置，{present.plugin_directory} 中有其插件",
         ),
-        actual=why.en,
+        actual=why,
         hint=Text(
             "A node without one stays NotReady, and with a wrong one no pod starts. A file that is not kedoctor's has to be "
             "repaired or removed by you.",

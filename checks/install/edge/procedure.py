@@ -44,7 +44,7 @@ EDGE = Procedure(
         Parameter(
             setting=NODE,
             option="--node-name",
-            help=Text("The name this edge gets.", zh="本边缘的节点名。"),
+            help=Text("The name this edge gets.", zh="本边缘节点的名称。"),
             metavar="NAME",
             required=True,
         ),
@@ -52,8 +52,8 @@ EDGE = Procedure(
             setting=POD_CIDR,
             option="--pod-cidr",
             help=Text(
-                "Addresses for this edge's pods; else its name decides.",
-                zh="本边缘 Pod 的网段；默认由节点名决定。",
+                "Pod addresses of this edge [default: by its name].",
+                zh="本边缘节点的 Pod 网段；默认由节点名决定。",
             ),
             metavar="CIDR",
         ),
@@ -136,7 +136,7 @@ EDGE = Procedure(
     farewell=Text(
         "The edge is installed. No pod has run on it yet: on the cloud host `sudo kedoctor gate --node {member} --wait 10m` starts one "
         "there and proves that it gets an address and that logs, exec, attach and top reach it.",
-        zh="边缘已安装，但尚未运行过 Pod：请在云端主机上执行 `sudo kedoctor gate --node {member} --wait 10m`，它会在该边缘启动一个 Pod，"
+        zh="边缘节点已安装，但尚未运行过 Pod：请在云端主机上执行 `sudo kedoctor gate --node {member} --wait 10m`，它会在该边缘节点启动一个 Pod，"
         "并验证其获得地址，且 logs、exec、attach 和 top 均可到达。",
     ),
 )

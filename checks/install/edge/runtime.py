@@ -52,7 +52,7 @@ def runtime_programs(programs: HostPrograms) -> Finding:
             zh=f"容器运行时不完整：缺少 {names}。",
         ),
         expected=Text("containerd, its shim, ctr and runc", zh="containerd、其 shim、ctr 和 runc"),
-        actual=f"no {names}",
+        actual=Text(f"no {names}", zh=f"没有 {names}"),
         hint=Text("They come out of the offline bundle.", zh="由离线包提供。"),
         commands=("command -v containerd containerd-shim-runc-v2 ctr runc",),
     )
@@ -110,10 +110,10 @@ def _misses(file: RuntimeFile, why: Text) -> Finding:
     return failed(
         Text(
             f"{file.path} does not fit an edge without a registry: {why.en}.",
-            zh=f"{file.path} 不适合离线边缘：{why.zh}。",
+            zh=f"{file.path} 不适合离线边缘节点：{why.zh}。",
         ),
         expected=Text("CRI on, and a sandbox image that is at hand", zh="启用 CRI，并使用本地已有的沙箱镜像"),
-        actual=why.en,
+        actual=why,
         hint=Text(
             "If kedoctor cannot change it for certain, do it by hand and run the same command again.",
             zh="若 kedoctor 无法可靠修改，请手动修改后重新执行同一命令。",
@@ -168,7 +168,8 @@ def runtime_answers(runtime: HostRuntime, file: RuntimeFile) -> Finding:
 def _silent(why: Text, actual: str) -> Finding:
     return failed(
         Text(
-            f"containerd is of no use to an edge yet: {why.en}.", zh=f"containerd 尚不可用于边缘：{why.zh}。"
+            f"containerd is of no use to an edge yet: {why.en}.",
+            zh=f"containerd 尚不可用于边缘节点：{why.zh}。",
         ),
         expected=Text(
             f"{UNIT_NAME} active and enabled, CRI ok", zh=f"{UNIT_NAME} 为 active 且已启用，CRI 正常"

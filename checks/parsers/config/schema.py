@@ -20,7 +20,7 @@ from kedoctor.checks.parsers.config import schema_violations
 from kedoctor.checks.parsers.config.go_types import NO_DEFAULT, FieldType, has_form
 from kedoctor.checks.parsers.config.schema_violations import Violation
 
-__all__ = ["CLOUDCORE", "EDGECORE", "Schema", "Violation", "effective"]
+__all__ = ["CLOUDCORE", "EDGECORE", "EDGECORE_SECRETS", "Schema", "Violation", "effective"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,12 @@ class Schema:
     def program(self) -> str:
         """``edgecore`` or ``cloudcore``."""
         return str(self._data["program"])
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every key that is or once was one, by its path in lower case; below the last part there may be anything."""
+        keys = {".".join(path).lower() for path in _paths(self._root)}
+        return tuple(sorted({*keys, *self._advice}))
 
     def knows(self, path: Sequence[str] | str) -> bool:
         """Whether the program reads a key at this path, whatever its case."""
@@ -172,6 +178,9 @@ class Schema:
 
 EDGECORE = Schema("edgecore-v1alpha2")
 CLOUDCORE = Schema("cloudcore-v1alpha1")
+
+EDGECORE_SECRETS = ("modules.edgeHub.token", "modules.eventBus.mqttPassword")
+"""Keys of edgecore.yaml under which secrets stand (facts.md §10.3)."""
 
 
 def effective(schema: Schema, document: YamlDocument) -> tuple[dict[str, Any], tuple[Violation, ...]]:

@@ -122,7 +122,7 @@ class Endpoints(Object, frozen=True):
 
 
 class EndpointConditions(Fields, frozen=True):
-    """Whether an endpoint takes traffic; ``None`` means it is not known and counts as ready."""
+    """Whether an endpoint takes traffic; ``None`` means it is unknown and counts as ready."""
 
     ready: bool | None = None
 

@@ -160,7 +160,7 @@ class NodeMetrics(Object, frozen=True):
 
 
 class ContainerMetrics(Fields, frozen=True):
-    """The figures of one container."""
+    """The metrics of one container."""
 
     name: str = ""
     usage: Usage = Usage()

@@ -17,8 +17,8 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 def flags(arguments: Sequence[str]) -> dict[str, str]:
     """Flags by name without dashes; the last of equal ones wins, one without a value has the value ``true``.
 
-    ``--port 4443`` is read as a value only when the next word is no flag, as pflag does for every flag that is
-    not boolean; what follows ``--`` is no flag.
+    ``--port 4443`` is read as a value only when the next word is not a flag, as pflag does for every flag that is
+    not boolean; what follows ``--`` is not a flag.
     """
     found: dict[str, str] = {}
     words = list(arguments)

@@ -19,7 +19,7 @@ _MEANINGS = (
         "failed to get Local IP address",
         "local",
         Text(
-            "this host has no default route and its name does not resolve, so the tunnel is never dialled",
+            "this host has no default route and its name does not resolve, so edgecore never opens the tunnel",
             zh="本机没有默认路由且主机名无法解析，隧道从未拨出",
         ),
     ),
@@ -71,7 +71,7 @@ _MEANINGS = (
         "certificate is valid for",
         "tls",
         Text(
-            "the dialled address is missing in cloudcore's certificate", zh="cloudcore 证书中没有所连接的地址"
+            "the target address is missing in cloudcore's certificate", zh="cloudcore 证书中没有所连接的地址"
         ),
     ),
     (
@@ -86,7 +86,7 @@ _MEANINGS = (
         "tls",
         Text(
             "cloudcore's certificate is not signed by the edge's rootCA.crt",
-            zh="cloudcore 的证书不是由边缘的 rootCA.crt 签发",
+            zh="cloudcore 的证书不是由边缘节点的 rootCA.crt 签发",
         ),
     ),
     (

@@ -165,7 +165,7 @@ _EXITS = (
         "KE408",
         Text(
             "cloudcore's certificate does not name the address that this edge dials",
-            zh="cloudcore 的证书中没有该边缘所连接的地址",
+            zh="cloudcore 的证书中没有该边缘节点所连接的地址",
         ),
     ),
     (

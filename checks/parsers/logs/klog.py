@@ -47,7 +47,8 @@ _GO_LOG = patterns.compiled(
     r"(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? (?P<rest>.*)", patterns.ASCII | patterns.DOTALL
 )
 _CRI = patterns.compiled(
-    r"(?P<time>\S+T\S+) (?:stdout|stderr) (?P<tag>[FP])(?::\S*)? ?(?P<rest>.*)", patterns.DOTALL
+    r"(?P<time>\d{4}-\d\d-\d\dT\S{1,64}) (?:stdout|stderr) (?P<tag>[FP])(?::\S*)? ?(?P<rest>.*)",
+    patterns.DOTALL,
 )
 _STAMPED = patterns.compiled(
     r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<rest>.*)", patterns.ASCII | patterns.DOTALL

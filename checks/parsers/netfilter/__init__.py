@@ -11,7 +11,7 @@ What was measured (tests/lab/test_netfilter_path.py repeats it on the kernel it 
   that connection: the other backend is not asked, and no rule sees the new address. A DNAT to a ClusterIP
   is therefore a black hole even when kube-proxy's rules are in the other backend (facts.md §9 row 8,
   recordings i1, i3).
-* No match is no obstacle. When the backend that acts first does not map the connection, whether by
+* No match is not an obstacle. When the backend that acts first does not map the connection, whether by
   running to its policy, by ACCEPT or by RETURN, the other one still can.
 * The hook that was registered LAST acts first; both use the same priority (-100). iptables-legacy
   registers when its nat table comes into being, which any ``iptables-legacy -t nat`` command causes, even
@@ -80,7 +80,7 @@ _T = TypeVar("_T")
 class TerminalVerdict:
     """One way it can end: the outcome, and the rule of the backend that brings it about.
 
-    Rule and backend are None when no rule does, that is when the connection is left as it is, or when it is not known.
+    Rule and backend are None when no rule does, that is when the connection is left as it is, or when it is unknown.
     """
 
     outcome: Outcome

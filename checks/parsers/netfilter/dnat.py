@@ -48,7 +48,7 @@ class DnatRule:
     """A DNAT or REDIRECT rule that a connection can reach from nat OUTPUT or PREROUTING.
 
     ``hooks`` says from which. ``ports`` are the destination ports it asks for as (first, last), empty for
-    any port. ``destination`` is None when the target's form is not known. ``conditions`` are its own and
+    any port. ``destination`` is None when the target's form is unknown. ``conditions`` are its own and
     those of the jumps that lead to it, comments left out. ``owner`` is None for a hand-made rule.
     """
 

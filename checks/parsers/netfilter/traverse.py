@@ -64,7 +64,7 @@ class DoubtKind(Enum):
     """Why a result is not certain."""
 
     MATCH = "a condition that cannot be decided from the rules"
-    TARGET = "a target whose effect is not known"
+    TARGET = "a target whose effect is unknown"
     CHOICE = "a target that lets the kernel choose"
     LOOP = "chains that call each other in a circle"
     TABLE = "a table that the tool could not print"

@@ -132,7 +132,7 @@ class CertificateActor:
 
 def _issue(action: Action) -> IssueCertificates:
     if not isinstance(action, IssueCertificates):
-        raise RefusedError(f"{action.target} is no issue of certificates")
+        raise RefusedError(f"{action.target} is not an issue of certificates")
     return action
 
 

@@ -48,7 +48,7 @@ def edited(text: bytes, changes: tuple[YamlChange, ...]) -> bytes:
     """A YAML document with some keys changed and every other byte as it was.
 
     Raises:
-        RefusedError: it is no YAML, or the change cannot be made without touching something else.
+        RefusedError: it is not YAML, or the change cannot be made without touching something else.
     """
     try:
         document = load(text)
@@ -168,7 +168,7 @@ class FileActor:
                 raise RefusedError(f"{action.path} does not exist")
             return _seal(replace(before, data=edited(before.data, action.changes)))
         if not isinstance(action, WriteFile):
-            raise RefusedError(f"{action.target} is no change of a file")
+            raise RefusedError(f"{action.target} is not a change of a file")
         attributes = dict(before.attributes) if before.exists else _fresh()
         if action.mode is not None:
             attributes["mode"] = f"{action.mode:04o}"
@@ -201,9 +201,7 @@ class FileActor:
                 _put_there(action, place, now, wanted)
         except (ChangedMeanwhileError, FileNotFoundError) as error:
             remove_made_directories(path, made, root=self._root)
-            raise ConflictError(
-                f"{action.target} was changed by somebody else; it is left as it is"
-            ) from error
+            raise ConflictError(f"{action.target} was changed by somebody else; not touched") from error
         except OSError as error:
             remove_made_directories(path, made, root=self._root)
             raise not_done(path, error) from error

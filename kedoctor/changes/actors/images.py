@@ -131,7 +131,7 @@ class ImageActor:
 
 def _import(action: Action) -> ImportImage:
     if not isinstance(action, ImportImage) or action.runtime not in _PROGRAMS:
-        raise RefusedError(f"{action.target} is no import of an image")
+        raise RefusedError(f"{action.target} is not an import of an image")
     return action
 
 

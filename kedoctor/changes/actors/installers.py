@@ -108,7 +108,7 @@ class ProgramActor:
         """
         del before, after
         program = _program(action)
-        raise RefusedError(f"{program.name} cannot be taken back", hint=program.by_hand.en)
+        raise RefusedError(f"{program.name} cannot be rolled back", hint=program.by_hand.en)
 
     def tidy(self, action: Action) -> None:
         """Waits for the end of one that a killed kedoctor left running, and takes away what was lent to it."""
@@ -206,7 +206,7 @@ def _take_away(secret: Secret, value: str) -> None:
 
 def _program(action: Action) -> RunProgram:
     if not isinstance(action, RunProgram):
-        raise RefusedError(f"{action.target} is no program to be run")
+        raise RefusedError(f"{action.target} is not a program to be run")
     return action
 
 

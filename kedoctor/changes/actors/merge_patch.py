@@ -16,6 +16,7 @@ _VOLATILE = (
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
 )
+_COUNTERS = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
 
 
 def canonical(found: dict[str, Any]) -> dict[str, Any]:
@@ -23,9 +24,7 @@ def canonical(found: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in found.items() if key != "status"}
     metadata = {key: value for key, value in found.get("metadata", {}).items() if key not in _VOLATILE}
     annotations = {
-        key: value
-        for key, value in (metadata.get("annotations") or {}).items()
-        if key != "deployment.kubernetes.io/revision"
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key not in _COUNTERS
     }
     metadata.pop("annotations", None)
     if annotations:

@@ -1,7 +1,7 @@
 """NAT rules: a chain of our own, and the removal of single rules; every other rule stays to the byte.
 
 Each change is one step of the kernel. What is there is compared before and after; a change that turned out otherwise
-than foreseen is taken back at once.
+than foreseen is rolled back at once.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class RuleActor:
 
 def _removal(action: Action) -> RemoveRule:
     if not isinstance(action, RemoveRule):
-        raise RefusedError(f"{action.target} is no removal of a rule")
+        raise RefusedError(f"{action.target} is not a removal of a rule")
     return action
 
 
@@ -203,7 +203,7 @@ class ChainActor:
             self._tables.apply(wanted.backend, now, _back(wanted, now, before))
             made = "; ".join(now.get(wanted.chain, ()))
             raise RefusedError(
-                f"iptables made other rules of the chain {wanted.chain}, and it was taken back: {made}"
+                f"iptables made other rules of the chain {wanted.chain}, and it was rolled back: {made}"
             )
         return after
 
@@ -227,7 +227,7 @@ def _changed(wanted: EnsureChain) -> ConflictError:
 
 def _wanted(action: Action) -> EnsureChain:
     if not isinstance(action, EnsureChain):
-        raise RefusedError(f"{action.target} is no chain of rules")
+        raise RefusedError(f"{action.target} is not a chain of rules")
     name_fits = _NAME.fullmatch(action.chain) and action.chain not in {*BUILT_IN, *_VERDICTS}
     if not name_fits or not set(action.hooks) <= set(BUILT_IN):
         raise RefusedError(f"{action.chain} cannot be a chain of our own at {', '.join(action.hooks)}")

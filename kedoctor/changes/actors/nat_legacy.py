@@ -170,7 +170,7 @@ def _built(iptc: Any, chain: Any, words: Sequence[str]) -> Any:
             extension.parse(word.removeprefix("--"), [*negated, *values])
             at += len(values) - 1
         else:
-            raise EditError(f"{word} is not known")
+            raise EditError(f"{word} is unknown")
         negated = ""
         at += 1
     return rule

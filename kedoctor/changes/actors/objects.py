@@ -73,7 +73,7 @@ class ObjectClient:
 
         Raises:
             ConflictError: 409: somebody else changed it, or owns the field.
-            RefusedError: anything else that is no success; the message is the server's.
+            RefusedError: anything else that is not a success; the message is the server's.
         """
         # The server gives up before we do: what we take for failed must not come to pass later.
         asked = f"{path}{query}{'&' if query else '?'}timeout={max(1, int(self._seconds * 0.8))}s"
@@ -106,7 +106,7 @@ class ObjectClient:
         try:
             found = json.loads(answer.body)
         except ValueError as error:
-            raise RefusedError(f"{path}: the API server's answer is no JSON") from error
+            raise RefusedError(f"{path}: the API server's answer is not JSON") from error
         return found if isinstance(found, dict) else {}
 
 
@@ -147,7 +147,7 @@ class ObjectActor:
                 continue
             reach()
             return self._state(action, result)
-        raise ConflictError(f"{_path(action)} was changed by somebody else; it is left as it is")
+        raise ConflictError(f"{_path(action)} was changed by somebody else; not touched")
 
     def undo(self, action: Action, before: State, after: State) -> None:
         """Puts back the part that the action changed."""
@@ -162,7 +162,7 @@ class ObjectActor:
                 continue
             reach()
             return
-        raise ConflictError(f"{_path(action)} was changed by somebody else; it is left as it is")
+        raise ConflictError(f"{_path(action)} was changed by somebody else; not touched")
 
     def tidy(self, action: Action) -> None:
         """A request leaves nothing beside it."""
@@ -304,7 +304,7 @@ def _document_part(action: EditObjectYaml, content: dict[str, Any]) -> Any:
     try:
         document = load(text)
     except YamlError as error:
-        raise RefusedError(f"{action.object}: data[{action.key}] is no YAML: {error}") from error
+        raise RefusedError(f"{action.object}: data[{action.key}] is not YAML: {error}") from error
     paths = [path for change in action.changes for path in (change.path, change.to) if path]
     return [document.value(tuple(path.split(".")), None) for path in paths]
 
@@ -317,7 +317,7 @@ def _patch(action: Action, now: dict[str, Any], version: str) -> tuple[str, Any]
         new = edited(text.encode(), action.changes).decode()
         return "merge", _guarded({"data": {action.key: new}}, version)
     if not isinstance(action, PatchObject):
-        raise RefusedError(f"{action.target} is no change of an object")
+        raise RefusedError(f"{action.target} is not a change of an object")
     if action.kind == "json":
         test = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}] if version else []
         return "json", [*test, *action.patch]

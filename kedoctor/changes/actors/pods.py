@@ -105,7 +105,7 @@ class PodActor:
 
 def _restart(action: Action) -> RestartPods:
     if not isinstance(action, RestartPods):
-        raise RefusedError(f"{action.target} is no restart of pods")
+        raise RefusedError(f"{action.target} is not a restart of pods")
     return action
 
 

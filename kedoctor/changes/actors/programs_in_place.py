@@ -148,7 +148,7 @@ class MoveActor:
         """Renames it in one step."""
         move = _moving(action)
         if self.look(action).fingerprint != before.fingerprint:
-            raise ConflictError(f"{move.path} was changed by somebody else; it is left as it is")
+            raise ConflictError(f"{move.path} was changed by somebody else; not touched")
         self._rename(move.path, move.to)
         return self.look(action)
 
@@ -157,7 +157,7 @@ class MoveActor:
         del before
         move = _moving(action)
         if self.look(action).fingerprint != after.fingerprint:
-            raise ConflictError(f"{move.to} was changed by somebody else; it is left as it is")
+            raise ConflictError(f"{move.to} was changed by somebody else; not touched")
         self._rename(move.to, move.path)
 
     def tidy(self, action: Action) -> None:
@@ -174,7 +174,7 @@ class MoveActor:
 
 def _placing(action: Action) -> PlaceFile:
     if not isinstance(action, PlaceFile):
-        raise RefusedError(f"{action.target} is no file to be put in place")
+        raise RefusedError(f"{action.target} is not a file to be put in place")
     return action
 
 
@@ -194,7 +194,7 @@ def _digest(name: Path | str, directory: int | None = None) -> tuple[str, os.sta
     with os.fdopen(handle, "rb") as file:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
-            raise RefusedError(f"{name} is there and is no regular file; it is left as it is")
+            raise RefusedError(f"{name} is there and is not a regular file; not touched")
         return hashlib.file_digest(file, "sha256").hexdigest(), facts
 
 
@@ -210,7 +210,7 @@ def _refusal(action: Action, error: Exception) -> ChangeError:
     if isinstance(error, RefusedError):
         return error
     if isinstance(error, ChangedMeanwhileError | FileNotFoundError):
-        return ConflictError(f"{action.target} was changed by somebody else; it is left as it is")
+        return ConflictError(f"{action.target} was changed by somebody else; not touched")
     return not_done(_placing(action).path, error) if isinstance(error, OSError) else RefusedError(str(error))
 
 

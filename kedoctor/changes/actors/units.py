@@ -187,9 +187,9 @@ class UnitActor:
         properties = "LoadState,ActiveState,SubState,UnitFileState,NRestarts,ActiveEnterTimestampMonotonic"
         answer = self._run(["systemctl", "show", unit, f"--property={properties}"], 10.0)
         if isinstance(answer, Unavailable):
-            raise RefusedError(f"the state of {unit} is not known: {answer.detail or answer.reason.value}")
+            raise RefusedError(f"the state of {unit} is unknown: {answer.detail or answer.reason.value}")
         if answer.exit_code != 0:
-            raise RefusedError(f"the state of {unit} is not known: {answer.stderr.strip()}")
+            raise RefusedError(f"the state of {unit} is unknown: {answer.stderr.strip()}")
         return dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
 
     def _last_words(self, action: RestartUnit) -> bytes:
@@ -210,7 +210,7 @@ class UnitActor:
 
 def _control(action: Action) -> ControlUnit:
     if not isinstance(action, ControlUnit):
-        raise RefusedError(f"{action.target} is no change of a unit")
+        raise RefusedError(f"{action.target} is not a change of a unit")
     return action
 
 

@@ -130,7 +130,7 @@ def status_message(body: bytes) -> str:
 
 
 def refusal(status: int, body: bytes) -> ApiFailure:
-    """What a status that is no success means; ``detail`` is the API server's own message."""
+    """What a status that is not a success means; ``detail`` is the API server's own message."""
     message = status_message(body)
     reason = _BY_STATUS.get(status, Reason.SERVER_ERROR if status >= 500 else Reason.ERROR)
     if status == 400 and any(words in message for words in _ABSENT_IN_400):

@@ -227,7 +227,7 @@ def _reviewed(answer: Answer) -> AccessReview:
     try:
         status = decode(answer.body, _Review).status
     except RecordError as error:
-        raise ApiFailure(Reason.INVALID, f"the answer is no access review: {error}") from None
+        raise ApiFailure(Reason.INVALID, f"the answer is not an access review: {error}") from None
     return AccessReview(status.allowed, status.reason or "")
 
 

@@ -12,7 +12,7 @@ __all__ = ["certificate_fault", "token_fault"]
 
 
 def token_fault(header: str, now: datetime) -> str:
-    """What is wrong with a Bearer token at ``now``, in words; empty when it is no JWT or still holds."""
+    """What is wrong with a Bearer token at ``now``, in words; empty when it is not a JWT or still holds."""
     end = _token_end(header)
     return f"its token expired on {end:%Y-%m-%d %H:%M} UTC" if end and end <= now else ""
 

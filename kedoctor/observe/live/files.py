@@ -26,7 +26,7 @@ __all__ = ["FileTree", "refusal"]
 
 _MOST_LINKS = 40  # as the kernel has it
 _MOST_NAMES = 100_000  # paths that one pattern may lead through
-_MOST_BYTES = 64 << 20  # read in search of the end of a file whose size is not known
+_MOST_BYTES = 64 << 20  # read in search of the end of a file whose size is unknown
 _PIECE = 1 << 18
 _MAGIC = patterns.compiled(r"[*?\[]")
 _OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

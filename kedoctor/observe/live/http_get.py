@@ -25,13 +25,13 @@ _TLS_ALERT = "\x15\x03"
 def get_http(request: GetHttp) -> HttpAnswer | Unavailable:
     """The answer, its body as far as it came before the deadline (``complete`` is false if that is not all).
 
-    Redirects are not followed and no proxy is asked. What is no HTTP is ``invalid``.
+    Redirects are not followed and no proxy is asked. What is not HTTP is ``invalid``.
     """
     what = f"GET {request.url}"
     deadline = time.monotonic() + request.timeout
     url = _parsed(request.url)
     if url is None or url.hostname is None:
-        return Unavailable(Reason.INVALID, what, "this is no http:// or https:// URL")
+        return Unavailable(Reason.INVALID, what, "this is not an http:// or https:// URL")
     port = url.port or (443 if url.scheme == "https" else 80)
     connection = connect(url.hostname, port, request.timeout)
     if isinstance(connection, Unavailable):
@@ -109,4 +109,6 @@ def _body(response: http.client.HTTPResponse, limit: int) -> tuple[bytes, bool]:
 def _no_http(error: Exception, what: str) -> Unavailable:
     if isinstance(error, http.client.BadStatusLine) and str(error.args[0]).startswith(_TLS_ALERT):
         return Unavailable(Reason.INVALID, what, "the server speaks TLS, not plain HTTP")
-    return Unavailable(Reason.INVALID, what, f"this is no HTTP: {str(error).strip() or type(error).__name__}")
+    return Unavailable(
+        Reason.INVALID, what, f"this is not HTTP: {str(error).strip() or type(error).__name__}"
+    )

@@ -141,7 +141,7 @@ class _Listing(Generic[K]):
         try:
             page = cast("_Page[K]", decode(body, _Page[self._kind]))  # type: ignore[name-defined]
         except RecordError as error:
-            raise ApiFailure(Reason.INVALID, f"the answer is no list of them: {error}") from None
+            raise ApiFailure(Reason.INVALID, f"the answer is not a list of them: {error}") from None
         objects = page.items or []
         if _resident() - self._memory > MOST_MEMORY:
             raise ApiFailure(Reason.TOO_LARGE, f"the list takes more than {MOST_MEMORY >> 20} MiB of memory")

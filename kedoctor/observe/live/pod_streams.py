@@ -197,7 +197,7 @@ class _Heard:
         try:
             ending = decode(written, _Ending)
         except RecordError:
-            self.reason = "the stream ended with something that is no Status"
+            self.reason = "the stream ended with something that is not a Status"
             return
         if ending.status == "Success":
             self._code = 0

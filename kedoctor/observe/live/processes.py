@@ -51,7 +51,7 @@ def list_processes() -> Processes | Unavailable:
 def _network(pid: str) -> int | None:
     """The identity of the network a process lives in; ``None`` where this user may not see it."""
     try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  what it leads to is no path
+        return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  what it leads to is not a path
     except OSError:
         return None
 

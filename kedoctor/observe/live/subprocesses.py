@@ -61,7 +61,7 @@ def run(
     child is ended as soon as ``limit`` bytes are there, and what it printed until its deadline is an answer as well
     (``truncated``, exit code 0).
 
-    Unavailable for ``tool-missing``, ``permission`` (it may not be executed), ``tool-failed`` (it is no program),
+    Unavailable for ``tool-missing``, ``permission`` (it may not be executed), ``tool-failed`` (it is not a program),
     ``timeout`` and ``abandoned``. It returns at most three seconds after ``timeout``. Safe from any thread; when an
     exception (an interrupt) passes through, the child is killed first.
     """

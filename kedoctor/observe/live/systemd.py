@@ -18,7 +18,7 @@ _PROPERTIES = (
 _JOURNAL_TIMEOUT = 20.0  # an old journal on a slow flash card takes its time
 _JOURNAL_LIMIT = 2 << 20
 
-_ARGV = patterns.compiled(r"argv\[\]=(.*?) ; ignore_errors=")
+_ARGV = patterns.compiled(r"argv\[\]=([^\n]{0,8192}?) ; ignore_errors=")
 _WORD = patterns.compiled(r"""\$'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\S+)""")
 _ESCAPE = patterns.compiled(r"\\x([0-9a-fA-F]{2})|\\(.)")
 _CONTROL = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}

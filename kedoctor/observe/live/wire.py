@@ -44,7 +44,7 @@ def connect(host: str, port: int, timeout: float) -> socket.socket | Unavailable
     """A TCP connection to the first address of ``host`` that takes it, within ``timeout`` seconds in all."""
     what = f"connection to {host}:{port}"
     if not host or not 0 < port < 1 << 16:
-        return Unavailable(Reason.INVALID, what, "that is no address with a port from 1 to 65535")
+        return Unavailable(Reason.INVALID, what, "that is not an address with a port from 1 to 65535")
     try:
         return dial(host.strip("[]"), port, timeout)
     except OSError as error:
@@ -115,7 +115,7 @@ def shake_hands(
         stream = TlsStream(connection, _server_name(name))
     except ValueError as error:
         connection.close()
-        return Unavailable(Reason.INVALID, what, f"{name} is no server name: {error}")
+        return Unavailable(Reason.INVALID, what, f"{name} is not a server name: {error}")
     stream.settimeout(timeout)
     try:
         stream.handshake()

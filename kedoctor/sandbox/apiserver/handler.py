@@ -49,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing; the server keeps a record instead."""
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse what is no HTTP in the words of Go's server, and hang up."""
+        """Refuse what is not HTTP in the words of Go's server, and hang up."""
         text = f"{int(code)} {responses.get(code, message or explain or '')}".encode()
         self._head(code, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
         self.wfile.write(text)

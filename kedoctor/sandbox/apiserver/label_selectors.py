@@ -12,7 +12,7 @@ from .errors import bad_request
 __all__ = ["label_selector"]
 
 Test = Callable[[dict[str, Any]], bool]
-_TOKEN = patterns.compiled(r"\s*(!=|==|[=!(),<>]|[^\s=!(),<>]+)")
+_TOKEN = patterns.compiled(r"(?<!\s)\s*+(!=|==|[=!(),<>]|[^\s=!(),<>]++)")
 _SPECIAL = {"!=", "==", "=", "!", "(", ")", ",", "<", ">"}
 _OPERATORS = ("in", "notin", "=", "==", "!=", "gt", "lt")
 _END = ""

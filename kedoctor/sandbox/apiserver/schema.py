@@ -129,7 +129,7 @@ def merge_keys(field: str, parent: str) -> tuple[str, ...] | None:
 
 
 def known_fields(resource: Resource) -> set[str] | None:
-    """The fields an object of a built-in kind may have at its top, or ``None`` where that is not known."""
+    """The fields an object of a built-in kind may have at its top, or ``None`` where that is unknown."""
     own = _TOP.get(resource.kind)
     if own is None and resource.kind in _WITH_SPEC:
         own = {"spec", "status"}

@@ -125,7 +125,7 @@ def open_stream(edge: Edge, request: Request) -> Response:
     """The upgrade to an exec or attach session.
 
     Raises:
-        ApiError: 400 for a request that is no WebSocket, or whose pod has no such container; 404 without the pod.
+        ApiError: 400 for a request that is not a WebSocket, or whose pod has no such container; 404 without the pod.
     """
     pod = existing(edge.store, request).obj
     name = _container(request, pod)

@@ -230,7 +230,7 @@ def test_somebody_elses_change_is_a_conflict(cloud: Cloud) -> None:
     entry = cloud.fix(chain(cloud.backend), RemoveRule(cloud.backend, STALE))
     cloud.nat("-A", "KEDOCTOR", "-j", "RETURN")
     left = cloud.save()
-    with pytest.raises(ConflictError, match="nothing was taken back"):
+    with pytest.raises(ConflictError, match="nothing was rolled back"):
         cloud.back(entry)
     assert cloud.save() == left
     assert entry.phase is Phase.ATTENTION

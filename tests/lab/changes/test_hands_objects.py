@@ -93,7 +93,7 @@ class TestDocuments:
 
     def test_what_is_no_yaml_any_more_is_refused(self, site: Site) -> None:
         site.somebody(CM, {"data": {"cloudcore.yaml": "a: ["}})()
-        with pytest.raises(RefusedError, match="no YAML"):
+        with pytest.raises(RefusedError, match="not YAML"):
             prepare(site.hands, [SWITCH_ON])
 
 
@@ -141,7 +141,7 @@ class TestOtherWriters:
 
 
 class TestRefusals:
-    """Before anything is touched where it can be known, else everything is taken back."""
+    """Before anything is touched where it can be known, else everything is rolled back."""
 
     def test_no_right_to_write(self, site: Site) -> None:
         with pytest.raises(RefusedError, match='User "weak" cannot patch resource'):

@@ -159,7 +159,7 @@ def test_the_time_is_over_before_there_are_figures(tmp_path: Path) -> None:
         assert "waiting for KE904 edge1; KE904 edge2 (1 s left)" in ran.err
         status, sentence = ran.verdicts("KE904")["edge1"]
         assert status == "unknown"
-        assert "no figures of the test pod and its container on edge1 yet" in sentence
+        assert "no metrics for the test pod and its container on edge1 yet" in sentence
         assert ran.verdicts("KE901")["edge1"][0] == "pass"
         assert site.namespaces() == []
 
@@ -263,7 +263,9 @@ def test_a_bundle_that_is_taken_meanwhile_tells_the_same(tmp_path: Path) -> None
         site.run("collect", "-o", str(bundle), "--kubeconfig", str(tmp_path / f"config-{TOKEN}"))
         process.send_signal(signal.SIGINT)
         finish(process)
-        told = site.run("run", "--bundle", str(bundle), "--only", "KE9xx", "--format", "json", "--lang", "en")
+        told = site.run(
+            "run", "--evidence", str(bundle), "--only", "KE9xx", "--format", "json", "--lang", "en"
+        )
         for code in STREAMS:
             found = {edge: status for edge, (status, _) in told.verdicts(code).items()}
             assert found == {"edge1": "pass", "edge2": "fail"}

@@ -136,7 +136,7 @@ class TestNothingBegins:
     )
     def test_an_address_that_no_edge_can_dial(self, host: Host, address: str) -> None:
         ran = host.install(address=address)
-        assert (ran.returncode, "Nothing was changed: KE951 must be right first" in ran.stdout) == (1, True)
+        assert (ran.returncode, "Nothing was changed: KE951 must pass first" in ran.stdout) == (1, True)
         assert "--advertise-address" in ran.stdout
 
     def test_a_name_that_no_node_can_have(self, host: Host) -> None:
@@ -200,7 +200,7 @@ class TestNothingBegins:
         finally:
             host.machine.write(place, whole)
         assert ran.returncode == 1, ran.stdout
-        assert "Nothing was changed: KE952 must be right first" in ran.stdout
+        assert "Nothing was changed: KE952 must pass first" in ran.stdout
         assert told in ran.stdout
 
     def test_a_dry_run(self, host: Host) -> None:
@@ -212,7 +212,7 @@ class TestNothingBegins:
     def test_nobody_agrees(self, host: Host) -> None:
         ran = host.machine.kedoctor(*INSTALL, ADDRESS)
         assert ran.returncode == 4
-        assert "Every step is right" not in ran.stdout
+        assert "Every step is done" not in ran.stdout
 
 
 class TestInstall:
@@ -275,7 +275,7 @@ class TestInstall:
         before, calls = host.files(), host.keadm_calls()
         ran = host.install()
         assert ran.returncode == 0, ran.stdout
-        assert "Nothing was changed: everything is so already." in ran.stdout
+        assert "Nothing to change: every step is done." in ran.stdout
         assert (host.files(), host.keadm_calls()) == (before, calls)
         (server,) = host.objects("Deployment", "metrics-server")
         args = server["spec"]["template"]["spec"]["containers"][0]["args"]  # type: ignore[index]
@@ -319,7 +319,7 @@ class TestInstall:
         assert len(host.keadm_calls()) == 1
 
     def test_rollback_goes_back_to_where_keadm_took_over(self, host: Host) -> None:
-        """What came after keadm is taken back; then it is said what stays and how a person undoes it."""
+        """What came after keadm is rolled back; then it is said what stays and how a person undoes it."""
         said = ""
         for _ in range(8):
             ran = host.machine.kedoctor("rollback")

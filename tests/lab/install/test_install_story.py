@@ -144,7 +144,7 @@ def test_both_hosts_and_both_bundles_tell_the_same(story: Story) -> None:
     for name, machine in (("cloud", story.cloud), ("edge", story.edge)):
         said(machine.kedoctor("collect", "-o", f"/root/{name}.tgz"))
     story.cloud.copy(story.edge.path("/root/edge.tgz"), "/root/edge.tgz")
-    joined = report(story.cloud, "run", "--bundle", "/root/cloud.tgz", "--bundle", "/root/edge.tgz")
+    joined = report(story.cloud, "run", "--evidence", "/root/cloud.tgz", "--evidence", "/root/edge.tgz")
     assert [one["causes"] for one in (cloud, edge, joined)] == [[], [], []]
     assert [not_right(one) for one in (cloud, edge, joined)] == [set(), set(), set()]
     assert len(joined["site"]["hosts"]) == 2
@@ -159,9 +159,9 @@ def test_both_hosts_and_both_bundles_tell_the_same(story: Story) -> None:
 
 def test_a_second_time_nothing_is_changed(story: Story) -> None:
     again = story.install_cloud()
-    assert "Nothing was changed: everything is so already." in again
-    assert "KE983 EdgeMesh, if it is wanted … left as it is" in again
-    assert "Nothing was changed: everything is so already." in story.install_edge(again)
+    assert "Nothing to change: every step is done." in again
+    assert "KE983 EdgeMesh, if it is wanted … not changed" in again
+    assert "Nothing to change: every step is done." in story.install_edge(again)
     assert story.host.starts() == 1
 
 

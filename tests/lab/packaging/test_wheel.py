@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -105,3 +106,28 @@ def test_a_plain_installation_does_the_main_job(plain: Path) -> None:
     listed = _run(plain / "env/bin/python", *PIP, "list", "--format=freeze", cwd=plain).stdout.lower()
     assert "kubernetes==" not in listed
     assert "pytest==" not in listed
+
+
+_FILE = re.compile(r"<!-- file: (?P<path>\S+) -->\n```\w+\n(?P<text>.*?)\n```\n", re.DOTALL)
+
+
+def test_the_plugin_of_the_documents_is_installed_beside_it(wheel: Path, tmp_path: Path) -> None:
+    """docs/plugins.md word for word, built and installed by pip, in an environment that is thrown away."""
+    source = tmp_path / "acme"
+    for found in _FILE.finditer((ROOT / "docs" / "plugins.md").read_text("utf-8")):
+        path = source / found["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(found["text"] + "\n")
+    venv.create(tmp_path / "env", with_pip=True)
+    python, program = tmp_path / "env/bin/python", tmp_path / "env/bin/kedoctor"
+    _run(python, *PIP, "install", wheel, cwd=tmp_path)
+    _run(python, *PIP, "install", source, cwd=tmp_path)
+    assert "ACME01" in _run(program, "list", cwd=tmp_path).stdout
+    (tmp_path / "root/etc").mkdir(parents=True)
+    (tmp_path / "root/etc/localtime").symlink_to("/usr/share/zoneinfo/Europe/Berlin")
+    where = ("--only", "ACME01", "--side", "edge", "--root", tmp_path / "root")
+    told = _run(program, "run", *where, cwd=tmp_path, check=False)
+    assert (told.returncode, "Europe/Berlin" in told.stdout) == (1, True), told.stdout + told.stderr
+    assert re.search(
+        r"site-packages/acme\.py:\d+", _run(program, "list", "ACME01", "--why", cwd=tmp_path).stdout
+    )

@@ -63,7 +63,7 @@ def states(site: EdgeSite, *codes: str) -> dict[str, str]:
 def planned(ran: Ran) -> list[str]:
     """What was shown, from the heading to the risk."""
     lines = ran.stderr.splitlines()
-    begin = lines.index("What will be done:")
+    begin = lines.index("Plan:")
     end = next(place for place, line in enumerate(lines) if line.startswith("  risk:"))
     return lines[begin:end]
 
@@ -100,7 +100,7 @@ def test_the_tunnel_comes_up_with_one_restart_and_goes_back_to_the_byte(site: Ed
     assert site.files() == before
     assert site.unit()["ActiveState"] == "active"
     assert (site.starts(), site.tunnels()) == (3, 0)
-    assert "was taken back already" in rollback(site, re.findall(r"\d{8}T\S+", back.stdout)[0]).stderr
+    assert "was already rolled back" in rollback(site, re.findall(r"\d{8}T\S+", back.stdout)[0]).stderr
 
 
 def test_marks_line_ends_and_links_stay(site: EdgeSite) -> None:
@@ -157,7 +157,7 @@ def test_an_expired_certificate_is_replaced_with_the_token_in_place(site: EdgeSi
 
 def test_without_a_good_token_nothing_is_done_about_an_expired_certificate(site: EdgeSite) -> None:
     stale = site.join_token(timedelta(hours=-3))
-    for token, said in (("", "keadm gettoken"), (stale, "it expired on"), ("abc", "it is no join token")):
+    for token, said in (("", "keadm gettoken"), (stale, "it expired on"), ("abc", "it is not a join token")):
         site.reset(YAML.replace('token: ""', f'token: "{token}"'), start=False)
         site.put(site.issue(issued=site.born - timedelta(days=400)))
         site.start()
@@ -308,7 +308,7 @@ def test_an_interrupt_takes_everything_back(site: EdgeSite) -> None:
         "kill -INT $pid; code=0; wait $pid || code=$?; echo $code; cat /tmp/out"
     )
     assert interrupted.startswith("130\n"), interrupted
-    assert "what it had done was taken back" in interrupted
+    assert "what it had done was rolled back" in interrupted
     assert "Traceback" not in interrupted
     assert site.files() == before
     assert site.unit()["ActiveState"] == "active"
@@ -324,7 +324,7 @@ def test_a_killed_repair_is_taken_back_by_the_next(site: EdgeSite) -> None:
     assert killed == "137\n"
     assert site.text().decode() == ON
     next_run = fix(site, "--yes")
-    assert "was taken back first" in next_run.stderr
+    assert "was rolled back first" in next_run.stderr
     assert (site.text().decode(), site.tunnels()) == (ON, 1)
 
 

@@ -9,11 +9,11 @@ import pytest
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.actors.merge_patch import canonical, merge_diff, merged, pick, pointed
-from kedoctor.changes.executor import execute, prepare, recover, roll_back
+from kedoctor.changes.executor import RollbackError, execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Event, Journal, Phase
 from kedoctor.changes.signals import deferred
 from kedoctor.model.actions import Action, RestartUnit, WriteFile
-from kedoctor.model.actors import ConflictError, Preview, State
+from kedoctor.model.actors import ConflictError, Preview, RefusedError, State
 
 
 class Restarter:
@@ -87,6 +87,32 @@ def test_whoever_was_first_keeps_the_file_and_the_rest_is_taken_back(tmp_path: P
     assert journal.entries()[0].phase is Phase.UNDONE
 
 
+class Gone(FileActor):
+    """From the second file on nothing can be done or undone any more."""
+
+    def do(self, action: Action, before: State) -> State:
+        if action.target == "file:/two":
+            raise RefusedError("connection refused")
+        return super().do(action, before)
+
+    def undo(self, action: Action, before: State, after: State) -> None:
+        raise RefusedError("connection refused")
+
+
+def test_what_could_not_be_taken_back_says_how_to_go_on(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    hands, journal = Actors({WriteFile: Gone(str(root))}), Journal(tmp_path / "journal")
+    prepared = prepare(hands, [WriteFile("/one", b"1\n"), WriteFile("/two", b"2\n")])
+    with deferred() as stop, pytest.raises(RollbackError, match="connection refused") as caught:
+        execute(journal, hands, prepared, codes=[], command="", stop=stop, tell=silent)
+    (entry,) = journal.entries()
+    assert entry.phase is Phase.ATTENTION
+    assert caught.value.hint.endswith(f"kedoctor rollback {entry.id}")
+    roll_back(entry, Actors({WriteFile: FileActor(str(root))}), tell=silent)
+    assert list(root.iterdir()) == []
+
+
 def test_what_is_as_it_was_needs_no_undoing(tmp_path: Path) -> None:
     """A reboot may take NAT rules back, a person a file."""
     root = tmp_path / "root"
@@ -122,6 +148,8 @@ def test_a_way_back_leads_back() -> None:
     new = merged(old, {"a": {"x": None, "z": 3}, "b": None, "c": {"d": 1}})
     assert new == {"a": {"y": [1], "z": 3}, "c": {"d": 1}}
     assert merged(new, merge_diff(new, old)) == old
+    counted = {"deprecated.daemonset.template.generation": "2", "deployment.kubernetes.io/revision": "7"}
+    assert canonical({"metadata": {"name": "n", "annotations": counted}}) == {"metadata": {"name": "n"}}
     assert canonical({"metadata": {"uid": "1", "name": "n", "annotations": {}}, "status": {}}) == {
         "metadata": {"name": "n"}
     }

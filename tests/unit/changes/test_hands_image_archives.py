@@ -169,7 +169,7 @@ def test_a_runtime_that_is_not_there(tmp_path: Path) -> None:
     action = ImportImage(str(tmp_path / "a.tar"), "a", "k3s")
     with pytest.raises(RefusedError, match="k3s is not installed"):
         ImageActor(nothing).look(action)
-    with pytest.raises(RefusedError, match="no import"):
+    with pytest.raises(RefusedError, match="not an import"):
         ImageActor(nothing).look(ImportImage("a", "a", "podman"))
 
 

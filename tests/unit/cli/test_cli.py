@@ -19,7 +19,7 @@ DEMO = sorted((ROOT / "checks" / "sandbox" / "recordings").glob("demo-edgestream
 
 
 def _bundles() -> list[str]:
-    return [word for path in DEMO for word in ("--bundle", str(path))]
+    return [word for path in DEMO for word in ("--evidence", str(path))]
 
 
 def test_a_bundle_is_diagnosed_and_the_exit_code_says_so() -> None:
@@ -79,21 +79,21 @@ def test_no_kubeconfig_and_no_side_is_undetermined_without_a_traceback() -> None
         (["run", "--nonsense"], 64, "No such option"),
         (["run", "--only", "KE2022"], 64, "there is no check 'KE2022'; did you mean 'KE202'?"),
         (["run", "--symptom", "atach"], 64, "there is no symptom 'atach'; did you mean 'attach'?"),
-        (["run", "--timeout", "soon"], 64, "is no duration"),
-        (["run", "--format", "pdf", "--bundle", "DEMO"], 64, "there is no format 'pdf'"),
-        (["run", "--wait", "1m", "--bundle", "DEMO"], 64, "a bundle never changes"),
-        (["run", "--wait", "soon"], 64, "is no duration"),
-        (["run", "--yes"], 64, "belong to --fix"),
-        (["run", "--fix", "--bundle", "DEMO"], 64, "a bundle only tells"),
-        (["run", "--bundle", "DEMO", "--kubeconfig", "x"], 64, "exclude each other"),
+        (["run", "--timeout", "soon"], 64, "is not a valid duration"),
+        (["run", "--format", "pdf", "--evidence", "DEMO"], 64, "there is no format 'pdf'"),
+        (["run", "--wait", "1m", "--evidence", "DEMO"], 64, "evidence never changes"),
+        (["run", "--wait", "soon"], 64, "is not a valid duration"),
+        (["run", "--yes"], 64, "need --fix"),
+        (["run", "--fix", "--evidence", "DEMO"], 64, "evidence describes another host"),
+        (["run", "--evidence", "DEMO", "--kubeconfig", "x"], 64, "exclude each other"),
         (["explain", "KE999"], 64, "there is no check"),
         (["demo", "nosuch"], 64, "there is no recorded site"),
         (["run", "--kubeconfig", "/no/such/file"], 78, "does not exist"),
-        (["run", "--bundle", "GARBAGE"], 78, "is not a bundle"),
-        (["run", "--bundle", "CUT"], 78, "is cut off"),
-        (["rollback"], 64, "nothing to take back"),
-        (["report", "--json", "--bundle", "DEMO", "-o", "/no/such/dir/x"], 74, "could not be written"),
-        (["report", "--json", "--bundle", "DEMO", "-o", "/dev/full"], 74, "No space left"),
+        (["run", "--evidence", "GARBAGE"], 78, "is not evidence"),
+        (["run", "--evidence", "CUT"], 78, "is truncated"),
+        (["rollback"], 64, "nothing to roll back"),
+        (["report", "--json", "--evidence", "DEMO", "-o", "/no/such/dir/x"], 74, "could not be written"),
+        (["report", "--json", "--evidence", "DEMO", "-o", "/dev/full"], 74, "No space left"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(tmp_path: Path, arguments: list[str], code: int, words: str) -> None:
@@ -108,13 +108,15 @@ def test_bad_input_is_one_clear_sentence(tmp_path: Path, arguments: list[str], c
 
 
 def test_an_output_that_is_a_device_stays_one() -> None:
-    kedoctor("report", "--json", "--bundle", str(DEMO[0]), "-o", "/dev/null")
+    kedoctor("report", "--json", "--evidence", str(DEMO[0]), "-o", "/dev/null")
     assert Path("/dev/null").is_char_device()
     assert kedoctor("collect", "-o", "/dev/null").returncode == 74
     assert Path("/dev/null").is_char_device()
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["schema"], ["report", "--json", "--bundle", str(DEMO[0])]])
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["schema"], ["report", "--json", "--evidence", str(DEMO[0])]]
+)
 def test_a_full_disk_behind_the_output_is_told(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

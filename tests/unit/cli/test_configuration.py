@@ -13,7 +13,7 @@ from kedoctor.cli.configuration import KEYS
 
 ROOT = Path(__file__).parents[3]
 DEMO = sorted((ROOT / "checks" / "sandbox" / "recordings").glob("demo-edgestream-off-*.tgz"))
-BUNDLES = [word for path in DEMO for word in ("--bundle", str(path))]
+BUNDLES = [word for path in DEMO for word in ("--evidence", str(path))]
 
 
 def _write(path: Path, text: str | bytes, mode: int = 0o600) -> str:
@@ -39,7 +39,7 @@ def test_the_file_gives_defaults_and_the_command_line_wins(own: Path) -> None:
     assert (done.returncode, _codes(done)) == (1, {"KE202"})
     done = kedoctor("run", *BUNDLES, "--only", "KE201", "--format", "terminal", "--lang", "en")
     assert done.returncode == 0
-    assert "Nothing is wrong" in done.stdout
+    assert "The 1 check that ran passed." in done.stdout
 
 
 def test_a_default_reaches_every_command_that_has_the_option(own: Path) -> None:
@@ -91,7 +91,7 @@ def test_one_file_is_read_the_nearest_one(tmp_path: Path, own: Path) -> None:
         ("lang: en\nskipp: KE101\n", ":2: there is no key 'skipp'; did you mean 'skip'?"),
         ("fail-on: never\n", ":1: fail-on is one of warn, fail, unknown, not 'never'"),
         ("allow: everything\n", ":1: allow is one of safe, restarts-edgecore"),
-        ("timeout: soon\n", ":1: timeout: 'soon' is no duration"),
+        ("timeout: soon\n", ":1: timeout: 'soon' is not a valid duration"),
         ("verbose: 'yes'\n", ":1: verbose is true or false, not 'yes'"),
         ("only: [KE202, 3]\n", ":1: 1 must be a text, not 3"),
         ("skip: {a: b}\n", ":1: skip must be a text"),

@@ -36,7 +36,7 @@ def test_a_text_says_what_failed_what_it_can_be_and_what_decides() -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     for words in (
-        "said by   kubectl",
+        "source    kubectl",
         "10.99.0.2:10350",
         "1. KE202 edgestream-enabled",
         "kedoctor run --only KE202",
@@ -66,7 +66,7 @@ def test_noise_is_called_noise() -> None:
 def test_chinese() -> None:
     done = kedoctor("--lang", "zh", REFUSED)
     assert "可能的原因" in done.stdout
-    assert "边缘的 edgeStream 未启用" in done.stdout
+    assert "边缘节点的 edgeStream 未启用" in done.stdout
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

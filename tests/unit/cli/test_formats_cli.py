@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 DEMO = [
     word
     for path in sorted((ROOT / "checks" / "sandbox" / "recordings").glob("demo-edgestream-off-*.tgz"))
-    for word in ("--bundle", str(path))
+    for word in ("--evidence", str(path))
 ]
 
 

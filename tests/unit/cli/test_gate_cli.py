@@ -26,7 +26,7 @@ def test_without_a_cluster_it_is_not_green(tmp_path: Path) -> None:
     done = gate("--root", str(tmp_path), HOME=str(tmp_path))
     assert done.returncode == 3
     assert done.stdout == ""
-    assert "there is no API server to ask for them" in done.stderr
+    assert "cannot run the gate: no kubeconfig was found" in done.stderr
     assert "--kubeconfig" in done.stderr
 
 
@@ -37,7 +37,7 @@ def test_a_kubeconfig_that_is_not_there_is_a_bad_configuration(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--wait", "soon"), "'soon' is no duration"),
+        (("--wait", "soon"), "'soon' is not a valid duration"),
         (("--only", "KE999"), "KE999"),
         (("--format", "jsonn"), "there is no format 'jsonn'"),
         (("-o", "/nonexistent/report.json"), "there is no directory /nonexistent"),

@@ -32,7 +32,7 @@ def test_the_list_of_images() -> None:
     assert [line.split()[0] for line in lines[1:]] == [
         one.reference for one in newest().images if "edge" in one.sides
     ]
-    assert "边缘" in kedoctor("images", "--lang", "zh").output
+    assert "边缘节点" in kedoctor("images", "--lang", "zh").output
 
 
 def test_the_list_as_json() -> None:

@@ -110,7 +110,7 @@ def test_the_metrics_that_are_told_of_are_written() -> None:
 
 def test_files_that_the_architecture_names_are_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    new = {"checks/edgecore/mqtt_broker.py", "tests/unit/checks/edgecore/test_checks_mqtt_broker.py"}
+    new = {"checks/edgecore/service_bus.py", "tests/unit/checks/edgecore/test_checks_service_bus.py"}
     named = set(re.findall(r"`([\w./-]+(?:\.py|\.yaml|\.toml|/))`", text)) - new
     places = [ROOT, *(ROOT / base for base in ("kedoctor", "checks", "reports", "docs", "tests"))]
     places += [ROOT / "kedoctor/cli", ROOT / "kedoctor/offline"]  # sentences that name their room first

@@ -26,6 +26,7 @@ LOOSE = re.compile(
 # Texts that name places which are wrong, or loosely written, on purpose.
 ON_PURPOSE = {
     "docs/man/kedoctor.1",
+    "kedoctor/cli/chinese_help.py",
     "kedoctor/cli/explain.py",
     "kedoctor/sources/citations.py",
     "tests/unit/cli/test_explain_references.py",

@@ -157,7 +157,7 @@ def test_equal_evidence_gives_equal_bytes(bundle: Path, tmp_path: Path) -> None:
 def test_what_was_not_recorded_is_said_in_words(bundle: Path) -> None:
     answer = ReplaySource(open_bundle(bundle)).observe(o.ReadFile("/etc/resolv.conf"))
     assert answer == Unavailable(
-        Reason.NOT_RECORDED, "file /etc/resolv.conf", "the bundle cloud.tgz does not hold it"
+        Reason.NOT_RECORDED, "file /etc/resolv.conf", "the evidence cloud.tgz does not contain it"
     )
 
 
@@ -309,7 +309,7 @@ def test_the_same_name_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_foreign_archive_is_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"no kedoctor bundle: it holds no manifest\.json"):
+    with pytest.raises(BundleError, match=r"not evidence of kedoctor: it holds no manifest\.json"):
         open_bundle(archive_of(tmp_path / "b.tgz", (member("a"), b"1")))
     with pytest.raises(BundleError, match="of another kind"):
         open_bundle(archive_of(tmp_path / "b.tgz", (member(MANIFEST), b'{"kind": "something"}')))
@@ -375,11 +375,11 @@ def test_an_entry_that_does_not_hold_what_it_says_is_invalid(bundle: Path) -> No
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "is not a bundle: empty file"),
-        (b"hello", "is not a bundle: Not a gzipped file"),
-        (gzip.compress(b"hello", mtime=0), "is not a bundle"),
-        (gzip.compress(b"x" * 20_000, mtime=0), "is not a bundle"),
-        (b"\x1f\x8b" + b"x" * 50, "is not a bundle"),
+        (b"", "is not evidence: empty file"),
+        (b"hello", "is not evidence: Not a gzipped file"),
+        (gzip.compress(b"hello", mtime=0), "is not evidence"),
+        (gzip.compress(b"x" * 20_000, mtime=0), "is not evidence"),
+        (b"\x1f\x8b" + b"x" * 50, "is not evidence"),
     ],
 )
 def test_garbage_is_told_in_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:
@@ -390,7 +390,7 @@ def test_garbage_is_told_in_one_sentence(tmp_path: Path, content: bytes, words: 
 
 
 def test_a_bundle_that_is_absent_or_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="there is no bundle"):
+    with pytest.raises(BundleError, match="there is no evidence"):
         open_bundle(tmp_path / "none.tgz")
     with pytest.raises(BundleError, match="cannot be read"):
         open_bundle(tmp_path)

@@ -105,7 +105,7 @@ def test_a_fixture_answers_everything_that_facts_ask_today(path: Path, plugins: 
     missing = [
         seen.answer.what
         for seen in memo.observations()
-        if isinstance(seen.answer, Unavailable) and "does not hold it" in seen.answer.detail
+        if isinstance(seen.answer, Unavailable) and "does not contain it" in seen.answer.detail
     ]
     assert missing == [], "run tests/make_fixtures.py"
 

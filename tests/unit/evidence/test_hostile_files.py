@@ -42,10 +42,10 @@ def _kedoctor(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 USES = {
-    "baseline": ("run", "--bundle", str(BUNDLE), "--baseline"),
+    "baseline": ("run", "--evidence", str(BUNDLE), "--baseline"),
     "configuration": ("list", "--config"),
     "comparison": ("diff", "now"),
-    "evidence": ("run", "--bundle"),
+    "evidence": ("run", "--evidence"),
 }
 
 
@@ -69,13 +69,13 @@ def test_a_pipe_is_no_bundle(what: str, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     words = {
-        "bundle": ("run", "--bundle", str(path)),
+        "bundle": ("run", "--evidence", str(path)),
         "verify": ("bundle", "verify", str(path)),
         "diff": ("diff", str(path), str(path)),
     }[what]
     done = _kedoctor(*words)
     assert done.returncode == 78, done.stderr
-    assert "neither" in done.stderr or "no regular file" in done.stderr
+    assert "neither" in done.stderr or "not a regular file" in done.stderr
 
 
 def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_a_pipe_that_somebody_writes_into_is_read_to_its_end_or_the_limit() -> N
 @pytest.mark.parametrize(
     "words",
     [
-        f"run --bundle {BUNDLE} -o",
-        f"run --bundle {BUNDLE} --junit",
-        f"baseline --bundle {BUNDLE} -o",
-        f"report --bundle {BUNDLE} --html -o",
+        f"run --evidence {BUNDLE} -o",
+        f"run --evidence {BUNDLE} --junit",
+        f"baseline --evidence {BUNDLE} -o",
+        f"report --evidence {BUNDLE} --html -o",
         "rbac -o",
         "bundle images -o",
         "bundle make site --ci gitlab -o",

@@ -31,13 +31,13 @@ def test_every_step_is_done_in_order_and_a_second_run_changes_nothing(home: Path
     result = run(home, watcher)
     assert (result.code, result.complete, len(result.changes)) == (ExitCode.OK, True, 4)
     assert [line[:12] for line in watcher.lines] == [f"[{n}/5] TOY90{n - 1}" for n in range(1, 6)]
-    assert watcher.lines[0].endswith("right")
+    assert watcher.lines[0].endswith("ok")
     assert all("done in" in line for line in watcher.lines[1:])
     after, again = state(home), Watcher()
     second = run(home, again)
     assert (second.complete, second.changes) == (True, [])
-    assert [line.split(" ", 2)[2] for line in again.lines] == ["right", *["already so"] * 4]
-    assert again.said == ["Nothing was changed: everything is so already."]
+    assert [line.split(" ", 2)[2] for line in again.lines] == ["ok", *["already done"] * 4]
+    assert again.said == ["Nothing to change: every step is done."]
     assert state(home) == after
 
 
@@ -45,13 +45,13 @@ def test_what_is_so_already_is_left_alone(home: Path) -> None:
     (home / "first").write_bytes(b"mine")
     watcher = Watcher()
     assert run(home, watcher).complete
-    assert watcher.lines[1] == "[2/5] TOY901 already so"
+    assert watcher.lines[1] == "[2/5] TOY901 already done"
     assert (home / "first").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize(
     ("name", "code", "outcome"),
-    [("forbidden", ExitCode.FAILED, "no"), ("dark", ExitCode.UNDETERMINED, "not known")],
+    [("forbidden", ExitCode.FAILED, "failed"), ("dark", ExitCode.UNDETERMINED, "undetermined")],
 )
 def test_what_must_hold_beforehand_stops_it_before_anything_is_changed(
     home: Path, name: str, code: ExitCode, outcome: str
@@ -61,16 +61,14 @@ def test_what_must_hold_beforehand_stops_it_before_anything_is_changed(
     result = run(home, watcher)
     assert (result.code, result.complete, result.changes) == (code, False, [])
     assert watcher.lines == [f"[1/5] TOY900 {outcome}"]
-    assert watcher.said == [
-        "Nothing was changed: TOY900 must be right first. Then run the same command again."
-    ]
+    assert watcher.said == ["Nothing was changed: TOY900 must pass first. Then run the same command again."]
     assert state(home) == before
 
 
 def test_a_dry_run_and_a_no_change_nothing(home: Path) -> None:
     before, dry, no = state(home), Watcher(), Watcher(consents=False)
     assert run(home, dry, dry_run=True).complete
-    assert [line.split(" ", 2)[2] for line in dry.lines] == ["right", *["would be done"] * 4]
+    assert [line.split(" ", 2)[2] for line in dry.lines] == ["ok", *["would be done"] * 4]
     shown = {one.step.node.check.code: one.prepared for one in dry.previewed}
     assert "+ " in shown["TOY902"].foresight[0].diff
     assert run(home, no).code is ExitCode.FAILED
@@ -83,8 +81,8 @@ def test_a_step_that_is_not_right_afterwards_is_taken_back(home: Path) -> None:
     watcher = Watcher()
     result = run(home, watcher)
     assert result.code is ExitCode.CHANGE_FAILED
-    assert watcher.lines[-1] == "[5/5] TOY904 not right afterwards"
-    assert watcher.said[-1] == "This step was taken back."
+    assert watcher.lines[-1] == "[5/5] TOY904 still failing after it was applied"
+    assert watcher.said[-1] == "This step was rolled back."
     assert not (home / "last").exists()
     assert (home / "joined").exists()
 
@@ -122,7 +120,7 @@ def test_going_back_stops_where_a_program_took_over(home: Path) -> None:
         roll_back(joined, hands, tell=lambda _: None)
     assert caught.value.hint == "run the tool backwards"
     assert joined.phase is Phase.DONE
-    assert not (home / "after").exists()  # what came after it was taken back
+    assert not (home / "after").exists()  # what came after it was rolled back
     for name in ("registered", "joined"):  # a person undoes it by hand
         (home / name).unlink()
     roll_back(journal.entry(joined.id), hands, tell=lambda _: None)

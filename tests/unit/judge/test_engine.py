@@ -293,7 +293,7 @@ def test_where_no_cluster_can_be_asked_a_check_of_the_site_tells_what_hosts_alon
 
     @_site("TOY301")
     def both(greetings: EveryHost[Motd], names: Listed | Unavailable) -> Iterable[Finding]:
-        yield unknown(text("The list is not known."), subject="list")
+        yield unknown(text("The list is unknown."), subject="list")
         yield unknown(text("Not known of edge1."), subject="edge1", node="edge1")
         yield from (passed(text("It greets."), subject=name) for name in greetings.known())
 

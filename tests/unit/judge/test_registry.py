@@ -66,7 +66,7 @@ def test_refuses_a_fact_that_nobody_can_make() -> None:
     def b(a: A) -> B:
         return B(a.n)
 
-    assert "nobody provides A" in _registry([b], []).refusals[0].reason
+    assert "no fact provides A" in _registry([b], []).refusals[0].reason
 
 
 def test_refuses_a_second_provider_of_a_type() -> None:
@@ -125,7 +125,7 @@ def test_refuses_a_check_that_wants_a_port_or_an_unknown_fact_or_another_scope()
 
     reasons = [refusal.reason for refusal in _registry([motd], [port, stranger, narrow]).refusals]
     assert "do no I/O" in reasons[0]
-    assert "nobody provides A" in reasons[1]
+    assert "no fact provides A" in reasons[1]
     assert "of one host" in reasons[2]
 
 

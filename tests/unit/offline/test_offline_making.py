@@ -77,6 +77,7 @@ def test_an_incomplete_bundle_is_made_and_fails(tmp_path: Path) -> None:
 
 
 def test_the_manifests_of_a_cloud(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
     kedoctor("bundle", "make", tmp_path / "new", "--side", "cloud", "--arch", "arm64")
     text = (tmp_path / "new/manifests/metrics-server.yaml").read_text()
     documents = [load(part).data for part in text.split("---\n")[1:]]
@@ -234,7 +235,7 @@ esac
 
 def test_ci_writes_nothing_else(tmp_path: Path) -> None:
     spaced = kedoctor("bundle", "make", tmp_path / "x y", "--ci", "github")
-    assert "is no plain name" in str(spaced.exception)
+    assert "is not a plain name" in str(spaced.exception)
     without = kedoctor("bundle", "make", tmp_path / "x", "-o", tmp_path / "y")
     assert "-o belongs to --ci" in str(without.exception)
     assert list(tmp_path.iterdir()) == []

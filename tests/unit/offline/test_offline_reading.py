@@ -312,8 +312,8 @@ def test_names_that_are_no_text_reach_no_terminal_and_no_list(tmp_path: Path) ->
     bundle = read_offline_bundle(tmp_path)
     assert bundle.files == ()
     assert said(bundle) == [
-        "images/\\x1b[31mred\\n.tar cannot be read: its name is no plain text; rename it",
-        "images/\\xff.tar cannot be read: its name is no plain text; rename it",
+        "images/\\x1b[31mred\\n.tar cannot be read: its name is not plain text; rename it",
+        "images/\\xff.tar cannot be read: its name is not plain text; rename it",
     ]
     encode_pretty(bundle)
 

@@ -134,6 +134,8 @@ def test_the_engine_does_not_know_the_field() -> None:
         "kedoctor.cli.run",
     }
     named |= {"kedoctor.cli.bundle", "kedoctor.cli.bundle_output"}
+    # The same sentences in Chinese.
+    named |= {"kedoctor.cli.chinese_errors", "kedoctor.cli.chinese_help"}
     for module, path in _modules():
         if module.startswith(("kedoctor.checks", "kedoctor.reports")) or module in named:
             continue

@@ -51,8 +51,8 @@ def _plugins() -> Plugins:
 
 
 @cache
-def _needs(*, repair: bool = False) -> dict[PolicyRule, set[str]]:
-    return needs(_plugins(), Selection(), Wanted(repair=repair))
+def _needs(*, repair: bool = False, operator: bool = True) -> dict[PolicyRule, set[str]]:
+    return needs(_plugins(), Selection(), Wanted(repair=repair, operator=operator))
 
 
 # ------------------------------------------------------------------------------------------ rights
@@ -199,6 +199,14 @@ def test_looking_alone_changes_nothing() -> None:
         ("pods/exec", "create"),
         ("pods/attach", "create"),
     }
+
+
+def test_without_operator_no_right_can_run_a_command() -> None:
+    rights = {(one.resource, one.verb) for one in _needs(operator=False)}
+    assert not {resource for resource, _ in rights} & {"pods/exec", "pods/attach", "nodes/proxy"}
+    assert {one for one in rights if one[1] not in ("get", "list")} == {("subjectaccessreviews", "create")}
+    # KE513 asks for a line of a log where it may not use the node proxy.
+    assert PolicyRule("", "", "pods/log", "get") in _needs(operator=False)
 
 
 def test_what_repairs_change_may_be_changed() -> None:

@@ -258,8 +258,8 @@ def test_a_plan_that_stands_alone_waits_for_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        (BEFORE, "A is not right after it"),
-        (report(verdict("A", Status.PASS), verdict("B")), "B worked before it"),
+        (BEFORE, "A still fails after it. A"),
+        (report(verdict("A", Status.PASS), verdict("B")), "B worked before it. B"),
     ],
 )
 def test_a_repair_that_does_not_help_or_breaks_something_is_taken_back(

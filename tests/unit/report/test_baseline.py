@@ -249,8 +249,8 @@ def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
         (GOOD.replace("reason", "raeson"), ":4: there is no key 'raeson'; did you mean 'reason'?"),
         (GOOD.replace("accepted", "accept"), ":1: there is no key 'accept'; did you mean 'accepted'?"),
         (GOOD.replace("edgestream-enabled", "edgestream-enable"), ":2: there is no check 'edgestream-enable'; did you"),
-        (GOOD.replace("2027-01-31", "31.1.2027"), ":6: '31.1.2027' is no date"),
-        (GOOD.replace("2027-01-31", "2027-02-31"), ":6: '2027-02-31' is no date"),
+        (GOOD.replace("2027-01-31", "31.1.2027"), ":6: '31.1.2027' is not a date"),
+        (GOOD.replace("2027-01-31", "2027-02-31"), ":6: '2027-02-31' is not a date"),
         (GOOD.replace("2027-01-31", "2027"), ":6: until must be a text, not 2027"),
         (GOOD.replace("    owner: ops\n", ""), ":2: this entry has no owner"),
         (GOOD.replace("no logs from here", "''"), ":4: reason is empty"),
@@ -284,7 +284,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def _bundles(site: str = BROKEN) -> list[str]:
-    return [word for path in sorted((FIXTURES / site).glob("*.tgz")) for word in ("--bundle", str(path))]
+    return [word for path in sorted((FIXTURES / site).glob("*.tgz")) for word in ("--evidence", str(path))]
 
 
 def test_the_latest_run_becomes_a_baseline_that_its_faces_show(tmp_path: Path) -> None:
@@ -314,19 +314,19 @@ def test_stale_entries_are_shown_on_every_face(tmp_path: Path) -> None:
     )
     shown = kedoctor("run", *_bundles(), "--baseline", str(file))
     assert shown.returncode == 1
-    assert f"Entries of {file} to look at" in " ".join(shown.stdout.split())  # it may be folded
-    assert "KE101 *: it matched nothing" in shown.stdout
-    assert "KE202 *: it ended on 2020-01-01" in shown.stdout
+    assert f"Entries of {file} to review" in " ".join(shown.stdout.split())  # it may be folded
+    assert "KE101 *: matched nothing" in shown.stdout
+    assert "KE202 *: expired on 2020-01-01" in shown.stdout
     page = kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "html").stdout
-    assert "KE101 *: it matched nothing" in page
+    assert "KE101 *: matched nothing" in page
     document = json.loads(kedoctor("run", *_bundles(), "--baseline", str(file), "--format", "json").stdout)
     assert [one["state"] for one in document["baseline"]["entries"]] == ["unmatched", "expired"]
 
 
 def test_bad_options_are_told() -> None:
-    assert "is no date" in kedoctor("baseline", "--until", "soon", *_bundles()).stderr
+    assert "is not a date" in kedoctor("baseline", "--until", "soon", *_bundles()).stderr
     past = kedoctor("baseline", "--until", "2020-01-01", *_bundles())
-    assert (past.returncode, "is past" in past.stderr) == (64, True)
+    assert (past.returncode, "is in the past" in past.stderr) == (64, True)
     missing = kedoctor("run", "--baseline", "/no/such", *_bundles())
     assert (missing.returncode, "cannot be read" in missing.stderr) == (78, True)
 

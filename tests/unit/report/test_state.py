@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kedoctor.base.errors import UsageError
+from kedoctor.base.records import replace
 from kedoctor.model.report import SCHEMA_VERSION, Report, Run, Site, Tool
 from kedoctor.report import run_store
 
@@ -50,6 +51,14 @@ def test_a_saved_report_comes_back_and_belongs_to_its_user_alone() -> None:
 def test_without_runs_there_is_no_latest() -> None:
     assert run_store.latest() is None
     assert run_store.runs() == []
+
+
+def test_runs_of_one_second_are_in_the_order_in_which_they_were_kept() -> None:
+    one = report(1)
+    numbers = (3, 9, 1, 7, 0, 5)
+    for number in numbers:
+        run_store.save(replace(one, run=replace(one.run, id=f"20261123T030000Z-{number:04x}")))
+    assert [int(kept.run.id[-4:], 16) for kept in run_store.runs()] == [*reversed(numbers)]
 
 
 def test_runs_are_newest_first_and_only_the_last_fifty_are_kept() -> None:
@@ -102,5 +111,5 @@ def test_a_run_whose_file_is_broken_says_so() -> None:
     path = run_store.save(report(1))
     assert isinstance(path, Path)
     path.write_text("garbage")
-    with pytest.raises(UsageError, match="no report that this kedoctor can read"):
+    with pytest.raises(UsageError, match="is not a report that this kedoctor can read"):
         run_store.load(report(1).run.id)

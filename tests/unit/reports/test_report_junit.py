@@ -111,7 +111,7 @@ def test_a_failure_tells_what_to_do() -> None:
     for words in (
         "found: untidy",
         "expected: tidy",
-        "read: /etc/toys.yaml:7: tidy: false",
+        "evidence: /etc/toys.yaml:7: tidy: false",
         "$ tidy --all",
     ):
         assert words in (failure.text or "")

@@ -72,19 +72,27 @@ def test_any_text_can_be_shown(text: str) -> None:
 
 def test_the_last_line_counts_as_the_headline_does() -> None:
     told = terminal.render(recorded("b-edgestream-disabled"), Presentation()).decode()
-    assert "One thing is broken; everything else that fails follows from it." in told
-    assert re.search(r"5 failing \(4 in\s+consequence\)", told)
+    assert "1 root cause; it explains all other failures." in told
+    assert re.search(r"5 failed \(4\s+follow-on\)", told)
     hidden = [verdict(Status.UNKNOWN), verdict(Status.UNKNOWN, "TOY102", capabilities=())]
-    assert "2 not known (1 on the path)" in terminal.render(report(*hidden), Presentation()).decode()
+    assert (
+        "2 undetermined (1 on the request path)" in terminal.render(report(*hidden), Presentation()).decode()
+    )
 
 
 def test_a_repair_that_disturbs_more_than_usual_is_typed_with_what_allows_it() -> None:
     for risk, typed in (
-        ("safe", "sudo kedoctor run --fix (risk"),
-        ("restarts-edgecore", "sudo kedoctor run --fix (risk"),
-        ("restarts-cloudcore", "sudo kedoctor run --fix --allow restarts-cloudcore (risk"),
+        ("safe", "on edge1: sudo kedoctor run --fix (interrupts nothing; undo: kedoctor rollback)"),
+        (
+            "restarts-edgecore",
+            "on edge1: sudo kedoctor run --fix (restarts edgecore; undo: kedoctor rollback)",
+        ),
+        (
+            "restarts-cloudcore",
+            "on edge1: sudo kedoctor run --fix --allow restarts-cloudcore (restarts cloudcore; undo: kedoctor rollback)",
+        ),
     ):
-        found = verdict(Status.FAIL, fix=Fix(available=True, risk=risk, remedy=""))
+        found = verdict(Status.FAIL, fix=Fix(available=True, reversible=True, risk=risk, remedy=""))
         assert typed in terminal.render(report(found), Presentation(width=200)).decode()
 
 
@@ -98,9 +106,9 @@ def test_no_word_of_a_chinese_sentence_is_cut() -> None:
 
 
 def test_the_reason_of_what_is_not_known_is_said_once_and_within_the_sentence() -> None:
-    sentence = "Not known: file /etc/a was not read: it could not be read."
+    sentence = "Not checked: file /etc/a was not read: it could not be read."
     found = verdict(Status.UNKNOWN, summary=sentence, actual="input/output error")
-    missing = verdict(Status.UNKNOWN, "TOY102", summary="Not known: b.", actual="it was not recorded")
-    told = terminal.render(report(found, missing), Presentation(width=120)).decode()
+    missing = verdict(Status.UNKNOWN, "TOY102", summary="Not checked: b.", actual="it was not recorded")
+    told = terminal.render(report(found, missing), Presentation(width=120, verbose=True)).decode()
     assert "it could not be read (input/output error)." in told
     assert "it was not recorded" not in told

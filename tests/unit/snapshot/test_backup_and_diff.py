@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -18,14 +19,16 @@ from kedoctor.base.records import replace
 from kedoctor.checks.evidence_rules import EVIDENCE
 from kedoctor.model.findings import Certainty, Status
 from kedoctor.model.report import Fix, Report, Translation, Verdict
-from kedoctor.model.settings import Difference, SettingsDocument
+from kedoctor.model.settings import KEYED, Difference, SettingsDocument, differences
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 from kedoctor.snapshot.backup import read_backup, without_secrets, write_backup
 from kedoctor.snapshot.compare import Comparison, compare, compare_settings, exit_code
+from kedoctor.snapshot.protection import KEY_FILE, protected_values, settings_key
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
+VALUES = {"edgecore.yaml of edge1": {"modules.a": "1"}}
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HEALTHY, BROKEN = "healthy", "b-edgestream-disabled"
 
@@ -35,7 +38,7 @@ def _joined(site: str) -> str:
 
 
 def _bundles(site: str) -> list[str]:
-    return [word for path in _joined(site).split(",") for word in ("--bundle", path)]
+    return [word for path in _joined(site).split(",") for word in ("--evidence", path)]
 
 
 @cache
@@ -157,21 +160,21 @@ def _document(text: str = "modules:\n  a: 1\n", **more: Any) -> SettingsDocument
 
 def test_a_backup_comes_back_and_is_its_owners_alone(tmp_path: Path) -> None:
     target = tmp_path / "one"
-    made = write_backup(target, [(_document(), "text")], now=NOW, host="h")
+    made = write_backup(target, [(_document(), "text")], VALUES, now=NOW, host="h")
     assert read_backup(target) == made
     assert stat.S_IMODE(target.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in target.iterdir()} == {0o600}
     assert (target / "01-edgecore.yaml").read_text() == "text"
     with pytest.raises(UsageError, match="exists already"):
-        write_backup(target, [], now=NOW, host="h")
+        write_backup(target, [], {}, now=NOW, host="h")
 
 
 def test_a_backup_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
-        write_backup(tmp_path / "file" / "x", [(_document(), "t")], now=NOW, host="h")
+        write_backup(tmp_path / "file" / "x", [(_document(), "t")], VALUES, now=NOW, host="h")
     with pytest.raises(OutputError):
-        write_backup(tmp_path / "y", [(_document(title="no/such/dir"), "t")], now=NOW, host="h")
+        write_backup(tmp_path / "y", [(_document(title="no/such/dir"), "t")], VALUES, now=NOW, host="h")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -186,8 +189,8 @@ def test_a_token_is_taken_out_before_it_is_written() -> None:
     ("content", "words"),
     [
         (None, "No such file"),
-        (b"{", "no backup that this kedoctor can read"),
-        (b'{"id": 1}', "no backup that"),
+        (b"{", "not a backup that this kedoctor can read"),
+        (b'{"id": 1}', "not a backup that"),
     ],
 )
 def test_what_is_no_backup_is_told(tmp_path: Path, content: bytes | None, words: str) -> None:
@@ -195,6 +198,78 @@ def test_what_is_no_backup_is_told(tmp_path: Path, content: bytes | None, words:
         (tmp_path / "manifest.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=words):
         read_backup(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------ secrets
+
+PASSWORD = "hunter2-Canary"
+SECRETS = SettingsDocument(
+    "edgecore.yaml of edge1",
+    "edgecore.yaml",
+    "host:/etc/kubeedge/config/edgecore.yaml",
+    "",
+    values={
+        "modules.eventBus.mqttServerExternal": f'"tcp://edge:{PASSWORD}@127.0.0.1:1883"',
+        "modules.edgeHub.token": f'"{PASSWORD}"',
+        "modules.edgeHub.heartbeat": "15",
+        "modules.edged.hostnameOverride": '"edge-7.example"',
+    },
+    secrets={"modules.edgeHub.tokn": f'"{PASSWORD}"', "modules.edgeHub.short": '"a"'},
+)
+
+
+def _protected(document: SettingsDocument, state: Path) -> dict[str, str]:
+    return protected_values(document, EVIDENCE.redactions, settings_key(state))
+
+
+def test_no_secret_and_no_length_of_one_is_kept(tmp_path: Path) -> None:
+    kept = _protected(SECRETS, tmp_path)
+    assert kept["modules.edgeHub.heartbeat"] == "15"
+    assert kept["modules.edged.hostnameOverride"] == '"edge-7.example"'
+    hidden = [key for key, value in kept.items() if value.startswith(KEYED)]
+    assert sorted(hidden) == sorted({*SECRETS.values, *SECRETS.secrets} - {
+        "modules.edgeHub.heartbeat", "modules.edged.hostnameOverride",
+    })  # fmt: skip
+    assert len({len(kept[key]) for key in hidden}) == 1
+    # An unsalted digest could be guessed.
+    for value in [*SECRETS.values.values(), *SECRETS.secrets.values()]:
+        for text in (value, value.strip('"')):
+            assert hashlib.sha256(text.encode()).hexdigest()[:12] not in str(kept)
+    assert PASSWORD not in str(kept)
+
+
+def test_the_key_is_made_once_and_belongs_to_its_owner_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert settings_key(state) == settings_key(state)
+    assert stat.S_IMODE((state / KEY_FILE).stat().st_mode) == 0o600
+    assert settings_key(tmp_path / "other") != settings_key(state)
+    # No place to keep it: one for this process, so that two sides can still be compared.
+    (tmp_path / "file").write_text("")
+    assert settings_key(tmp_path / "file" / "x") == settings_key(tmp_path / "file" / "x")
+
+
+def test_a_planted_key_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "known").write_bytes(bytes(32))
+    (tmp_path / KEY_FILE).symlink_to(tmp_path / "known")
+    assert settings_key(tmp_path) != bytes(32)
+
+
+def test_of_a_secret_only_that_it_is_another_one_is_told(tmp_path: Path) -> None:
+    before = _protected(SECRETS, tmp_path)
+    other = replace(SECRETS, secrets={"modules.edgeHub.tokn": '"b"'})
+    found = differences("d", before, _protected(other, tmp_path))
+    assert found == [
+        Difference("d", "modules.edgeHub.short", "a secret", None),
+        Difference("d", "modules.edgeHub.tokn", "a secret", "changed"),
+    ]
+    assert differences("d", before, _protected(SECRETS, tmp_path)) == []
+
+
+def test_what_was_kept_with_another_key_is_not_compared(tmp_path: Path) -> None:
+    here, there = (_protected(SECRETS, tmp_path / name) for name in ("a", "b"))
+    assert differences("d", here, there) == []
+    placeholder = replace(SECRETS, secrets={"x": '"[redacted token token=0f3a6c1d9e42]"'})
+    assert _protected(placeholder, tmp_path)["x"] == "withheld"
 
 
 # ------------------------------------------------------------------------------------------ from outside
@@ -207,7 +282,7 @@ def test_a_backup_and_a_later_bundle(tmp_path: Path) -> None:
     assert "edgecore.yaml of edge1" in done.stdout
     same = kedoctor("diff", kept, _joined(HEALTHY))
     assert (same.returncode, "Nothing that was compared is different" in same.stdout) == (0, True)
-    # The recording was made after cloudcore restarted: what it wrote by itself is no difference.
+    # The recording was made after cloudcore restarted: what it wrote by itself is not a difference.
     other = kedoctor("diff", kept, _joined(BROKEN), "--format", "json")
     assert other.returncode == 2
     assert [one["key"] for one in json.loads(other.stdout)["settings"]] == ["modules.edgeStream.enable"]
@@ -252,13 +327,13 @@ def test_a_backup_and_a_run_have_nothing_in_common(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["diff", "latest"], 64, "no run is kept yet"),
-        (["diff", "20200101T000000Z-0000", "now"], 64, "no run 20200101T000000Z-0000 is kept"),
+        (["diff", "20200101T000000Z-0000", "now"], 64, "no run with ID '20200101T000000Z-0000'"),
         (["diff", "/no/such.json"], 78, "/no/such.json does not exist"),
-        (["diff", "GARBAGE"], 78, "is neither a bundle nor a report"),
-        (["diff", "CUT"], 78, "is cut off"),
-        (["diff", "DIR"], 78, "is no backup"),
+        (["diff", "GARBAGE"], 78, "is neither evidence nor a report"),
+        (["diff", "CUT"], 78, "is truncated"),
+        (["diff", "DIR"], 78, "is not a backup"),
         (["diff"], 64, "Missing argument"),
-        (["backup", "-o", "/dev/null/x"], 3, "there is nothing to keep"),
+        (["backup", "-o", "/dev/null/x"], 3, "nothing to save"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(tmp_path: Path, words: list[str], code: int, said: str) -> None:

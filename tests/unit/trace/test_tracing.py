@@ -217,7 +217,7 @@ def test_ctrl_c_leaves_what_is_known() -> None:
 
     report = traced(hop("first", OK), stopped, observer=Impatient())
     assert (states(report), report.exit_code, report.complete) == ([OK], 130, False)
-    assert "ended before anything was decided" in report.summary
+    assert "interrupted before there was a result" in report.summary
 
 
 def test_what_is_not_there_is_an_error_of_usage() -> None:
@@ -254,7 +254,7 @@ def test_a_fact_of_a_trace_that_does_not_fit_is_refused() -> None:
     def impossible(what: HopSeen) -> Motd:
         raise AssertionError("is not asked")
 
-    with pytest.raises(DeclarationError, match="nobody provides HopSeen"):
+    with pytest.raises(DeclarationError, match="no fact provides HopSeen"):
         traced(hop("a", OK), facts=[impossible])
 
 
@@ -329,7 +329,7 @@ def test_a_request_that_works_outweighs_what_is_only_written_somewhere() -> None
 def test_nothing_broken_and_nothing_proved_is_not_known() -> None:
     report = traced(hop("a", OK), hop("b", NOT_SEEN), hop("end", UNKNOWN, proof=True))
     assert (report.exit_code, report.works, report.broken) == (3, None, "")
-    assert report.summary.endswith("it works is not proved; hop 3 says why.")
+    assert report.summary.endswith("the final request gave no result (hop 3).")
 
 
 @pytest.mark.parametrize(

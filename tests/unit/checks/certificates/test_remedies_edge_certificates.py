@@ -113,7 +113,7 @@ def test_a_token_is_looked_for_in_the_cluster_then_where_edgecore_looks() -> Non
     ("text", "reason"),
     [
         ("", "keadm gettoken"),
-        ("abc", "it is no join token"),
+        ("abc", "it is not a join token"),
         (token(NOW - timedelta(hours=1)), "it expired on"),
         (token(NOW + timedelta(seconds=60)), "it expired on"),
         (token(ca=b"another"), "it was made for another CA"),
@@ -129,7 +129,7 @@ def test_a_token_that_cloudcore_would_refuse_is_not_used_nor_shown(text: str, re
 def test_the_clouds_clock_decides_about_a_token() -> None:
     ahead = clock(NOW + timedelta(hours=30), 30 * 3600.0)
     assert source(at_hand(GOOD, time=ahead)) == CONFIG_PATH
-    assert "when it expires is not known" in why(at_hand(GOOD, time=clock(skew=None)))
+    assert "when it expires is unknown" in why(at_hand(GOOD, time=clock(skew=None)))
 
 
 def test_nothing_is_taken_away_that_the_cloud_would_not_replace() -> None:

@@ -12,6 +12,7 @@ from kedoctor.checks.facts.cloud.cloudcore import (
     CloudcoreWorkload,
     cloudcore_config,
 )
+from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog, PodLog
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets, StreamSecret
 from kedoctor.checks.parsers.kubernetes import Deployment, Pod
 from kedoctor.yaml.document import load
@@ -57,6 +58,20 @@ def test_a_renamed_key_waits_for_the_next_start() -> None:
     assert "stream.crt" in found.summary.en
     stopped = stream_secret_keys(secrets(renamed), config(), workload(PENDING))
     assert (stopped.status, stopped.breaks) == (Status.FAIL, None)
+
+
+def test_a_key_that_does_not_belong_to_its_certificate_is_what_cloudcore_ended_of() -> None:
+    # The last line of cloudcore v1.22.2 whose stream.key is another one's.
+    said = (
+        "F1130 14:15:46.870440       1 streamserver.go:410] Start stream server error tls: private key type does not"
+        " match public key type"
+    )
+    found = stream_secret_keys(
+        secrets(COMPLETE), config(), workload(PENDING), CloudcoreLog((PodLog("c", last_words=said),))
+    )
+    assert (found.status, found.breaks, found.subject) == (Status.FAIL, None, "secret/kubeedge/cloudcore")
+    other = CloudcoreLog((PodLog("c", last_words="F1130 14:15:46.8 1 x.go:1] bind: address already in use"),))
+    assert stream_secret_keys(secrets(COMPLETE), config(), workload(PENDING), other).status is Status.PASS
 
 
 def test_a_secret_that_is_gone_and_one_that_may_not_be_read() -> None:

@@ -110,7 +110,7 @@ def test_a_node_selector_that_matches_nothing() -> None:
 
 
 def test_a_hand_made_rule_that_works_makes_it_advice() -> None:
-    # testbed.md healthy-manual-dnat-rule: figures of edge1 arrive.
+    # testbed.md healthy-manual-dnat-rule: metrics for edge1 arrive.
     found = judged(NOT_SELECTED, diversion=WORKS)
     assert (found.status, found.hop, found.breaks) == (Status.WARN, "", ())
     assert both_languages(found)

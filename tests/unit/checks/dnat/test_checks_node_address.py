@@ -72,7 +72,7 @@ def test_without_a_record_only_the_certain_ports_are_judged(record: TunnelPortRe
 def test_a_record_without_any_cloudcore_is_told_in_a_whole_sentence() -> None:
     found = only(judged(edges(edge(port=10359)), parse_record('{"ipTunnelPort":{},"port":{}}')))
     assert found.status is Status.UNKNOWN
-    assert found.summary.en.endswith("is not known: configmap/tunnelport names no cloudcore.")
+    assert found.summary.en.endswith("is unknown: configmap/tunnelport names no cloudcore.")
 
 
 def test_an_ordinary_kubelet_with_an_edge_label_needs_no_tunnel() -> None:

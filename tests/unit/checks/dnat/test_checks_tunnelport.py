@@ -61,8 +61,8 @@ def test_a_missing_config_map_is_a_verdict() -> None:
     ("record", "words"),
     [
         (TunnelPortRecord(RecordState.NO_ANNOTATION), "panic"),
-        (parse_record("not json"), "no JSON"),
-        (parse_record('{"ipTunnelPort":{"10.99.0.1":"10351"}}'), "no JSON"),
+        (parse_record("not json"), "not JSON"),
+        (parse_record('{"ipTunnelPort":{"10.99.0.1":"10351"}}'), "not JSON"),
         (parse_record('{"ipTunnelPort":{},"port":{"10351":true}}'), "names no cloudcore"),
         (parse_record('{"ipTunnelPort":{"":10351}}'), "no default route"),
         (parse_record('{"ipTunnelPort":{"fd00::1":10351}}'), "IPv6"),

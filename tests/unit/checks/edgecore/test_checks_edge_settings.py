@@ -151,7 +151,7 @@ def test_edgehub_dials_the_cloud() -> None:
     [
         ("127.0.0.1:10000", "the edge itself"),
         ("10.99.0.1:10004", "tunnel server"),
-        ("'10.99.0.1'", "no host:port"),
+        ("'10.99.0.1'", "not a host:port"),
     ],
 )
 def test_edgehub_dials_something_else(hub: str, words: str) -> None:
@@ -251,7 +251,7 @@ def test_a_certificate_that_is_renewed() -> None:
 def test_a_renewal_that_fails() -> None:
     finding = cert_rotation(config(), Pki().files(), log(ROTATED.replace("succeeded", "succeeds") + REFUSED))
     assert seen(finding)[0] is Status.WARN
-    assert "code: 401" in finding.actual
+    assert "code: 401" in str(finding.actual)
     assert "refuses it" in told(remedies.cert_rotation(verdict_of(cert_rotation, finding), config()))
 
 

@@ -100,7 +100,7 @@ def test_what_is_connected_is_right_whatever_it_is_called() -> None:
         ("10.98.0.9:10004", "10.99.0.1:10000", "edgeHub dials 10.99.0.1"),
         ("10.99.0.1:10004", "10.99.0.1:30000", "NodePort"),
         ("10.99.0.1:10005", "10.99.0.1:10000", "10004"),
-        ("nonsense", "10.99.0.1:10000", "no host:port"),
+        ("nonsense", "10.99.0.1:10000", "not a host:port"),
     ],
 )
 def test_wrong_places(value: str, hub: str, words: str) -> None:

@@ -157,7 +157,7 @@ def test_a_database_that_cannot_be_used() -> None:
     ended = log(lines(9, text="F Failed to register db: unable to open database file"))
     finding = judged(edge_database(config(), HOME, ended, room(5 << 30)))
     assert finding.status is Status.FAIL
-    assert "unable to open" in finding.actual
+    assert "unable to open" in str(finding.actual)
 
 
 # ------------------------------------------------------------------------------------------- KE923

@@ -199,7 +199,9 @@ def test_what_is_ambiguous_is_left_to_a_person(lines: str) -> None:
 def test_a_misplaced_key_that_says_what_counts_anyway_goes() -> None:
     lines = "    remoteRuntimeEndpoint: unix:///run/containerd/containerd.sock\n"
     wrong, answer = ignored(lines)
-    assert after(planned(answer, wrong), YAML + lines) == YAML
+    plan = planned(answer, wrong)
+    assert after(plan, YAML + lines) == YAML
+    assert (plan.restarts, plan.risk) == ((), Risk.SAFE)  # edgecore reads what it read before
 
 
 def test_a_value_of_a_wrong_type_is_not_moved_to_where_it_would_end_edgecore() -> None:

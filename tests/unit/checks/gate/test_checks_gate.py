@@ -279,8 +279,8 @@ def test_top_wants_figures_of_node_and_pod() -> None:
     assert top(in_pod=False, made_before=30).status is Status.UNKNOWN
     late = top(in_pod=False)
     assert (late.status, late.hop) == (Status.FAIL, "metrics-server")
-    assert "of the test pod and its container on edge1" in late.summary.en
-    assert "of the node and the test pod" in top(node_age=None, in_pod=False).summary.en
+    assert "for the test pod and its container on edge1" in late.summary.en
+    assert "for the node and the test pod" in top(node_age=None, in_pod=False).summary.en
     assert top(node_age=3000).status is Status.FAIL
 
 

@@ -173,7 +173,7 @@ class TestRequest:
     def test_an_address_behind_nat_is_allowed_and_told(self) -> None:
         found, _ = install_request(asked("203.0.113.5"), HERE, K3sHere(ABSENT))
         assert found.status is Status.WARN
-        assert "no address of this host" in found.summary.en
+        assert "not an address of this host" in found.summary.en
 
     def test_behind_nat_the_api_server_does_not_advertise_it(self) -> None:
         inside = wanted_fragment(asked(), HERE, K3sHere(ABSENT))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from siteworld import NOW, before, both_languages, cluster, edge, edges, made, only
 
-from kedoctor.api import Certainty, Finding, Reason, Status, Unavailable
+from kedoctor.api import Certainty, Finding, Reason, Status, Text, Unavailable
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.metrics import (
@@ -108,7 +108,15 @@ def test_a_pod_that_waits(reason: str) -> None:
     found = metrics_pod(
         server(pod(conditions=[{"type": "Ready", "status": "False"}], containerStatuses=waiting))
     )
-    assert (found.status, found.actual) == (Status.FAIL, reason)
+    assert (found.status, str(found.actual)) == (Status.FAIL, reason)
+
+
+@pytest.mark.parametrize(("node", "root"), [("cloud", True), ("edge1", False)])
+def test_an_image_that_an_edge_lacks_follows_from_the_edge(node: str, *, root: bool) -> None:
+    waiting = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+    there = pod(node, conditions=[{"type": "Ready", "status": "False"}], containerStatuses=waiting)
+    found = metrics_pod(server(there), edges(edge("edge1")))
+    assert (found.status, found.root) == (Status.FAIL, root)
 
 
 def leaving(node: str = "cloud") -> Pod:
@@ -126,7 +134,7 @@ def test_a_pod_that_is_being_deleted_is_no_ready_one() -> None:
     scaled_down = metrics_pod(server(leaving(), deploy=deployment(0)))
     assert (scaled_down.status, scaled_down.actual) == (Status.FAIL, "replicas: 0")
     gone = metrics_pod(MetricsServer(True, "kube-system", "metrics-server", SERVICE, None, (leaving(),)))
-    assert (gone.status, gone.actual) == (Status.FAIL, "no pod")
+    assert (gone.status, gone.actual) == (Status.FAIL, Text("no pod", zh="没有 Pod"))
     assert "it has no Deployment" in gone.summary.en
     assert metrics_pod(server(leaving())).actual == "Terminating", "its Deployment makes the next one"
     assert metrics_pod(server(leaving(), pod())).status is Status.PASS
@@ -270,9 +278,9 @@ def test_a_fresh_sample_passes() -> None:
 
 def test_no_sample_and_an_old_one() -> None:
     absent = sampled(edge(), samples(cloud=12), tunnel=300)
-    assert (absent.status, absent.actual) == (Status.FAIL, "no sample")
+    assert (absent.status, str(absent.actual)) == (Status.FAIL, "no sample")
     old = sampled(edge(), samples(edge1=600), tunnel=900)
-    assert (old.status, old.actual) == (Status.FAIL, "10 minutes old")
+    assert (old.status, str(old.actual)) == (Status.FAIL, "10 minutes old")
     assert both_languages(absent)
     assert both_languages(old)
 

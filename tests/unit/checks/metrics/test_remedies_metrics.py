@@ -134,6 +134,18 @@ def test_metrics_server_is_pinned_to_the_api_server_host() -> None:
     assert spec["tolerations"] == [{"key": TAINT.key, "operator": "Exists", "effect": "NoSchedule"}]
 
 
+def test_a_selector_that_chose_an_edge_goes() -> None:
+    chosen = {"kubernetes.io/hostname": "edge1", "kubernetes.io/os": "linux"}
+    for selector, kept in ((chosen, {"kubernetes.io/os": "linux"}), ({"disk": "big"}, None), (None, None)):
+        content = deployment(spec={"nodeSelector": selector} if selector else {})
+        found = server(content, made(Pod, metadata={"name": "p"}, spec={"nodeName": "edge1"}))
+        answer = placement_check(found, edges(edge()), CLOUD, IptablesManager(None), NOWHERE)
+        wrong = verdict_of(placement_check, answer)
+        plan = planned(metrics_placement(wrong, found, CLOUD, NODES), wrong)
+        assert after_patch(plan, content)["spec"]["template"]["spec"].get("nodeSelector") == kept
+        assert ("in place of its node selector" in plan.title.en) is bool(selector)
+
+
 def test_hosts_without_the_label_are_named_and_hosts_that_are_no_nodes_only_spare_edges() -> None:
     content = deployment()
     found = server(content, made(Pod, metadata={"name": "p"}, spec={"nodeName": "edge1"}))

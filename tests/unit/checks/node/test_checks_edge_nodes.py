@@ -22,7 +22,7 @@ def test_a_ready_edge_passes() -> None:
 
 
 def test_a_stopped_edgecore_breaks_everything_on_that_edge() -> None:
-    # testbed.md case j: Ready=Unknown, NodeStatusUnknown, lease 76 s old, no figures.
+    # testbed.md case j: Ready=Unknown, NodeStatusUnknown, lease 76 s old, no metrics.
     gone = edge(ready="Unknown", reason="NodeStatusUnknown", silent=76)
     found = only(node_ready(edges(gone), TIME, NOTHING))
     assert (found.status, found.node, found.hop, found.breaks) == (Status.FAIL, "edge1", "link", None)

@@ -107,7 +107,7 @@ def test_programs(tmp_path: Path) -> None:
     del files["cni-bin/bridge"]
     assert fatal(judged(tmp_path, files)) == [
         "the program keadm is missing: keadm is for arm64, not for amd64; it installs cloudcore, and joins an edge",
-        "the program runc is missing: runc is no program for Linux; containerd's shim starts every container with it",
+        "the program runc is missing: runc is not a program for Linux; containerd's shim starts every container with it",
         "the CNI plugin bridge (1.8.0) is missing: the network of the edge's pods",
     ]
 

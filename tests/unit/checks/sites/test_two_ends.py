@@ -1,6 +1,6 @@
 """Bundles of both ends, carried together: the verdicts that neither end can give alone.
 
-``kedoctor run --bundle cloud.tgz --bundle edge-1.tgz --bundle edge-2.tgz``: the bundles are written by the real collect code
+``kedoctor run --evidence cloud.tgz --evidence edge-1.tgz --evidence edge-2.tgz``: the bundles are written by the real collect code
 from a recorded site with a fault in it (:mod:`faulty_site`); edge2 is edge1 under another name and address.
 """
 
@@ -127,7 +127,7 @@ def test_three_bundles_of_a_healthy_site_are_one_clean_site(tmp_path: Path) -> N
 
 def test_the_command_joins_them(tmp_path: Path) -> None:
     bundles = carried(tmp_path, named("node-ip-differs").inject)
-    given = [word for path in bundles.values() for word in ("--bundle", str(path))]
+    given = [word for path in bundles.values() for word in ("--evidence", str(path))]
     ran = subprocess.run(
         [sys.executable, "-m", "kedoctor", "run", *given, "--format", "json"],
         capture_output=True,

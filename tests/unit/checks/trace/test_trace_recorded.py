@@ -57,7 +57,7 @@ FROM_EDGE = {
     "fresh-join-edgestream-off": ("tunnel", "KE202"),
     "h2-10004-dropped-new": ("tunnel", "KE503"),
     "j-edgecore-stopped": ("edged", "KE502"),
-    # The configuration cannot be read, so what it says of the tunnel is not known.
+    # The configuration cannot be read, so what it says of the tunnel is unknown.
     "l1-edgecore-yaml-syntax-error": ("edged", "KE502"),
 }
 

@@ -99,7 +99,7 @@ def test_a_listener_whose_health_was_not_asked() -> None:
 def test_nobody_listens_where_the_cloud_asks() -> None:
     assert listener(sockets()).status is Status.FAIL
     elsewhere = listener(sockets("LISTEN 10.99.0.2:10350 0.0.0.0:0 edgecore"))
-    assert (elsewhere.status, elsewhere.actual) == (Status.FAIL, "listens on 10.99.0.2:10350 only")
+    assert (elsewhere.status, str(elsewhere.actual)) == (Status.FAIL, "listens on 10.99.0.2:10350 only")
 
 
 def test_somebody_else_holds_the_port() -> None:
@@ -254,16 +254,34 @@ def test_all_ports_reached() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE])
-def test_each_port_breaks_its_own(reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("role", "breaks", "hop"),
+    [
+        ("hub", ("ready",), "link"),
+        ("https", ("install",), "certificates"),
+        ("tunnel", ("logs", "exec", "attach", "top"), "tunnel"),
+    ],
+)
+def test_each_port_breaks_its_own(role: str, reason: Reason, breaks: tuple[str, ...], hop: str) -> None:
     closed = Unavailable(reason, "TCP connection to the cloud")
-    hub, https, tunnel_ = reach(*(probe(role, closed, None) for role in ("hub", "https", "tunnel")))
-    assert {one.status for one in (hub, https, tunnel_)} == {Status.FAIL}
-    assert (hub.breaks, https.breaks, tunnel_.breaks) == (
-        ("ready",),
-        ("install",),
-        ("logs", "exec", "attach", "top"),
+    others = [probe(one) for one in ("hub", "https", "tunnel") if one != role]
+    (finding,) = [one for one in reach(probe(role, closed, None), *others) if one.status is Status.FAIL]
+    assert (finding.breaks, finding.hop) == (breaks, hop)
+
+
+@pytest.mark.parametrize("reason", [Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE])
+def test_a_host_none_of_whose_ports_answers_is_one_fault(reason: Reason) -> None:
+    closed = Unavailable(reason, "TCP connection to the cloud")
+    (finding,) = reach(*(probe(role, closed, None) for role in ("hub", "https", "tunnel")))
+    assert finding.status is Status.FAIL
+    assert set(finding.breaks or ()) == {"ready", "install", "logs", "exec", "attach", "top"}
+    assert "10000, 10002 and 10004" in finding.summary.en
+    mixed = reach(
+        probe("hub", closed, None),
+        probe("https", Unavailable(Reason.PERMISSION, "TCP"), None),
+        probe("tunnel"),
     )
-    assert (hub.hop, https.hop, tunnel_.hop) == ("link", "certificates", "tunnel")
+    assert [one.status for one in mixed] == [Status.FAIL, Status.UNKNOWN, Status.PASS]
 
 
 def test_no_tls_behind_the_port() -> None:

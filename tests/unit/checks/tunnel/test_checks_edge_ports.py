@@ -119,7 +119,7 @@ def test_an_edge_that_knows_its_address() -> None:
     named = EdgeNames((("127.0.0.1", ("localhost",)), ("10.99.0.2", ("edge1",))), "edge1")
     assert routing(UNROUTED, named).status is Status.PASS
     assert routing(UNROUTED, NAMES, "", HELD).status is Status.PASS, "the tunnel is up"
-    assert routing(UNROUTED, UNREAD).status is Status.PASS, "not known is no fault"
+    assert routing(UNROUTED, UNREAD).status is Status.PASS, "not known is not a fault"
 
 
 def test_an_edge_without_an_address() -> None:
