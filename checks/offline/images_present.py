@@ -40,8 +40,6 @@ _IMPORT = {
 _OWN = ("kubeedge/", "kube-system/")
 """Namespaces whose pods are the site's own; what others deploy may wait for an image without harm to the path."""
 
-_METRICS_SERVER = "/metrics-server:"
-
 
 @dataclass(frozen=True, slots=True)
 class _Need:
@@ -60,7 +58,6 @@ class _Need:
     ),
     side=Side.HOST,
     breaks=("install",),
-    explained_by=("KE604",),
     remedy=Text(
         "Import them from the offline bundle with the runtime's own client.",
         zh="用运行时自己的客户端从离线包导入。",
@@ -192,5 +189,4 @@ def _lacking(name: str, store: ImageStore, need: _Need, bundle: BundleHere | Non
         ),
         commands=(_IMPORT[store.runtime].format(archive=archive),),
         breaks=None if need.now else (),
-        root=_METRICS_SERVER not in need.reference,  # on an edge that one should not be at all (KE604)
     )
