@@ -16,6 +16,7 @@ from kedoctor.api import (
     EveryHost,
     HostContext,
     PatchObject,
+    Plan,
     Reason,
     RemoveRule,
     RestartPods,
