@@ -101,7 +101,7 @@ def _not_decided(config: EdgecoreConfig, certificate: Certificate, wanted: str) 
     node, named = config.node_name, certificate.common_name or "-"
     return unknown(
         Text(
-            f"The certificate is for {named}, this node is {wanted}; whether this release of edgecore compares them is not known.",
+            f"The certificate is for {named}, this node is {wanted}; whether this release of edgecore compares them is unknown.",
             zh=f"证书属于 {named}，本节点为 {wanted}；无法得知该版本的 edgecore 是否比较两者。",
         ),
         subject=node,

@@ -176,7 +176,7 @@ _ONE_IMAGE = Text(
     zh="v1.21 之前的 KubeEdge 只有一种后端的 iptables-manager（versions.md §4）；请将本机切换到该后端，或升级",
 )
 _UNKNOWN_RELEASE = Text(
-    "whether there is an image of iptables-manager for the other backend in this release is not known",
+    "whether there is an image of iptables-manager for the other backend in this release is unknown",
     zh="无法得知该版本是否有另一种后端的 iptables-manager 镜像",
 )
 

@@ -72,7 +72,7 @@ def _other_name(config: EdgecoreConfig, files: EdgeCertificates, old: str, compa
     if compared is None:
         return unknown(
             Text(
-                f"edgecore.yaml calls this edge {node}, its certificate is for {old}; whether this release of edgecore compares them is not known.",
+                f"edgecore.yaml calls this edge {node}, its certificate is for {old}; whether this release of edgecore compares them is unknown.",
                 zh=f"edgecore.yaml 中该边缘名为 {node}，证书属于 {old}；无法得知该版本的 edgecore 是否比较两者。",
             ),
             subject=node,
