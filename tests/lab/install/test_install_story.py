@@ -169,6 +169,7 @@ def test_a_second_time_nothing_is_changed(story: Story) -> None:
     assert story.host.starts() == 1
 
 
+@pytest.mark.timeout(400)
 def test_what_is_not_on_the_edge_makes_no_gate_green(story: Story) -> None:
     """What makes the gate green is what the edge has and does, not what the cloud plays."""
     words = ("gate", "--node", NODE, "--wait", "0")
