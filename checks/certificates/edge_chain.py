@@ -25,7 +25,9 @@ from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
 from kedoctor.checks.facts.edge.trust import CloudAuthorities
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.durations import day
+from kedoctor.checks.parsers.releases import Trait, has
 from kedoctor.checks.plans.edge_certificates import reissue, rejoin
 
 __all__ = ["edge_ca_match", "edge_cert_chain"]
@@ -46,19 +48,27 @@ _EVERYTHING = (*ALL_STREAMS, "ready")
     explained_by=("KE404", "KE213"),
     remedy=Text("Obtain a new certificate with a fresh token.", zh="用新令牌重新获取证书。"),
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (30, 31)"),
+    references=("facts.md §4.1", "facts.md §4.2", "facts.md §10 (30, 31)", "versions.md §4"),
 )
 def edge_cert_chain(
     config: EdgecoreConfig,
     files: EdgeCertificates,
     authorities: CloudAuthorities,
+    *,
+    version: EdgecoreRelease,
 ) -> Finding:
-    """Whether server.crt is signed by the CA, for client authentication, for ``system:node:<this node>``."""
+    """Whether server.crt is signed by the CA, for client authentication, for ``system:node:<this node>``.
+
+    What a certificate for another node means depends on the release, and is told by KE213 where it breaks nothing.
+    """
     certificate, root = files.certificate.certificate, files.root_ca.certificate
     if certificate is None:
         return no_certificate(files.certificate, config.node_name)
     wanted = f"system:node:{config.node_name}"
-    if certificate.common_name != wanted:
+    compared = has(version.release, Trait.COMMON_NAME_CHECKED)
+    if certificate.common_name != wanted and compared is None:
+        return _not_decided(config, certificate, wanted)
+    if certificate.common_name != wanted and compared:
         return _chain_wrong(config, files, certificate, _Wrong(_for_another(certificate, wanted), wanted))
     usages = certificate.extended_key_usage
     if usages and not {"clientAuth", "any"} & set(usages):
@@ -79,11 +89,24 @@ def edge_cert_chain(
         return no_certificate(files.root_ca, config.node_name)
     return passed(
         Text(
-            f"The certificate of {config.node_name} is signed by KubeEdge's CA and names {wanted}.",
-            zh=f"{config.node_name} 的证书由 KubeEdge 的 CA 签发，名称为 {wanted}。",
+            f"The certificate of {config.node_name} is signed by KubeEdge's CA and names {certificate.common_name}.",
+            zh=f"{config.node_name} 的证书由 KubeEdge 的 CA 签发，名称为 {certificate.common_name}。",
         ),
         subject=config.node_name,
         node=config.node_name,
+    )
+
+
+def _not_decided(config: EdgecoreConfig, certificate: Certificate, wanted: str) -> Finding:
+    node, named = config.node_name, certificate.common_name or "-"
+    return unknown(
+        Text(
+            f"The certificate is for {named}, this node is {wanted}; whether this release of edgecore compares them is unknown.",
+            zh=f"证书属于 {named}，本节点为 {wanted}；无法得知该版本的 edgecore 是否比较两者。",
+        ),
+        subject=node,
+        node=node,
+        commands=("edgecore --version",),
     )
 
 

@@ -30,6 +30,7 @@ from kedoctor.checks.facts.cluster.metrics import MetricsAccess
 from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes, SiteNodes
 from kedoctor.checks.parsers.kubernetes import DaemonSet, Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import selector_of, trouble
+from kedoctor.checks.parsers.releases import Trait, has, parse
 from kedoctor.checks.plans.cloudcore import (
     AFTER_CLOUD,
     AFTER_CLOUDCORE,
@@ -170,6 +171,16 @@ def _memory(verdict: Verdict, daemonset: DaemonSet) -> Plan:
     return _patched(verdict, daemonset, title, patch)
 
 
+_ONE_IMAGE = Text(
+    "KubeEdge before v1.21 has iptables-manager for one backend only (versions.md §4); switch this host to that backend, or upgrade",
+    zh="v1.21 之前的 KubeEdge 只有一种后端的 iptables-manager（versions.md §4）；请将本机切换到该后端，或升级",
+)
+_UNKNOWN_RELEASE = Text(
+    "whether there is an image of iptables-manager for the other backend in this release is unknown",
+    zh="无法得知该版本是否有另一种后端的 iptables-manager 镜像",
+)
+
+
 def _other_backend(verdict: Verdict, daemonset: DaemonSet) -> Plan | NoPlan:
     """The image of the other backend, which is what the chart's ``iptablesManager.framework`` changes."""
     place = _container(daemonset)
@@ -177,6 +188,9 @@ def _other_backend(verdict: Verdict, daemonset: DaemonSet) -> Plan | NoPlan:
     name, colon, tag = image.rpartition(":")
     if not name.endswith(("/iptables-manager", "/iptables-manager-nft")):
         return NoPlan(_complains(f"image {image}"))
+    exists = has(parse(tag), Trait.MANAGER_FRAMEWORK)
+    if not exists:
+        return NoPlan(_ONE_IMAGE if exists is False else _UNKNOWN_RELEASE)
     other = name.removesuffix("-nft") if name.endswith("-nft") else f"{name}-nft"
     patch = [
         {"op": "replace", "path": f"{_TEMPLATE}/containers/{place}/image", "value": f"{other}{colon}{tag}"}

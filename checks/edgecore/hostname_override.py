@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, warned
+from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, unknown, warned
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.facts.edge.certificates import EdgeCertificates
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
+from kedoctor.checks.parsers.releases import Trait, has
 from kedoctor.checks.plans.edge_certificates import rejoin
 
 __all__ = ["hostname_override"]
@@ -27,19 +29,26 @@ _PREFIX = "system:node:"
         "Write the old name back into hostnameOverride, or join again under the new one.",
         zh="将 hostnameOverride 改回原名，或以新名称重新加入。",
     ),
-    references=("facts.md §2.2", "facts.md §4.3", "facts.md §10 (30)"),
+    references=("facts.md §2.2", "facts.md §4.3", "facts.md §10 (30)", "versions.md §4"),
 )
 def hostname_override(
     config: EdgecoreConfig,
     files: EdgeCertificates,
     nodes: SiteNodes | Unavailable,
     edges: EdgeNodes | Unavailable,
+    *,
+    version: EdgecoreRelease,
 ) -> Finding:
-    """``hostnameOverride`` against the certificate's ``system:node:<name>`` and against the Nodes of the cluster."""
+    """``hostnameOverride`` against the certificate's ``system:node:<name>`` and against the Nodes of the cluster.
+
+    From v1.21 on edgecore compares the first two when it starts; before, it uses the certificate as it is.
+    """
     node, certificate = config.node_name, files.certificate.certificate
     named = "" if certificate is None else certificate.common_name
     if named.startswith(_PREFIX) and named != f"{_PREFIX}{node}":
-        return _renamed(config, files, named.removeprefix(_PREFIX), edges)
+        old = named.removeprefix(_PREFIX)
+        compared = has(version.release, Trait.COMMON_NAME_CHECKED)
+        return _renamed(config, files, old, edges) if compared else _other_name(config, files, old, compared)
     if isinstance(nodes, SiteNodes) and nodes.items and nodes.named(node) is None and certificate is not None:
         return _no_node(config, nodes)
     also = f" and its certificate is for {named}" if named else ""
@@ -50,6 +59,40 @@ def hostname_override(
         ),
         subject=node,
         node=node,
+    )
+
+
+def _other_name(config: EdgecoreConfig, files: EdgeCertificates, old: str, compared: bool | None) -> Finding:
+    """What another name means where edgecore does not compare them, or where nobody knows whether it does."""
+    node = config.node_name
+    evidence = (
+        Evidence(config.path, f"hostnameOverride: {node}", config.line(_KEY)),
+        Evidence(files.certificate.path, f"CN {_PREFIX}{old}"),
+    )
+    if compared is None:
+        return unknown(
+            Text(
+                f"edgecore.yaml calls this edge {node}, its certificate is for {old}; whether this release of edgecore compares them is unknown.",
+                zh=f"edgecore.yaml 中该边缘名为 {node}，证书属于 {old}；无法得知该版本的 edgecore 是否比较两者。",
+            ),
+            subject=node,
+            node=node,
+            evidence=evidence,
+            commands=("edgecore --version",),
+        )
+    return warned(
+        Text(
+            f"edgecore.yaml calls this edge {node}, but its certificate was issued to {old}: this release uses it as it is, cloudcore does not renew it, and from v1.21 on edgecore does not start with it.",
+            zh=f"edgecore.yaml 中该边缘名为 {node}，但证书签发给 {old}：该版本照常使用，但 cloudcore 不会续期，且从 v1.21 起 edgecore 无法用它启动。",
+        ),
+        expected=Text(f"a certificate for {node}", zh=f"签发给 {node} 的证书"),
+        actual=f"{_PREFIX}{old}",
+        hint=Text("Obtain a new certificate before the upgrade.", zh="升级之前请重新获取证书。"),
+        subject=node,
+        node=node,
+        evidence=evidence,
+        commands=(rejoin(files, config.path)[1],),
+        breaks=(),
     )
 
 

@@ -29,7 +29,7 @@ __all__ = ["command"]
 @options.selection_options
 @options.counting_options
 @click.option(
-    "--timeout", default="3m", show_default=True, metavar="TIME", help="Stop the run after this time."
+    "--timeout", default="10m", show_default=True, metavar="TIME", help="Stop the run after this time."
 )
 @click.option(
     "--wait",

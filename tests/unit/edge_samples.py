@@ -35,6 +35,8 @@ from kedoctor.checks.facts.edge.edgecore import (
 )
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, read_log
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa, EdgeSockets
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
+from kedoctor.checks.parsers.releases import Release
 from kedoctor.pki.certificates import Issued, make_ca, read_certificates, read_private_key, sign_server
 from kedoctor.yaml.document import YamlError, load
 
@@ -42,6 +44,8 @@ NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 STARTED = datetime(2026, 11, 23, 3, 17, 51, tzinfo=UTC)
 NAME = EdgeName("edge1")
 NOT_RECORDED = Unavailable(Reason.NOT_RECORDED, "something", "it was not recorded")
+
+V1_22 = EdgecoreRelease(Release(1, 22, 0), "v1.22.0")
 
 YAML = """\
 apiVersion: edgecore.config.kubeedge.io/v1alpha2

@@ -30,6 +30,8 @@ from kedoctor.checks.facts.edge.certificates import CertificateFile, EdgeCertifi
 from kedoctor.checks.facts.edge.clock import TrustedClock
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.trust import cloud_authorities
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
+from kedoctor.checks.parsers.releases import parse
 
 PKI, OTHER = Pki(), Pki()
 ABSENT = Unavailable(Reason.ABSENT, "/etc/kubeedge/certs/server.crt")
@@ -177,9 +179,11 @@ def chain(
     secrets: object = NOT_RECORDED,
     served: object = NOT_RECORDED,
     node: str = "edge1",
+    version: str = "v1.22.0",
 ) -> Finding:
     own = replace(config(), node_name=node)
-    finding = edge_cert_chain(own, found, cloud_authorities(secrets, served, found))  # type: ignore[arg-type]
+    authorities = cloud_authorities(secrets, served, found)  # type: ignore[arg-type]
+    finding = edge_cert_chain(own, found, authorities, version=EdgecoreRelease(parse(version), version))
     bilingual(finding)
     return finding
 
@@ -193,6 +197,22 @@ def test_a_certificate_for_another_node() -> None:
     finding = chain(PKI.files(), node="edge2")
     assert (finding.status, finding.breaks) == (Status.FAIL, EVERYTHING)
     assert "system:node:edge1" in finding.summary.en
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("v1.17.5", Status.PASS),  # KE213 warns
+        ("v1.20.0", Status.PASS),
+        ("v1.21.0", Status.FAIL),
+        ("v1.23.1", Status.FAIL),
+        ("v1.99.0", Status.UNKNOWN),
+        ("v1.26.7-kubeedge-v1.15.0-beta.0.62+ea6701da320177-dirty", Status.UNKNOWN),
+    ],
+)
+def test_names_are_compared_from_1_21_on(version: str, status: Status) -> None:
+    assert chain(PKI.files(), node="edge2", version=version).status is status
+    assert chain(PKI.files(), version=version).status is Status.PASS
 
 
 def test_a_certificate_that_the_cloud_did_not_sign() -> None:

@@ -14,6 +14,7 @@ from edge_samples import (
     NOT_RECORDED,
     NOW,
     STARTED,
+    V1_22,
     YAML,
     Pki,
     clock,
@@ -211,11 +212,11 @@ def test_a_key_that_others_read_is_closed_and_nothing_restarted() -> None:
 
 def test_a_pair_of_another_ca_is_replaced_one_of_another_name_is_not() -> None:
     foreign = PKI.files(certificate=Pki().files().certificate)
-    wrong = verdict_of(ke403, ke403(config(), foreign, authorities(foreign)))
+    wrong = verdict_of(ke403, ke403(config(), foreign, authorities(foreign), version=V1_22))
     answer = fix_edge.edge_cert_chain(wrong, config(), foreign, at_hand(GOOD))
     assert RemoveFile(KEY) in planned(answer, wrong).actions
     renamed = Pki("edge7").files()
-    wrong = verdict_of(ke403, ke403(config(), renamed, authorities(renamed)))
+    wrong = verdict_of(ke403, ke403(config(), renamed, authorities(renamed), version=V1_22))
     answer = fix_edge.edge_cert_chain(wrong, config(), renamed, at_hand(GOOD))
     assert "the certificate is for edge7 and this node is edge1" in told(answer)
 

@@ -16,6 +16,7 @@ from kedoctor.api import (
     EveryHost,
     HostContext,
     PatchObject,
+    Plan,
     Reason,
     RemoveRule,
     RestartPods,
@@ -215,6 +216,27 @@ def test_the_other_image_for_the_other_backend() -> None:
     wrong, answer = _mended(daemonset(), pod(), complaint=line)
     image = _spec(answer, wrong, daemonset())["containers"][0]["image"]
     assert image == "kubeedge/iptables-manager-nft:v1.22.0"
+
+
+@pytest.mark.parametrize(
+    ("tag", "exists"),
+    [
+        ("v1.17.5", False),
+        ("v1.20.0", False),
+        ("v1.21.0", True),
+        ("v1.22.0", True),
+        ("v1.23.1", True),
+        ("v1.99.0", False),  # not known: nothing is guessed
+        ("latest", False),
+    ],
+)
+def test_the_image_for_the_other_backend_exists_from_1_21_on(tag: str, exists: bool) -> None:
+    line = "can't initialize iptables table `nat': Table does not exist"
+    content = daemonset()
+    image = content["spec"]["template"]["spec"]["containers"][0]
+    image["image"] = f"{image['image'].rpartition(':')[0]}:{tag}"
+    _, answer = _mended(content, pod(), complaint=line)
+    assert isinstance(answer, Plan) == exists
 
 
 def test_rights_are_restored_where_they_were_lost() -> None:

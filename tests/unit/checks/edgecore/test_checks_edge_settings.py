@@ -6,6 +6,7 @@ import pytest
 from edge_samples import (
     NOT_RECORDED,
     STARTED,
+    V1_22,
     YAML,
     Pki,
     bilingual,
@@ -30,8 +31,10 @@ from kedoctor.checks.facts.cluster.cluster_dns import ClusterDns
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.host import EdgeAddresses
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.kubernetes import Node
 from kedoctor.checks.parsers.kubernetes.node import NodeMetadata
+from kedoctor.checks.parsers.releases import parse
 from kedoctor.model.observations import InterfaceAddress
 
 MESH = EdgeAddresses(Addresses((InterfaceAddress("edgemesh0", "169.254.96.16", 32),)))
@@ -184,21 +187,48 @@ def nodes(*names: str) -> SiteNodes:
 
 def test_one_name_everywhere() -> None:
     assert (
-        hostname_override(config(), Pki().files(), nodes("cloud", "edge1"), NOT_RECORDED).status
+        hostname_override(
+            config(), Pki().files(), nodes("cloud", "edge1"), NOT_RECORDED, version=V1_22
+        ).status
         is Status.PASS
     )
-    assert hostname_override(config(), Pki().files(), NOT_RECORDED, NOT_RECORDED).status is Status.PASS
+    assert (
+        hostname_override(config(), Pki().files(), NOT_RECORDED, NOT_RECORDED, version=V1_22).status
+        is Status.PASS
+    )
 
 
 def test_a_certificate_of_another_name() -> None:
-    finding = hostname_override(config(), Pki("edge-old").files(), nodes("edge-old"), NOT_RECORDED)
+    finding = hostname_override(
+        config(), Pki("edge-old").files(), nodes("edge-old"), NOT_RECORDED, version=V1_22
+    )
     status, words = seen(finding)
     assert status is Status.FAIL
     assert "issued to edge-old" in words
 
 
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("v1.17.5", Status.WARN),
+        ("v1.20.0", Status.WARN),
+        ("v1.21.0", Status.FAIL),
+        ("v1.23.1", Status.FAIL),
+        ("v1.99.0", Status.UNKNOWN),
+        ("v0.0.0-master+$Format:%H$", Status.UNKNOWN),
+    ],
+)
+def test_names_are_compared_from_1_21_on(version: str, status: Status) -> None:
+    release = EdgecoreRelease(parse(version), version)
+    finding = hostname_override(
+        config(), Pki("edge-old").files(), nodes("edge-old"), NOT_RECORDED, version=release
+    )
+    bilingual(finding)
+    assert (finding.status, finding.breaks) == (status, () if status is Status.WARN else None)
+
+
 def test_a_node_that_is_not_there_is_advice() -> None:
-    finding = hostname_override(config(), Pki().files(), nodes("cloud", "other"), NOT_RECORDED)
+    finding = hostname_override(config(), Pki().files(), nodes("cloud", "other"), NOT_RECORDED, version=V1_22)
     assert seen(finding)[0] is Status.WARN
     assert finding.hop == ""
 
