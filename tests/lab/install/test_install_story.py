@@ -182,4 +182,4 @@ def test_what_is_not_on_the_edge_makes_no_gate_green(story: Story) -> None:
         time.sleep(3)
     told = report(story.cloud, *words, code=1)
     assert states(told)["logs"] == "broken"
-    assert "KE508" in not_right(told)
+    assert "KE513" in not_right(told)  # nothing comes from the edge
