@@ -60,7 +60,9 @@ def headline(report: Report, language: str) -> str:
     unseen = _unseen(report)
     said = []
     if unseen or not report.run.complete:
-        said.append(_incomplete(unseen, language))
+        path = any(one.capabilities for one in unseen)
+        seen = sum(1 for one in _ran(report) if one.capabilities or not path)
+        said.append(_incomplete(unseen, seen, language))
         if waiting:
             said.append(_ALSO_LATER.in_language(language).format(problems=_problems(len(waiting), language)))
         if accepted:
@@ -115,14 +117,15 @@ def _shared(unseen: list[Verdict]) -> tuple[Reason, str] | None:
     return (Reason(reason), detail) if number * _HALF >= len(unseen) else None
 
 
-def _incomplete(unseen: list[Verdict], language: str) -> str:
+def _incomplete(unseen: list[Verdict], seen: int, language: str) -> str:
     if not unseen:
         return _EARLY.in_language(language)
     path = any(one.capabilities for one in unseen)
     one, many = (_ONE_PATH, _PATH) if path else (_ONE_CHECK, _CHECKS)
     checks = (one if len(unseen) == 1 else many).in_language(language).format(n=len(unseen))
     shared = _shared(unseen)
-    if shared is None:
+    # Where most of the path was looked at, it is known to be in order, whatever the rest lacks.
+    if shared is None or seen > len(unseen):
         return _PARTLY.in_language(language).format(checks=checks)
     why = server_reason(*shared).in_language(language)
     return _CANNOT.in_language(language).format(why=why, checks=checks)

@@ -164,7 +164,7 @@ def _failed(
         actual=f"phase {job.status.phase or '-'}",
         hint=Text(
             "Read keadm's log on the edge, see which version of edgecore runs there, then make the job anew under another name.",
-            zh="查看边缘上 keadm 的日志及实际运行的 edgecore 版本，然后用新名称重新创建任务。",
+            zh="查看边缘节点上 keadm 的日志及实际运行的 edgecore 版本，然后用新名称重新创建任务。",
         ),
         subject=name,
         evidence=(Evidence(name, shown or job.status.phase), *keadm[:_SHOWN]),

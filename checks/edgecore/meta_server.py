@@ -42,7 +42,9 @@ class _Wrong:
 @check(
     code="KE719",
     slug="edge-meta-server",
-    title=Text("metaServer serves those who ask it on the edge", zh="metaServer 可为边缘上的客户端提供服务"),
+    title=Text(
+        "metaServer serves those who ask it on the edge", zh="metaServer 可为边缘节点上的客户端提供服务"
+    ),
     side=Side.EDGE,
     builds_on=("KE201",),
     explained_by=("KE701", "KE715", "KE717", "KE718"),
@@ -93,7 +95,7 @@ def edge_meta_server(
         actual=wrong.actual,
         hint=Text(
             "EdgeMesh and in-cluster clients on the edge need it; logs, exec and top do not.",
-            zh="EdgeMesh 和边缘上的集群内客户端需要它；logs、exec、top 不需要。",
+            zh="EdgeMesh 和边缘节点上的集群内客户端需要它；logs、exec、top 不需要。",
         ),
         subject=node,
         node=node,

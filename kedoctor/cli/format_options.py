@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def loaded(ctx: click.Context | None = None) -> Plugins:
     return plugins
 
 
-class _FormatCommand(click.Command):
+class _FormatCommand(click.Command, ABC):
     """A command with options made from the report formats; an option that it has already stays what it is."""
 
     first = False
@@ -48,9 +49,9 @@ class _FormatCommand(click.Command):
         ]
         return [*made, *own] if self.first else [*own, *made]
 
+    @abstractmethod
     def made(self, one: ReportFormat) -> Iterator[click.Option]:
         """The options of one format."""
-        raise NotImplementedError
 
 
 class ShortcutCommand(_FormatCommand):

@@ -41,6 +41,8 @@ _NAME_AND_VALUE = patterns.compiled(
 _LEAD = patterns.compiled(r"[A-Za-z0-9_.-]{0,80}\Z")
 _SURE = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
 _PATH_BEFORE = patterns.compiled(r"/[\w.-]{1,64}/[\w.-]{1,64}\Z")
+_OBJECT_BEFORE = patterns.compiled(r"(?:\A|[\s(\"'])[a-z][a-z0-9-]{0,62}/[\w.-]{0,64}\Z")
+_GOES_ON = patterns.compiled(r"[a-z]{1,12} [a-z]")
 _YAML_SIGNS = patterns.compiled(r"(?:[&!][^\s\"'{}\[\]]{1,64}[ \t]{1,8})+")
 _BLOCK = patterns.compiled(r"(?:[|>]|&gt;)[-+0-9]{0,3}[ \t]{0,8}(?=\r?\n|\\{1,8}n)")
 _OPENING = patterns.compiled(r"(?P<slashes>\\{0,8})(?P<quote>[\"'`])")
@@ -88,12 +90,17 @@ def _whole_key(text: str, match: patterns.Match[str]) -> str:
     before = text[max(0, match.start() - 80) : match.start()]
     lead = _LEAD.search(before)
     key = (lead[0] if lead else "") + match["word"] + match["rest"]
-    # "…/serviceaccount/token: no such file" speaks of a path.
-    sure = _SURE.search(key) is not None
-    of_path = (
-        not sure and match["sep"].strip() == ":" and _PATH_BEFORE.search(before + match["word"]) is not None
-    )
-    return "" if of_path or not is_secret_key(key) else key
+    if not is_secret_key(key) or _speaks_of_something(text, before + match["word"], key, match):
+        return ""
+    return key
+
+
+def _speaks_of_something(text: str, before: str, key: str, match: patterns.Match[str]) -> bool:
+    """Of a path ("…/serviceaccount/token: no such file") or an object ("kubeedge/tokensecret: list secrets")."""
+    if match["sep"].strip() != ":" or _SURE.search(key) is not None:
+        return False
+    of_object = _OBJECT_BEFORE.search(before) and _GOES_ON.match(text, match.end())
+    return _PATH_BEFORE.search(before) is not None or of_object is not None
 
 
 def _names_and_values(text: str, marks: Placeholders) -> str:

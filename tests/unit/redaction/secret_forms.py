@@ -281,6 +281,7 @@ BENIGN = (
     "fingerprint SHA256 5F:70:BF:18:A0:86:00:70:16:E9:48:B0:4A:ED:3B:82:10:3A:36:BE:A4:17:55:B6:CD:DF:AF:10:AC:E3:C6:EF",
     "--discovery-token-ca-cert-hash sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
     "tokenCAhash: 5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef", 'secret "cloudcore" not found',
+    "not read: Secret kubeedge/tokensecret: list secrets of kubeedge", "get secrets/tokensecret: it was not recorded",
     "token has invalid claims: token is expired", "open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file",
     "-A PREROUTING -p tcp -m tcp --dport 10350 -j DNAT --to-destination 10.99.0.1:10003", "wss://10.99.0.1:10004/v1/kubeedge/connect",
     "https://10.99.0.2:10350/containerLogs/default/x-6d4cf56db6-x7k2p/x?follow=true", "tlsPrivateKeyFile: /etc/kubeedge/certs/server.key",
