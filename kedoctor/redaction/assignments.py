@@ -46,7 +46,7 @@ _GOES_ON = patterns.compiled(r"[a-z]{1,12} [a-z]")
 _YAML_SIGNS = patterns.compiled(r"(?:[&!][^\s\"'{}\[\]]{1,64}[ \t]{1,8})+")
 _BLOCK = patterns.compiled(r"(?:[|>]|&gt;)[-+0-9]{0,3}[ \t]{0,8}(?=\r?\n|\\{1,8}n)")
 _OPENING = patterns.compiled(r"(?P<slashes>\\{0,8})(?P<quote>[\"'`])")
-_BARE = patterns.compiled(rf"(?:{PLACEHOLDER}|[^\s\"'`])+")
+_BARE = patterns.compiled(rf"(?:[^\s\"'`\[]++|{PLACEHOLDER}|\[)+")
 _ESCAPED_END = patterns.compiled(r"\\{1,8}n")
 _ONE_PLACEHOLDER = patterns.compiled(PLACEHOLDER)
 _INNER_KEYS = patterns.compiled(r"([\w.-]{1,80})(?:\\{0,8}[\"'])?[ \t]{0,4}[:=]")
@@ -212,6 +212,7 @@ def _lines_below(
         if key_at > line_start
         else ""
     )
+    indent = key_at - line_start - len(prefix)
     out, position = [before, begun[0]], begun.end()
     for _ in range(_MOST_LINES):
         ending = LINE_END.search(text, position, position + _LONGEST)
@@ -220,13 +221,20 @@ def _lines_below(
             len(prefix) if prefix and patterns.compiled(r"\d").sub("0", line[: len(prefix)]) == prefix else 0
         )
         body = line[own:]
-        if not body[:1].isspace() and not body.lstrip().startswith("- ") and body.strip():
+        # What stands in front of the key says how deep it is only where the next lines have the same.
+        if body.strip() and not _is_below(body, indent if own == len(prefix) else 0):
             break
         out.append(line[:own] + _clean_line(body, key, marks) + (ending[0] if ending else ""))
         position = ending.end() if ending else position + len(line)
         if ending is None or not body.strip():
             break
     return "".join(out), position
+
+
+def _is_below(body: str, indent: int) -> bool:
+    """Whether a line stands deeper than its key, or is an item of a list at the same depth."""
+    own = len(body) - len(body.lstrip())
+    return own > indent or (own == indent and body[own:].startswith("- "))
 
 
 def _clean_line(body: str, key: str, marks: Placeholders) -> str:

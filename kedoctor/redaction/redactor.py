@@ -18,8 +18,8 @@ from kedoctor.base.records import Record, RecordError, decode, encode, encode_pr
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations import Reason, Unavailable
 from kedoctor.model.report import Redaction
-from kedoctor.redaction import yaml_secrets
-from kedoctor.redaction.known_keys import known_tree
+from kedoctor.redaction import toml_secrets, yaml_secrets
+from kedoctor.redaction.known_keys import consumed, known_tree
 from kedoctor.redaction.patterns import is_suspicious, redact_text
 from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
 from kedoctor.redaction.secret_names import OBJECT_KEYS, is_harmless, is_secret_key, kind_of
@@ -146,7 +146,7 @@ class _Item:
         }
 
     def _member(self, key: str, value: Any, paths: Sequence[KeyPath], *, secret: bool) -> Any:
-        below = [rest for path in paths for rest in _after(path, key)]
+        below = [rest for path in paths for rest in (path[n:] for n in consumed(path, key))]
         if secret or () in below:
             return self._secret(key, value)
         if self._stands_for_a_secret(key, value):
@@ -250,6 +250,8 @@ class _Item:
         if tree is not None and not self._known:
             clean = self._tree(tree, paths)
             return text if clean == tree else encode_pretty(clean).decode()
+        if self._name.endswith(".toml"):
+            return redact_text(toml_secrets.redact_toml(text, paths, self._marks), self._marks)
         if paths or self._known or _YAML_NAME.search(self._name):
             text = yaml_secrets.redact_yaml(text, paths, self._marks, known=self._known or None)
         text = yaml_secrets.redact_lines(text, (), self._marks)
@@ -263,13 +265,6 @@ class _Item:
             clean = self._tree(tree, ())
             return text if clean == tree else encode(clean).decode()
         return redact_text(text, self._marks)
-
-
-def _after(path: KeyPath, key: str) -> list[KeyPath]:
-    """What is left of ``path`` below ``key``; keys may contain dots, and ``*`` stands for any one key."""
-    if path and path[0] == "*":
-        return [path[1:]]
-    return [path[n:] for n in range(1, len(path) + 1) if ".".join(path[:n]) == key]
 
 
 def _from_json(text: str) -> Any:

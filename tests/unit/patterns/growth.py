@@ -1,0 +1,100 @@
+"""How fast the time of a pattern grows with the length of the text, on the worst of the texts made from it."""
+
+from __future__ import annotations
+
+import math
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from attacks import attacks, grown, seconds
+
+SHORT, LONG = 10_000, 100_000
+MOST = 1.2
+"""The time may grow with the length to this power."""
+
+Row = tuple[str, str, str]
+
+_BEGINNINGS = (20, 28, 40)  # enough to see an exponential search
+_FIRST, _SECOND = 1000, 4000  # where the worst of the attacks are chosen
+_TOO_SLOW = {
+    _FIRST: 0.3,
+    _SECOND: 2.0,
+    SHORT: 3.0,
+}  # what takes longer would not come back from the next length
+_CHOSEN = 6
+_MEASURED = 2
+_TRIES = 8
+_PLAIN = 1.6  # beyond doubt
+_FLOOR = 1e-3  # seconds at the greater length, of a search that goes over it once or not at all
+
+
+class HangsError(Exception):
+    """The time for one search is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """``seconds`` of CPU time at the greater length; ``exponent`` 0 where it takes next to none."""
+
+    exponent: float
+    seconds: float
+    text: Row
+
+    @property
+    def linear(self) -> bool:
+        """Whether it grows slowly enough."""
+        return self.exponent <= MOST
+
+
+@contextmanager
+def _guarded(limit: float) -> Iterator[None]:
+    """Ends an exponential search, which no measurement would see the end of."""
+
+    def stop(*_: object) -> None:
+        raise HangsError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def growth(pattern: re.Pattern[Any], methods: frozenset[str]) -> Growth:
+    """The greatest growth of all that was measured between 10 kB and 100 kB; infinite where it does not get so far."""
+    rows = attacks(pattern)
+    for row in rows:
+        try:
+            with _guarded(1):
+                for size in _BEGINNINGS:
+                    seconds(pattern, methods, grown(row, size))
+        except HangsError:
+            return Growth(math.inf, math.inf, row)
+    for size, kept in ((_FIRST, _CHOSEN), (_SECOND, _MEASURED)):
+        took = {row: seconds(pattern, methods, grown(row, size)) for row in rows}
+        rows = sorted(rows, key=lambda row: -took[row])[:kept]
+        if rows and took[rows[0]] > _TOO_SLOW[size]:
+            return Growth(math.inf, math.inf, rows[0])
+    found = [_measured(pattern, methods, row) for row in rows]
+    return max(found, key=lambda one: (not one.linear, one.seconds), default=Growth(0, 0, ("", "", "")))
+
+
+def _measured(pattern: re.Pattern[Any], methods: frozenset[str], row: Row) -> Growth:
+    """Again and again until it is small enough: other work on the machine only ever adds to a time."""
+    short = long = math.inf
+    for number in range(_TRIES):
+        short = min(short, seconds(pattern, methods, grown(row, SHORT)))
+        if short > _TOO_SLOW[SHORT]:
+            return Growth(math.inf, math.inf, row)
+        long = min(long, seconds(pattern, methods, grown(row, LONG)))
+        if long < _FLOOR:
+            return Growth(0.0, long, row)
+        if long <= short * (LONG / SHORT) ** MOST or (number and long > short * (LONG / SHORT) ** _PLAIN):
+            break
+    return Growth(math.log(long / short) / math.log(LONG / SHORT), long, row)
