@@ -66,7 +66,7 @@ def _somebody_writes(handle: int) -> bool:
 def _unpacked(file: io.BufferedReader) -> Iterator[bytes]:
     """The content in blocks; of a gzip file that is cut off or damaged, what comes before."""
     if file.peek(2)[:2] != _GZIP:
-        while block := file.read(BLOCK):
+        while block := file.read1(BLOCK):  # read() goes on in C, and an interrupt would wait for the next data
             yield block
         return
     try:
@@ -79,7 +79,7 @@ def _unzipped(file: io.BufferedReader) -> Iterator[bytes]:
     """As gzip, which would keep what it has read of a file that is cut off to itself."""
     unpack = zlib.decompressobj(wbits=31)
     begun = False
-    while packed := file.read(BLOCK):
+    while packed := file.read1(BLOCK):
         while packed:
             begun = True
             yield unpack.decompress(packed, BLOCK)
