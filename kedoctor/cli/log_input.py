@@ -88,7 +88,9 @@ def _plain(file: io.BufferedReader) -> Iterator[bytes]:
     """All that comes out of a pipe; of a plain file what is written in it, without its holes, or in its newest bytes."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
-        while block := file.read1(BLOCK):  # read() goes on in C, and an interrupt would wait for the next data
+        while block := file.read1(
+            BLOCK
+        ):  # read() goes on in C, and an interrupt would wait for the next data
             yield block
         return
     place, end = file.tell(), status.st_size

@@ -117,7 +117,13 @@ runpy.run_module("kedoctor", run_name="__main__")
 def test_ctrl_c_is_heard_before_the_command_has_begun(words: str, imported: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", INTERRUPTED, imported, *words.split()]
     ended = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=120
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        timeout=120,
     )
     assert (ended.returncode, ended.stderr.split(), ended.stdout) == (130, ["Interrupted."], "")
 

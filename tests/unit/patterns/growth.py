@@ -12,7 +12,7 @@ from typing import Any
 
 from attacks import attacks, grown, seconds
 
-SHORT, LONG = 10_000, 100_000
+SHORT, MIDDLE, LONG = 10_000, 30_000, 100_000
 MOST = 1.2
 """The time may grow with the length to this power."""
 
@@ -28,6 +28,7 @@ _TOO_SLOW = {
 _CHOSEN = 6
 _MEASURED = 2
 _TRIES = 8
+_SURE = 3  # so often, and there is no need to look at the greater length
 _PLAIN = 1.6  # beyond doubt
 _FLOOR = 1e-3  # seconds at the greater length, of a search that goes over it once or not at all
 
@@ -87,14 +88,23 @@ def growth(pattern: re.Pattern[Any], methods: frozenset[str]) -> Growth:
 
 def _measured(pattern: re.Pattern[Any], methods: frozenset[str], row: Row) -> Growth:
     """Again and again until it is small enough: other work on the machine only ever adds to a time."""
-    short = long = math.inf
+    short = middle = long = math.inf
     for number in range(_TRIES):
         short = min(short, seconds(pattern, methods, grown(row, SHORT)))
         if short > _TOO_SLOW[SHORT]:
             return Growth(math.inf, math.inf, row)
+        middle = min(middle, seconds(pattern, methods, grown(row, MIDDLE)))
+        if middle > short * (MIDDLE / SHORT) ** _PLAIN and middle > _FLOOR:
+            if number + 1 < _SURE:
+                continue
+            return Growth(_exponent(middle / short, MIDDLE / SHORT), middle, row)
         long = min(long, seconds(pattern, methods, grown(row, LONG)))
         if long < _FLOOR:
             return Growth(0.0, long, row)
-        if long <= short * (LONG / SHORT) ** MOST or (number and long > short * (LONG / SHORT) ** _PLAIN):
+        if long <= short * (LONG / SHORT) ** MOST:
             break
-    return Growth(math.log(long / short) / math.log(LONG / SHORT), long, row)
+    return Growth(_exponent(long / short, LONG / SHORT), long, row)
+
+
+def _exponent(times: float, longer: float) -> float:
+    return math.log(times) / math.log(longer)
