@@ -3,7 +3,11 @@
 kedoctor reads what anybody may have written, as root, so no pattern should need more than linear time. Python's own
 engine goes back and forth where it is let, so patterns here say where they may not: no repeat of a repeat, ends to
 what is repeated behind a word that may come again (``.{0,300}``), a look behind where a match may begin, and
-possessive repeats (``*+``).
+possessive repeats (``*+``). ``tests/unit/patterns`` measures every one of them.
+
+google-re2 is linear by construction, has wheels for amd64 and arm64, and is not used: patterns here look behind and ahead,
+are possessive and refer back to groups, which RE2 refuses, and so may those of plugins. Patterns that are measured do
+not need a second engine on every edge.
 """
 
 from __future__ import annotations

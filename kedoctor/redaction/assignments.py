@@ -73,6 +73,7 @@ def _assigned(text: str, marks: Placeholders) -> str:
     out: list[str] = []
     position = 0
     while (match := _KEY.search(text, position)) is not None:
+        marks.go_on()
         out.append(text[position : match.end()])
         position = match.end()
         if match["placeholder"]:

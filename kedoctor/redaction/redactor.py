@@ -21,7 +21,7 @@ from kedoctor.model.report import Redaction
 from kedoctor.redaction import toml_secrets, yaml_secrets
 from kedoctor.redaction.known_keys import consumed, known_tree
 from kedoctor.redaction.patterns import is_suspicious, redact_text
-from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.placeholders import OutOfTimeError, Placeholders, is_placeholder, private_key_kind
 from kedoctor.redaction.secret_names import OBJECT_KEYS, is_harmless, is_secret_key, kind_of
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
@@ -63,7 +63,8 @@ class Redactor:
             clean = _Item(self._rules, name, marks).value(answer)
             name = redact_text(name, self._placeholders.for_item())
         except Exception as error:  # noqa: BLE001  whatever it is, the item must not be written as it was read
-            reason = str(error) if isinstance(error, yaml_secrets.UnsafeError) else type(error).__name__
+            told = isinstance(error, yaml_secrets.UnsafeError | OutOfTimeError)
+            reason = str(error) if told else type(error).__name__
             what = redact_text(name, self._placeholders.for_item())
             return Redacted(Unavailable(Reason.WITHHELD, what, f"it could not be redacted safely: {reason}"))
         return Redacted(clean, tuple(Redaction(name, kind, n) for kind, n in sorted(marks.counts.items())))
@@ -108,6 +109,7 @@ class _Item:
     # -------------------------------------------------------------------------------------------- trees
 
     def _tree(self, value: Any, paths: Sequence[KeyPath]) -> Any:
+        self._marks.go_on()
         if isinstance(value, str):
             return self._text(value, paths) if paths else self._string(value)
         if isinstance(

@@ -18,6 +18,7 @@ def redact_shapes(text: str, marks: Placeholders) -> str:
     """``text`` without what stands where secrets stand."""
     for pattern, replace in _SHAPES:
         text = pattern.sub(_outside_placeholders(replace, marks), text)
+        marks.go_on()
     return text
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import re
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from attacks import attacks, grown, seconds
 
-SHORT, MIDDLE, LONG = 10_000, 30_000, 100_000
+SHORT, MIDDLE, LONG = 10_000, 20_000, 100_000
 MOST = 1.2
 """The time may grow with the length to this power."""
 
@@ -22,9 +20,10 @@ _BEGINNINGS = (20, 28, 40)  # enough to see an exponential search
 _FIRST, _SECOND = 1000, 4000  # where the worst of the attacks are chosen
 _TOO_SLOW = {
     _FIRST: 0.3,
-    _SECOND: 2.0,
+    _SECOND: 1.5,
     SHORT: 3.0,
 }  # what takes longer would not come back from the next length
+_HANGS = 1.0
 _CHOSEN = 6
 _MEASURED = 2
 _TRIES = 8
@@ -51,17 +50,18 @@ class Growth:
         return self.exponent <= MOST
 
 
-@contextmanager
-def _guarded(limit: float) -> Iterator[None]:
-    """Ends an exponential search, which no measurement would see the end of."""
+def _guarded(pattern: re.Pattern[Any], methods: frozenset[str], row: Row, size: int) -> float:
+    """Seconds for one search, or without end: nothing but a signal ends an exponential one."""
 
     def stop(*_: object) -> None:
         raise HangsError
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, limit)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 2 * _HANGS)
     try:
-        yield
+        return seconds(pattern, methods, grown(row, size))
+    except HangsError:
+        return math.inf
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
@@ -71,17 +71,15 @@ def growth(pattern: re.Pattern[Any], methods: frozenset[str]) -> Growth:
     """The greatest growth of all that was measured between 10 kB and 100 kB; infinite where it does not get so far."""
     rows = attacks(pattern)
     for row in rows:
-        try:
-            with _guarded(1):
-                for size in _BEGINNINGS:
-                    seconds(pattern, methods, grown(row, size))
-        except HangsError:
+        if any(_guarded(pattern, methods, row, size) > _HANGS for size in _BEGINNINGS):
             return Growth(math.inf, math.inf, row)
     for size, kept in ((_FIRST, _CHOSEN), (_SECOND, _MEASURED)):
-        took = {row: seconds(pattern, methods, grown(row, size)) for row in rows}
+        took: dict[Row, float] = {}
+        for row in rows:
+            took[row] = _guarded(pattern, methods, row, size)
+            if took[row] > _TOO_SLOW[size]:
+                return Growth(math.inf, math.inf, row)
         rows = sorted(rows, key=lambda row: -took[row])[:kept]
-        if rows and took[rows[0]] > _TOO_SLOW[size]:
-            return Growth(math.inf, math.inf, rows[0])
     found = [_measured(pattern, methods, row) for row in rows]
     return max(found, key=lambda one: (not one.linear, one.seconds), default=Growth(0, 0, ("", "", "")))
 
