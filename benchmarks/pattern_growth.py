@@ -29,9 +29,9 @@ def main() -> int:
     slowest = sorted(found, key=lambda row: -row[0].seconds)[:SHOWN]
     steepest = max(one.exponent for one, _ in found)
     quick = sum(one.seconds < 0.01 for one, _ in found)
+    told = f"{len(found)} patterns, each on the worst text that was made for it: greatest growth n^{steepest:.2f} (allowed: n^{MOST})"
     lines = [
-        f"{len(found)} patterns, each on the worst text that was made for it; greatest growth n^{steepest:.2f} (allowed: n^{MOST}); "
-        f"{quick} take less than 10 ms for 100 kB.\n\n",
+        f"{told}; {quick} take less than 10 ms for 100 kB.\n\n",
         "| slowest patterns | 100 kB | growth |\n|---|---|---|\n",
         *(f"| {_shown(text)} | {one.seconds:.2f} s | n^{one.exponent:.2f} |\n" for one, text in slowest),
     ]

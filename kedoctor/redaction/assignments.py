@@ -42,6 +42,8 @@ _LEAD = patterns.compiled(r"[A-Za-z0-9_.-]{0,80}\Z")
 _SURE = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
 _PATH_BEFORE = patterns.compiled(r"/[\w.-]{1,64}/[\w.-]{1,64}\Z")
 _OBJECT_BEFORE = patterns.compiled(r"(?:\A|[\s(\"'])[a-z][a-z0-9-]{0,62}/[\w.-]{0,64}\Z")
+_KIND_BEFORE = patterns.compiled(r"[A-Za-z] \\{0,8}\"(?:[a-z]{1,20}/)?(?:secret|token|credential)\Z")
+_WORD_BEHIND = patterns.compiled(r"[a-z]{2,12}(?: [a-z0-9]|[:;,.]|\s*\Z)")
 _GOES_ON = patterns.compiled(r"[a-z]{1,12} [a-z]")
 _YAML_SIGNS = patterns.compiled(r"(?:[&!][^\s\"'{}\[\]]{1,64}[ \t]{1,8})+")
 _BLOCK = patterns.compiled(r"(?:[|>]|&gt;)[-+0-9]{0,3}[ \t]{0,8}(?=\r?\n|\\{1,8}n)")
@@ -97,8 +99,15 @@ def _whole_key(text: str, match: patterns.Match[str]) -> str:
 
 
 def _speaks_of_something(text: str, before: str, key: str, match: patterns.Match[str]) -> bool:
-    """Of a path ("…/serviceaccount/token: no such file") or an object ("kubeedge/tokensecret: list secrets")."""
-    if match["sep"].strip() != ":" or _SURE.search(key) is not None:
+    """Of a path ("…/token: no such file"), of an object ("kubeedge/tokensecret: list secrets") or of a kind of objects.
+
+    That is: ``cannot list resource "secrets": exit status 1``.
+    """
+    if match["sep"].strip(" \t\\\"'`") != ":" or _SURE.search(key) is not None:
+        return False
+    if key.endswith("s") and _KIND_BEFORE.search(before) and _WORD_BEHIND.match(text, match.end()):
+        return True
+    if match["sep"].strip() != ":":
         return False
     of_object = _OBJECT_BEFORE.search(before) and _GOES_ON.match(text, match.end())
     return _PATH_BEFORE.search(before) is not None or of_object is not None

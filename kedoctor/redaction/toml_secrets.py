@@ -85,7 +85,9 @@ def _sounds_secret(name: str, value: Any) -> bool:
 
 def _without(text: str, value: str, mark: str) -> str:
     quoted = json.dumps(mark)
-    for written in (json.dumps(value), json.dumps(value, ensure_ascii=False), f'"{value}"', f"'{value}'"):
+    forms = ("'''{}'''", '"""{}"""', "'{}'", '"{}"')
+    escaped = (json.dumps(value), json.dumps(value, ensure_ascii=False))
+    for written in (*(form.format(value) for form in forms), *escaped):
         text = text.replace(written, quoted)
     if value.replace(".", "").lstrip("-").isdigit():  # a number has no quotes that a mark could stand in
         return patterns.compiled(rf"(?<![\w.-]){patterns.escape(value)}(?![\w.-])").sub(
