@@ -101,7 +101,7 @@ def _quoted_assignment(match: patterns.Match[str], marks: Placeholders) -> str:
     return f"{match['quote']}{key}={marks.of_value(kind_of(key), value)}{match['quote']}"
 
 
-_WORD = rf"(?:[^\s\"'`\[]++|{PLACEHOLDER}|\[)+"
+_WORD = rf"(?:[^\s\"'`\[]++|{PLACEHOLDER}|\[)++"
 _VALUE = rf"(?:\\{{0,8}}\"[^\"\\\n]{{0,2000}}|'[^'\n]{{0,2000}}|{_WORD})"
 
 _SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
