@@ -18,7 +18,7 @@ from kedoctor.checks.parsers.logs.klog import parse_lines
 from kedoctor.checks.parsers.netfilter.parse import RulesetError, parse_save
 from kedoctor.model.explanations import Explanation
 from kedoctor.model.nat_rules import EditError, read_chains, words_of
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.redaction.redactor import Redactor
 from kedoctor.yaml.document import SetKey, YamlEditError, YamlError, edit, load

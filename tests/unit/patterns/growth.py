@@ -26,10 +26,10 @@ _TOO_SLOW = {
 _HANGS = 1.0
 _CHOSEN = 6
 _MEASURED = 2
-_TRIES = 8
+_TRIES = 20
 _SURE = 3  # so often, and there is no need to look at the greater length
 _PLAIN = 1.6  # beyond doubt
-_FLOOR = 1e-3  # seconds at the greater length, of a search that goes over it once or not at all
+_FLOOR = 0.01  # seconds at the greater length, of a search that goes over it once or not at all
 
 
 class HangsError(Exception):
@@ -67,17 +67,22 @@ def _guarded(pattern: re.Pattern[Any], methods: frozenset[str], row: Row, size: 
         signal.signal(signal.SIGVTALRM, before)
 
 
+def _too_slow(pattern: re.Pattern[Any], methods: frozenset[str], row: Row, size: int, limit: float) -> bool:
+    """Whether it is so every time: a busy machine may hold up a single search for long."""
+    return all(_guarded(pattern, methods, row, size) > limit for _ in range(_SURE))
+
+
 def growth(pattern: re.Pattern[Any], methods: frozenset[str]) -> Growth:
     """The greatest growth of all that was measured between 10 kB and 100 kB; infinite where it does not get so far."""
     rows = attacks(pattern)
     for row in rows:
-        if any(_guarded(pattern, methods, row, size) > _HANGS for size in _BEGINNINGS):
+        if any(_too_slow(pattern, methods, row, size, _HANGS) for size in _BEGINNINGS):
             return Growth(math.inf, math.inf, row)
     for size, kept in ((_FIRST, _CHOSEN), (_SECOND, _MEASURED)):
         took: dict[Row, float] = {}
         for row in rows:
             took[row] = _guarded(pattern, methods, row, size)
-            if took[row] > _TOO_SLOW[size]:
+            if took[row] > _TOO_SLOW[size] and _too_slow(pattern, methods, row, size, _TOO_SLOW[size]):
                 return Growth(math.inf, math.inf, row)
         rows = sorted(rows, key=lambda row: -took[row])[:kept]
     found = [_measured(pattern, methods, row) for row in rows]
@@ -92,7 +97,7 @@ def _measured(pattern: re.Pattern[Any], methods: frozenset[str], row: Row) -> Gr
         if short > _TOO_SLOW[SHORT]:
             return Growth(math.inf, math.inf, row)
         middle = min(middle, seconds(pattern, methods, grown(row, MIDDLE)))
-        if middle > short * (MIDDLE / SHORT) ** _PLAIN and middle > _FLOOR:
+        if middle > short * (MIDDLE / SHORT) ** _PLAIN and middle > 2 * _FLOOR:
             if number + 1 < _SURE:
                 continue
             return Growth(_exponent(middle / short, MIDDLE / SHORT), middle, row)

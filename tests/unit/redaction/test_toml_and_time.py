@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kedoctor.checks.evidence_rules import EVIDENCE
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.redaction.documents import WITHHELD_TEXT, DocumentRedactor
 from kedoctor.redaction.redactor import Redactor
 
