@@ -23,7 +23,7 @@ _TOO_SLOW = {
     _SECOND: 1.5,
     SHORT: 3.0,
 }  # what takes longer would not come back from the next length
-_HANGS = 1.0
+_HANGS = 0.5
 _CHOSEN = 6
 _MEASURED = 2
 _TRIES = 20
