@@ -33,17 +33,20 @@ def take_back(
 ) -> None:
     """Rolls back, and where that is refused tries again after each of ``waits`` (seconds), or until a signal comes.
 
+    A try that takes long, because a server does not answer, uses up the time of the next ones.
+
     Raises:
         ChangeError: as :func:`~kedoctor.changes.executor.roll_back`; that somebody else changed a target, and that a
             foreign program has done its work, does not change by waiting and is raised at once.
     """
+    ends = time.monotonic() + sum(waits)
     for wait in (*waits, None):
         try:
             roll_back(entry, actors, tell=tell)
         except (ConflictError, IrreversibleError):
             raise
         except ChangeError as error:
-            if wait is None:
+            if wait is None or time.monotonic() >= ends:
                 raise
             desk.say(_again(error, wait))
             if not _waited(wait, stop):
