@@ -19,6 +19,7 @@ __all__ = ["WAITS", "take_back"]
 WAITS = (2.0, 5.0, 10.0, 20.0)
 """Seconds between the tries: kube-apiserver is back within half a minute after its start."""
 
+_LAST = 45.0
 _POLL = 0.1
 
 
@@ -33,13 +34,13 @@ def take_back(
 ) -> None:
     """Rolls back, and where that is refused tries again after each of ``waits`` (seconds), or until a signal comes.
 
-    A try that takes long, because a server does not answer, uses up the time of the next ones.
+    No try begins later than 45 s after the first: each may take long where a server does not answer.
 
     Raises:
         ChangeError: as :func:`~kedoctor.changes.executor.roll_back`; that somebody else changed a target, and that a
             foreign program has done its work, does not change by waiting and is raised at once.
     """
-    ends = time.monotonic() + sum(waits)
+    ends = time.monotonic() + _LAST
     for wait in (*waits, None):
         try:
             roll_back(entry, actors, tell=tell)
