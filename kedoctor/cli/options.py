@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from kedoctor import patterns
-from kedoctor.base.atomic_files import write_report
 from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.base.report_files import write_report
 from kedoctor.base.text import language_of
 from kedoctor.cli.configuration import given, used
 from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption

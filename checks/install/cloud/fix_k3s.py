@@ -34,7 +34,8 @@ from kedoctor.checks.install.cloud.facts_installed import (
     KubernetesHere,
 )
 from kedoctor.checks.install.cloud.facts_request import CloudBundle, CloudRequest, VerifiedBundle
-from kedoctor.checks.install.cloud.k3s import UNIT_PATH, UNIT_TEXT, wanted_fragment
+from kedoctor.checks.install.cloud.k3s import UNIT_PATH, UNIT_TEXT
+from kedoctor.checks.install.cloud.k3s_settings import wanted_fragment
 
 __all__ = ["NOTHING_RUNS", "absent", "placed"]
 

@@ -62,8 +62,10 @@ from kedoctor.checks.install.cloud.facts_join_token import ServedCa, join_offer
 from kedoctor.checks.install.cloud.facts_request import CloudBundle, CloudRequest, HostFitness, VerifiedBundle
 from kedoctor.checks.install.cloud.host import install_host, install_ports
 from kedoctor.checks.install.cloud.join_command import join_command
-from kedoctor.checks.install.cloud.k3s import k3s_program, k3s_ready, k3s_settings, wanted_fragment
+from kedoctor.checks.install.cloud.k3s import k3s_program
+from kedoctor.checks.install.cloud.k3s_settings import k3s_settings, wanted_fragment
 from kedoctor.checks.install.cloud.keadm import cloud_images, cloudcore_release, keadm_program
+from kedoctor.checks.install.cloud.kubernetes_ready import k3s_ready
 from kedoctor.checks.install.cloud.preflight import install_bundle, install_request
 from kedoctor.checks.parsers.kubernetes import Secret
 from kedoctor.checks.parsers.release_contents import newest
