@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 
 from kedoctor.api import (
-    Evidence,
     Finding,
     Risk,
     RunMode,
@@ -29,6 +28,7 @@ from kedoctor.checks.install.cloud.facts_installed import (
     KubernetesHere,
 )
 from kedoctor.checks.install.cloud.facts_request import CloudBundle
+from kedoctor.checks.install.steps import program_in_place
 
 __all__ = ["UNIT_PATH", "UNIT_TEXT", "k3s_archives", "k3s_program", "k3s_unit", "left_alone"]
 
@@ -66,23 +66,7 @@ def k3s_program(k3s: K3sHere, kubernetes: KubernetesHere) -> Finding:
     skip = left_alone(kubernetes)
     if skip is not None:
         return skip
-    program = k3s.program
-    if program.present and not program.trouble:
-        return passed(
-            Text(f"{program.path} is {program.version}.", zh=f"{program.path} 的版本为 {program.version}。"),
-            evidence=(Evidence(f"{program.path} --version", program.version),),
-        )
-    why = Text(f"it does not run ({program.trouble})", zh=f"无法运行（{program.trouble}）")
-    if not program.present:
-        why = Text("it is not there", zh="不存在")
-    return failed(
-        Text(f"{program.path}: {why.en}.", zh=f"{program.path}：{why.zh}。"),
-        expected=Text("k3s of the offline bundle", zh="离线包中的 k3s"),
-        actual=program.trouble or Text("absent", zh="不存在"),
-        hint=Text("Copy it out of the offline bundle.", zh="请从离线包复制。"),
-        subject=program.path,
-        commands=(f"sudo install -m 755 <bundle>/k3s-<arch> {K3S_PROGRAM}",),
-    )
+    return program_in_place(k3s.program, "k3s", "k3s-<arch>")
 
 
 # ------------------------------------------------------------------------------------------ the archives
