@@ -21,6 +21,7 @@ __all__ = [
     "fix_of",
     "headline",
     "hint_of",
+    "hop_name",
     "hop_title",
     "hosts_seen",
     "next_step",
@@ -257,6 +258,14 @@ def hop_title(report: Report, hop: str, language: str) -> str:
     for title in report.hops:
         if title.name == hop:
             return title.zh if language == "zh" else title.title
+    return hop
+
+
+def hop_name(report: Report, hop: str, language: str) -> str:
+    """The hop where there is little room."""
+    for title in report.hops:
+        if title.name == hop:
+            return (title.short_zh if language == "zh" else title.short) or hop
     return hop
 
 
