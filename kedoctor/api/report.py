@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from kedoctor.model.reasons import NEXT_STEPS, server_reason
+from kedoctor.model.details import detail_text
+from kedoctor.model.reasons import NEXT_STEPS, REASONS, server_reason
 from kedoctor.model.report import (
     SCHEMA_VERSION,
     STATES,
@@ -35,6 +36,7 @@ from kedoctor.model.report import (
 
 __all__ = [
     "NEXT_STEPS",
+    "REASONS",
     "SCHEMA_VERSION",
     "STATES",
     "Acceptance",
@@ -57,6 +59,7 @@ __all__ = [
     "Tool",
     "Translation",
     "Verdict",
+    "detail_text",
     "hidden",
     "server_reason",
     "site_state",
