@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from kedoctor.model.details import detail_text
-from kedoctor.model.reasons import NEXT_STEPS, REASONS, server_reason
+from kedoctor.model.observations.request import REASONS
+from kedoctor.model.reasons import NEXT_STEPS, server_reason
 from kedoctor.model.report import (
     SCHEMA_VERSION,
     STATES,

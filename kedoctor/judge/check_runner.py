@@ -14,8 +14,8 @@ from kedoctor.judge.registry import Refusal, RegisteredCheck
 from kedoctor.model.declarations import Check, FactUnavailableError, Side
 from kedoctor.model.details import detail_text
 from kedoctor.model.findings import Certainty, Finding, Status
-from kedoctor.model.observations.request import Unavailable
-from kedoctor.model.reasons import NEXT_STEPS, REASONS, observation
+from kedoctor.model.observations.request import REASONS, Unavailable
+from kedoctor.model.reasons import NEXT_STEPS, observation
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
 
 __all__ = [

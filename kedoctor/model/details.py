@@ -1,7 +1,7 @@
-"""What was met where something could not be read, in Chinese.
+"""What could not be read and what was met there, in Chinese.
 
-Evidence holds such a detail as one English sentence, perhaps written by an older kedoctor, so its words are found by
-that sentence. What others said (the kernel, the API server, a program) stays as they said it.
+Evidence holds both as English words, perhaps written by an older kedoctor, so the Chinese is
+found by them. What others said (the kernel, the API server, a program) stays as they said it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 from kedoctor import patterns
 from kedoctor.base.text import Text
 
-__all__ = ["detail_text"]
+__all__ = ["asked_text", "detail_text", "noun_text"]
 
 _DETAILS = {
     # files
@@ -117,6 +117,40 @@ _DETAILS = {
     "the bundle holds something else there: {}": "证据包中该处为其他内容：{}",
     "it could not be redacted safely: {}": "无法安全脱敏：{}",
     "it could not be written down: {}": "无法写入：{}",
+    # what facts make of it
+    "it is larger than {} MiB": "超过 {} MiB",
+    "it does not belong to root": "不属于 root",
+    "it is empty": "内容为空",
+    "it has no ready pod": "没有就绪的 Pod",
+    "there is no such Secret": "没有该 Secret",
+    "the Secret has no such key": "该 Secret 中没有这个键",
+    "its value is not base64": "其值不是 base64",
+    "its Node has no InternalIP": "其 Node 没有 InternalIP",
+    "its output is larger than what is kept": "输出超过保留上限",
+    "neither kube-apiserver nor k3s server runs on this host": "本机未运行 kube-apiserver 或 k3s server",
+    "kube-apiserver does not verify kubelets": "kube-apiserver 不校验 kubelet",
+    "this host is not a K3s server": "本机不是 K3s 服务器",
+    "neither nodes/proxy nor pods/log may be read": "nodes/proxy 和 pods/log 均不允许读取",
+    "no node has a control-plane label, and neither leases nor endpoints of kube-apiserver could be read": (
+        "没有节点带有 control-plane 标签，且 kube-apiserver 的租约和 endpoints 均无法读取"
+    ),
+    "it and its imports set one plugin, which releases of containerd read differently": (
+        "它与其导入的文件设置了同一插件，不同版本的 containerd 读法不同"
+    ),
+    "it imports more than {} files": "导入的文件超过 {} 个",
+    "it imports other files, which were not followed": "它导入了其他文件，未继续读取",
+    "{} is a runtime that is unknown here": "{} 是未知的运行时",
+    "no container runtime that is known here runs": "没有已知的容器运行时在运行",
+    "it printed no list of images": "没有输出镜像列表",
+    "more than {} edges": "边缘节点超过 {} 个",
+    "the edge did not answer before the request": "该边缘节点在请求之前没有应答",
+    "its metrics do not say it (HTTP {})": "其指标中没有（HTTP {}）",
+    "no pod on this node is ready; name one": "该节点上没有就绪的 Pod；请指定一个",
+    "there is no socket {} yet": "尚无套接字 {}",
+    "it names no host and port": "没有给出主机和端口",
+    "a port is a number from 1 to 65535": "端口是 1 到 65535 的数字",
+    "none was named, and none lies in {}": "未指定，{} 中也没有",
+    "not needed": "不需要",
 }
 """By the English sentence; ``{}`` stands for what it names, which may be such a sentence itself."""
 
@@ -151,3 +185,65 @@ def _known() -> list[tuple[patterns.Pattern[str], str]]:
         parts = "(.{1,2000}?)".join(patterns.escape(part) for part in english.split("{}"))
         made.append((patterns.compiled(parts, patterns.DOTALL), _DETAILS[english]))
     return made
+
+
+# ------------------------------------------------------------------------------------------ what was asked for
+
+_KINDS = {"configmaps": "ConfigMaps", "daemonsets.apps": "DaemonSets", "deployments.apps": "Deployments"}
+_LISTED = patterns.compiled(r"(list|get|watch) (.+?)(?: in ([\w.-]+))?\Z")
+_VERBS = {"list": "列出", "get": "获取"}
+_NOUNS = (
+    (patterns.compiled(r"file (?=/)"), "文件 "),
+    (patterns.compiled(r"metadata of "), "元数据："),
+    (patterns.compiled(r"files matching "), "匹配的文件："),
+    (patterns.compiled(r"directory (?=/)"), "目录 "),
+    (patterns.compiled(r"unit (?=\S+\Z)"), "systemd 单元 "),
+    (patterns.compiled(r"(?:the )?journal of "), "日志："),
+    (patterns.compiled(r"(?:the )?log of "), "日志："),
+    (patterns.compiled(r"program "), "程序 "),
+    (patterns.compiled(r"TCP connection to "), "TCP 连接 "),
+    (patterns.compiled(r"TLS handshake with "), "TLS 握手 "),
+    (patterns.compiled(r"the setting "), "选项 "),
+    (patterns.compiled(r"offline bundle "), "离线包 "),
+    (patterns.compiled(r"GET (.+) from the API server\Z"), r"API 服务器的 \1"),
+    (
+        patterns.compiled(r"(\S+) objects in namespace (\S+)(?: with (\S+))? from the API server\Z"),
+        r"命名空间 \2 中的 \1",
+    ),
+    (patterns.compiled(r"(\S+) objects(?: with (\S+))? from the API server\Z"), r"API 服务器中的 \1"),
+    (patterns.compiled(r"whether the current user may "), "当前用户是否有权 "),
+    (patterns.compiled(r"(?:the )?process table\Z"), "进程表"),
+    (patterns.compiled(r"(?:the )?socket table\Z|TCP sockets and their owners\Z"), "套接字表"),
+    (patterns.compiled(r"(?:the )?interface addresses(?: and default route)?\Z"), "网卡地址"),
+    (patterns.compiled(r"the images\Z"), "镜像"),
+    (patterns.compiled(r"the version of the API server\Z"), "API 服务器的版本"),
+    (patterns.compiled(r"host name, kernel and boot\Z"), "主机名和内核"),
+    (patterns.compiled(r"clock of the host\Z"), "主机时钟"),
+)
+
+
+def asked_text(what: str) -> Text:
+    """What was asked for, with its verb: ``list configmaps in kubeedge``, ``read file /etc/a``."""
+    listed = _listed(what)
+    return listed or Text(f"read {what}", zh=f"读取{_noun(what) or f' {what}'}")
+
+
+def noun_text(what: str) -> Text:
+    """What was asked for, by its name: ``file /etc/a``."""
+    listed = _listed(what)
+    return Text(what, zh=listed.zh if listed else _noun(what) or what)
+
+
+def _listed(what: str) -> Text | None:
+    match = _LISTED.fullmatch(what)
+    if match is None:
+        return None
+    verb, kind, namespace = match[1], _KINDS.get(match[2], match[2]), match[3]
+    inside = f" in namespace {namespace}" if namespace else ""
+    zh = f"{_VERBS.get(verb, verb)}" + (f"命名空间 {namespace} 中的 {kind}" if namespace else f" {kind}")
+    return Text(f"{verb} {kind}{inside}", zh=zh)
+
+
+def _noun(what: str) -> str:
+    """The Chinese of the name; empty where it is not known."""
+    return next((one.sub(words, what, count=1) for one, words in _NOUNS if one.match(what)), "")

@@ -77,7 +77,10 @@ def k3s_settings(
         return
     if isinstance(arguments, Unavailable):
         yield unknown(
-            Text(f"K3s' settings were not read: {arguments}.", zh=f"未能读取 K3s 的设置：{arguments}。")
+            Text(
+                f"K3s' settings were not read: {arguments.in_chinese}.",
+                zh=f"未能读取 K3s 的设置：{arguments.in_chinese}。",
+            )
         )
         return
     wrong = list(_wrong(arguments, request, addresses, k3s))

@@ -68,7 +68,7 @@ def cloud_images(
         return unknown(
             Text(
                 f"The images of this host's runtime were not listed: {stored}.",
-                zh=f"未能列出本机运行时的镜像：{stored}。",
+                zh=f"未能列出本机运行时的镜像：{stored.in_chinese}。",
             ),
             commands=("sudo k3s ctr -n k8s.io images ls -q",),
         )

@@ -109,7 +109,12 @@ def edge_joined(target: EdgeTarget, joined: Joined, unit: EdgecoreUnit) -> Findi
     if joined.stranger:
         return _not_joined(target, Text(f"this host is {joined.stranger}", zh=f"本机为 {joined.stranger}"))
     if isinstance(unit.unit, Unavailable):
-        return unknown(Text(f"systemd was not asked: {unit.unit}.", zh=f"未能查询 systemd：{unit.unit}。"))
+        return unknown(
+            Text(
+                f"systemd was not asked: {unit.unit.in_chinese}.",
+                zh=f"未能查询 systemd：{unit.unit.in_chinese}。",
+            )
+        )
     lacks = [
         (joined.configured, Text("no edgecore.yaml", zh="没有 edgecore.yaml")),
         (unit.unit.load_state == "loaded", Text("no edgecore.service", zh="没有 edgecore.service")),

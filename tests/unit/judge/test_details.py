@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from kedoctor.model.details import detail_text
+from kedoctor.model.observations.request import REASONS, Reason, Unavailable
 from kedoctor.observe.live.api_errors import connection_failure
 
 ENGINE = Path(__file__).parents[3] / "kedoctor"
+CHECKS = ENGINE.parent / "checks"
 ROOMS = ("observe", "evidence", "redaction")
 
 
@@ -75,3 +77,59 @@ def test_a_connection_that_failed_is_told_in_chinese(error: Exception) -> None:
     told = detail_text(failure.detail).zh
     assert told.startswith("https://10.0.0.1:6443")
     assert not isinstance(error, TimeoutError) or told.endswith("：等待应答超时")
+
+
+@pytest.mark.parametrize(
+    ("missing", "chinese"),
+    [
+        (
+            Unavailable(Reason.PERMISSION, "file /etc/a", "permission denied to uid 7"),
+            "文件 /etc/a：uid 7 没有权限",
+        ),
+        (
+            Unavailable(Reason.ABSENT, "list configmaps in kubeedge"),
+            "列出命名空间 kubeedge 中的 ConfigMaps：不存在",
+        ),
+        (Unavailable(Reason.ERROR, "something new", "Stale file handle"), "something new：Stale file handle"),
+    ],
+)
+def test_what_could_not_be_read_is_told_whole(missing: Unavailable, chinese: str) -> None:
+    assert missing.in_chinese == chinese
+
+
+def test_every_reason_has_words() -> None:
+    assert set(REASONS) == set(Reason)
+
+
+def _quoted_in_chinese() -> Iterator[str]:
+    """Where a Chinese sentence of a check quotes, in English, what a function knows to be unavailable."""
+    for path in sorted(CHECKS.rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            known = set(_unavailable(function))
+            for node in ast.walk(function):
+                if isinstance(node, ast.JoinedStr) and _is_chinese(node):
+                    for part in node.values:
+                        if isinstance(part, ast.FormattedValue) and ast.unparse(part.value) in known:
+                            yield f"{path.name}:{part.lineno} {ast.unparse(part.value)}"
+
+
+def _unavailable(function: ast.FunctionDef) -> Iterator[str]:
+    for argument in (*function.args.args, *function.args.kwonlyargs):
+        if argument.annotation is not None and ast.unparse(argument.annotation) == "Unavailable":
+            yield argument.arg
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "isinstance":
+            continue
+        if ast.unparse(node.args[1]) == "Unavailable":
+            yield ast.unparse(node.args[0])
+
+
+def _is_chinese(node: ast.JoinedStr) -> bool:
+    words = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+    return any("\u3000" <= letter <= "\u9fff" or letter in "：；（）" for letter in words)
+
+
+def test_no_chinese_sentence_quotes_what_is_unavailable_in_english() -> None:
+    assert list(_quoted_in_chinese()) == []
