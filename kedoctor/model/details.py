@@ -160,14 +160,21 @@ def detail_text(detail: str) -> Text:
     return Text(detail, zh=_in_chinese(detail))
 
 
-def _in_chinese(text: str) -> str:
+_LONGEST = 500
+_DEEPEST = 4
+"""What is longer, or holds more sentences within sentences, was not written by kedoctor: evidence may hold anything."""
+
+
+def _in_chinese(text: str, depth: int = _DEEPEST) -> str:
     exact = _DETAILS.get(text)
     if exact is not None:
         return exact
+    if depth == 0 or len(text) > _LONGEST:
+        return text
     for pattern, chinese in _known():
         found = pattern.fullmatch(text)
         if found:
-            parts = [_in_chinese(one) for one in found.groups()]
+            parts = [_in_chinese(one, depth - 1) for one in found.groups()]
             if chinese not in _JOINTS or parts != list(found.groups()):
                 return chinese.format(*parts)
     return text
@@ -182,7 +189,7 @@ def _known() -> list[tuple[patterns.Pattern[str], str]]:
     """Each sentence that names something as a pattern; those that say most in words first."""
     made = []
     for english in sorted((one for one in _DETAILS if "{}" in one), key=lambda one: -len(one)):
-        parts = "(.{1,2000}?)".join(patterns.escape(part) for part in english.split("{}"))
+        parts = "(.{1,500}?)".join(patterns.escape(part) for part in english.split("{}"))
         made.append((patterns.compiled(parts, patterns.DOTALL), _DETAILS[english]))
     return made
 
@@ -205,12 +212,12 @@ _NOUNS = (
     (patterns.compiled(r"TLS handshake with "), "TLS 握手 "),
     (patterns.compiled(r"the setting "), "选项 "),
     (patterns.compiled(r"offline bundle "), "离线包 "),
-    (patterns.compiled(r"GET (.+) from the API server\Z"), r"API 服务器的 \1"),
+    (patterns.compiled(r"\AGET (.+) from the API server\Z"), r"API 服务器的 \1"),
     (
-        patterns.compiled(r"(\S+) objects in namespace (\S+)(?: with (\S+))? from the API server\Z"),
+        patterns.compiled(r"\A(\S+) objects in namespace (\S+)(?: with (\S+))? from the API server\Z"),
         r"命名空间 \2 中的 \1",
     ),
-    (patterns.compiled(r"(\S+) objects(?: with (\S+))? from the API server\Z"), r"API 服务器中的 \1"),
+    (patterns.compiled(r"\A(\S+) objects(?: with (\S+))? from the API server\Z"), r"API 服务器中的 \1"),
     (patterns.compiled(r"whether the current user may "), "当前用户是否有权 "),
     (patterns.compiled(r"(?:the )?process table\Z"), "进程表"),
     (patterns.compiled(r"(?:the )?socket table\Z|TCP sockets and their owners\Z"), "套接字表"),

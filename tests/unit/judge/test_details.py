@@ -62,7 +62,15 @@ def test_what_is_named_stays_as_it_is(english: str, chinese: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "Stale file handle", 'pods "a" is forbidden: no; never (HTTP 403)', "x" * 5000]
+    "said",
+    [
+        "",
+        "Stale file handle",
+        'pods "a" is forbidden: no; never (HTTP 403)',
+        "x" * 5000,
+        "a: " * 100_000,
+        "it is a " * 60,
+    ],
 )
 def test_what_others_said_stays_as_they_said_it(said: str) -> None:
     assert detail_text(said).zh == said
