@@ -19,7 +19,7 @@ __all__ = ["WAITS", "take_back"]
 WAITS = (2.0, 5.0, 10.0, 20.0)
 """Seconds between the tries: kube-apiserver is back within half a minute after its start."""
 
-_LAST = 45.0
+_LAST = 30.0
 _POLL = 0.1
 
 
@@ -34,7 +34,7 @@ def take_back(
 ) -> None:
     """Rolls back, and where that is refused tries again after each of ``waits`` (seconds), or until a signal comes.
 
-    No try begins later than 45 s after the first: each may take long where a server does not answer.
+    No try begins later than 30 s after the first: each may take long where a server does not answer.
 
     Raises:
         ChangeError: as :func:`~kedoctor.changes.executor.roll_back`; that somebody else changed a target, and that a
