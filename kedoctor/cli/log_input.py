@@ -11,10 +11,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import ConfigurationError
+from kedoctor.cli import telling
 
 __all__ = ["lines_of"]
 
@@ -72,7 +71,7 @@ def _unpacked(file: io.BufferedReader) -> Iterator[bytes]:
     try:
         yield from _unzipped(file)
     except (EOFError, zlib.error) as error:
-        click.echo(f"kedoctor: the gzip data are damaged ({error}); going on with what was read", err=True)
+        telling.say(f"kedoctor: the gzip data are damaged ({error}); going on with what was read", err=True)
 
 
 def _unzipped(file: io.BufferedReader) -> Iterator[bytes]:

@@ -10,10 +10,10 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
+from kedoctor.cli import telling
 from kedoctor.model.actions import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
-from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 
@@ -106,14 +106,15 @@ class TerminalPrompter:
     def __init__(self, language: str, *, yes: bool, aloud: bool = False) -> None:
         self._language = language
         self._yes = yes
-        self._redactor = DocumentRedactor()
         self._err = not aloud
         self.could_not_ask = False
         self._open_line = False
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
         """Shows a plan with its diffs, added lines green and removed lines red."""
-        for line in plan_lines(plan, prepared, self._language):
+        # As a whole: a key that lies over several lines is known by all of them.
+        told = telling.safe("\n".join(plan_lines(plan, prepared, self._language)))
+        for line in told.split("\n"):
             stripped = line.strip()
             colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
             self._echo(_printable(line), colour=colour)
@@ -162,7 +163,7 @@ class TerminalPrompter:
     def _echo(self, text: str, *, colour: str | None = None, newline: bool = True) -> None:
         # That nobody listens any more (a closed pipe, a full disk) must not disturb what is being changed.
         with suppress(OSError):
-            click.secho(self._redactor.text(text), fg=colour, nl=newline, err=self._err)
+            telling.say(text, fg=colour, nl=newline, err=self._err)
 
 
 def _printable(line: str) -> str:

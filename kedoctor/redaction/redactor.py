@@ -131,7 +131,8 @@ class _Item:
         return replace(record, **changed) if changed else record
 
     def _mapping(self, mapping: dict[Any, Any], paths: Sequence[KeyPath]) -> dict[Any, Any]:
-        return self._members(mapping, paths, kind=str(mapping.get("kind", "")))
+        clean = self._members(mapping, paths, kind=str(mapping.get("kind", "")))
+        return {self._string(key) if isinstance(key, str) else key: value for key, value in clean.items()}
 
     def _members(self, members: dict[Any, Any], paths: Sequence[KeyPath], *, kind: str) -> dict[Any, Any]:
         secret_pair = next(
