@@ -6,7 +6,7 @@ import stat
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 
 import click
 
@@ -20,13 +20,15 @@ from kedoctor.cli.reference_text import listed, shown
 from kedoctor.model.explanations import Explanation, SuspectedCause
 from kedoctor.model.findings import Certainty
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.redaction.documents import DocumentRedactor
+from kedoctor.redaction.documents import LONGEST_TEXT, DocumentRedactor
 from kedoctor.sources.library import CitationError
 
 __all__ = ["command"]
 
 _WIDTH = 100
 _STATEMENTS = 6
+_PASTED = 400
+"""Lines; who pastes a text pastes fewer."""
 _ONE_WORD = patterns.compiled(r"[A-Za-z0-9][\w-]*")
 # A place in a document as it is cited, and its name as it is typed where there is no sign for a section.
 _PLACE = patterns.compiled(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
@@ -111,7 +113,7 @@ def command(
         return ExitCode.OK
     if _ONE_WORD.fullmatch(words) and _shown_page(plugins, words, language, format_name):
         return ExitCode.OK
-    answer = plugins.explain(_source(words, path, given=bool(text)))
+    answer = plugins.explain(_without_secrets(_source(words, path, given=bool(text))))
     if answer is None:
         raise UsageError("no plugin explains texts")
     if _ONE_WORD.fullmatch(words) and not answer.causes and not answer.benign:
@@ -138,6 +140,20 @@ def _source(words: str, path: str | None, *, given: bool) -> Iterable[str]:
     raise UsageError(
         "nothing to explain", hint="give a code, a text in quotes, -f FILE, or pipe something in"
     )
+
+
+def _without_secrets(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a pasted text without secrets, also those that lie over several lines; a long log is left as it is.
+
+    Of a log single lines are shown, and each of them is redacted then.
+    """
+    source = iter(lines)
+    first = [*islice(source, _PASTED)]
+    if len(first) < _PASTED and sum(map(len, first)) + len(first) < LONGEST_TEXT:
+        yield from telling.safe("\n".join(first)).split("\n") if first else ()
+        return
+    yield from first
+    yield from source
 
 
 def _is_fed() -> bool:

@@ -112,16 +112,17 @@ class TerminalPrompter:
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
         """Shows a plan with its diffs, added lines green and removed lines red."""
-        # As a whole: a key that lies over several lines is known by all of them.
-        told = telling.safe("\n".join(plan_lines(plan, prepared, self._language)))
-        for line in told.split("\n"):
+        # Each text as a whole: a key that lies over several lines is known by all of them. Diffs were made of safe texts.
+        told = [telling.safe(text) for text in plan_lines(plan, prepared, self._language)]
+        for line in "\n".join(told).split("\n"):
             stripped = line.strip()
             colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
             self._echo(_printable(line), colour=colour)
 
     def refuse(self, code: str, subject: str, reason: Text) -> None:
         """Says why nothing is done about a verdict."""
-        words = {"code": code, "subject": subject, "reason": reason.in_language(self._language)}
+        said = telling.safe(reason.in_language(self._language))
+        words = {"code": code, "subject": telling.safe(subject), "reason": said}
         self._echo(_say("left", self._language, **words))
 
     def agree(self, plan: MergedPlan) -> bool:

@@ -22,6 +22,7 @@ from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_tree
 from kedoctor.redaction.patterns import is_suspicious, redact_text
 from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.quoted import may_be_quoted, redact_quoted
 from kedoctor.redaction.secret_names import OBJECT_KEYS, is_harmless, is_secret_key, kind_of
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
@@ -251,6 +252,8 @@ class _Item:
         if tree is not None and not self._known:
             clean = self._tree(tree, paths)
             return text if clean == tree else encode_pretty(clean).decode()
+        if may_be_quoted(text):  # before the names of keys within what is quoted are taken for keys
+            text = redact_quoted(text, lambda inner: redact_text(inner, self._marks))
         if paths or self._known or _YAML_NAME.search(self._name):
             text = yaml_secrets.redact_yaml(text, paths, self._marks, known=self._known or None)
         text = yaml_secrets.redact_lines(text, (), self._marks)
