@@ -52,6 +52,8 @@ from kedoctor.trace.runner import run_trace
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 STEP = 7  # 212 forms are no multiple of it, so that each form is among every seventh text in several contexts
 EVERYTHING = (*texts(), *BENIGN)
+SOME = (*texts()[::3], *BENIGN)
+"""Each form in a third of the contexts, for what takes long."""
 
 
 def _told(capture: pytest.CaptureFixture[str]) -> str:
@@ -63,7 +65,7 @@ def _told(capture: pytest.CaptureFixture[str]) -> str:
 
 def _plan(number: int, root: Path) -> Plan:
     """Files that hold the corpus are emptied, and its texts are in every word of the plan."""
-    said = EVERYTHING[number::8]
+    said = SOME[number::8]
     content = "".join(f"{one}\n" for one in said).encode()
     (root / f"etc/app-{number}.conf").write_bytes(content)
     words = Text("\n".join(said[:40]), zh="\n".join(said[:40]))
@@ -182,7 +184,7 @@ def test_backups_and_differences_show_none(tmp_path: Path, capsys: pytest.Captur
     rules = [rule for one in load_plugins().evidence() for rule in one.redactions]
     pages = []
     for name, other in (("first", ""), ("second", "x ")):
-        found = _documents(EVERYTHING, other)
+        found = _documents(SOME, other)
         texts_of, withheld = without_secrets(found, rules)
         assert not withheld
         values = protected(found, rules, run_store.directory())
@@ -203,7 +205,7 @@ def test_differences_of_what_was_kept_in_clear_show_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Kedoctor 0.1.0 wrote reports and backups that hold secrets; somebody may compare them now."""
-    said = texts()
+    said = texts()[::3]
     for name, other in (("first", ""), ("second", "x ")):
         (document,) = _documents(said, other).values()
         write_backup(
@@ -302,19 +304,19 @@ def test_errors_show_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         lambda text: ["baseline", "--until", text],
     )
     codes = set()
-    for number, text in enumerate(texts()):
+    for number, text in enumerate(texts()[::3]):
         if not text.startswith("-"):
             codes.add(_run(commands[number % len(commands)](text)))
     shown = _told(capsys)
     assert codes <= {64, 74, 78}
-    assert len(shown) > 100_000
+    assert len(shown) > 30_000
     assert leaks(shown) == {}
 
 
 def test_files_that_are_not_understood_are_quoted_without_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number, text in enumerate(texts()[:: STEP * 4]):
+    for number, text in enumerate(texts()[:: STEP * 8]):
         path = tmp_path / f"{number}.yaml"
         for content in (
             f"accepted:\n- {json.dumps(text)}: x\n",

@@ -39,6 +39,10 @@ FORMATS = {
 }
 
 
+FEW = ("short", "terminal", "Markdown")
+"""Formats that show the first causes of many only."""
+
+
 @pytest.fixture(autouse=True)
 def _canaries_are_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "plugins"
@@ -81,7 +85,7 @@ def test_no_format_and_no_saved_run_shows_one(capsysbinary: pytest.CaptureFixtur
 @pytest.mark.timeout(300)
 def test_what_is_no_secret_survives_in_each(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     saved = _ran("CANA04")
-    shown = _shown(capsysbinary, {name: one for name, one in FORMATS.items() if name != "short"})
+    shown = _shown(capsysbinary, {name: one for name, one in FORMATS.items() if name not in FEW})
     lost = {name: missing for name, page in shown.items() if (missing := benign_lost(page))}
     assert lost == {}
     assert not benign_lost(saved)
@@ -103,17 +107,17 @@ def _causes(said: Sequence[str]) -> Report:
     )
 
 
-def test_the_short_format_shows_none(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """It has room for a few causes, so there is a document for each few."""
+def test_formats_that_show_a_few_causes_show_none() -> None:
+    """There is a document for each few."""
     plugins, every = load_plugins(directory=Path("/nonexistent")), [*texts(), *BENIGN]
-    pages = [
-        options.render(plugins, safe(_causes(every[at : at + 4])), "short", language)
-        for at in range(0, len(every), 4)
-        for language in (ENGLISH, CHINESE)
-    ]
-    shown = b"".join(pages)
-    assert leaks(shown) == {}
-    assert not benign_lost(shown)
+    for name, said in (("short", every), ("terminal", BENIGN), ("markdown", BENIGN)):
+        shown = b"".join(
+            options.render(plugins, safe(_causes(said[at : at + 4])), name, language)
+            for at in range(0, len(said), 4)
+            for language in (ENGLISH, CHINESE)
+        )
+        assert leaks(shown) == {}, name
+        assert not benign_lost(shown), name
 
 
 def test_without_the_redactor_every_form_would_be_seen() -> None:
@@ -122,5 +126,5 @@ def test_without_the_redactor_every_form_would_be_seen() -> None:
     raw = _causes([form.text for form in forms()])
     for name in ("terminal", "json", "html", "junit", "sarif", "markdown"):
         page = formats[name].render(raw, Presentation(verbose=True))
-        assert len(leaked_forms(page)) >= 0.95 * len(forms()), name
+        assert len(leaked_forms(page)) > 0.85 * len(forms()), name
     assert len(leaked_forms(encode_pretty(raw))) == len(forms())
