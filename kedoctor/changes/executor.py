@@ -21,7 +21,7 @@ from kedoctor.changes.journal import (
     new_id,
 )
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
-from kedoctor.model.actions import Action, OneWay, Restart
+from kedoctor.model.actions.action import Action, OneWay, Restart
 from kedoctor.model.actors import ConflictError, Preview, ReservingActor, State
 
 __all__ = [

@@ -15,7 +15,7 @@ from kedoctor.changes.signals import deferred
 from kedoctor.cli import options, telling
 from kedoctor.cli.fix import journal_directory
 from kedoctor.cli.prompts import TerminalPrompter, described
-from kedoctor.model.actions import Action, Restart
+from kedoctor.model.actions.action import Action, Restart
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import load_plugins
 

@@ -21,7 +21,7 @@ from kedoctor.changes.journal import Journal, JournalEntry, JournalManifest, Pha
 from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
 from kedoctor.judge.fact_evaluation import contexts
 from kedoctor.judge.planning import plan_for
-from kedoctor.model.actions import Action
+from kedoctor.model.actions.action import Action
 from kedoctor.model.declarations import Check, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank

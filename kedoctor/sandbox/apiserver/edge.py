@@ -150,6 +150,11 @@ class Edge:
         self.panics[node] += 1
         self._back[node] = time.monotonic() + self.restart
 
+    def recover(self) -> None:
+        """Every node is as it was at the beginning, also one that has panicked and would not be back yet."""
+        self.states.clear()
+        self._back.clear()
+
     def container(self, namespace: str, pod: str, name: str) -> Container:
         """A container, made with an empty log when nobody described it."""
         return self.containers.setdefault((namespace, pod, name), Container())

@@ -41,7 +41,7 @@ def module_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def laptop(module_site: Site) -> Iterator[Site]:
     yield module_site
-    module_site.cluster.server.edge.states.clear()
+    module_site.cluster.server.edge.recover()
 
 
 def traced(laptop: Site, *words: str, timeout: str = "1s") -> tuple[int, dict[str, Any]]:
@@ -198,7 +198,7 @@ def test_top_with_figures(laptop: Site) -> None:
     exit_code, found = traced(laptop, "top", "edge1", timeout="10s")  # what works has time on a busy machine
     names = [hop["name"] for hop in found["hops"]]
     assert names[-3:] == ["apiservice", "metrics-server", "top"]
-    assert (exit_code, found["works"]) == (0, True), found["hops"][-1]["seen"]
+    assert (exit_code, found["works"]) == (0, True), seen(found)
     assert "has metrics for edge1" in found["hops"][-1]["seen"]
 
 

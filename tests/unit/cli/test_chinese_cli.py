@@ -18,8 +18,15 @@ HOUSE = Path(__file__).parents[3]
 _LATIN = re.compile(r"(?:\b[a-z]{2,}\b[ ,]+){3,}\b[a-z]{2,}\b")
 """Four words of lower-case letters one after the other: a sentence, and no name of anything."""
 _QUOTED = re.compile(r"kedoctor [a-z ]+|mkdir [^，。]*|kubectl [a-z ,]+")
-_ERRORS = ("UsageError", "ConfigurationError", "BundleError", "UndeterminedError", "OutputError")
-_HELPED = ["evidence", "cli", "judge", "offline", "report", "run", "snapshot", "rbac"]
+_ERRORS = (
+    "UsageError",
+    "ConfigurationError",
+    "BundleError",
+    "UndeterminedError",
+    "OutputError",
+    "PlaceError",
+)
+_HELPED = ["base", "changes", "evidence", "cli", "judge", "offline", "report", "run", "snapshot", "rbac"]
 
 
 def _commands(of: click.Command, context: click.Context) -> Iterator[click.Command]:

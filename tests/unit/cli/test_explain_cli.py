@@ -6,7 +6,9 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -89,6 +91,41 @@ def test_damaged_gzip_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "KE202" in done.stdout
     assert "going on with what was read" in done.stderr
+
+
+def test_a_hole_at_the_beginning_and_a_byte_order_mark_are_nothing_to_see(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:  # what copytruncate leaves of a log whose program does not append
+        file.truncate(1 << 30)
+        file.seek(0, 2)
+        file.write(f"{REFUSED}\n".encode())
+    assert [one for one in lines_of(str(log)) if one] == [REFUSED]
+    log.write_bytes(f"{REFUSED}\r\n".encode("utf-16"))
+    assert [one.rstrip("\r") for one in lines_of(str(log))] == [REFUSED]
+
+
+@pytest.mark.parametrize("write", [lambda file: file.truncate(1 << 33), lambda file: file.write(bytes(5000))])
+def test_zero_bytes_are_no_empty_answer(write: Callable[[IO[bytes]], int], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        write(file)
+    done = kedoctor("-f", str(log))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "it holds zero bytes and nothing else" in done.stderr
+    assert "内容全部为零字节" in kedoctor("-f", str(log), "--lang", "zh").stderr
+
+
+def test_of_a_long_file_the_newest_lines_are_read_and_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kedoctor.cli.log_input.NEWEST", 1 << 20)
+    log = tmp_path / "log"
+    log.write_text("".join(f"line {number}\n" for number in range(200_000)), encoding="utf-8")
+    lines = list(lines_of(str(log)))
+    assert lines[-1] == "line 199999"
+    assert lines == [f"line {number}" for number in range(200_000 - len(lines), 200_000)]
+    assert sum(len(one) + 1 for one in lines) <= 1 << 20
+    assert "only the last 1 MiB of 2 MiB are read" in capsys.readouterr().err
 
 
 def test_a_code_and_a_name_still_show_the_page() -> None:

@@ -32,11 +32,15 @@ from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.cli.trace import _end, _Printer
 from kedoctor.evidence.bundle import EvidenceWriter
 from kedoctor.judge.registry import Registry
-from kedoctor.model import observations as o
-from kedoctor.model.actions import RemoveFile, WriteFile
+from kedoctor.model.actions.files import RemoveFile, WriteFile
 from kedoctor.model.actors import State
 from kedoctor.model.declarations import Risk
 from kedoctor.model.findings import Status
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath
+from kedoctor.model.observations.files import File, FileMetadata, ReadFile
+from kedoctor.model.observations.logs import LogText, ReadPodLog
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import RunTool, ToolOutput
 from kedoctor.model.plans import Plan
 from kedoctor.model.settings import SettingsDocument
 from kedoctor.model.traces import StepResult, StepState, Trace, TraceTarget, step
@@ -137,18 +141,18 @@ def test_the_journal_tells_none(capsys: pytest.CaptureFixture[str]) -> None:
 # ------------------------------------------------------------------------------------------ evidence
 
 
-def _metadata(path: str) -> o.FileMetadata:
-    return o.FileMetadata(path, "file", 0o600, 0, 0, 9, NOW)
+def _metadata(path: str) -> FileMetadata:
+    return FileMetadata(path, "file", 0o600, 0, 0, 9, NOW)
 
 
-OBSERVED: tuple[Callable[[str], tuple[o.Request, Any]], ...] = (
-    lambda text: (o.ReadFile("/etc/app.conf"), o.File(_metadata("/etc/app.conf"), text.encode())),
-    lambda text: (o.ReadFile("/etc/app.yaml"), o.File(_metadata("/etc/app.yaml"), text.encode())),
-    lambda text: (o.RunTool("crictl", ("ps",)), o.ToolOutput(("/bin/crictl", "ps"), 0, text, "")),
-    lambda text: (o.RunTool("crictl", ("ps",)), o.ToolOutput(("/bin/sh", "-c", text), 1, "", text)),
-    lambda text: (o.GetPath("/x"), o.ApiAnswer(200, json.dumps({"message": text, text: "x"}).encode(), NOW)),
-    lambda text: (o.GetPath(text), o.Unavailable(o.Reason.SERVER_ERROR, text, text)),
-    lambda text: (o.ReadPodLog("default", text), o.LogText(text)),
+OBSERVED: tuple[Callable[[str], tuple[Request, Any]], ...] = (
+    lambda text: (ReadFile("/etc/app.conf"), File(_metadata("/etc/app.conf"), text.encode())),
+    lambda text: (ReadFile("/etc/app.yaml"), File(_metadata("/etc/app.yaml"), text.encode())),
+    lambda text: (RunTool("crictl", ("ps",)), ToolOutput(("/bin/crictl", "ps"), 0, text, "")),
+    lambda text: (RunTool("crictl", ("ps",)), ToolOutput(("/bin/sh", "-c", text), 1, "", text)),
+    lambda text: (GetPath("/x"), ApiAnswer(200, json.dumps({"message": text, text: "x"}).encode(), NOW)),
+    lambda text: (GetPath(text), Unavailable(Reason.SERVER_ERROR, text, text)),
+    lambda text: (ReadPodLog("default", text), LogText(text)),
 )
 
 

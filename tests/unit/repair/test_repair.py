@@ -21,11 +21,14 @@ from kedoctor.changes.actors.temporary_files import TemporaryFiles
 from kedoctor.changes.executor import Prepared
 from kedoctor.changes.journal import Journal, JournalManifest, Phase
 from kedoctor.cli.prompts import TerminalPrompter
-from kedoctor.model.actions import Action, EditYaml, RemoveFile, TemporaryFile, WriteFile, YamlChange
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import EditYaml, RemoveFile, WriteFile
+from kedoctor.model.actions.units import TemporaryFile
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.actors import RefusedError
 from kedoctor.model.declarations import RedactionRule, Risk
 from kedoctor.model.findings import Certainty, Status
-from kedoctor.model.observations import File, FileMetadata, ReadFile
+from kedoctor.model.observations.files import File, FileMetadata, ReadFile
 from kedoctor.model.plans import MergedPlan, Plan
 from kedoctor.model.report import Cause, Fix, Report, Translation, Verdict
 from kedoctor.plugins import Plugins
