@@ -70,7 +70,7 @@ def _told(capture: pytest.CaptureFixture[str]) -> str:
 def _plan(number: int, root: Path) -> Plan:
     """Files that hold the corpus are emptied, and its texts are in every word of the plan."""
     said = SOME[number::8]
-    content = "".join(f"{one}\n" for one in said).encode()
+    content = "".join(f"{one}\n--\n" for one in said).encode()
     (root / f"etc/app-{number}.conf").write_bytes(content)
     words = Text("\n".join(said[:40]), zh="\n".join(said[:40]))
     return Plan(
@@ -298,7 +298,7 @@ def test_errors_show_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     commands: tuple[Callable[[str], list[str]], ...] = (
         lambda text: [text],
         lambda text: ["version", text],
-        lambda text: [f"--{text}"],
+        lambda text: [f"--x {text}"],
         lambda text: ["new-check", text, "x"],
         lambda text: ["new-check", "ACME01", text],
         lambda text: ["schema", "--lang", text],
