@@ -98,8 +98,10 @@ def _gap(line: str, following: str, width: int, *, column: str, known: Callable[
     left, right = (end[0] if end else ""), (start[0] if start else "")
     if not left or not right:
         return ""
+    if left.endswith("-") and left[-2:-1].isalnum():
+        return ""
     if len(line) < width - 1:
-        return "" if left.endswith("-") and left[-2:-1].isalnum() else " "
+        return " "
     if len(left) + len(right) > width or (column == "yes" and len(line) == width):
         return ""
     left, right = _core(left), _core(right)
@@ -158,6 +160,7 @@ _ENDS = (
     "the server is currently unable to handle the request",
     "timeout to get response for message",
     "cni plugin not initialized",
+    "Container runtime network not ready",
     "kubelet should not running on edge node when running edgecore",
     "no preferred addresses found",
     "code = Unimplemented desc = unknown service runtime.v1.ImageService",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import secrets
 import time
 from typing import Any
 from urllib.parse import quote
@@ -45,6 +46,8 @@ _REMADE = "its owner makes it"  # which of them it is does not matter, the one f
 _SECONDS = 20.0
 _GONE_SECONDS = 60.0
 _TRIES = 4
+_UNGUESSABLE = secrets.token_bytes(16)
+"""Without a key a short secret could be found from its digest."""
 
 
 class ObjectClient:
@@ -348,13 +351,13 @@ def _diff(action: Action, before: State, after: State) -> str:
 
 
 def _readable(state: State) -> str:
-    """The content for people; a Secret's values are not shown."""
+    """The content for people; a Secret's values are not shown, only which of them are equal."""
     if not state.exists:
         return ""
     content = json.loads(state.data)
     if content.get("kind") == "Secret":
         content["data"] = {
-            key: f"[{hashlib.sha256(str(value).encode()).hexdigest()[:12]}]"
+            key: f"[secret {hashlib.blake2b(str(value).encode(), key=_UNGUESSABLE, digest_size=4).hexdigest()}]"
             for key, value in (content.get("data") or {}).items()
         }
     return json.dumps(content, indent=2, sort_keys=True)

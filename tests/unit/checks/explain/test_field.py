@@ -53,17 +53,16 @@ def test_nineteen_of_twenty_reports_from_the_field_are_answered_and_none_is_harm
     assert len(missed) <= len(rows) // 20, missed
 
 
-def test_what_pasting_does_to_a_text_does_not_change_its_first_cause() -> None:
-    changed: list[tuple[str, str]] = []
-    tried = 0
-    for text in TEXTS:
-        first = codes(text)[:1]
-        for name, variant in VARIANTS.items():
-            if name not in LOSING:
-                tried += 1
-                if codes(variant(text))[:1] != first:
-                    changed.append((name, text[:80]))
-    assert len(changed) <= tried // 100, changed
+def test_what_pasting_does_to_a_text_changes_at_most_one_first_cause_in_a_hundred() -> None:
+    first = {text: codes(text)[:1] for text in TEXTS}
+    changed = [
+        (name, text[:80])
+        for text in TEXTS
+        for name, variant in VARIANTS.items()
+        if codes(variant(text))[:1] != first[text]
+    ]
+    assert len(changed) <= len(TEXTS) * len(VARIANTS) // 100, changed
+    assert {name for name, _ in changed} <= LOSING
 
 
 def test_a_line_that_was_cut_is_told_to_be_cut_and_is_never_certain() -> None:
@@ -74,10 +73,6 @@ def test_a_line_that_was_cut_is_told_to_be_cut_and_is_never_certain() -> None:
     assert answer.causes[0].certainty is Certainty.IMPLIED
     assert "--no-pager" in answer.meaning
     assert "--no-pager" in answer.zh.meaning
-    lost = 0
-    for text in TEXTS:
-        lost += sum(codes(VARIANTS[name](text))[:1] != codes(text)[:1] for name in LOSING)
-    assert lost <= len(TEXTS) * len(LOSING) // 8
 
 
 @pytest.mark.parametrize(
