@@ -7,7 +7,7 @@ from functools import cache
 
 from secret_forms import BENIGN, CONTEXTS, Form, forms_by_group
 
-__all__ = ["benign_lost", "leaked_forms", "leaks", "texts", "texts_by_form"]
+__all__ = ["benign_lost", "known_forms", "leaked_forms", "leaks", "texts", "texts_by_form"]
 
 WINDOW = 10
 
@@ -36,6 +36,11 @@ def _pieces() -> tuple[dict[str, str], dict[str, str]]:
             for at in range(max(len(part) - WINDOW + 1, 0)):
                 long.setdefault(part[at : at + WINDOW], form.name)
     return long, short
+
+
+def known_forms() -> set[str]:
+    """The names of the forms that a text can be found to show; forms of the same secret go by the first one's."""
+    return {name for pieces in _pieces() for name in pieces.values()}
 
 
 def leaked_forms(shown: str | bytes) -> set[str]:

@@ -72,7 +72,8 @@ def _plan(number: int, root: Path) -> Plan:
     said = SOME[number::8]
     content = "".join(f"{one}\n--\n" for one in said).encode()
     (root / f"etc/app-{number}.conf").write_bytes(content)
-    words = Text("\n".join(said[:40]), zh="\n".join(said[:40]))
+    told = "\n--\n".join(said[:40])
+    words = Text(told, zh=told)
     return Plan(
         code=f"TOY{number}",
         subject=said[-1],
