@@ -26,7 +26,8 @@ def safe(text: str) -> str:
 
 def say(text: str = "", *, err: bool = False, nl: bool = True, **style: Any) -> None:
     """Prints a text without the secrets in it; ``style`` as ``click.style`` takes it."""
-    click.secho(safe(text), err=err, nl=nl, **style)
+    told, worn = safe(text), {name: one for name, one in style.items() if one is not None}
+    click.echo(click.style(told, **worn) if worn else told, err=err, nl=nl)
 
 
 def document(value: object) -> None:
