@@ -21,7 +21,8 @@ from kedoctor.model.nat_rules import EditError, read_chains, words_of
 from kedoctor.model.observations.request import Unavailable
 from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.redaction.redactor import Redactor
-from kedoctor.yaml.document import SetKey, YamlEditError, YamlError, edit, load
+from kedoctor.yaml.document import SetKey, YamlEditError, YamlError, load
+from kedoctor.yaml.edit import edit
 
 EXAMPLES = int(os.environ.get("KEDOCTOR_FUZZ_EXAMPLES", "40"))
 FUZZ = settings(
