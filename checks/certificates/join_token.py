@@ -103,7 +103,7 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
     if isinstance(text, Unavailable):
         return unknown(
             Text(
-                f"The join token was not read: {text.in_chinese}.",
+                f"The join token was not read: {text}.",
                 zh=f"未能读取加入令牌：{text.in_chinese}。",
             ),
             subject=_OBJECT,

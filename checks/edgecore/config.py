@@ -79,9 +79,7 @@ Problem = tuple[Text, str, Evidence]
 
 def _unread(why: Unavailable, name: EdgeName) -> Finding:
     return unknown(
-        Text(
-            f"edgecore.yaml was not read: {why.in_chinese}.", zh=f"未能读取 edgecore.yaml：{why.in_chinese}。"
-        ),
+        Text(f"edgecore.yaml was not read: {why}.", zh=f"未能读取 edgecore.yaml：{why.in_chinese}。"),
         subject=name.name,
         node=name.name,
         hint=Text("Run kedoctor as root on the edge host.", zh="请在边缘主机上以 root 运行 kedoctor。"),

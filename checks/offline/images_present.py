@@ -146,7 +146,7 @@ def _all_there(name: str, store: ImageStore) -> Finding:
 def _not_listed(name: str, why: Unavailable) -> Finding:
     return unknown(
         Text(
-            f"The images of {name} were not listed: {why.in_chinese}.",
+            f"The images of {name} were not listed: {why}.",
             zh=f"未能列出 {name} 的镜像：{why.in_chinese}。",
         ),
         subject=name,

@@ -103,7 +103,7 @@ def unavailable(missing: Unavailable, what: Text, seconds: float) -> StepResult:
     if missing.reason is not Reason.SERVER_ERROR:
         return not_known(
             Text(
-                f"{what.en} was not made: {missing.in_chinese}.",
+                f"{what.en} was not made: {missing}.",
                 zh=f"未能执行：{what.zh}（{missing.in_chinese}）。",
             )
         )

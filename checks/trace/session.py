@@ -52,7 +52,7 @@ def session(
 
 def _unasked(missing: Unavailable) -> StepResult:
     return not_known(
-        Text(f"Nobody could be asked: {missing.in_chinese}.", zh=f"没有可询问的对象：{missing.in_chinese}。"),
+        Text(f"Nobody could be asked: {missing}.", zh=f"没有可询问的对象：{missing.in_chinese}。"),
         code="KE105",
     )
 

@@ -78,7 +78,7 @@ def k3s_settings(
     if isinstance(arguments, Unavailable):
         yield unknown(
             Text(
-                f"K3s' settings were not read: {arguments.in_chinese}.",
+                f"K3s' settings were not read: {arguments}.",
                 zh=f"未能读取 K3s 的设置：{arguments.in_chinese}。",
             )
         )

@@ -111,7 +111,7 @@ def edge_joined(target: EdgeTarget, joined: Joined, unit: EdgecoreUnit) -> Findi
     if isinstance(unit.unit, Unavailable):
         return unknown(
             Text(
-                f"systemd was not asked: {unit.unit.in_chinese}.",
+                f"systemd was not asked: {unit.unit}.",
                 zh=f"未能查询 systemd：{unit.unit.in_chinese}。",
             )
         )

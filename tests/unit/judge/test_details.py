@@ -141,3 +141,10 @@ def _is_chinese(node: ast.JoinedStr) -> bool:
 
 def test_no_chinese_sentence_quotes_what_is_unavailable_in_english() -> None:
     assert list(_quoted_in_chinese()) == []
+
+
+def test_no_english_sentence_quotes_chinese() -> None:
+    for path in sorted(CHECKS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr) and not _is_chinese(node):
+                assert "in_chinese" not in ast.unparse(node), f"{path}:{node.lineno}"
