@@ -196,7 +196,8 @@ class Composer:
         target = self._anchors.get(event.anchor)
         if target is None:
             why = "contains itself" if event.anchor in self._anchors else "is not defined"
-            raise YamlError(line + 1, column + 1, f"alias {event.anchor!r} {why}", "aliases")
+            # Without its name: `token: *secret` is a secret that begins with a star.
+            raise YamlError(line + 1, column + 1, f"an alias here {why}", "aliases")
         node = Node(target.kind, event.start_mark.index, event.end_mark.index, line, column, target.style)
         node.alias, node.size, node.value = True, target.size, target.value
         node.pairs, node.items = target.pairs, target.items
