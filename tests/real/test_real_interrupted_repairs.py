@@ -115,6 +115,9 @@ TROUBLE: dict[str, tuple[Callable[[KubeEdge], Callable[[], None]], str]] = {
         lambda site: go(site, "kube-apiserver", back=False),
         "pods",
     ),
+    "etcd is gone from the write on": (lambda site: go(site, "etcd", back=False), "configmaps"),
+    "etcd is gone from the restart of cloudcore on": (lambda site: go(site, "etcd", back=False), "pods"),
+    "the certificate is over from the restart of cloudcore on": (lambda site: lambda: expire(site), "pods"),
 }
 
 

@@ -19,6 +19,7 @@ import pytest
 import real_cluster
 import real_control_plane
 import somebody_between
+import test_real_metrics
 from real_control_plane import CLOUD, Object
 from real_kubeedge import MANAGER, KubeEdge, kubeedge, path_of
 from somebody_between import Between
@@ -156,6 +157,17 @@ def selector(value: str) -> Callable[[KubeEdge], None]:
     return fault
 
 
+def no_rights(site: KubeEdge) -> None:
+    obj = changed(site, "ClusterRole", "iptables-manager")
+    obj["rules"] = []
+    site.put(obj)
+    now = datetime.now(UTC)
+    site.complain(
+        f"E{now:%m%d %H:%M:%S.%f}       1 iptables.go:1] failed to list *v1.Pod: pods is forbidden: User "
+        f'"system:serviceaccount:kubeedge:iptables-manager-sa" cannot list resource "pods"\n'
+    )
+
+
 def unlabelled(value: str | None) -> Callable[[KubeEdge], None]:
     def fault(site: KubeEdge) -> None:
         labels = {"node-role.kubernetes.io/edge": value}
@@ -227,6 +239,7 @@ CASES = {
     "a selector that fits nowhere": Case(
         "KE307", selector("1"), path_of("DaemonSet", MANAGER), selector("2"), owns=False
     ),
+    "a manager without rights": Case("KE307", no_rights, path_of("ClusterRole", "iptables-manager")),
     "an expired certificate": Case(
         "KE406", secret("cloudcore", _expired), STREAM, secret("cloudcore", _renamed)
     ),
@@ -292,7 +305,7 @@ def test_it_is_planned_done_and_taken_back(site: KubeEdge, somebody: Between, na
         managers = site.managers(case.writes)
         assert somebody.wrote == 1
         assert managers["a-controller"] == "Update", "what was written in between is kept"
-        assert "owner" in managers
+        assert "owner" in managers or case.writes.startswith("/apis/rbac"), "a role has nothing but its rules"
         assert ("kedoctor" in managers) == case.owns
 
     back = site.cluster.kedoctor("rollback")
@@ -388,14 +401,9 @@ class Wrong:
     subject: str
 
 
-METRICS = {"KE601", "KE602", "KE603", "KE604", "KE609"}
-"""KE601 is repaired in test_real_metrics.py. The others patch a Deployment as KE105 does here; what a metrics-server makes of
-that is seen on the sandbox's server only (tests/lab/repair)."""
-
-
 def test_none_is_forgotten() -> None:
     """Each repair that declares an object of the cluster is tried, here or where its programs are real."""
     writing = {code for code, node in load_plugins().registry.remedies.items() if node.remedy.touches}
     here = {case.code for case in CASES.values()} | {"KE981", "KE982"}
-    assert writing - here == METRICS
+    assert writing - here == set(test_real_metrics.REPAIRED)
     assert here <= writing
