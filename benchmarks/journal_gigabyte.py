@@ -31,11 +31,11 @@ ExecStart=/bin/sh -c '{script}'
 
 READ = """
 import json, resource, sys, time
-from kedoctor.model import observations as o
+from kedoctor.model.observations.logs import ReadJournal
 from kedoctor.observe.live import LiveSource
 source = LiveSource()
 started = time.perf_counter()
-answer = source.observe(o.ReadJournal(sys.argv[1]))
+answer = source.observe(ReadJournal(sys.argv[1]))
 took = time.perf_counter() - started
 lines = answer.text.splitlines()
 print(json.dumps({

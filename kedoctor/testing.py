@@ -34,7 +34,8 @@ from kedoctor.judge.registry import (
 from kedoctor.judge.scheduler import run_checks
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import Check, EveryHost, FactUnavailableError, HostContext, Side
-from kedoctor.model.observations import File, FileMetadata, ReadFile, Reason, Request, Unavailable
+from kedoctor.model.observations.files import File, FileMetadata, ReadFile
+from kedoctor.model.observations.request import Reason, Request, Unavailable
 from kedoctor.model.plans import NoPlan, Plan, Remedy
 from kedoctor.model.report import Verdict
 from kedoctor.plugins import Plugins, load_plugins

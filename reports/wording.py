@@ -72,6 +72,7 @@ _RESULTS = {
     "fixed": Text("fixed", zh="已修复"),
     "taken back": Text("rolled back: no improvement", zh="未见改善，已回滚"),
     "refused": Text("refused; nothing was changed", zh="未能执行，未做任何更改"),
+    "left": Text("NOT repaired and NOT rolled back whole", zh="未修复，且未能完全撤销"),
     "planned": Text("planned (--dry-run)", zh="仅为计划（--dry-run）"),
 }
 
@@ -192,7 +193,7 @@ def result_of(change: Change, language: str) -> str:
 
 def rollback_of(change: Change) -> str:
     """What takes a repair back; nothing where there is nothing to take back."""
-    return f"kedoctor rollback {change.journal_id}" if change.result == "fixed" else ""
+    return f"kedoctor rollback {change.journal_id}" if change.result in ("fixed", "left") else ""
 
 
 def actual_of(verdict: Verdict, language: str) -> str:

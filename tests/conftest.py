@@ -26,14 +26,24 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # With several workers the files that take longest come first, so that all end at about the same time.
 LONGEST = (
-    "test_real_rbac",
-    "test_real_metrics",
-    "test_conformance",
+    "test_real_interrupted_repairs",
     "test_fix_edge",
-    "test_install_edge",
+    "test_real_rbac",
+    "test_real_remedies",
+    "test_real_metrics",
     "test_install_cloud",
+    "test_conformance",
     "test_gate",
+    "test_two_hundred_hostile_files",
+    "test_install_edge",
+    "test_fix_objects",
     "test_install_story",
+    "test_trace",
+    "test_combinations",
+    "test_real_streams",
+    "test_wheel",
+    "test_real_trouble",
+    "test_hands_nat",
     "test_fix_diversion",
 )
 

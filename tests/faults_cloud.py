@@ -12,7 +12,7 @@ from faulty_site import CLOUD, NODE_PORT, FaultySite
 
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource, open_bundle
-from kedoctor.model import observations as o
+from kedoctor.model.observations.apiserver import ListObjects
 
 __all__ = ["CLOUD_FAULTS"]
 
@@ -186,7 +186,7 @@ def _verifying(site: FaultySite, ca: bytes) -> None:
 
 def _expired_stream() -> dict[str, bytes]:
     bundle = Path(__file__).parent / "fixtures" / "f2-stream-cert-expired" / "cloud.tgz"
-    secrets = ReplaySource(open_bundle(bundle)).observe(o.ListObjects("Secret", "kubeedge"))
+    secrets = ReplaySource(open_bundle(bundle)).observe(ListObjects("Secret", "kubeedge"))
     data = next(one.data for one in secrets if one.metadata.name == "cloudcore")
     return {key: base64.b64decode(data[key]) for key in ("stream.crt", "streamCA.crt")}
 

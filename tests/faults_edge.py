@@ -15,7 +15,9 @@ from faulty_site import CLOUD, EDGE, NOW, FaultySite
 from recorded_certificates import Described
 
 from kedoctor.base.records import replace
-from kedoctor.model import observations as o
+from kedoctor.model.observations.network import InterfaceAddress
+from kedoctor.model.observations.processes import Process
+from kedoctor.model.observations.units import Unit
 from kedoctor.yaml.document import SetKey
 
 __all__ = ["EDGE_FAULTS", "edge_certificate", "edge_dial", "hub_dial", "join_token"]
@@ -56,7 +58,7 @@ def node_ip_differs(site: FaultySite) -> None:
 
     site.change("Node", "edge1", moved)
     site.edge.addresses = replace(
-        site.edge.addresses, items=(*site.edge.addresses.items, o.InterfaceAddress("eth1", second, 24))
+        site.edge.addresses, items=(*site.edge.addresses.items, InterfaceAddress("eth1", second, 24))
     )
     site.change("NodeMetrics", "edge1", None)
 
@@ -320,8 +322,8 @@ def edgecore_yaml_broken(site: FaultySite) -> None:
 @fault(EDGE_FAULTS, "KE705", "edgecore")
 def kubelet_beside(site: FaultySite) -> None:
     """A kubelet runs there, and edgecore refuses to start (facts.md §10 (27))."""
-    site.edge.processes.append(o.Process(900, 1, "kubelet", ("/usr/bin/kubelet",)))
-    site.edge.units["kubelet.service"] = o.Unit(
+    site.edge.processes.append(Process(900, 1, "kubelet", ("/usr/bin/kubelet",)))
+    site.edge.units["kubelet.service"] = Unit(
         "kubelet.service", "loaded", "active", "running", "enabled", main_pid=900
     )
     _edgecore_ended(
@@ -430,7 +432,7 @@ def port_10350_taken(site: FaultySite) -> None:
     """Another program listens on 10350 and edged ends (facts.md §10 (25))."""
     _edgecore_ended(site, "server.go:219", '"Failed to listen and serve" err="listen tcp 127.0.0.1:10350: bind: address already in use"', severity="E")  # fmt: skip
     site.edged_down.add("the port is taken")
-    site.edge.processes.append(o.Process(901, 1, "nginx", ("/usr/sbin/nginx",)))
+    site.edge.processes.append(Process(901, 1, "nginx", ("/usr/sbin/nginx",)))
     site.foreign_listener = (10350, "nginx", 901)
 
 
@@ -483,7 +485,7 @@ def nvidia_runtime_removed(site: FaultySite) -> None:
 @fault(EDGE_FAULTS, "KE214", "runtime", waits=True)
 def proxy_before_the_registry(site: FaultySite) -> None:
     """The runtime asks a proxy for images, which does not answer (facts.md §11.5)."""
-    site.edge.units["containerd.service"] = o.Unit(
+    site.edge.units["containerd.service"] = Unit(
         "containerd.service", "loaded", "active", "running", environment=("HTTPS_PROXY=http://10.0.0.9:3128",)
     )
     site.edge_says(

@@ -9,8 +9,13 @@ from typing import Any
 
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource, open_bundle
-from kedoctor.model import observations as o
-from kedoctor.model.observations import Reason, Request, Unavailable
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.machine import Now, ReadClock
+from kedoctor.model.observations.network import Addresses, ListAddresses, ListSockets, Socket, Sockets
+from kedoctor.model.observations.processes import ListProcesses, Process, Processes
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import RunTool, ToolOutput
+from kedoctor.model.observations.units import ReadUnit, Unit
 from kedoctor.plugins import Plugins, load_plugins
 
 __all__ = ["Machine", "plugins", "recorded"]
@@ -45,12 +50,12 @@ class Machine:
         self.base = recorded(name)
         self.files: dict[str, bytes | Unavailable] = {}
         self.modes: dict[str, int] = {}
-        self.found: dict[str, tuple[o.FileMetadata, ...]] = {}
-        self.units: dict[str, o.Unit] = {}
-        self.tools: dict[str, o.ToolOutput] = {}
-        self.processes: list[o.Process] = list(self.base.observe(o.ListProcesses()).items)
-        self.sockets: list[o.Socket] = list(self.base.observe(o.ListSockets()).items)
-        self.addresses: o.Addresses = self.base.observe(o.ListAddresses())
+        self.found: dict[str, tuple[FileMetadata, ...]] = {}
+        self.units: dict[str, Unit] = {}
+        self.tools: dict[str, ToolOutput] = {}
+        self.processes: list[Process] = list(self.base.observe(ListProcesses()).items)
+        self.sockets: list[Socket] = list(self.base.observe(ListSockets()).items)
+        self.addresses: Addresses = self.base.observe(ListAddresses())
         self.clock_ahead = timedelta(0)
 
     # ------------------------------------------------------------------------------------ changing it
@@ -60,8 +65,8 @@ class Machine:
         now = self.files.get(path)
         if isinstance(now, bytes):
             return now
-        file = self.base.observe(o.ReadFile(path))
-        assert isinstance(file, o.File), file
+        file = self.base.observe(ReadFile(path))
+        assert isinstance(file, File), file
         return file.data
 
     def absent(self, *paths: str) -> None:
@@ -71,19 +76,19 @@ class Machine:
 
     def unit(self, name: str, **fields: Any) -> None:
         """A unit with other properties than it has."""
-        known = self.units.get(name) or self.base.observe(o.ReadUnit(name))
+        known = self.units.get(name) or self.base.observe(ReadUnit(name))
         if isinstance(known, Unavailable):
-            known = o.Unit(name, "loaded", "active", "running", "enabled")
+            known = Unit(name, "loaded", "active", "running", "enabled")
         self.units[name] = replace(known, **fields)
 
     def says(self, tool: str, stdout: str = "", *, stderr: str = "", code: int = 0) -> None:
         """What a program prints, whatever its arguments."""
-        self.tools[tool] = o.ToolOutput((f"/usr/bin/{tool}",), code, stdout, stderr)
+        self.tools[tool] = ToolOutput((f"/usr/bin/{tool}",), code, stdout, stderr)
 
     def close(self, *, port: int, listening: bool = False, peer: str = "") -> None:
         """Ends connections of (or listening on) a port."""
 
-        def goes(one: o.Socket) -> bool:
+        def goes(one: Socket) -> bool:
             at_port = port in (one.local_port, one.remote_port)
             right = (one.state == "LISTEN") == listening
             return at_port and right and (not peer or one.remote_address == peer)
@@ -92,41 +97,41 @@ class Machine:
 
     def listen(self, address: str, port: int, process: str, pid: int) -> None:
         """A listener more."""
-        self.sockets.append(o.Socket(address, port, "", 0, "LISTEN", pid, process))
+        self.sockets.append(Socket(address, port, "", 0, "LISTEN", pid, process))
 
     # ------------------------------------------------------------------------------------ looking at it
 
     def observe(self, request: Request) -> Any:
         """The answer, or ``None`` for what the site as a whole decides."""
         match request:
-            case o.ReadClock():
-                return o.Now(NOW + self.clock_ahead)
-            case o.ReadFile(path=path) if path in self.files:
+            case ReadClock():
+                return Now(NOW + self.clock_ahead)
+            case ReadFile(path=path) if path in self.files:
                 data = self.files[path]
-                return data if isinstance(data, Unavailable) else o.File(self._metadata(path), data)
-            case o.StatFile(path=path) if path in self.files or path in self.modes:
+                return data if isinstance(data, Unavailable) else File(self._metadata(path), data)
+            case StatFile(path=path) if path in self.files or path in self.modes:
                 data = self.files.get(path, b"")
                 return data if isinstance(data, Unavailable) else self._metadata(path)
-            case o.FindFiles(pattern=pattern) if pattern in self.found:
-                return o.Files(self.found[pattern])
-            case o.ListProcesses():
-                return o.Processes(tuple(self.processes))
-            case o.ListSockets():
-                return o.Sockets(tuple(self.sockets))
-            case o.ListAddresses():
+            case FindFiles(pattern=pattern) if pattern in self.found:
+                return Files(self.found[pattern])
+            case ListProcesses():
+                return Processes(tuple(self.processes))
+            case ListSockets():
+                return Sockets(tuple(self.sockets))
+            case ListAddresses():
                 return self.addresses
-            case o.ReadUnit(name=name) if name in self.units:
+            case ReadUnit(name=name) if name in self.units:
                 return self.units[name]
-            case o.RunTool(tool=tool) if tool in self.tools:
+            case RunTool(tool=tool) if tool in self.tools:
                 return self.tools[tool]
         return None
 
-    def _metadata(self, path: str) -> o.FileMetadata:
-        known = self.base.observe(o.StatFile(path))
+    def _metadata(self, path: str) -> FileMetadata:
+        known = self.base.observe(StatFile(path))
         if isinstance(known, Unavailable):
-            file = self.base.observe(o.ReadFile(path))
+            file = self.base.observe(ReadFile(path))
             kind = "socket" if path.endswith(".sock") else "file"
-            usual = o.FileMetadata(path, kind, 0o600, 0, 0, 1, NOW - timedelta(hours=1))
+            usual = FileMetadata(path, kind, 0o600, 0, 0, 1, NOW - timedelta(hours=1))
             known = usual if isinstance(file, Unavailable) else file.metadata
         data = self.files.get(path)
         size = len(data) if isinstance(data, bytes) else known.size

@@ -44,8 +44,14 @@ from recorded_wire import HostOnWire, SiteOnWire
 
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import HostView, SiteView
-from kedoctor.model import observations as o
 from kedoctor.model.declarations import Side
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.files import FileMetadata
+from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
+from kedoctor.model.observations.network import ListSockets, Socket
+from kedoctor.model.observations.processes import Process
+from kedoctor.model.observations.tools import RunTool
+from kedoctor.model.observations.units import Unit
 from kedoctor.model.report import Report
 from kedoctor.observe.memo import MemoSource
 from kedoctor.pki.certificates import read_certificates
@@ -99,13 +105,13 @@ class FaultySite:
     def __post_init__(self) -> None:
         self.legacy = self._saved("iptables-legacy-save")
         self.nft = self._saved("iptables-nft-save")
-        self.journal: str = self.edge.base.observe(o.ReadJournal("edgecore.service")).text
+        self.journal: str = self.edge.base.observe(ReadJournal("edgecore.service")).text
         secrets = self.secrets()
         self.pki = Pki(secrets["casecret"]["cadata"], secrets["cloudcoresecret"]["cloudcoredata"])
         self._complement()
 
     def _saved(self, tool: str) -> str:
-        text: str = self.cloud.base.observe(o.RunTool(tool)).stdout
+        text: str = self.cloud.base.observe(RunTool(tool)).stdout
         return text
 
     def _complement(self) -> None:
@@ -118,14 +124,14 @@ class FaultySite:
         edge.files["/etc/cni/net.d/10-bridge.conf"] = b'{"type": "bridge"}'
         edge.found["/opt/cni/bin/*"] = (_plain("/opt/cni/bin/bridge"),)
         edge.files["/sys/fs/cgroup/cgroup.controllers"] = b"cpuset cpu io memory pids\n"
-        edge.units["kubelet.service"] = o.Unit("kubelet.service", "not-found", "inactive", "dead")
+        edge.units["kubelet.service"] = Unit("kubelet.service", "not-found", "inactive", "dead")
 
     # ------------------------------------------------------------------------------------- changing it
 
     def objects(self, kind: str) -> tuple[Any, ...]:
         """The recorded objects of a kind, as far as any list of them was recorded."""
         for request, answer in recorded("cloud").entries():
-            if isinstance(request, o.ListObjects) and request.kind == kind and isinstance(answer, tuple):
+            if isinstance(request, ListObjects) and request.kind == kind and isinstance(answer, tuple):
                 return answer
         return ()
 
@@ -182,9 +188,9 @@ class FaultySite:
         if pod not in self.logs:
             for request, answer in recorded("cloud").entries():
                 if (
-                    isinstance(request, o.ReadPodLog)
+                    isinstance(request, ReadPodLog)
                     and request.pod.startswith(pod)
-                    and isinstance(answer, o.LogText)
+                    and isinstance(answer, LogText)
                 ):
                     return answer.text
         return self.logs.get(pod, "")
@@ -266,10 +272,8 @@ class FaultySite:
         words = ("server", *(f"--kube-apiserver-arg={flag.removeprefix('--')}" for flag in given))
         started = NOW - timedelta(hours=1)
         cloud.processes = [one for one in cloud.processes if one.name != "kube-apiserver"]
-        cloud.processes.append(
-            o.Process(57, 1, "k3s-server", ("/usr/local/bin/k3s", *words), started=started)
-        )
-        cloud.units["k3s.service"] = o.Unit(
+        cloud.processes.append(Process(57, 1, "k3s-server", ("/usr/local/bin/k3s", *words), started=started))
+        cloud.units["k3s.service"] = Unit(
             "k3s.service",
             "loaded",
             "active",
@@ -341,7 +345,7 @@ class FaultySite:
         """The Secrets of namespace kubeedge by name, decoded."""
         return {
             one.metadata.name: {key: base64.b64decode(value) for key, value in one.data.items()}
-            for one in self.listed(o.ListObjects("Secret", "kubeedge"))
+            for one in self.listed(ListObjects("Secret", "kubeedge"))
         }
 
     def secret(self, name: str, **values: bytes | None) -> None:
@@ -359,11 +363,11 @@ class FaultySite:
 
     def node_port(self, name: str) -> int:
         """The kubelet port of a Node."""
-        nodes = {node.metadata.name: node for node in self.listed(o.ListObjects("Node"))}
+        nodes = {node.metadata.name: node for node in self.listed(ListObjects("Node"))}
         port: int = nodes[name].status.daemon_endpoints.kubelet_endpoint.port
         return port
 
-    def listed(self, request: o.ListObjects) -> Any:
+    def listed(self, request: ListObjects) -> Any:
         """The objects of a list as they are now."""
         answer = self.cloud.base.observe(request)
         if request.label_selector == "app.kubernetes.io/name=metrics-server":
@@ -383,7 +387,7 @@ class FaultySite:
         """What the recorded pod of metrics-server was made from."""
         from kedoctor.checks.parsers.kubernetes import workloads as kinds  # noqa: PLC0415  as in _recorded
 
-        request = o.ListObjects("Pod", "kube-system", "k8s-app=metrics-server")
+        request = ListObjects("Pod", "kube-system", "k8s-app=metrics-server")
         pod = self.cloud.base.observe(request)[0]
         metadata = replace(pod.metadata, name="metrics-server", labels={"k8s-app": "metrics-server"})
         return kinds.Deployment(
@@ -420,7 +424,7 @@ class FaultySite:
                 node.metadata.name: next(
                     one.address for one in node.status.addresses if one.type == "InternalIP"
                 )
-                for node in self.listed(o.ListObjects("Node"))
+                for node in self.listed(ListObjects("Node"))
             },
         )
 
@@ -428,16 +432,16 @@ class FaultySite:
 # ------------------------------------------------------------------------------------------- small changes
 
 
-def _plain(path: str) -> o.FileMetadata:
-    return o.FileMetadata(path, "file", 0o755, 0, 0, 100, NOW - timedelta(days=1))
+def _plain(path: str) -> FileMetadata:
+    return FileMetadata(path, "file", 0o755, 0, 0, 100, NOW - timedelta(days=1))
 
 
 def _der(pem: bytes) -> bytes:
     return read_certificates(pem)[0].der if pem else b""
 
 
-def _alike(sockets: Iterable[o.Socket]) -> list[o.Socket]:
-    return [one for one in recorded("edge1").observe(o.ListSockets()).items if one.state == "LISTEN"]
+def _alike(sockets: Iterable[Socket]) -> list[Socket]:
+    return [one for one in recorded("edge1").observe(ListSockets()).items if one.state == "LISTEN"]
 
 
 def _with_ready(node: Any, status: str, reason: str, message: str) -> Any:

@@ -10,8 +10,12 @@ from faulty_machine import CLOUD, EDGE, NOW, STREAM, Machine, recorded
 from recorded_wire import HostOnWire, RecordedWire, SiteOnWire
 
 from kedoctor.base.records import replace
-from kedoctor.model import observations as o
-from kedoctor.model.observations import Request
+from kedoctor.model.observations.apiserver import AccessReview, GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
+from kedoctor.model.observations.machine import Now, ReadClock
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import RunTool
+from kedoctor.model.observations.wire import GetHttp, OpenTcp, OpenTls
 from kedoctor.observe.memo import Observation
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ class FaultyWire(SiteOnWire):
     def stats(self, edge: HostOnWire) -> bytes:
         """The summary that a live edge sends."""
         url = f"https://{CLOUD}:{STREAM}/stats/summary?only_cpu_and_memory=true"
-        answer = recorded("cloud").observe(o.GetHttp(url, host_header=EDGE, timeout=8.0))
+        answer = recorded("cloud").observe(GetHttp(url, host_header=EDGE, timeout=8.0))
         body: bytes = answer.body
         return body.replace(b'"nodeName": "edge1"', b'"nodeName": "%s"' % edge.name.encode())
 
@@ -70,37 +74,37 @@ class FaultySource:
         if answer is not None:
             return answer
         match request:
-            case o.ReadJournal(unit="edgecore.service") if not on_cloud:
-                return o.LogText("\n".join(self._site.journal.splitlines()[-request.lines :]) + "\n")
-            case o.RunTool(tool="iptables-legacy-save") if on_cloud:
+            case ReadJournal(unit="edgecore.service") if not on_cloud:
+                return LogText("\n".join(self._site.journal.splitlines()[-request.lines :]) + "\n")
+            case RunTool(tool="iptables-legacy-save") if on_cloud:
                 return replace(self._machine.base.observe(request), stdout=self._site.legacy)
-            case o.RunTool(tool="iptables-nft-save") if on_cloud:
+            case RunTool(tool="iptables-nft-save") if on_cloud:
                 return replace(self._machine.base.observe(request), stdout=self._site.nft)
-            case o.OpenTcp() | o.OpenTls() | o.GetHttp():
+            case OpenTcp() | OpenTls() | GetHttp():
                 return self._wire.observe(request)
-            case o.ListObjects() | o.ReadPodLog() | o.ReviewAccess() | o.GetPath() if on_cloud:
+            case ListObjects() | ReadPodLog() | ReviewAccess() | GetPath() if on_cloud:
                 return self._of_cluster(request)
         return self._machine.base.observe(request)
 
     def _of_cluster(self, request: Request) -> Any:
         site = self._site
         match request:
-            case o.ListObjects():
+            case ListObjects():
                 return site.listed(request)
-            case o.ReadPodLog(pod=pod, previous=False):
+            case ReadPodLog(pod=pod, previous=False):
                 log = next((text for name, text in site.logs.items() if pod.startswith(name)), None)
                 if log is not None:
-                    return o.LogText("\n".join(log.splitlines()[-request.lines :]) + "\n")
-            case o.GetPath(path=path) if "/proxy/stats/" in path:
+                    return LogText("\n".join(log.splitlines()[-request.lines :]) + "\n")
+            case GetPath(path=path) if "/proxy/stats/" in path:
                 node, _, rest = path.removeprefix("/api/v1/nodes/").partition("/proxy")
                 answer = self._wire.node_proxy(node, rest)
                 return self._machine.base.observe(request) if answer is None else answer
-            case o.ReviewAccess(user=""):
+            case ReviewAccess(user=""):
                 asked = f"{request.verb} {request.resource}/{request.subresource}".rstrip("/")
-                return o.AccessReview(asked not in site.denied)
-            case o.ReviewAccess() if site.cloudcore_denied:
+                return AccessReview(asked not in site.denied)
+            case ReviewAccess() if site.cloudcore_denied:
                 asked = f"{request.verb} {request.resource}/{request.subresource}".rstrip("/")
-                return o.AccessReview(asked not in site.cloudcore_denied)
+                return AccessReview(asked not in site.cloudcore_denied)
         return self._machine.base.observe(request)
 
 
@@ -110,8 +114,8 @@ class LaptopSource(FaultySource):
     def observe(self, request: Request) -> Any:
         """What the API server says; of the machine itself nothing."""
         match request:
-            case o.ListObjects() | o.ReadPodLog() | o.ReviewAccess() | o.GetPath():
+            case ListObjects() | ReadPodLog() | ReviewAccess() | GetPath():
                 return self._of_cluster(request)
-            case o.ReadClock():
-                return o.Now(NOW)
-        return o.Unavailable(o.Reason.ABSENT, "this machine", "it is no part of the site")
+            case ReadClock():
+                return Now(NOW)
+        return Unavailable(Reason.ABSENT, "this machine", "it is no part of the site")

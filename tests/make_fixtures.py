@@ -21,7 +21,7 @@ from kedoctor.base.records import encode
 from kedoctor.evidence.collect import Collected, collect
 from kedoctor.judge.fact_evaluation import FactCrashError, HostView, SiteView, contexts
 from kedoctor.model.declarations import Side
-from kedoctor.model.observations import Request
+from kedoctor.model.observations.request import Request
 from kedoctor.model.ports import Host
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins, load_plugins

@@ -31,8 +31,16 @@ from recorded_certificates import Described, Pki, descriptions
 from recorded_cluster import RecordedCluster
 from recorded_wire import HostOnWire, RecordedWire, SiteOnWire
 
-from kedoctor.model import observations as o
-from kedoctor.model.observations import Reason, Request, Unavailable
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
+from kedoctor.model.observations.machine import Identity, Now, ReadClock, ReadIdentity
+from kedoctor.model.observations.network import ListAddresses, ListSockets, Socket, Sockets
+from kedoctor.model.observations.processes import ListProcesses
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import ReadLegacyTable, RunTool, ToolOutput
+from kedoctor.model.observations.units import ReadUnit
+from kedoctor.model.observations.wire import GetHttp, OpenTcp, OpenTls
 from kedoctor.observe.memo import Observation
 from kedoctor.observe.request_names import describe
 
@@ -125,7 +133,7 @@ class RecordedCase:
         listed = self.nodes[node]["status"]["addresses"]
         return next(str(one["address"]) for one in listed if one["type"] == "InternalIP")
 
-    def sockets(self, host: str) -> list[o.Socket]:
+    def sockets(self, host: str) -> list[Socket]:
         """Listening and connected sockets of a host."""
         return texts.sockets(self.text(f"{host}-ss-tlnpH.txt")) + texts.sockets(
             self.text(f"{host}-ss-tnpH.txt")
@@ -179,17 +187,17 @@ class RecordedHost:
     def observe(self, request: Request) -> Any:
         """The recorded answer, or that it was not recorded."""
         match request:
-            case o.ReadFile() | o.StatFile() | o.FindFiles():
+            case ReadFile() | StatFile() | FindFiles():
                 return self._of_files(request)
-            case o.ListObjects() | o.GetPath() | o.ReadPodLog() | o.ReviewAccess():
+            case ListObjects() | GetPath() | ReadPodLog() | ReviewAccess():
                 if self._cluster is None:
                     return Unavailable(Reason.NOT_CONFIGURED, describe(request), "no kubeconfig on this host")
                 return self._cluster.observe(request)
-            case o.OpenTcp() | o.OpenTls() | o.GetHttp():
+            case OpenTcp() | OpenTls() | GetHttp():
                 return self._wire.observe(request) if self._wire else self._missing(request)
-            case o.ReadUnit() | o.ReadJournal():
+            case ReadUnit() | ReadJournal():
                 return self._of_systemd(request)
-            case o.RunTool() | o.ReadLegacyTable():
+            case RunTool() | ReadLegacyTable():
                 return self._of_tools(request)
         return self._of_machine(request)
 
@@ -201,30 +209,30 @@ class RecordedHost:
     def _of_machine(self, request: Request) -> Any:
         text = self._case.text
         match request:
-            case o.ReadClock():
-                return o.Now(self._case.clock)
-            case o.ListProcesses() if self._has("ps"):
+            case ReadClock():
+                return Now(self._case.clock)
+            case ListProcesses() if self._has("ps"):
                 return texts.processes(text(f"{self._name}-ps.txt"))
-            case o.ListSockets() if self._has("ss-tlnpH"):
-                return o.Sockets(tuple(self._case.sockets(self._name)))
-            case o.ListAddresses() if self._has("ip-addr"):
+            case ListSockets() if self._has("ss-tlnpH"):
+                return Sockets(tuple(self._case.sockets(self._name)))
+            case ListAddresses() if self._has("ip-addr"):
                 return texts.addresses(text(f"{self._name}-ip-addr.txt"), text(f"{self._name}-ip-route.txt"))
-            case o.ReadIdentity():
+            case ReadIdentity():
                 return self._identity()
         return self._missing(request)
 
     def _has(self, what: str) -> bool:
         return self._case.has(f"{self._name}-{what}.txt")
 
-    def _identity(self) -> o.Identity:
+    def _identity(self) -> Identity:
         node = self._case.nodes.get(self._name)
         info = node["status"]["nodeInfo"] if node else {}
         machine = {"amd64": "x86_64"}.get(info.get("architecture", ""), "")
-        return o.Identity(self._name, machine, info.get("kernelVersion", ""), info.get("bootID", ""), 0)
+        return Identity(self._name, machine, info.get("kernelVersion", ""), info.get("bootID", ""), 0)
 
     # ---------------------------------------------------------------------------------------- systemd
 
-    def _of_systemd(self, request: o.ReadUnit | o.ReadJournal) -> Any:
+    def _of_systemd(self, request: ReadUnit | ReadJournal) -> Any:
         status = self._case.text(f"{self._name}-systemctl-status.txt") or self._case.text(
             "systemctl-status.txt"
         )
@@ -233,64 +241,60 @@ class RecordedHost:
             return Unavailable(Reason.ERROR, describe(request), detail)
         log = self._case.text("edgecore.log") if self._name in ("edge1", self._case._joining()) else ""
         match request:
-            case o.ReadUnit(name="edgecore.service") if status:
+            case ReadUnit(name="edgecore.service") if status:
                 return texts.unit(status, log)
-            case o.ReadJournal(unit="edgecore.service", lines=lines) if status:
+            case ReadJournal(unit="edgecore.service", lines=lines) if status:
                 return texts.journal(log, self._name, lines)
         return self._missing(request)
 
     # ------------------------------------------------------------------------------------------ tools
 
-    def _of_tools(self, request: o.RunTool | o.ReadLegacyTable) -> Any:
+    def _of_tools(self, request: RunTool | ReadLegacyTable) -> Any:
         if not self._has("iptables-save-nft"):
             return self._missing(request)
         legacy = self._case.text(f"{self._name}-iptables-save-legacy.txt")
         nft = self._case.text(f"{self._name}-iptables-save-nft.txt")
         match request:
-            case o.ReadLegacyTable(table=table):
+            case ReadLegacyTable(table=table):
                 kept = _table(legacy, table)
                 return (
-                    o.LogText(kept)
-                    if kept
-                    else Unavailable(Reason.ABSENT, describe(request), "no such table")
+                    LogText(kept) if kept else Unavailable(Reason.ABSENT, describe(request), "no such table")
                 )
-            case o.RunTool(tool="iptables-legacy-save", arguments=arguments):
+            case RunTool(tool="iptables-legacy-save", arguments=arguments):
                 return _printed(request, _tables(legacy, arguments))
-            case o.RunTool(tool="iptables-nft-save" | "iptables-save", arguments=arguments):
+            case RunTool(tool="iptables-nft-save" | "iptables-save", arguments=arguments):
                 return _printed(request, _tables(nft, arguments))
-            case o.RunTool(tool="iptables", arguments=("--version",) | ("-V",)):
+            case RunTool(tool="iptables", arguments=("--version",) | ("-V",)):
                 version = re.search(r"v[\d.]+ \(nf_tables\)", nft)
                 return _printed(request, f"iptables {version[0]}\n") if version else self._missing(request)
         return self._missing(request)
 
     # ------------------------------------------------------------------------------------------ files
 
-    def _of_files(self, request: o.ReadFile | o.StatFile | o.FindFiles) -> Any:
-        if isinstance(request, o.ReadFile) and request.path == "/proc/net/ip_tables_names":
+    def _of_files(self, request: ReadFile | StatFile | FindFiles) -> Any:
+        if isinstance(request, ReadFile) and request.path == "/proc/net/ip_tables_names":
             return self._legacy_tables(request)
         listing = self._listing
-        if not listing or isinstance(request, o.FindFiles):
+        if not listing or isinstance(request, FindFiles):
             return (
-                self._found(request)
-                if isinstance(request, o.FindFiles) and listing
-                else self._missing(request)
+                self._found(request) if isinstance(request, FindFiles) and listing else self._missing(request)
             )
         metadata = listing.get(request.path)
         if metadata is None:
             inside = request.path.startswith("/etc/kubeedge/")
             absent = Unavailable(Reason.ABSENT, describe(request), "it does not exist")
             return absent if inside else self._missing(request)
-        if isinstance(request, o.StatFile):
+        if isinstance(request, StatFile):
             return metadata
         return self._read(request, metadata)
 
     @cached_property
-    def _listing(self) -> dict[str, o.FileMetadata]:
+    def _listing(self) -> dict[str, FileMetadata]:
         listed = texts.directory_listing(self._case.text(f"{self._name}-certs.txt"))
         for path in (CONFIG, ROOT_CA, CERTIFICATE, KEY):
             if path in listed and (data := self._content(path)) is not None:
                 seen = listed[path]
-                listed[path] = o.FileMetadata(path, seen.kind, seen.mode, 0, 0, len(data), seen.modified)
+                listed[path] = FileMetadata(path, seen.kind, seen.mode, 0, 0, len(data), seen.modified)
         return listed
 
     @cached_property
@@ -311,29 +315,29 @@ class RecordedHost:
             else pki.edge_certificate(self._name, self._described[path])
         )
 
-    def _read(self, request: o.ReadFile, metadata: o.FileMetadata) -> o.File | Unavailable:
+    def _read(self, request: ReadFile, metadata: FileMetadata) -> File | Unavailable:
         data = self._content(request.path)
         if data is None:
             return self._missing(request)
         kept = data[-request.limit :] if request.from_end else data[: request.limit]
-        return o.File(metadata, kept, truncated=len(kept) < len(data))
+        return File(metadata, kept, truncated=len(kept) < len(data))
 
-    def _found(self, request: o.FindFiles) -> Any:
+    def _found(self, request: FindFiles) -> Any:
         if not request.pattern.startswith("/etc/kubeedge/"):
             return self._missing(request)
         pattern = re.compile(re.escape(request.pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
         found = [entry for path, entry in sorted(self._listing.items()) if pattern.fullmatch(path)]
-        return o.Files(tuple(found[: request.limit]), truncated=len(found) > request.limit)
+        return Files(tuple(found[: request.limit]), truncated=len(found) > request.limit)
 
-    def _legacy_tables(self, request: o.ReadFile) -> Any:
+    def _legacy_tables(self, request: ReadFile) -> Any:
         """``iptables-legacy-save`` prints the tables that this file names, and no other."""
         if not self._has("iptables-save-legacy"):
             return self._missing(request)
         names = re.findall(
             r"^\*(\w+)$", self._case.text(f"{self._name}-iptables-save-legacy.txt"), re.MULTILINE
         )
-        metadata = o.FileMetadata(request.path, "file", 0o440, 0, 0, 0, self._case.clock)
-        return o.File(metadata, "".join(f"{name}\n" for name in names).encode())
+        metadata = FileMetadata(request.path, "file", 0o440, 0, 0, 0, self._case.clock)
+        return File(metadata, "".join(f"{name}\n" for name in names).encode())
 
 
 def _der(pem: bytes) -> bytes:
@@ -354,7 +358,7 @@ def _tables(saved: str, arguments: tuple[str, ...]) -> str:
     return _table(saved, wanted[1]) if wanted else saved
 
 
-def _printed(request: o.RunTool, text: str) -> o.ToolOutput:
+def _printed(request: RunTool, text: str) -> ToolOutput:
     """What a tool printed; the recordings keep its standard error behind ``[stderr]``."""
     stdout, _, stderr = text.partition("[stderr] ")
-    return o.ToolOutput((f"/usr/sbin/{request.tool}", *request.arguments), 0, stdout, stderr)
+    return ToolOutput((f"/usr/sbin/{request.tool}", *request.arguments), 0, stdout, stderr)

@@ -20,17 +20,9 @@ from recorded_texts import tail
 
 from kedoctor.base.records import decode
 from kedoctor.model.objects import kind_named
-from kedoctor.model.observations import (
-    AccessReview,
-    ApiAnswer,
-    GetPath,
-    ListObjects,
-    ReadPodLog,
-    Reason,
-    Request,
-    ReviewAccess,
-    Unavailable,
-)
+from kedoctor.model.observations.apiserver import AccessReview, ApiAnswer, GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.logs import ReadPodLog
+from kedoctor.model.observations.request import Reason, Request, Unavailable
 from kedoctor.observe.request_names import describe
 
 __all__ = ["RecordedCluster"]

@@ -10,16 +10,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
-from kedoctor.model.observations import (
-    Addresses,
-    FileMetadata,
-    InterfaceAddress,
-    LogText,
-    Process,
-    Processes,
-    Socket,
-    Unit,
-)
+from kedoctor.model.observations.files import FileMetadata
+from kedoctor.model.observations.logs import LogText
+from kedoctor.model.observations.network import Addresses, InterfaceAddress, Socket
+from kedoctor.model.observations.processes import Process, Processes
+from kedoctor.model.observations.units import Unit
 
 __all__ = [
     "addresses",

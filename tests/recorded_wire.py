@@ -30,19 +30,10 @@ from urllib.parse import urlsplit
 
 from recorded_texts import shifted
 
-from kedoctor.model.observations import (
-    ApiAnswer,
-    Connection,
-    GetHttp,
-    HttpAnswer,
-    OpenTcp,
-    OpenTls,
-    Reason,
-    Request,
-    Socket,
-    TlsPeer,
-    Unavailable,
-)
+from kedoctor.model.observations.apiserver import ApiAnswer
+from kedoctor.model.observations.network import Socket
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.wire import Connection, GetHttp, HttpAnswer, OpenTcp, OpenTls, TlsPeer
 from kedoctor.observe.request_names import describe
 
 __all__ = ["HostOnWire", "RecordedWire", "SiteOnWire"]

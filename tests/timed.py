@@ -15,7 +15,8 @@ from faulty_machine import CLOUDCORE_PORTS, EDGE, EDGED, HUB, NOW, OTHER, TUNNEL
 from faulty_site import FaultySite
 
 from kedoctor.base.records import replace
-from kedoctor.model import observations as o
+from kedoctor.model.observations.processes import Process
+from kedoctor.model.observations.request import Reason, Unavailable
 
 __all__ = [
     "EVENTS",
@@ -194,10 +195,10 @@ def metrics_started(site: FaultySite, ago: float) -> None:
 
 def booted(site: FaultySite, ago: float) -> None:
     """edge1 was rebooted."""
-    first = o.Process(1, 0, "systemd", ("/sbin/init",), started=NOW - timedelta(seconds=ago))
+    first = Process(1, 0, "systemd", ("/sbin/init",), started=NOW - timedelta(seconds=ago))
     site.edge.processes = [first, *(one for one in site.edge.processes if one.pid != 1)]
     if ago < 20:
-        site.edge.files["/run/containerd/containerd.sock"] = o.Unavailable(o.Reason.ABSENT, "containerd.sock")
+        site.edge.files["/run/containerd/containerd.sock"] = Unavailable(Reason.ABSENT, "containerd.sock")
         site.edge.says("crictl", stderr="connect: no such file or directory", code=1)
     edgecore_started(site, max(0.0, ago - 8))
 

@@ -23,6 +23,7 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.edge.clock import SiteClock, Validity
 from kedoctor.checks.facts.edge.edgecore import EdgeName
@@ -31,9 +32,11 @@ from kedoctor.checks.parsers.durations import day, span
 from kedoctor.checks.parsers.join_token import JoinToken, TokenError, read_token
 from kedoctor.checks.parsers.logs.edgecore_exit_reasons import ExitMeaning, exit_meaning
 from kedoctor.checks.parsers.logs.klog import LogLine
+from kedoctor.checks.parsers.releases import Trait, has, parse
 
 __all__ = ["join_token"]
 
+_NOT_ASKED = Unavailable(Reason.NOT_RECORDED, "not asked")
 _OBJECT = "secret/kubeedge/tokensecret"
 _BEGINNING = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _REFRESH = Text(
@@ -62,6 +65,7 @@ _RESTART = (
         "facts.md §10 (33)",
         "testbed.md case k",
         "KubeEdge: pkg/security/token/token.go",
+        "versions.md §4",
     ),
 )
 def join_token(
@@ -69,12 +73,15 @@ def join_token(
     clock: SiteClock | Unavailable,
     logs: EveryHost[EdgecoreLog],
     names: EveryHost[EdgeName],
+    *,
+    workload: CloudcoreWorkload | Unavailable = _NOT_ASKED,
 ) -> Iterator[Finding]:
     """The token in Secret tokensecret, and every edge in view whose edgecore ended because of its token.
 
     A bad token in the Secret is a warning: edges that have joined go on without it.
     """
-    yield _secret(secrets, clock)
+    tag = "" if isinstance(workload, Unavailable) else workload.tag
+    yield _secret(secrets, clock, tag)
     for host, log in logs.known().items():
         last = log.ended_with()
         meaning = None if last is None else exit_meaning(last.raw)
@@ -83,7 +90,7 @@ def join_token(
             yield _refused(name.name if isinstance(name, EdgeName) else host, last, meaning)
 
 
-def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailable) -> Finding:
+def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailable, tag: str) -> Finding:
     text = secrets if isinstance(secrets, Unavailable) else secrets.token
     if isinstance(text, Unavailable) and text.reason is Reason.NOT_CONFIGURED:
         return skipped(
@@ -108,7 +115,7 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
     ca = secrets if isinstance(secrets, Unavailable) else secrets.ca
     if isinstance(ca, bytes) and hashlib.sha256(ca).hexdigest() != token.ca_sha256:
         return _other_ca(token, hashlib.sha256(ca).hexdigest())
-    return _dates(token, clock)
+    return _dates(token, clock, tag)
 
 
 def _malformed(reason: str) -> Finding:
@@ -141,7 +148,7 @@ def _other_ca(token: JoinToken, actual_ca: str) -> Finding:
     )
 
 
-def _dates(token: JoinToken, clock: SiteClock | Unavailable) -> Finding:
+def _dates(token: JoinToken, clock: SiteClock | Unavailable, tag: str) -> Finding:
     if token.expires is None:
         return unknown(
             Text("The join token has no expiry date.", zh="加入令牌没有到期时间。"), subject=_OBJECT
@@ -168,6 +175,9 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable) -> Finding:
             evidence=evidence,
         )
     age = span(clock.now - token.expires)
+    compared = (*evidence, Evidence("date -u", f"{day(clock.now)} (compared with {clock.reference})"))
+    if has(parse(tag), Trait.TOKEN_NOT_SAVED):
+        return _never_saved(token.expires, tag, compared)
     return warned(
         Text(
             f"The join token expired on {day(token.expires)} ({age.en} ago): cloudcore has stopped refreshing it, so no edge can join or get a new certificate. Joined edges go on.",
@@ -177,7 +187,29 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable) -> Finding:
         actual=f"exp {day(token.expires)}",
         hint=_REFRESH,
         subject=_OBJECT,
-        evidence=(*evidence, Evidence("date -u", f"{day(clock.now)} (compared with {clock.reference})")),
+        evidence=compared,
+        commands=_RESTART,
+    )
+
+
+def _never_saved(expired: datetime, tag: str, evidence: tuple[Evidence, ...]) -> Finding:
+    return warned(
+        Text(
+            f"The join token expired on {day(expired)}: cloudcore {tag} never saves the token that it refreshes, so 24 "
+            "hours after each start no edge can join. Joined edges go on.",
+            zh=f"加入令牌已于 {day(expired)} 过期：cloudcore {tag} 从不保存刷新后的令牌，每次启动 24 小时后边缘节点便无法加入。"
+            "已加入的边缘节点不受影响。",
+        ),
+        expected=Text(
+            "v1.18.2, v1.19.1 or later, which save it", zh="v1.18.2、v1.19.1 或更高版本，会保存令牌"
+        ),
+        actual=f"exp {day(expired)}, cloudcore {tag}",
+        hint=Text(
+            "Upgrade KubeEdge; until then restart cloudcore less than 24 hours before an edge joins.",
+            zh="请升级 KubeEdge；在此之前，请在边缘节点加入前 24 小时内重启 cloudcore。",
+        ),
+        subject=_OBJECT,
+        evidence=evidence,
         commands=_RESTART,
     )
 

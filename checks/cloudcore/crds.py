@@ -9,10 +9,12 @@ from kedoctor.checks.cloudcore.facts_crds import ServedResources
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
+from kedoctor.checks.parsers.releases import Trait, has, parse
 
 __all__ = ["kubeedge_crds"]
 
 _SUBJECT = "customresourcedefinitions"
+_STATUSES = "devicestatuses.devices.kubeedge.io"
 _APPLY = "kubectl apply -f crds/  # those of your KubeEdge version, from the offline bundle or the chart"
 _HINT = Text(
     "Apply the CRDs of your KubeEdge version, then delete the cloudcore pod.",
@@ -29,7 +31,7 @@ _HINT = Text(
     hop="stream",
     remedy=Text("Apply the CRDs from the offline bundle.", zh="从离线包应用 CRD。"),
     risk=Risk.SAFE,
-    references=("facts.md §5.2", "facts.md §10 (35)"),
+    references=("facts.md §5.2", "facts.md §10 (35)", "versions.md §4"),
 )
 def kubeedge_crds(
     served: ServedResources, workload: CloudcoreWorkload, edges: EdgeNodes
@@ -38,11 +40,13 @@ def kubeedge_crds(
     if workload.host_network is None and not edges.items:
         yield skipped(Text("KubeEdge is not installed in this cluster.", zh="本集群未安装 KubeEdge。"))
         return
+    asked = has(parse(workload.tag), Trait.DEVICE_STATUSES)
+    useful = (*served.missing_useful, *((_STATUSES,) if asked and not served.device_statuses else ()))
     if served.missing:
         yield _waits(served.missing)
-    if served.missing_useful:
-        yield _lacks(served.missing_useful)
-    if not served.missing and not served.missing_useful:
+    if useful:
+        yield _lacks(useful)
+    if not served.missing and not useful:
         yield passed(
             Text(
                 "The API server serves the custom resources that cloudcore asks for.",

@@ -12,8 +12,9 @@ __all__ = ["REQUIRED", "ServedResources"]
 REQUIRED = {"reliablesyncs.kubeedge.io/v1alpha1": ("objectsyncs", "clusterobjectsyncs")}
 """CloudHub opens no port before it has read these."""
 
+_DEVICES = "devices.kubeedge.io/v1beta1"
 USEFUL = {
-    "devices.kubeedge.io/v1beta1": ("devices", "devicemodels"),
+    _DEVICES: ("devices", "devicemodels"),
     "rules.kubeedge.io/v1": ("rules", "ruleendpoints"),
 }
 """Cloudcore asks for these too, but starts without them."""
@@ -25,6 +26,8 @@ class ServedResources:
 
     missing: tuple[str, ...] = ()
     missing_useful: tuple[str, ...] = ()
+    device_statuses: bool = True
+    """Whether ``devicestatuses.devices.kubeedge.io`` is served, which cloudcore asks for from v1.23 on."""
 
 
 class _Resource(Record, frozen=True):
@@ -38,7 +41,8 @@ class _Resources(Record, frozen=True):
 @fact
 def served_resources(cluster: Cluster) -> ServedResources:
     """What ``/apis/<group>/<version>`` lists: one small answer per group, not the large CRDs themselves."""
-    return ServedResources(_missing(cluster, REQUIRED), _missing(cluster, USEFUL))
+    newer = _missing(cluster, {_DEVICES: ("devicestatuses",)})
+    return ServedResources(_missing(cluster, REQUIRED), _missing(cluster, USEFUL), not newer)
 
 
 def _missing(cluster: Cluster, wanted: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

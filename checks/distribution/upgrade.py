@@ -29,7 +29,6 @@ from kedoctor.api import (
 from kedoctor.checks.causality import NO_SAMPLE
 from kedoctor.checks.distribution.facts_backups import BACKUPS, ConfigBackups
 from kedoctor.checks.distribution.facts_settings import HostSettings, SiteSettings
-from kedoctor.checks.distribution.versions import cloud_version
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.metrics import NodeSamples
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
@@ -44,7 +43,7 @@ _KEYS_SHOWN = 4
 def upgraded(edges: EdgeNodes, workload: CloudcoreWorkload | Unavailable) -> tuple[EdgeNode, ...] | None:
     """The edges with the newest version while others, or cloudcore, have another; ``None``: all are the same."""
     versions = {node.name: parse(kubeedge_version(node.version) or "") for node in edges.items}
-    cloud = None if isinstance(workload, Unavailable) else parse(cloud_version(workload))
+    cloud = None if isinstance(workload, Unavailable) else parse(workload.tag)
     known = {version for version in (*versions.values(), cloud) if version is not None}
     if len(known) < 2:
         return None

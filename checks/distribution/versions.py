@@ -30,14 +30,6 @@ _STARTED = "Version: "
 _DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62370"
 
 
-def cloud_version(workload: CloudcoreWorkload) -> str:
-    """The tag of cloudcore's image; empty when there is none."""
-    spec = workload.deployment.spec.template.spec if workload.deployment is not None else None
-    spec = spec or (workload.pods[0].spec if workload.pods else None)
-    images = [one.image for one in spec.containers if "cloudcore" in one.image] if spec is not None else []
-    return images[0].partition("@")[0].rpartition("/")[2].partition(":")[2] if images else ""
-
-
 @check(
     code="KE803",
     slug="version-skew",
@@ -59,7 +51,7 @@ def version_skew(
     Of an edge in view counts what its edgecore said when it started: its Node tells what was when it last reported.
     What is no release, or in no table, is not known: it never passes.
     """
-    tag = cloud_version(workload)
+    tag = workload.tag
     cloud = parse(tag)
     if cloud is None:
         yield unknown(
@@ -185,7 +177,7 @@ def _outside(line: Line, kubernetes: str) -> Finding:
 )
 def known_defects(workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes) -> Iterator[Finding]:
     """The vulnerabilities of 2026 (versions.md §1.1), for every release that was seen; the others are not known."""
-    tag = "" if isinstance(workload, Unavailable) else cloud_version(workload)
+    tag = "" if isinstance(workload, Unavailable) else workload.tag
     texts = {tag, *(kubeedge_version(node.version) or node.version for node in edges.items)} - {""}
     releases = {text: parse(text) for text in texts}
     lines = {release: line_of(release) for release in releases.values() if release is not None}

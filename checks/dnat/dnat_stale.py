@@ -23,7 +23,10 @@ _FIRST = 10350
 _ROOM = 100
 """Cloudcore counts up from 10351; a rule for a port this far above the highest on record is none of ours."""
 
-_WHY = Text("every change of the cloudcore pod moves the port", zh="cloudcore Pod 每次变化都会更换端口")
+_WHY = Text(
+    "since v1.17.5, v1.18.3 and v1.19.2 every new cloudcore pod takes another port",
+    zh="自 v1.17.5、v1.18.3、v1.19.2 起，每个新的 cloudcore Pod 都会更换端口",
+)
 
 
 @check(

@@ -11,30 +11,21 @@ from kedoctor.base.plain import plain
 from kedoctor.base.records import Record, RecordError, decode, decode_yaml, encode_pretty, field, replace
 from kedoctor.base.text import Text
 from kedoctor.hookspecs import hookimpl
-from kedoctor.model.actions import (
-    Action,
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import ChangeMode, EditYaml, MoveAside, PlaceFile, RemoveFile, WriteFile
+from kedoctor.model.actions.images import ImportImage
+from kedoctor.model.actions.nat import EnsureChain, RemoveRule
+from kedoctor.model.actions.objects import (
     ApplyObject,
-    ChangeMode,
-    ControlUnit,
     DeleteObject,
     EditObjectYaml,
-    EditYaml,
-    EnsureChain,
-    ImportImage,
     IssueCertificates,
-    MoveAside,
     PatchObject,
-    PlaceFile,
-    RemoveFile,
-    RemoveRule,
     RestartPods,
-    RestartUnit,
-    RunProgram,
-    Secret,
-    TemporaryFile,
-    WriteFile,
-    YamlChange,
 )
+from kedoctor.model.actions.programs import RunProgram, Secret
+from kedoctor.model.actions.units import ControlUnit, RestartUnit, TemporaryFile
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.declarations import (
     Check,
     DataPath,
@@ -77,44 +68,18 @@ from kedoctor.model.gate import GATE_PODS, GatePod, GateRecipe, PodOrder
 from kedoctor.model.image_references import archive_name, canonical
 from kedoctor.model.nat_persistence import persistence
 from kedoctor.model.objects import EXAMPLE, Fields, Object
-from kedoctor.model.observations import (
-    AccessReview,
-    Addresses,
-    ApiAnswer,
-    AttachToPod,
-    Connection,
-    ExecInPod,
-    File,
-    FileMetadata,
-    Files,
-    FindFiles,
-    FollowPodLog,
-    GetPath,
-    HttpAnswer,
-    Identity,
-    InterfaceAddress,
-    LogText,
-    Now,
-    Process,
-    Processes,
-    ReadFile,
-    ReadOfflineBundle,
-    ReadPodLog,
-    ReadResources,
-    Reason,
-    Request,
-    Resources,
-    ReviewAccess,
-    Setting,
-    Socket,
-    Sockets,
-    StatFile,
-    StreamedAnswer,
-    TlsPeer,
-    ToolOutput,
-    Unavailable,
-    Unit,
-)
+from kedoctor.model.observations.apiserver import AccessReview, ApiAnswer, GetPath, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog, StreamedAnswer
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.inputs import ReadOfflineBundle, Setting
+from kedoctor.model.observations.logs import LogText, ReadPodLog
+from kedoctor.model.observations.machine import Identity, Now, ReadResources, Resources
+from kedoctor.model.observations.network import Addresses, InterfaceAddress, Socket, Sockets
+from kedoctor.model.observations.processes import Process, Processes
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
+from kedoctor.model.observations.units import Unit
+from kedoctor.model.observations.wire import Connection, HttpAnswer, TlsPeer
 from kedoctor.model.offline_bundle import (
     BundledFile,
     BundledImage,

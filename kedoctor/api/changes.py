@@ -6,7 +6,7 @@ A kind of action is a subclass of :class:`Action` (with ``tag=True``), an :class
 
 from __future__ import annotations
 
-from kedoctor.model.actions import Action, OneWay, PlanConflictError, Restart
+from kedoctor.model.actions.action import Action, OneWay, PlanConflictError, Restart
 from kedoctor.model.actors import (
     ActionKind,
     Actor,

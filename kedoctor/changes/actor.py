@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Self
 
-from kedoctor.model.actions import Action
+from kedoctor.model.actions.action import Action
 from kedoctor.model.actors import ActionKind, Actor, RefusedError, Workplace
 
 __all__ = ["Actors"]

@@ -21,7 +21,7 @@ from kedoctor.changes.journal import (
     new_id,
 )
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
-from kedoctor.model.actions import Action, OneWay, Restart
+from kedoctor.model.actions.action import Action, OneWay, Restart
 from kedoctor.model.actors import ConflictError, Preview, ReservingActor, State
 
 __all__ = [
@@ -40,7 +40,15 @@ Tell = Callable[[Action], None]
 
 
 class RollbackError(ChangeError):
-    """A repair failed and could not be rolled back whole; its journal entry waits for a person."""
+    """A repair failed and could not be rolled back whole; its journal entry waits for a person.
+
+    ``refusal`` says why the repair failed (empty: a signal came), ``entry`` is what is left to be rolled back.
+    """
+
+    def __init__(self, message: str, hint: str, *, refusal: str, entry: JournalEntry) -> None:
+        super().__init__(message, hint=hint)
+        self.refusal = refusal
+        self.entry = entry
 
 
 class IrreversibleError(ChangeError):
@@ -129,7 +137,7 @@ def execute(
             roll_back(entry, actors, tell=tell)
         except ChangeError as left:
             first = f"{error}; then " if str(error) else ""
-            raise RollbackError(f"{first}{left}", hint=left.hint) from left
+            raise RollbackError(f"{first}{left}", left.hint, refusal=str(error), entry=entry) from left
         if isinstance(error, OSError):
             raise ChangeError(f"{error.strerror}; everything was rolled back") from error
         raise

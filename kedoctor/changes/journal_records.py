@@ -14,7 +14,7 @@ from kedoctor import patterns
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import Record, RecordError, decode, encode, reader
-from kedoctor.model.actions import Action, OneWay
+from kedoctor.model.actions.action import Action, OneWay
 from kedoctor.model.actors import ActionKind, State
 
 __all__ = [

@@ -18,10 +18,11 @@ class InterruptedChangeError(BaseException):
 
 
 class Deferred:
-    """Remembers that a signal came; :meth:`check` ends the run between two actions."""
+    """Remembers that a signal came, and how many; :meth:`check` ends the run between two actions."""
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.count = 0
 
     def check(self) -> None:
         """Ends the run if a signal came.
@@ -35,6 +36,7 @@ class Deferred:
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.received = number
+        self.count += 1
 
 
 @contextmanager

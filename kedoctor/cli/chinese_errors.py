@@ -54,6 +54,10 @@ ERRORS = {
     "the journal {} could not be written: {}": "无法写入变更日志 {}：{}",
     "the journal {} could not be renamed: {}": "无法重命名变更日志 {}：{}",
     "the journal {} could not be written: {}; nothing was changed": "无法写入变更日志 {}：{}；未做任何更改",
+    "the latest repair ({}) did not help and was rolled back at once; nothing of it is left": (
+        "最近一次修复（{}）未见改善，已立即回滚，没有留下任何更改"
+    ),
+    "to roll back the one before it: kedoctor rollback {}": "如需回滚更早的一次：kedoctor rollback {}",
     "the journal entry {} cannot be read: {}": "无法读取变更记录 {}：{}",
     "{} was already rolled back": "{} 已经回滚过",
     "{} was not rolled back: {} ({}) ran after it and depends on it": "未回滚 {}：{}（{}）在其后运行且依赖于它",

@@ -24,6 +24,7 @@ from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
 from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.repair.repair import Attempt, Considered, Repair, consider
+from kedoctor.repair.way_back import WAITS
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession
@@ -159,6 +160,7 @@ class _Fixer:
             dry_run=wish.dry_run,
             checks={code: node.check for code, node in plugins.registry.checks.items()},
             run=new_id(),
+            waits=[one * patience() for one in WAITS],
         )
 
     def look(self) -> SafeReport:

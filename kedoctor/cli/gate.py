@@ -19,7 +19,7 @@ from kedoctor.cli.watching import observer
 from kedoctor.gate.runner import Gate, GateRequest, GateResult
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import GateRecipe
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.report import SafeReport
 from kedoctor.model.report_format import Presentation
 from kedoctor.observe.live.cluster import LiveCluster

@@ -26,7 +26,7 @@ from kedoctor.cli.speech import language_here, speaking
 from kedoctor.install.runner import Install
 from kedoctor.install.steps import Installed
 from kedoctor.judge.fact_evaluation import contexts
-from kedoctor.model.observations import Setting
+from kedoctor.model.observations.inputs import Setting
 from kedoctor.model.procedures import Kind, Parameter, Procedure
 from kedoctor.model.report import SafeReport
 from kedoctor.observe.live.host import read_identity

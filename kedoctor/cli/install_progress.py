@@ -13,7 +13,7 @@ from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
 from kedoctor.cli.prompts import TerminalPrompter, described, diff_lines
 from kedoctor.install.steps import Foreseen, InstallStep
-from kedoctor.model.actions import Restart
+from kedoctor.model.actions.action import Restart
 from kedoctor.model.plans import MergedPlan
 from kedoctor.model.report import Verdict
 

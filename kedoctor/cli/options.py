@@ -20,7 +20,7 @@ from kedoctor.cli.configuration import given, used
 from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption
 from kedoctor.cli.speech import spoken
 from kedoctor.judge.selection import Selection
-from kedoctor.model.observations import Setting
+from kedoctor.model.observations.inputs import Setting
 from kedoctor.model.report import Report
 from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.plugins import Plugins

@@ -10,7 +10,7 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
-from kedoctor.model.actions import Action, Restart
+from kedoctor.model.actions.action import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
 from kedoctor.redaction.documents import DocumentRedactor

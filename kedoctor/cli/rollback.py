@@ -15,7 +15,7 @@ from kedoctor.changes.signals import deferred
 from kedoctor.cli import options
 from kedoctor.cli.fix import journal_directory
 from kedoctor.cli.prompts import TerminalPrompter, described
-from kedoctor.model.actions import Action, Restart
+from kedoctor.model.actions.action import Action, Restart
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import load_plugins
 
@@ -137,7 +137,16 @@ def _latest(entries: list[JournalEntry]) -> JournalEntry:
     if not candidates:
         raise UsageError("nothing to roll back on this host")
     # One that could not be rolled back as a whole does not keep the older ones from it.
-    return next((one for one in reversed(candidates) if one.phase is not Phase.ATTENTION), candidates[-1])
+    found = next((one for one in reversed(candidates) if one.phase is not Phase.ATTENTION), candidates[-1])
+    newest = entries[-1]
+    at_once = newest.phase is Phase.UNDONE and not newest.taken_back_by_hand
+    if at_once and newest.manifest.run not in ("", found.manifest.run):
+        # Who types this wants the latest repair back, and not one of last week.
+        raise UsageError(
+            f"the latest repair ({newest.id}) did not help and was rolled back at once; nothing of it is left",
+            hint=f"to roll back the one before it: kedoctor rollback {found.id}",
+        )
+    return found
 
 
 def _list(entries: list[JournalEntry], language: str, *, unreadable: bool) -> None:

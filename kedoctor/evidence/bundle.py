@@ -18,7 +18,8 @@ from kedoctor.base.errors import OutputError
 from kedoctor.base.records import Record, encode, encode_pretty, to_builtins
 from kedoctor.evidence.archive import ArchiveWriter
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Identity, Reason, Unavailable
+from kedoctor.model.observations.machine import Identity
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.report import Redaction, Tool
 from kedoctor.observe.memo import Observation
 from kedoctor.observe.request_names import describe, evidence_name, payload_name

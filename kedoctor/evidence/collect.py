@@ -10,7 +10,8 @@ from pathlib import Path
 from kedoctor.evidence.bundle import EvidenceManifest, EvidenceWriter
 from kedoctor.evidence.recording import RecordingSource
 from kedoctor.model.declarations import EvidenceRules
-from kedoctor.model.observations import Identity, Source
+from kedoctor.model.observations.machine import Identity
+from kedoctor.model.observations.request import Source
 from kedoctor.model.ports import Host
 from kedoctor.observe.memo import MemoSource
 

@@ -13,22 +13,13 @@ from kedoctor import patterns
 from kedoctor.base.records import replace
 from kedoctor.evidence.bundle import EvidenceWriter
 from kedoctor.model.declarations import EvidenceRules
-from kedoctor.model.observations import (
-    Files,
-    FindFiles,
-    Process,
-    Processes,
-    ReadFile,
-    ReadJournal,
-    ReadSetting,
-    ReadUnit,
-    Reason,
-    Request,
-    RunTool,
-    Source,
-    StatFile,
-    Unavailable,
-)
+from kedoctor.model.observations.files import Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.inputs import ReadSetting
+from kedoctor.model.observations.logs import ReadJournal
+from kedoctor.model.observations.processes import Process, Processes
+from kedoctor.model.observations.request import Reason, Request, Source, Unavailable
+from kedoctor.model.observations.tools import RunTool
+from kedoctor.model.observations.units import ReadUnit
 from kedoctor.observe.memo import Observation, take
 from kedoctor.observe.request_names import describe
 

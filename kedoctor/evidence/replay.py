@@ -1,6 +1,6 @@
 """Answers from a bundle instead of from the world.
 
-What a bundle does not hold is :class:`~kedoctor.model.observations.Unavailable` (not recorded), with its name in words. A
+What a bundle does not hold is :class:`~kedoctor.model.observations.request.Unavailable` (not recorded), with its name in words. A
 request that this kedoctor does not know is passed over, so bundles of newer and older versions can be read as far
 as they go.
 """
@@ -18,9 +18,9 @@ from kedoctor.base.errors import BundleError
 from kedoctor.base.records import Record, RecordError, asdict, decode, encode, replace
 from kedoctor.evidence.archive import Limits, read_archive
 from kedoctor.evidence.bundle import FORMAT, KIND, MANIFEST, PAYLOAD_FIELDS, EvidenceItem, EvidenceManifest
-from kedoctor.model import observations
 from kedoctor.model.objects import kind_named
-from kedoctor.model.observations import ReadSetting, Reason, Request, Unavailable
+from kedoctor.model.observations.inputs import ReadSetting
+from kedoctor.model.observations.request import Answer, Reason, Request, Unavailable
 from kedoctor.observe.memo import Observation
 from kedoctor.observe.request_names import describe
 
@@ -134,8 +134,8 @@ def _decoded(entry: EvidenceItem, payload: bytes) -> Any:
     if entry.type.endswith("[]"):
         listed: Any = tuple[kind_named(entry.type.removesuffix("[]")), ...]  # type: ignore[misc]
         return decode(payload, listed)
-    answer_type = getattr(observations, entry.type, None)
-    if not (isinstance(answer_type, type) and issubclass(answer_type, Record)):
+    answer_type = _answer_types().get(entry.type)
+    if answer_type is None:
         raise RecordError(f"an answer of the unknown type {entry.type}")
     bulk = PAYLOAD_FIELDS.get(entry.type)
     if bulk is None:
@@ -144,6 +144,10 @@ def _decoded(entry: EvidenceItem, payload: bytes) -> Any:
     answer = decode(encode({**(entry.answer or {}), bulk: placeholder}), answer_type)
     is_bytes = isinstance(getattr(answer, bulk), bytes)
     return replace(answer, **{bulk: payload if is_bytes else payload.decode("utf-8", "replace")})
+
+
+def _answer_types() -> dict[str, type[Answer]]:
+    return {one.__name__: one for one in Answer.__subclasses__()}
 
 
 def _request_types(base: type[Request]) -> list[type[Request]]:

@@ -7,19 +7,10 @@ from typing import Any
 from kedoctor.gate.namespace import GateNamespace
 from kedoctor.gate.pods import Pods
 from kedoctor.model.gate import TEST_PODS, GatePod, absent
-from kedoctor.model.observations import (
-    ApiAnswer,
-    AttachToPod,
-    ExecInPod,
-    FollowPodLog,
-    GetPath,
-    LogText,
-    ReadPodLog,
-    Request,
-    Source,
-    StreamedAnswer,
-    Unavailable,
-)
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog, StreamedAnswer
+from kedoctor.model.observations.logs import LogText, ReadPodLog
+from kedoctor.model.observations.request import Request, Source, Unavailable
 
 __all__ = ["GateSource", "Proofs"]
 

@@ -14,7 +14,7 @@ from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.gate.namespace import Connect, GateNamespace, labels
 from kedoctor.model.actors import ConflictError
 from kedoctor.model.gate import GATE_PODS, NONCE, GatePod, GateRecipe, PodOrder
-from kedoctor.model.observations import Source, Unavailable
+from kedoctor.model.observations.request import Source, Unavailable
 from kedoctor.model.ports import Cluster
 from kedoctor.observe.access_rules import PolicyRule
 

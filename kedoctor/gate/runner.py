@@ -25,7 +25,7 @@ from kedoctor.judge.fact_evaluation import FactCrashError, SiteView, contexts
 from kedoctor.judge.scheduler import RUN_DEADLINE
 from kedoctor.model.actors import RefusedError
 from kedoctor.model.gate import GatePod, GateRecipe
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.report import SafeReport
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource

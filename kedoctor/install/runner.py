@@ -29,7 +29,7 @@ from kedoctor.install.steps import Foreseen, Installed, InstallStep, Standing, W
 from kedoctor.judge.fact_evaluation import Context
 from kedoctor.judge.planning import plan_for
 from kedoctor.judge.scheduler import run_checks
-from kedoctor.model.actions import OneWay
+from kedoctor.model.actions.action import OneWay
 from kedoctor.model.declarations import Side
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, merge
 from kedoctor.model.procedures import Procedure

@@ -11,7 +11,7 @@ from kedoctor.base.errors import ExitCode
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
 from kedoctor.judge.registry import RegisteredCheck
-from kedoctor.model.actions import Action
+from kedoctor.model.actions.action import Action
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan
 from kedoctor.model.report import Change, Verdict

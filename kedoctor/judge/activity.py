@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from kedoctor.model.observations import Request, Source
+from kedoctor.model.observations.request import Request, Source
 
 __all__ = ["Activity", "WatchedSource"]
 

@@ -13,7 +13,7 @@ from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Refusal, RegisteredCheck
 from kedoctor.model.declarations import Check, FactUnavailableError, Side
 from kedoctor.model.findings import Certainty, Finding, Status
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.reasons import NEXT_STEPS, REASONS, observation
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
 

@@ -12,7 +12,7 @@ from kedoctor.base.code_places import at
 from kedoctor.judge.activity import Activity, WatchedSource
 from kedoctor.judge.registry import FactNode, Need, Parameter, Registry, Scope
 from kedoctor.model.declarations import EveryHost, FactUnavailableError, HostContext, Side
-from kedoctor.model.observations import Source, Unavailable
+from kedoctor.model.observations.request import Source, Unavailable
 from kedoctor.model.ports import Clock, Cluster, Host, Port, Wire
 
 __all__ = ["Context", "FactCrashError", "HostView", "SiteView", "contexts"]

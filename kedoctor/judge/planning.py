@@ -10,7 +10,7 @@ from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Registry
-from kedoctor.model.actions import OneWay
+from kedoctor.model.actions.action import OneWay
 from kedoctor.model.declarations import FactUnavailableError
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import NoPlan, Plan

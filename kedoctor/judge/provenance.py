@@ -8,7 +8,7 @@ from typing import Any
 
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, HostView, SiteView, contexts
 from kedoctor.judge.registry import FactNode, Registry, facts_in
-from kedoctor.model.observations import Request, Source
+from kedoctor.model.observations.request import Request, Source
 
 __all__ = ["closure", "make_anywhere", "observations_behind"]
 

@@ -16,7 +16,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from kedoctor import patterns
 from kedoctor.base.errors import ConfigurationError
 from kedoctor.model.declarations import Check, EveryHost, Fact, HostContext, Side
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.plans import Remedy
 from kedoctor.model.ports import Cluster, Host, Port, Wire
 from kedoctor.model.report import Verdict

@@ -9,9 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 from kedoctor.base import records
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.records import Record
-from kedoctor.model.actions import Action
+from kedoctor.model.actions.action import Action
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Setting, ToolOutput, Unavailable
+from kedoctor.model.observations.inputs import Setting
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 
 __all__ = [
     "ActionKind",

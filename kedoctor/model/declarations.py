@@ -15,7 +15,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from kedoctor.base.records import Record
 from kedoctor.base.text import Text
 from kedoctor.model.findings import Finding
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 
 __all__ = [
     "Check",

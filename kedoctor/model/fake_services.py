@@ -13,16 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from kedoctor.base.text import Text
-from kedoctor.model.observations import (
-    Connection,
-    HttpAnswer,
-    Processes,
-    Request,
-    Sockets,
-    TlsPeer,
-    Unavailable,
-    Unit,
-)
+from kedoctor.model.observations.network import Sockets
+from kedoctor.model.observations.processes import Processes
+from kedoctor.model.observations.request import Request, Unavailable
+from kedoctor.model.observations.units import Unit
+from kedoctor.model.observations.wire import Connection, HttpAnswer, TlsPeer
 from kedoctor.model.ports import Cluster, Host, Wire
 
 __all__ = ["ApiWrite", "FakeService", "HostChange", "PodLines", "SandboxState", "StateChange"]

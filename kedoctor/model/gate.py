@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from kedoctor.base.records import field
 from kedoctor.model.objects import EXAMPLE, Fields, Object
-from kedoctor.model.observations import ListObjects
+from kedoctor.model.observations.apiserver import ListObjects
 
 __all__ = [
     "GATE_LABEL",

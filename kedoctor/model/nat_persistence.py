@@ -5,7 +5,10 @@ Never a whole saved table: it would freeze what proxies and network plugins writ
 
 from __future__ import annotations
 
-from kedoctor.model.actions import Action, ControlUnit, EnsureChain, WriteFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.nat import EnsureChain
+from kedoctor.model.actions.units import ControlUnit
 from kedoctor.model.nat_rules import NatEdit, jump_words, script
 
 __all__ = ["UNIT", "persistence", "restore_file", "unit_file"]

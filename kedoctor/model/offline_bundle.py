@@ -12,6 +12,7 @@ from enum import StrEnum
 from kedoctor.base.records import Record, field
 from kedoctor.base.text import Text
 from kedoctor.model.image_references import canonical
+from kedoctor.model.observations.request import Answer
 
 __all__ = [
     "BundledFile",
@@ -135,7 +136,7 @@ class BundledFile(Record, frozen=True):
         return self.path.rpartition("/")[0]
 
 
-class OfflineBundle(Record, frozen=True):
+class OfflineBundle(Answer, frozen=True):
     """An offline bundle that was read.
 
     ``place`` is the absolute path of the directory, or of the archive (then ``packed``, and nothing in it can be used

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from kedoctor.base.records import Record, replace
 from kedoctor.base.text import Text
-from kedoctor.model.actions import Action, PlanConflictError, Restart
+from kedoctor.model.actions.action import Action, PlanConflictError, Restart
 from kedoctor.model.declarations import Risk
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedoctor import patterns
 from kedoctor.base.text import Text
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 
 __all__ = ["NEXT_STEPS", "REASONS", "observation", "server_reason"]
 

@@ -280,7 +280,7 @@ class Change(Record, frozen=True, kw_only=True):
     """What a fix did: the journal entry, its actions and how it ended.
 
     ``result`` is ``fixed``, ``taken back`` (it did not help), ``refused`` (the world did not let it; everything is
-    as it was) or, in a dry run, ``planned``. ``diffs`` show no secrets.
+    as it was), ``left`` (it did not help, and not all of it could be rolled back) or, in a dry run, ``planned``. ``diffs`` show no secrets.
     """
 
     journal_id: str

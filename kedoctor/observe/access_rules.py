@@ -8,16 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kedoctor.model.objects import kind_named
-from kedoctor.model.observations import (
-    AttachToPod,
-    ExecInPod,
-    FollowPodLog,
-    GetPath,
-    ListObjects,
-    ReadPodLog,
-    Request,
-    ReviewAccess,
-)
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog
+from kedoctor.model.observations.logs import ReadPodLog
+from kedoctor.model.observations.request import Request
 from kedoctor.model.plans import Touch
 
 __all__ = ["PolicyRule", "Role", "rights_of_request", "rights_of_touch", "roles"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
-from kedoctor.model.observations import Request, Source
+from kedoctor.model.observations.request import Request, Source
 
 __all__ = ["LIVE", "MemoSource", "Observation", "TimedSource", "take"]
 

@@ -12,7 +12,7 @@ from kedoctor.judge.fact_evaluation import Context, contexts
 from kedoctor.judge.registry import Scope
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import require
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.report import Report, Verdict
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report.baseline import read_baseline

@@ -13,19 +13,10 @@ from typing import Any
 from kedoctor.judge.fact_evaluation import HostView, SiteView, contexts
 from kedoctor.judge.provenance import closure, make_anywhere
 from kedoctor.judge.registry import Registry
-from kedoctor.model.observations import (
-    AttachToPod,
-    ExecInPod,
-    FollowPodLog,
-    GetPath,
-    ListObjects,
-    ReadPodLog,
-    Reason,
-    Request,
-    ReviewAccess,
-    Source,
-    Unavailable,
-)
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog
+from kedoctor.model.observations.logs import ReadPodLog
+from kedoctor.model.observations.request import Reason, Request, Source, Unavailable
 
 __all__ = ["Pretence", "questions_of", "what_facts_ask"]
 

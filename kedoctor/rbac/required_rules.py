@@ -14,7 +14,8 @@ from kedoctor.judge.registry import RegisteredCheck, Registry, facts_in
 from kedoctor.judge.selection import Selection
 from kedoctor.model.gate import TEST_PODS, GateRecipe, example
 from kedoctor.model.objects import EXAMPLE, Object
-from kedoctor.model.observations import ListObjects, Request, ReviewAccess
+from kedoctor.model.observations.apiserver import ListObjects, ReviewAccess
+from kedoctor.model.observations.request import Request
 from kedoctor.model.traces import Trace, TraceTarget
 from kedoctor.observe.access_rules import PolicyRule, rights_of_request, rights_of_touch
 from kedoctor.plugins import Plugins

@@ -16,7 +16,7 @@ from typing import Any
 from kedoctor import patterns
 from kedoctor.base.records import Record, RecordError, decode, encode, encode_pretty, replace
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.report import Redaction
 from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_tree

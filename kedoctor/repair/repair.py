@@ -11,24 +11,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
-from kedoctor.changes.executor import Prepared, RollbackError, execute, prepare, roll_back
+from kedoctor.changes.executor import Prepared, RollbackError, execute, prepare
 from kedoctor.changes.journal import Journal, JournalEntry, JournalManifest, Phase
 from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
 from kedoctor.judge.fact_evaluation import contexts
 from kedoctor.judge.planning import plan_for
-from kedoctor.model.actions import Action
 from kedoctor.model.declarations import Check, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
 from kedoctor.model.report import Change, Report, Verdict
 from kedoctor.plugins import Plugins
 from kedoctor.repair.cooldown import too_soon
+from kedoctor.repair.prompter import Prompter
 from kedoctor.repair.verification import Recheck, recheck
+from kedoctor.repair.way_back import WAITS, take_back
 from kedoctor.run.site import SiteSession
 
 __all__ = ["Attempt", "Considered", "Prompter", "Repair", "consider"]
@@ -38,28 +38,6 @@ STEADY = 6.0
 
 QUIET = 8.0
 """Seconds after which what is unknown, and of which nothing new is said, is not waited for any longer."""
-
-
-class Prompter(Protocol):
-    """The person (or the options that stand for one) who sees plans and decides."""
-
-    def show(self, plan: MergedPlan, prepared: Prepared) -> None:
-        """Shows what is going to be done, with diffs and what running edges will notice."""
-
-    def refuse(self, code: str, subject: str, reason: Text) -> None:
-        """Says why nothing is done about a verdict."""
-
-    def agree(self, plan: MergedPlan) -> bool:
-        """Whether to go on."""
-
-    def tell(self, action: Action) -> None:
-        """Says what is being done."""
-
-    def say(self, sentence: Text) -> None:
-        """Says how something ended."""
-
-    def wait(self, codes: Sequence[str], seconds_left: float) -> None:
-        """Shows what is being waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +130,8 @@ class Repair:
     """One round: prepare, show, agree, act, check again.
 
     ``look`` makes a whole report from what is there now, by reading everything anew. ``checks`` are the declarations by
-    which a plan answers for what depends on it; ``run`` names what is taken back together.
+    which a plan answers for what depends on it; ``run`` names what is taken back together. ``waits`` are the seconds
+    between tries to roll back where that is refused.
     """
 
     journal: Journal
@@ -164,12 +143,13 @@ class Repair:
     poll: float = 2.0
     checks: Mapping[str, Check] | None = None
     run: str = ""
+    waits: Sequence[float] = WAITS
 
     def go(self, plans: Sequence[Plan], before: Report) -> Attempt:
         """Carries the plans out; ``before`` is the report that they come from.
 
         Raises:
-            ChangeError: something could not be rolled back.
+            ChangeError: a signal came, and something could not be rolled back.
             InterruptedChangeError: a signal came; everything was rolled back.
         """
         attempt = Attempt()
@@ -203,8 +183,7 @@ class Repair:
             except PlanConflictError:
                 continue  # the next round sees whether it is still needed
             except ChangeError as error:
-                said = f"{error}; {error.hint}" if error.hint else str(error)
-                self.desk.refuse(plan.code, plan.subject, Text(said, zh=said))
+                self.desk.refuse(plan.code, plan.subject, Text(_said(error), zh=_said(error)))
                 attempt.attended += (plan,)
                 attempt.failed = True
             else:
@@ -226,10 +205,13 @@ class Repair:
                 tell=self.desk.tell,
                 run=self.run,
             )
-        except RollbackError:
-            raise
+        except RollbackError as error:
+            if self._took_back(error.entry, merged, prepared, attempt, stop):
+                self.desk.say(_refused(merged, error.refusal))
+                attempt.changes += _changes(merged, prepared, error.entry.id, "refused")
+            return
         except ChangeError as error:
-            self.desk.say(_refused(merged, error))
+            self.desk.say(_refused(merged, _said(error)))
             attempt.changes += _changes(merged, prepared, "", "refused")
             attempt.failed = True
             return
@@ -243,11 +225,30 @@ class Repair:
             return
         if stop.received is None:
             self.desk.say(_not_better(found))
-        roll_back(entry, self.actors, tell=self.desk.tell)
+        if self._took_back(entry, merged, prepared, attempt, stop):
+            attempt.changes += _changes(merged, prepared, entry.id, "taken back")
+
+    def _took_back(
+        self, entry: JournalEntry, merged: MergedPlan, prepared: Prepared, attempt: Attempt, stop: Deferred
+    ) -> bool:
+        """Whether everything is as it was; where it is not, that is said and stands among the changes.
+
+        Raises:
+            ChangeError: a signal came, and something could not be rolled back.
+            InterruptedChangeError: a signal came; everything was rolled back.
+        """
+        attempt.failed = True
+        try:
+            take_back(entry, self.actors, desk=self.desk, tell=self.desk.tell, stop=stop, waits=self.waits)
+        except ChangeError as error:
+            if stop.received is not None:
+                raise
+            self.desk.say(_left(merged, error))
+            attempt.changes += _changes(merged, prepared, entry.id, "left")
+            return False
         if stop.received is not None:
             raise InterruptedChangeError
-        attempt.changes += _changes(merged, prepared, entry.id, "taken back")
-        attempt.failed = True
+        return True
 
     def _settled(self, merged: MergedPlan, before: Report, stop: Deferred) -> Recheck:
         """What the checks say once everything has come back, at the latest when it should have."""
@@ -271,8 +272,18 @@ def _subjects(merged: MergedPlan) -> str:
     return ", ".join(f"{plan.code} {plan.subject}" for plan in merged.plans)
 
 
-def _refused(merged: MergedPlan, error: ChangeError) -> Text:
-    said = f"{error}; {error.hint}" if error.hint else str(error)
+def _said(error: ChangeError) -> str:
+    return f"{error}; {error.hint}" if error.hint else str(error)
+
+
+def _left(merged: MergedPlan, error: ChangeError) -> Text:
+    return Text(
+        f"{_subjects(merged)}: not repaired, and NOT rolled back whole: {_said(error)}.",
+        zh=f"{_subjects(merged)}：未修复，且未能完全撤销：{_said(error)}。",
+    )
+
+
+def _refused(merged: MergedPlan, said: str) -> Text:
     return Text(
         f"{_subjects(merged)}: not repaired, and everything is as it was: {said}.",
         zh=f"{_subjects(merged)}：未修复，一切恢复原状：{said}。",
@@ -304,7 +315,7 @@ def _not_better(found: Recheck) -> Text:
     zh = [f"{codes} 仍不正常" if wrong else "", f"{codes_worse} 修复前正常、现在异常" if worse else ""]
     said = [found.said[code] for code in (*wrong, *worse) if code in found.said]
     return Text(
-        f"The repair was rolled back: {' and '.join(filter(None, en))}.{''.join(f' {one.en}' for one in said)}",
+        f"Rolling the repair back: {' and '.join(filter(None, en))}.{''.join(f' {one.en}' for one in said)}",
         zh=f"撤销修复：{'，'.join(filter(None, zh))}。{''.join(one.zh for one in said)}",
     )
 

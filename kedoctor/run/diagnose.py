@@ -19,7 +19,7 @@ from kedoctor.judge.scheduler import RUN_DEADLINE, Observer, Outcome, run_checks
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import DataPath, Side
 from kedoctor.model.findings import Status
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.report import (
     SCHEMA_VERSION,
     HostSeen,

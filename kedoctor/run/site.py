@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from kedoctor.base.errors import UsageError
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.declarations import Side
-from kedoctor.model.observations import Identity, ListObjects, Reason, Setting, Unavailable
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.inputs import Setting
+from kedoctor.model.observations.machine import Identity
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.ports import Host
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins

@@ -13,9 +13,11 @@ from typing import Any
 from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.records import to_builtins
 from kedoctor.evidence.replay import ReplaySource
-from kedoctor.model import observations as o
 from kedoctor.model.fake_services import ApiWrite, PodLines
 from kedoctor.model.objects import kind_named
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath, ListObjects
+from kedoctor.model.observations.logs import LogText, ReadPodLog
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.pki.certificates import make_ca, sign_server
 from kedoctor.sandbox.apiserver import ADMIN, METRICS, ApiServer, Resources
 from kedoctor.sandbox.apiserver.patch import merge_patch
@@ -79,7 +81,7 @@ def _objects(recorded: ReplaySource) -> Iterator[dict[str, Any]]:
     """Every object of every list, once; a bundle holds them without what says nothing."""
     seen: set[tuple[str, str, str]] = set()
     for request, answer in recorded.entries():
-        if not isinstance(request, o.ListObjects) or isinstance(answer, o.Unavailable):
+        if not isinstance(request, ListObjects) or isinstance(answer, Unavailable):
             continue
         kind = kind_named(request.kind)
         for one in answer:
@@ -114,15 +116,15 @@ def _tables(objects: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _version(recorded: ReplaySource) -> str:
-    answer = recorded.observe(o.GetPath("/version"))
-    if not isinstance(answer, o.ApiAnswer):
+    answer = recorded.observe(GetPath("/version"))
+    if not isinstance(answer, ApiAnswer):
         return VERSION
     return str(json.loads(answer.body).get("gitVersion") or VERSION)
 
 
 def _fill_logs(server: ApiServer, recorded: ReplaySource) -> None:
     for request, answer in recorded.entries():
-        if isinstance(request, o.ReadPodLog) and isinstance(answer, o.LogText) and not request.previous:
+        if isinstance(request, ReadPodLog) and isinstance(answer, LogText) and not request.previous:
             add_lines(server, PodLines(request.namespace, request.pod, request.container, answer.text))
 
 

@@ -23,7 +23,10 @@ from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.actors import ActionKind, Workplace
 from kedoctor.model.declarations import RedactionRule, Side
 from kedoctor.model.fake_services import FakeService, SandboxState, StateChange
-from kedoctor.model.observations import ListObjects, Processes, ReadUnit, Unavailable, Unit
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.processes import Processes
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.units import ReadUnit, Unit
 from kedoctor.model.ports import Cluster, Host, Wire
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource

@@ -13,9 +13,16 @@ from typing import Any
 from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource
-from kedoctor.model import observations as o
 from kedoctor.model.fake_services import HostChange
-from kedoctor.model.observations import Reason, Request, Source, Unavailable
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
+from kedoctor.model.observations.machine import Now, ReadClock
+from kedoctor.model.observations.network import ListSockets
+from kedoctor.model.observations.processes import ListProcesses
+from kedoctor.model.observations.request import Reason, Request, Source, Unavailable
+from kedoctor.model.observations.units import ReadUnit
+from kedoctor.model.observations.wire import GetHttp, OpenTcp, OpenTls
 from kedoctor.observe.live.files import FileTree
 
 __all__ = ["SandboxClock", "SandboxHost"]
@@ -61,7 +68,7 @@ class SandboxHost:
         self._lock = threading.Lock()
         self._scene = HostChange()
         self.whole: set[tuple[str, str]] = set()
-        self._unpacked: dict[str, o.FileMetadata] = {}
+        self._unpacked: dict[str, FileMetadata] = {}
         self._unpack()
 
     @property
@@ -89,19 +96,19 @@ class SandboxHost:
     def observe(self, request: Request) -> Any:
         """The answer as the sandbox has it."""
         match request:
-            case o.ReadFile() | o.StatFile() | o.FindFiles():
+            case ReadFile() | StatFile() | FindFiles():
                 return self._of_files(request)
-            case o.ListObjects() | o.GetPath() | o.ReadPodLog() | o.ReviewAccess():
+            case ListObjects() | GetPath() | ReadPodLog() | ReviewAccess():
                 return self._of_cluster(request)
-            case o.ReadClock():
-                return o.Now(self._clock.now())
+            case ReadClock():
+                return Now(self._clock.now())
         with self._lock:
             scene = self._scene
         played = _played(scene, request)
         if played is not None:
             return played
         answer = self._recorded(request)
-        if isinstance(request, o.ReadJournal) and (more := scene.journal.get(request.unit)):
+        if isinstance(request, ReadJournal) and (more := scene.journal.get(request.unit)):
             return _longer(answer, more, request.lines)
         return answer
 
@@ -118,48 +125,48 @@ class SandboxHost:
     def _unpack(self) -> None:
         """Writes every file that was recorded, with its mode and time; what the kernel makes up is left out."""
         for request, answer in self.recorded.entries():
-            whole = isinstance(answer, o.File) and not answer.truncated
-            if isinstance(request, o.ReadFile) and whole and not request.path.startswith(_KERNEL):
+            whole = isinstance(answer, File) and not answer.truncated
+            if isinstance(request, ReadFile) and whole and not request.path.startswith(_KERNEL):
                 self._write(request.path, answer)
 
     def _fill(self, path: str, data: bytes) -> None:
         """Puts a file where the recording says nothing at all."""
-        recorded = self.recorded.observe(o.ReadFile(path))
+        recorded = self.recorded.observe(ReadFile(path))
         if isinstance(recorded, Unavailable) and recorded.reason is Reason.NOT_RECORDED:
             made = self._clock.recorded
-            metadata = o.FileMetadata(path, "file", 0o644, 0, 0, len(data), made)
-            self._write(path, o.File(metadata, data))
+            metadata = FileMetadata(path, "file", 0o644, 0, 0, len(data), made)
+            self._write(path, File(metadata, data))
 
-    def _write(self, path: str, file: o.File) -> None:
+    def _write(self, path: str, file: File) -> None:
         place = self._tree.place(path)
         replace_file(Path(place), file.data, mode=file.metadata.mode, alone=False, make=True, sync=False)
         modified = file.metadata.modified.timestamp()
         os.utime(place, (modified, modified))
         self._unpacked[path] = file.metadata
 
-    def _of_files(self, request: o.ReadFile | o.StatFile | o.FindFiles) -> Any:
+    def _of_files(self, request: ReadFile | StatFile | FindFiles) -> Any:
         recorded = self._recorded(request)
-        if isinstance(request, o.FindFiles):
+        if isinstance(request, FindFiles):
             return recorded if isinstance(recorded, Unavailable) else self._matches(request, recorded)
         if request.path.startswith(_KERNEL):
             return recorded
-        live = self._tree.read(request) if isinstance(request, o.ReadFile) else self._tree.stat(request)
+        live = self._tree.read(request) if isinstance(request, ReadFile) else self._tree.stat(request)
         if isinstance(live, Unavailable):
             return live if request.path in self._unpacked or live.reason is not Reason.ABSENT else recorded
-        if isinstance(live, o.File):
+        if isinstance(live, File):
             return replace(live, metadata=self._translated(live.metadata))
         return self._translated(live)
 
-    def _matches(self, request: o.FindFiles, recorded: o.Files) -> o.Files | Unavailable:
+    def _matches(self, request: FindFiles, recorded: Files) -> Files | Unavailable:
         """What matches now: the files that lie there, and those of which only the metadata were recorded."""
         live = self._tree.find(request)
         if isinstance(live, Unavailable):
             return live
         here = {one.path: self._translated(one) for one in live.entries}
         told = {one.path: one for one in recorded.entries if one.path not in self._unpacked}
-        return o.Files(tuple(one for _, one in sorted({**told, **here}.items())), recorded.truncated)
+        return Files(tuple(one for _, one in sorted({**told, **here}.items())), recorded.truncated)
 
-    def _translated(self, live: o.FileMetadata) -> o.FileMetadata:
+    def _translated(self, live: FileMetadata) -> FileMetadata:
         """The metadata as it is in the sandbox: its time, and root's files where only root can make such."""
         was = self._unpacked.get(live.path)
         if was is None or abs(live.modified - was.modified) > timedelta(milliseconds=1):
@@ -173,7 +180,7 @@ class SandboxHost:
     def _of_cluster(self, request: Request) -> Any:
         # The sandbox's API server holds what was recorded, so that an empty list of something else means nothing.
         recorded = self._recorded(request)
-        whole = isinstance(request, o.ListObjects) and (request.kind, request.namespace) in self.whole
+        whole = isinstance(request, ListObjects) and (request.kind, request.namespace) in self.whole
         held = self.recorded.observe(request)
         if self._cluster is None or (isinstance(held, Unavailable) and not whole):
             return recorded
@@ -182,24 +189,24 @@ class SandboxHost:
 
 def _played(scene: HostChange, request: Request) -> Any:
     match request:
-        case o.ListProcesses():
+        case ListProcesses():
             return scene.processes
-        case o.ListSockets():
+        case ListSockets():
             return scene.sockets
-        case o.ReadUnit():
+        case ReadUnit():
             return scene.units.get(request.name)
-        case o.OpenTcp():
+        case OpenTcp():
             found = scene.ports.get((request.host, request.port))
             return found and found[0]
-        case o.OpenTls():
+        case OpenTls():
             found = scene.ports.get((request.host, request.port))
             return found and found[1]
-        case o.GetHttp():
+        case GetHttp():
             return scene.pages.get((request.url, request.host_header))
     return None
 
 
-def _longer(recorded: object, more: str, lines: int) -> o.LogText:
-    before = recorded if isinstance(recorded, o.LogText) else o.LogText("")
+def _longer(recorded: object, more: str, lines: int) -> LogText:
+    before = recorded if isinstance(recorded, LogText) else LogText("")
     kept = (before.text + more).splitlines(keepends=True)
-    return o.LogText("".join(kept[-lines:]), truncated=before.truncated or len(kept) > lines)
+    return LogText("".join(kept[-lines:]), truncated=before.truncated or len(kept) > lines)

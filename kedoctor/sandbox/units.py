@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kedoctor.model.observations import (
-    LogText,
-    ReadJournal,
-    ReadUnit,
-    Reason,
-    Source,
-    ToolOutput,
-    Unavailable,
-    Unit,
-)
+from kedoctor.model.observations.logs import LogText, ReadJournal
+from kedoctor.model.observations.request import Reason, Source, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
+from kedoctor.model.observations.units import ReadUnit, Unit
 
 __all__ = ["UnitRunner"]
 

@@ -21,7 +21,8 @@ from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.input_files import read_given
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import File, FileMetadata, Unavailable
+from kedoctor.model.observations.files import File, FileMetadata
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.settings import BackupManifest, KeptDocument, SettingsDocument
 from kedoctor.redaction.redactor import Redactor
 

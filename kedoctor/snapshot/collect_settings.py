@@ -9,7 +9,7 @@ from typing import Any
 
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, HostView, SiteView, contexts
 from kedoctor.judge.registry import Scope
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.ports import Host
 from kedoctor.model.settings import SettingsDocument
 from kedoctor.observe.memo import MemoSource

@@ -19,7 +19,7 @@ from kedoctor.base.atomic_files import create_file, make_directory
 from kedoctor.base.directories import PlaceError
 from kedoctor.base.input_files import read_plain
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.settings import KEYED, WITHHELD, SettingsDocument
 from kedoctor.redaction.redactor import Redactor
 

@@ -19,7 +19,7 @@ from kedoctor.judge.check_runner import not_known
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, SiteView, contexts
 from kedoctor.judge.registry import Registry, facts_in
 from kedoctor.model.declarations import FactUnavailableError
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.report import Tool
 from kedoctor.model.traces import (
     HopSeen,

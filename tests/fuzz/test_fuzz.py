@@ -37,7 +37,7 @@ from kedoctor.checks.parsers.kubernetes.node import Node
 from kedoctor.checks.parsers.kubernetes.workloads import Pod
 from kedoctor.evidence.archive import read_archive
 from kedoctor.evidence.replay import open_bundle
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.model.report import Report
 from kedoctor.observe.live.api_errors import ApiFailure, refusal
 from kedoctor.observe.live.http_date import http_date

@@ -12,7 +12,8 @@ from typing import Any
 from apiserver import ADMIN, ApiServer, Rule, Seen, User, add_edge_nodes
 
 from kedoctor.checks.parsers.kubernetes import Node
-from kedoctor.model.observations import ListObjects, Unavailable
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.observe.live.cluster import LiveCluster, Patience
 
 ADMIN_TOKEN = "admin-token-7Fq0"

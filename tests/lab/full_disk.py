@@ -13,7 +13,8 @@ from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.executor import execute, prepare
 from kedoctor.changes.journal import Journal, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import Action, ChangeMode, WriteFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import ChangeMode, WriteFile
 from kedoctor.model.actors import RefusedError, State
 
 OLD = b"old and long\n" * 40_000

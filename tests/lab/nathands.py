@@ -22,8 +22,10 @@ from kedoctor.changes.actors.nat_tables import NatTables
 from kedoctor.changes.executor import Prepared, execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import Action, EnsureChain, RemoveRule
-from kedoctor.model.observations import Reason, ToolOutput, Unavailable
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.nat import EnsureChain, RemoveRule
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.observe.live import subprocesses
 
 STALE = '-A OUTPUT -p tcp -m tcp --dport 10351 -m comment --comment "made by hand" -j DNAT --to-destination 10.99.0.1:10004'

@@ -19,17 +19,17 @@ from kedoctor.changes.actors.pods import PodActor
 from kedoctor.changes.executor import execute, prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import (
-    Action,
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.objects import (
     ApplyObject,
     DeleteObject,
     EditObjectYaml,
     IssueCertificates,
     PatchObject,
     RestartPods,
-    YamlChange,
 )
-from kedoctor.model.observations import Unavailable
+from kedoctor.model.actions.yaml_changes import YamlChange
+from kedoctor.model.observations.request import Unavailable
 from kedoctor.observe.live.cluster import LiveCluster
 
 NS = "/api/v1/namespaces/kubeedge"

@@ -30,14 +30,14 @@ from real_control_plane import ADMIN_TOKEN, WEAK_TOKEN, Cluster
 from kedoctor.changes.actors.objects import ObjectClient
 from kedoctor.changes.executor import prepare
 from kedoctor.changes.journal import Journal, Phase
-from kedoctor.model.actions import (
+from kedoctor.model.actions.objects import (
     ApplyObject,
     DeleteObject,
     EditObjectYaml,
     IssueCertificates,
     PatchObject,
-    YamlChange,
 )
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.actors import ConflictError, RefusedError
 
 pytestmark = real_cluster.marks(real_control_plane.obstacle(), seconds=300)

@@ -29,7 +29,8 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord, parse_record
 from kedoctor.checks.parsers.kubernetes import Condition
 from kedoctor.checks.parsers.netfilter import Backend, dnat_rules, parse_save
-from kedoctor.model.observations import InterfaceAddress, Request
+from kedoctor.model.observations.network import InterfaceAddress
+from kedoctor.model.observations.request import Request
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 MISSING = Unavailable(Reason.NOT_RECORDED, "something", "it was not recorded")

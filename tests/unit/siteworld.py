@@ -20,7 +20,8 @@ from kedoctor.api import (
 from kedoctor.base.records import decode
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.parsers.kubernetes import Condition
-from kedoctor.model.observations import GetPath, ListObjects, ReadPodLog, ReviewAccess
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.logs import ReadPodLog
 
 NOW = datetime(2026, 11, 23, 3, 19, 53, tzinfo=UTC)
 

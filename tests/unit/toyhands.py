@@ -11,7 +11,8 @@ from kedoctor.changes.actors.files import FileActor
 from kedoctor.changes.executor import execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Journal, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
+from kedoctor.model.actions.files import ChangeMode, EditYaml, RemoveFile, WriteFile
+from kedoctor.model.actions.yaml_changes import YamlChange
 
 ACTIONS = (
     EditYaml("/etc/app.yaml", (YamlChange("set", "a.enable", value=True), YamlChange("remove", "old"))),

@@ -49,7 +49,7 @@ from kedoctor.changes.signals import deferred
 from kedoctor.install.runner import Install
 from kedoctor.install.steps import Foreseen, InstallStep
 from kedoctor.judge.fact_evaluation import HostView, SiteView
-from kedoctor.model.actions import Action
+from kedoctor.model.actions.action import Action
 from kedoctor.model.plans import MergedPlan
 from kedoctor.observe.live import LiveSource
 from kedoctor.observe.memo import MemoSource

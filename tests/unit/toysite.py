@@ -22,7 +22,7 @@ from kedoctor.api import (
 )
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.findings import Status
-from kedoctor.model.observations import Request
+from kedoctor.model.observations.request import Request
 
 
 class FakeSource:

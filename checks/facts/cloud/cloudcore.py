@@ -129,6 +129,16 @@ class CloudcoreWorkload:
         return self.pods[0].spec.host_network if self.pods else None
 
     @property
+    def tag(self) -> str:
+        """The tag of cloudcore's image (``v1.22.0``); empty when there is none."""
+        spec = self.deployment.spec.template.spec if self.deployment is not None else None
+        spec = spec or (self.pods[0].spec if self.pods else None)
+        images = (
+            [one.image for one in spec.containers if "cloudcore" in one.image] if spec is not None else []
+        )
+        return images[0].partition("@")[0].rpartition("/")[2].partition(":")[2] if images else ""
+
+    @property
     def started(self) -> datetime | None:
         """When the youngest of the running ones started."""
         starts = [start for pod in self.live if (start := running_since(pod)) is not None]

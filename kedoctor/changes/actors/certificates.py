@@ -17,7 +17,8 @@ from typing import Any
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode
 from kedoctor.changes.actors.objects import MANAGER
-from kedoctor.model.actions import Action, IssueCertificates
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.objects import IssueCertificates
 from kedoctor.model.actors import (
     ActionKind,
     Actor,

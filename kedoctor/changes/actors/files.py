@@ -28,7 +28,9 @@ from kedoctor.base.directories import Place, held
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import replace
 from kedoctor.changes.actors.os_errors import not_done
-from kedoctor.model.actions import Action, ChangeMode, EditYaml, RemoveFile, WriteFile, YamlChange
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import ChangeMode, EditYaml, RemoveFile, WriteFile
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.observe.live.files import FileTree

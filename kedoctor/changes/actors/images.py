@@ -7,9 +7,11 @@ from pathlib import Path
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode, replace
-from kedoctor.model.actions import Action, ImportImage
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.images import ImportImage
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
-from kedoctor.model.observations import ToolOutput, Unavailable
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.offline.image_archive import ArchiveError, ImageArchive, canonical, read_archive
 
 __all__ = ["KINDS", "ImageActor"]

@@ -17,10 +17,14 @@ from kedoctor.base.atomic_files import clear_drafts, replace_file
 from kedoctor.base.directories import held
 from kedoctor.base.failpoints import reach
 from kedoctor.base.input_files import read_plain
-from kedoctor.model.actions import Action, RunProgram, Secret
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.programs import RunProgram, Secret
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Processes, Setting, ToolOutput, Unavailable
+from kedoctor.model.observations.inputs import Setting
+from kedoctor.model.observations.processes import Processes
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.processes import list_processes
 from kedoctor.redaction.redactor import Redactor

@@ -13,7 +13,8 @@ from difflib import unified_diff
 from kedoctor import patterns
 from kedoctor.base.records import Record, decode, encode
 from kedoctor.changes.actors.nat_tables import NatTables
-from kedoctor.model.actions import Action, EnsureChain, RemoveRule
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.nat import EnsureChain, RemoveRule
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 from kedoctor.model.nat_rules import (
     BUILT_IN,

@@ -26,7 +26,8 @@ from kedoctor.model.nat_rules import (
     read_chains,
     script,
 )
-from kedoctor.model.observations import ReadLegacyTable, Reason, ToolOutput, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ReadLegacyTable, ToolOutput
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.iptables_legacy import TABLE_NAMES, read_legacy_table
 

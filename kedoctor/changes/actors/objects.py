@@ -18,13 +18,8 @@ from urllib.parse import quote
 from kedoctor.base.failpoints import reach
 from kedoctor.changes.actors.files import edited
 from kedoctor.changes.actors.merge_patch import canonical, merge_diff, pick, pointed
-from kedoctor.model.actions import (
-    Action,
-    ApplyObject,
-    DeleteObject,
-    EditObjectYaml,
-    PatchObject,
-)
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.objects import ApplyObject, DeleteObject, EditObjectYaml, PatchObject
 from kedoctor.model.actors import (
     ActionKind,
     Actor,
@@ -334,7 +329,7 @@ def _guarded(patch: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _keys_back(action: EditObjectYaml, text: str, old_text: str) -> str:
-    from kedoctor.model.actions import YamlChange  # noqa: PLC0415  a rare way back
+    from kedoctor.model.actions.yaml_changes import YamlChange  # noqa: PLC0415  a rare way back
     from kedoctor.yaml.document import load  # noqa: PLC0415  a rare way back
 
     old = load(old_text)

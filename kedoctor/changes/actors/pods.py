@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from kedoctor.base.failpoints import reach
 from kedoctor.base.records import decode, encode
-from kedoctor.model.actions import Action, RestartPods
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.objects import RestartPods
 from kedoctor.model.actors import (
     ActionKind,
     Actor,

@@ -27,7 +27,8 @@ from kedoctor.base.errors import ChangeError
 from kedoctor.base.failpoints import reach
 from kedoctor.base.input_files import open_plain
 from kedoctor.changes.actors.os_errors import not_done
-from kedoctor.model.actions import Action, MoveAside, PlaceFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import MoveAside, PlaceFile
 from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedError, State
 
 __all__ = ["KINDS", "MoveActor", "PlaceActor"]

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from kedoctor.changes.actor import Actors
 from kedoctor.model.actors import ActionKind, ApiClient, Workplace
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Setting, ToolOutput, Unavailable
+from kedoctor.model.observations.inputs import Setting
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.cluster import LiveCluster
 

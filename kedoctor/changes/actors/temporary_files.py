@@ -11,7 +11,7 @@ from kedoctor.base.atomic_files import create_file
 from kedoctor.base.directories import PlaceError, held
 from kedoctor.base.failpoints import reach
 from kedoctor.base.input_files import read_plain
-from kedoctor.model.actions import TemporaryFile
+from kedoctor.model.actions.units import TemporaryFile
 from kedoctor.model.actors import RefusedError
 from kedoctor.observe.live.files import FileTree
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from kedoctor.base.failpoints import reach
 from kedoctor.changes.actors.temporary_files import TemporaryFiles
-from kedoctor.model.actions import Action, ControlUnit, RestartUnit
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.units import ControlUnit, RestartUnit
 from kedoctor.model.actors import ActionKind, Preview, RefusedError, State
-from kedoctor.model.observations import ToolOutput, Unavailable
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 
 __all__ = ["KINDS", "Runner", "UnitActor"]
 

@@ -9,7 +9,7 @@ import ssl
 import zlib
 
 from kedoctor.base.records import Record, RecordError, decode
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 
 __all__ = ["ApiFailure", "connection_failure", "one_line", "refusal", "status_message"]
 

@@ -17,7 +17,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from kedoctor import __version__
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, connection_failure
 from kedoctor.observe.live.credentials import Credentials
 from kedoctor.observe.live.deadline import DeadlineSocket, dial

@@ -15,21 +15,10 @@ from urllib.parse import quote, urlencode
 from kedoctor.base.errors import KubeconfigError
 from kedoctor.base.records import Record, RecordError, decode, encode
 from kedoctor.model.objects import Object, kind_named
-from kedoctor.model.observations import (
-    AccessReview,
-    ApiAnswer,
-    AttachToPod,
-    ExecInPod,
-    FollowPodLog,
-    GetPath,
-    ListObjects,
-    LogText,
-    ReadPodLog,
-    Reason,
-    Request,
-    ReviewAccess,
-    Unavailable,
-)
+from kedoctor.model.observations.apiserver import AccessReview, ApiAnswer, GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog
+from kedoctor.model.observations.logs import LogText, ReadPodLog
+from kedoctor.model.observations.request import Reason, Request, Unavailable
 from kedoctor.observe.live.api_errors import ApiFailure, refusal
 from kedoctor.observe.live.apiserver import Answer, ApiServer, Call, Patience
 from kedoctor.observe.live.kubeconfig import Found, find_kubeconfig

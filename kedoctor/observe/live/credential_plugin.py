@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kedoctor.base.input_files import open_plain, read_plain
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, one_line
 from kedoctor.observe.live.kubeconfig import LIMIT, Found
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from kedoctor import patterns
 from kedoctor.base.input_files import read_whole
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure
 from kedoctor.observe.live.credential_expiry import certificate_fault, token_fault
 from kedoctor.observe.live.credential_plugin import CredentialPlugin, Made

@@ -10,16 +10,8 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from kedoctor import patterns
-from kedoctor.model.observations import (
-    File,
-    FileMetadata,
-    Files,
-    FindFiles,
-    ReadFile,
-    Reason,
-    StatFile,
-    Unavailable,
-)
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live.bounded_text import Kept, printable
 
 __all__ = ["FileTree", "refusal"]

@@ -7,17 +7,10 @@ import socket
 import sys
 from datetime import UTC, datetime
 
-from kedoctor.model.observations import (
-    Addresses,
-    File,
-    Identity,
-    Now,
-    ReadFile,
-    ReadResources,
-    Reason,
-    Resources,
-    Unavailable,
-)
+from kedoctor.model.observations.files import File, ReadFile
+from kedoctor.model.observations.machine import Identity, Now, ReadResources, Resources
+from kedoctor.model.observations.network import Addresses
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live.files import FileTree, refusal
 from kedoctor.observe.live.processes import interface_addresses
 

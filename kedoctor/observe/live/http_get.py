@@ -9,7 +9,8 @@ from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 from kedoctor import __version__
-from kedoctor.model.observations import GetHttp, HttpAnswer, Reason, TlsPeer, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.wire import GetHttp, HttpAnswer, TlsPeer
 from kedoctor.observe.live.bounded_text import Kept
 from kedoctor.observe.live.deadline import DeadlineSocket
 from kedoctor.observe.live.http_date import http_date

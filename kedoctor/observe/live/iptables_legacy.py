@@ -17,7 +17,9 @@ from types import ModuleType
 from typing import Any
 
 from kedoctor import patterns
-from kedoctor.model.observations import LogText, ReadLegacyTable, Reason, Unavailable
+from kedoctor.model.observations.logs import LogText
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ReadLegacyTable
 from kedoctor.observe.live.files import refusal
 from kedoctor.observe.live.subprocesses import run
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from kedoctor.base.errors import KubeconfigError
 from kedoctor.base.input_files import read_whole
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.yaml.document import YamlError, load
 
 __all__ = ["Found", "find_kubeconfig"]

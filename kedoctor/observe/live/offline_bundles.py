@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kedoctor.base.errors import BundleError
-from kedoctor.model.observations import OfflineBundle, ReadOfflineBundle, Reason, Unavailable
+from kedoctor.model.observations.inputs import ReadOfflineBundle
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.offline_bundle import OfflineBundle
 from kedoctor.observe.live.files import FileTree, refusal
 from kedoctor.offline.reading import read_offline_bundle
 

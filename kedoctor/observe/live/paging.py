@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 
 from kedoctor.base.records import Record, RecordError, decode, field, force_setattr
 from kedoctor.model.objects import Object
-from kedoctor.model.observations import ListObjects, Reason
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, refusal
 from kedoctor.observe.live.apiserver import Answer, ApiServer, Call
 

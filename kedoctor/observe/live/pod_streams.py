@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from kedoctor import __version__
 from kedoctor.base.records import Record, RecordError, decode
-from kedoctor.model.observations import AttachToPod, ExecInPod, FollowPodLog, Reason, StreamedAnswer
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog, StreamedAnswer
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, connection_failure, refusal, status_message
 from kedoctor.observe.live.apiserver import ApiServer, Call
 from kedoctor.observe.live.session_socket import session_socket

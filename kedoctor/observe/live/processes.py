@@ -10,15 +10,9 @@ from typing import TypeVar
 
 import psutil
 
-from kedoctor.model.observations import (
-    InterfaceAddress,
-    Process,
-    Processes,
-    Reason,
-    Socket,
-    Sockets,
-    Unavailable,
-)
+from kedoctor.model.observations.network import InterfaceAddress, Socket, Sockets
+from kedoctor.model.observations.processes import Process, Processes
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live.bounded_text import printable
 
 __all__ = ["interface_addresses", "list_processes", "list_sockets"]

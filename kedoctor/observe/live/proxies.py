@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure
 
 __all__ = ["proxy_for", "tunnel"]

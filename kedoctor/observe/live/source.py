@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kedoctor.model import observations as o
-from kedoctor.model.observations import Reason, Request, Source, Unavailable
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog
+from kedoctor.model.observations.files import FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.inputs import ReadOfflineBundle, ReadSetting, Setting
+from kedoctor.model.observations.logs import ReadJournal, ReadPodLog
+from kedoctor.model.observations.machine import ReadClock, ReadIdentity, ReadResources
+from kedoctor.model.observations.network import ListAddresses, ListSockets
+from kedoctor.model.observations.processes import ListProcesses
+from kedoctor.model.observations.request import Reason, Request, Source, Unavailable
+from kedoctor.model.observations.tools import ReadLegacyTable, RunTool, ToolOutput
+from kedoctor.model.observations.units import ReadUnit
+from kedoctor.model.observations.wire import GetHttp, OpenTcp, OpenTls
 from kedoctor.observe.live import (
     host,
     http_get,
@@ -23,13 +33,13 @@ __all__ = ["LiveSource"]
 
 _TOOL_LIMIT = 16 << 20  # bytes; a rule set of 10,000 services is a few MiB
 _CLUSTER = (
-    o.ListObjects,
-    o.GetPath,
-    o.ReadPodLog,
-    o.FollowPodLog,
-    o.ExecInPod,
-    o.AttachToPod,
-    o.ReviewAccess,
+    ListObjects,
+    GetPath,
+    ReadPodLog,
+    FollowPodLog,
+    ExecInPod,
+    AttachToPod,
+    ReviewAccess,
 )
 
 
@@ -46,30 +56,30 @@ class LiveSource:
         root: str = "/",
         *,
         cluster: Source | None = None,
-        settings: Mapping[str, o.Setting] | None = None,
+        settings: Mapping[str, Setting] | None = None,
     ) -> None:
         self._cluster = cluster
         self._settings = dict(settings or {})
         files = FileTree(root)
         self._answers: dict[type[Request], Callable[[Any], object]] = {
-            o.ReadFile: files.read,
-            o.StatFile: files.stat,
-            o.FindFiles: files.find,
-            o.ListProcesses: lambda _: processes.list_processes(),
-            o.ListSockets: lambda _: processes.list_sockets(),
-            o.ListAddresses: lambda _: host.list_addresses(),
-            o.ReadResources: lambda request: host.read_resources(request, files),
-            o.ReadIdentity: lambda _: host.read_identity(),
-            o.ReadUnit: systemd.read_unit,
-            o.ReadJournal: systemd.read_journal,
-            o.RunTool: _run_tool,
-            o.ReadLegacyTable: iptables_legacy.read_legacy_table,
-            o.ReadOfflineBundle: lambda request: offline_bundles.read_offline(request, files),
-            o.OpenTcp: wire.open_tcp,
-            o.OpenTls: wire.open_tls,
-            o.GetHttp: http_get.get_http,
-            o.ReadClock: lambda _: host.read_clock(),
-            o.ReadSetting: self._setting,
+            ReadFile: files.read,
+            StatFile: files.stat,
+            FindFiles: files.find,
+            ListProcesses: lambda _: processes.list_processes(),
+            ListSockets: lambda _: processes.list_sockets(),
+            ListAddresses: lambda _: host.list_addresses(),
+            ReadResources: lambda request: host.read_resources(request, files),
+            ReadIdentity: lambda _: host.read_identity(),
+            ReadUnit: systemd.read_unit,
+            ReadJournal: systemd.read_journal,
+            RunTool: _run_tool,
+            ReadLegacyTable: iptables_legacy.read_legacy_table,
+            ReadOfflineBundle: lambda request: offline_bundles.read_offline(request, files),
+            OpenTcp: wire.open_tcp,
+            OpenTls: wire.open_tls,
+            GetHttp: http_get.get_http,
+            ReadClock: lambda _: host.read_clock(),
+            ReadSetting: self._setting,
         }
 
     def observe(self, request: Request) -> Any:
@@ -89,12 +99,12 @@ class LiveSource:
             raise TypeError(f"no source answers {type(request).__name__}")
         return answer(request)
 
-    def _setting(self, request: o.ReadSetting) -> o.Setting | Unavailable:
+    def _setting(self, request: ReadSetting) -> Setting | Unavailable:
         absent = Unavailable(Reason.NOT_GIVEN, f"the setting {request.name}")
         return self._settings.get(request.name, absent)
 
 
-def _run_tool(request: o.RunTool) -> o.ToolOutput | Unavailable:
+def _run_tool(request: RunTool) -> ToolOutput | Unavailable:
     if "/" in request.tool:
         return Unavailable(Reason.INVALID, f"program {request.tool}", "a program is asked for by its name")
     return subprocesses.run([request.tool, *request.arguments], timeout=request.timeout, limit=_TOOL_LIMIT)

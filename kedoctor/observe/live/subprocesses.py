@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kedoctor.base.records import replace
-from kedoctor.model.observations import Reason, ToolOutput, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.observe.live.bounded_text import Kept
 
 __all__ = ["SYSTEM_PATHS", "find_tool", "run"]

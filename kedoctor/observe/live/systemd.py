@@ -6,7 +6,10 @@ import itertools
 from datetime import UTC, datetime
 
 from kedoctor import patterns
-from kedoctor.model.observations import LogText, ReadJournal, ReadUnit, Reason, ToolOutput, Unavailable, Unit
+from kedoctor.model.observations.logs import LogText, ReadJournal
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
+from kedoctor.model.observations.units import ReadUnit, Unit
 from kedoctor.observe.live.subprocesses import run
 
 __all__ = ["read_journal", "read_unit"]

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure
 from kedoctor.observe.live.credentials import Credentials, data_or_file
 from kedoctor.observe.live.kubeconfig import Found

@@ -9,7 +9,8 @@ import time
 from ipaddress import ip_address
 
 from kedoctor import patterns
-from kedoctor.model.observations import Connection, OpenTcp, OpenTls, Reason, TlsPeer, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.wire import Connection, OpenTcp, OpenTls, TlsPeer
 from kedoctor.observe.live.deadline import dial
 from kedoctor.observe.live.files import refusal
 from kedoctor.observe.live.tls_stream import TlsStream

@@ -16,7 +16,7 @@ from object_hands import NS, SECRET, SWITCH_ON, TEXT, WEAK, Site, b64, pod, real
 from kedoctor.base import failpoints
 from kedoctor.base.errors import ChangeError
 from kedoctor.changes.executor import prepare, recover
-from kedoctor.model.actions import DeleteObject, IssueCertificates, RestartPods
+from kedoctor.model.actions.objects import DeleteObject, IssueCertificates, RestartPods
 from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.pki.certificates import key_matches, read_certificates, read_private_key
 

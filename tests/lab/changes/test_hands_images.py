@@ -19,7 +19,7 @@ from kedoctor.changes.actors.images import ImageActor
 from kedoctor.changes.executor import execute, prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import ImportImage
+from kedoctor.model.actions.images import ImportImage
 from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.observe.live import subprocesses
 

@@ -17,7 +17,8 @@ from netns import BACKENDS, Backend, NetworkNamespace, missing
 
 from kedoctor.changes.executor import prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
-from kedoctor.model.actions import RemoveRule, WriteFile
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.nat import RemoveRule
 from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.model.nat_persistence import UNIT, persistence
 

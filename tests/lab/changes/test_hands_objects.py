@@ -36,7 +36,8 @@ from kedoctor.base.errors import ChangeError
 from kedoctor.changes.executor import execute, prepare, recover
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import ApplyObject, DeleteObject, EditObjectYaml, PatchObject, YamlChange
+from kedoctor.model.actions.objects import ApplyObject, DeleteObject, EditObjectYaml, PatchObject
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.actors import ConflictError, RefusedError
 
 pytestmark = pytest.mark.lab

@@ -16,11 +16,15 @@ from kedoctor.changes.actors.units import UnitActor
 from kedoctor.changes.executor import execute, prepare, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import Action, ControlUnit, EnsureChain, RestartUnit, WriteFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.nat import EnsureChain
+from kedoctor.model.actions.units import ControlUnit, RestartUnit
 from kedoctor.model.actors import RefusedError
 from kedoctor.model.declarations import Risk
 from kedoctor.model.nat_persistence import UNIT, persistence
-from kedoctor.model.observations import ToolOutput, Unavailable
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.model.plans import Plan, merge
 
 pytestmark = [pytest.mark.lab, needs_machine]

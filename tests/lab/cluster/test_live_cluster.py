@@ -18,17 +18,10 @@ from raw_server import RawServer, answer
 
 from kedoctor.base.errors import KubeconfigError
 from kedoctor.checks.parsers.kubernetes import DaemonSet, Node
-from kedoctor.model.observations import (
-    AccessReview,
-    ApiAnswer,
-    GetPath,
-    ListObjects,
-    ReadFile,
-    ReadPodLog,
-    Reason,
-    ReviewAccess,
-    Unavailable,
-)
+from kedoctor.model.observations.apiserver import AccessReview, ApiAnswer, GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.files import ReadFile
+from kedoctor.model.observations.logs import ReadPodLog
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.ports import Cluster
 from kedoctor.observe.live.cluster import LiveCluster, Patience
 

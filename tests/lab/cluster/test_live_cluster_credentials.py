@@ -21,7 +21,8 @@ from apiserver import ApiServer
 from cluster_site import ADMIN_TOKEN, Connect, connector, nodes, server_side, site, why_not
 from raw_server import RawServer, answer
 
-from kedoctor.model.observations import GetPath, Reason
+from kedoctor.model.observations.apiserver import GetPath
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.cluster import Patience
 
 trustme = pytest.importorskip("trustme", reason="trustme makes the certificates")
@@ -260,7 +261,7 @@ def test_the_client_library_is_loaded_for_plugins_only(
 ) -> None:
     path = api.kubeconfig(tmp_path / "kc", authority.cert_pem.bytes(), ADMIN_TOKEN)
     code = (
-        "import sys; from kedoctor.observe.live.cluster import LiveCluster; from kedoctor.model.observations import GetPath\n"
+        "import sys; from kedoctor.observe.live.cluster import LiveCluster; from kedoctor.model.observations.apiserver import GetPath\n"
         f"assert LiveCluster({str(path)!r}).observe(GetPath('/version')).status == 200\n"
         "print(*(name for name in ('kubernetes', 'urllib3', 'requests', 'yaml') if name in sys.modules))"
     )

@@ -16,7 +16,9 @@ from apiserver import ApiServer
 from cluster_site import NODES, Connect, connector, nodes, server_side, site, why_not
 from raw_server import RawServer, answer
 
-from kedoctor.model.observations import GetPath, ListObjects, ReadPodLog, Reason, ReviewAccess
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.logs import ReadPodLog
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.cluster import LiveCluster, Patience
 
 trustme = pytest.importorskip("trustme", reason="trustme makes the certificates")

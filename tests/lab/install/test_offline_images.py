@@ -31,8 +31,8 @@ from kedoctor.checks.offline.facts_bundle import BundleHere, bundle_here
 from kedoctor.checks.offline.fix_images import images_present as remedied
 from kedoctor.checks.offline.images_present import images_present
 from kedoctor.judge.check_runner import verdict
-from kedoctor.model.actions import ImportImage
-from kedoctor.model.observations import Setting
+from kedoctor.model.actions.images import ImportImage
+from kedoctor.model.observations.inputs import Setting
 from kedoctor.model.plans import Plan
 from kedoctor.observe.live import LiveSource, subprocesses
 from kedoctor.offline.reading import read_offline_bundle

@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 from netns import NetworkNamespace, missing
 
-from kedoctor.model import observations as o
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.apiserver import ApiAnswer
+from kedoctor.model.observations.machine import Identity, Now, Resources
+from kedoctor.model.observations.network import Addresses, InterfaceAddress, Sockets
+from kedoctor.model.observations.processes import Processes
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.model.ports import Clock, Cluster, Host
 from kedoctor.observe.live import LiveSource
 from kedoctor.observe.live.host import _default_route
@@ -28,7 +32,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 def test_this_process_is_listed() -> None:
     answer = HOST.processes()
-    assert isinstance(answer, o.Processes)
+    assert isinstance(answer, Processes)
     (me,) = [process for process in answer.items if process.pid == os.getpid()]
     assert me.ppid == os.getppid()
     assert me.uid == os.geteuid()
@@ -50,7 +54,7 @@ def test_a_zombie_is_listed_and_a_name_that_is_not_utf8_is_shown() -> None:
             child.kill()
         dead.wait()
         named.wait()
-    assert isinstance(answer, o.Processes)
+    assert isinstance(answer, Processes)
     seen = {process.pid: process for process in answer.items}
     assert seen[dead.pid].argv == ()
     assert seen[sleeper.pid].argv == ("sleep", "30")
@@ -69,7 +73,7 @@ def test_processes_that_vanish_while_we_look() -> None:
     answers = [HOST.processes() for _ in range(5)]
     over.set()
     churner.join()
-    assert all(isinstance(answer, o.Processes) for answer in answers)
+    assert all(isinstance(answer, Processes) for answer in answers)
 
 
 def test_sockets_and_their_owner() -> None:
@@ -80,7 +84,7 @@ def test_sockets_and_their_owner() -> None:
         dual.accept()[0],
     ):
         answer = HOST.sockets()
-    assert isinstance(answer, o.Sockets)
+    assert isinstance(answer, Sockets)
     mine = [item for item in answer.items if item.pid == os.getpid()]
     assert ("127.0.0.1", "LISTEN") in {(item.local_address, item.state) for item in mine}
     assert ("::", "LISTEN") in {(item.local_address, item.state) for item in mine}
@@ -94,7 +98,7 @@ def test_sockets_and_their_owner() -> None:
 def test_other_users_do_not_see_all_owners() -> None:
     script = (
         "import os; os.setuid(65534)\n"
-        "from kedoctor.observe.live import LiveSource; from kedoctor.model.observations import ListSockets\n"
+        "from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.network import ListSockets\n"
         "answer = LiveSource().observe(ListSockets()); print(answer.owners_complete, len(answer.items) > 0)"
     )
     with socket.create_server(("127.0.0.1", 0)):
@@ -110,8 +114,8 @@ def test_other_users_do_not_see_all_owners() -> None:
 
 def test_addresses() -> None:
     answer = HOST.addresses()
-    assert isinstance(answer, o.Addresses)
-    assert o.InterfaceAddress("lo", "127.0.0.1", 8) in answer.items
+    assert isinstance(answer, Addresses)
+    assert InterfaceAddress("lo", "127.0.0.1", 8) in answer.items
     assert not [item for item in answer.items if "%" in item.address]
 
 
@@ -120,7 +124,7 @@ namespaces = pytest.mark.skipif(
 )
 
 ASK_ADDRESSES = """
-from kedoctor.observe.live import LiveSource; from kedoctor.model.observations import ListAddresses; from kedoctor.base.records import encode
+from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.network import ListAddresses; from kedoctor.base.records import encode
 print(encode(LiveSource().observe(ListAddresses())).decode())
 """
 
@@ -149,7 +153,7 @@ def test_an_unreachable_default_route_is_none() -> None:
 
 def test_resources(tmp_path: Path) -> None:
     answer = HOST.resources(str(tmp_path / "not" / "there"))
-    assert isinstance(answer, o.Resources)
+    assert isinstance(answer, Resources)
     disk = os.statvfs(tmp_path)
     assert answer.cpus == os.cpu_count()
     assert answer.disk_total == disk.f_blocks * disk.f_frsize
@@ -158,12 +162,12 @@ def test_resources(tmp_path: Path) -> None:
 
 def test_identity_and_clock() -> None:
     answer = HOST.identity()
-    assert isinstance(answer, o.Identity)
+    assert isinstance(answer, Identity)
     assert (answer.hostname, answer.machine) == (os.uname().nodename, os.uname().machine)
     assert answer.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert answer.uid == os.geteuid()
     now = Clock(LiveSource()).now()
-    assert isinstance(now, o.Now)
+    assert isinstance(now, Now)
     assert abs((now.time - datetime.now(UTC)).total_seconds()) < 5
     assert answer.booted is not None
     assert answer.booted < now.time
@@ -171,7 +175,7 @@ def test_identity_and_clock() -> None:
 
 def test_tools_are_asked_for_by_name() -> None:
     answer = HOST.run("uname", "-m")
-    assert isinstance(answer, o.ToolOutput)
+    assert isinstance(answer, ToolOutput)
     assert answer.stdout.strip() == os.uname().machine
     by_path = HOST.run("/bin/uname", "-m")
     assert isinstance(by_path, Unavailable)
@@ -184,14 +188,14 @@ def test_the_cluster_is_somebody_elses() -> None:
     assert answer.reason is Reason.NOT_CONFIGURED
 
     class Fake:
-        def observe(self, request: o.Request) -> object:
-            return o.ApiAnswer(200, b"{}")
+        def observe(self, request: Request) -> object:
+            return ApiAnswer(200, b"{}")
 
-    assert Cluster(LiveSource(cluster=Fake())).get("/version") == o.ApiAnswer(200, b"{}")
+    assert Cluster(LiveSource(cluster=Fake())).get("/version") == ApiAnswer(200, b"{}")
 
 
 def test_a_question_that_nobody_knows() -> None:
-    class Odd(o.Request, frozen=True):
+    class Odd(Request, frozen=True):
         pass
 
     with pytest.raises(TypeError, match="Odd"):
@@ -243,7 +247,7 @@ COMMIT
 
 ASK_TABLE = """
 import sys
-from kedoctor.observe.live import LiveSource; from kedoctor.model.observations import LogText, ReadLegacyTable
+from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.logs import LogText; from kedoctor.model.observations.tools import ReadLegacyTable
 answer = LiveSource().observe(ReadLegacyTable(sys.argv[1]))
 print(answer.text if isinstance(answer, LogText) else f"{answer.reason.value}: {answer.detail}", end="")
 """

@@ -22,7 +22,8 @@ from listeners import (
     x509_der,
 )
 
-from kedoctor.model.observations import GetHttp, HttpAnswer, Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.wire import GetHttp, HttpAnswer
 from kedoctor.model.ports import Wire
 from kedoctor.observe.live import LiveSource
 

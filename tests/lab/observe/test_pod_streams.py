@@ -17,14 +17,8 @@ from apiserver import ApiServer, State, Unreachable
 from cluster_site import WEAK_TOKEN, Connect, connector, server_side, site
 from raw_server import RawServer, answer
 
-from kedoctor.model.observations import (
-    AttachToPod,
-    ExecInPod,
-    FollowPodLog,
-    Reason,
-    StreamedAnswer,
-    Unavailable,
-)
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog, StreamedAnswer
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live.session_socket import SessionSocket
 
 trustme = pytest.importorskip("trustme", reason="trustme makes the certificates")
@@ -202,7 +196,7 @@ class TestRefused:
 CLIENT = """
 import sys, threading, time
 from kedoctor.observe.live.cluster import LiveCluster
-from kedoctor.model.observations import AttachToPod
+from kedoctor.model.observations.containers import AttachToPod
 cluster, wait = LiveCluster(sys.argv[1]), AttachToPod("default", "web", until="never", timeout=30.0)
 if sys.argv[2] == "thread":
     threading.Thread(target=cluster.observe, args=(wait,), daemon=True).start()

@@ -12,7 +12,9 @@ import pytest
 from systemd_machine import Machine, boot, needs_machine
 
 from kedoctor.base.records import Record, decode
-from kedoctor.model.observations import LogText, Reason, Unavailable, Unit
+from kedoctor.model.observations.logs import LogText
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.units import Unit
 
 pytestmark = [pytest.mark.lab, needs_machine]
 
@@ -20,10 +22,11 @@ R = TypeVar("R", bound=Record)
 
 ASK = """
 import sys
-from kedoctor.model import observations as o
+from kedoctor.model.observations.logs import ReadJournal
+from kedoctor.model.observations.units import ReadUnit
 from kedoctor.observe.live import LiveSource
 from kedoctor.base.records import encode
-request = o.ReadUnit(sys.argv[2]) if sys.argv[1] == "unit" else o.ReadJournal(sys.argv[2], int(sys.argv[3]))
+request = ReadUnit(sys.argv[2]) if sys.argv[1] == "unit" else ReadJournal(sys.argv[2], int(sys.argv[3]))
 if sys.argv[4:]:
     import kedoctor.observe.live.source, os
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -195,9 +198,9 @@ def test_long_and_coloured_lines_are_shown_whole(machine: Machine) -> None:
 
 MEMORY = """
 import resource, sys
-from kedoctor.model import observations as o
+from kedoctor.model.observations.logs import ReadJournal
 from kedoctor.observe.live import LiveSource
-answer = LiveSource().observe(o.ReadJournal(sys.argv[1]))
+answer = LiveSource().observe(ReadJournal(sys.argv[1]))
 lines = answer.text.splitlines()
 children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, children // 1024, len(lines), answer.truncated)

@@ -12,32 +12,20 @@ import pytest
 from kedoctor.base.errors import UsageError
 from kedoctor.base.text import Text
 from kedoctor.cli.prompts import TerminalPrompter
-from kedoctor.model.actions import (
-    EditYaml,
-    EnsureChain,
-    PatchObject,
-    RestartUnit,
-    WriteFile,
-    YamlChange,
-)
+from kedoctor.model.actions.files import EditYaml, WriteFile
+from kedoctor.model.actions.nat import EnsureChain
+from kedoctor.model.actions.objects import PatchObject
+from kedoctor.model.actions.units import RestartUnit
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.actors import RefusedError
 from kedoctor.model.declarations import Risk
 from kedoctor.model.fake_services import FakeService, StateChange
 from kedoctor.model.findings import Status
-from kedoctor.model.observations import (
-    ApiAnswer,
-    File,
-    Files,
-    FindFiles,
-    GetPath,
-    Now,
-    ReadClock,
-    ReadFile,
-    ReadUnit,
-    StatFile,
-    Unavailable,
-    Unit,
-)
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath
+from kedoctor.model.observations.files import File, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.machine import Now, ReadClock
+from kedoctor.model.observations.request import Unavailable
+from kedoctor.model.observations.units import ReadUnit, Unit
 from kedoctor.model.plans import Plan
 from kedoctor.model.report import Report
 from kedoctor.observe.live.cluster import LiveCluster

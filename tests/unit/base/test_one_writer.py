@@ -22,7 +22,8 @@ from kedoctor.base.atomic_files import (
 )
 from kedoctor.base.directories import Place, PlaceError, held
 from kedoctor.changes.actors.files import FileActor
-from kedoctor.model.actions import Action, ChangeMode, RemoveFile, WriteFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import ChangeMode, RemoveFile, WriteFile
 from kedoctor.model.actors import ConflictError, RefusedError
 
 SOMEBODY = 12345

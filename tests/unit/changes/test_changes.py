@@ -21,7 +21,10 @@ from kedoctor.changes.executor import IrreversibleError, execute, prepare, recov
 from kedoctor.changes.journal import Event, Journal, JournalEntry, JournalError, JournalManifest, Phase
 from kedoctor.changes.lock import LockedError, hold
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import EditYaml, RestartUnit, RunProgram, WriteFile, YamlChange
+from kedoctor.model.actions.files import EditYaml, WriteFile
+from kedoctor.model.actions.programs import RunProgram
+from kedoctor.model.actions.units import RestartUnit
+from kedoctor.model.actions.yaml_changes import YamlChange
 from kedoctor.model.actors import ConflictError, RefusedError
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import Plan, PlanConflictError, merge

@@ -18,7 +18,7 @@ from kedoctor.changes.executor import execute, prepare
 from kedoctor.changes.journal import Event, Journal, JournalEntry, Phase
 from kedoctor.changes.journal_records import JournalStep
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import WriteFile
+from kedoctor.model.actions.files import WriteFile
 
 SOMEBODY = 12345
 Damage = Callable[[Path], object]

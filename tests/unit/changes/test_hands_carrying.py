@@ -12,7 +12,9 @@ from kedoctor.changes.actors.merge_patch import canonical, merge_diff, merged, p
 from kedoctor.changes.executor import RollbackError, execute, prepare, recover, roll_back
 from kedoctor.changes.journal import Event, Journal, Phase
 from kedoctor.changes.signals import deferred
-from kedoctor.model.actions import Action, RestartUnit, WriteFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.units import RestartUnit
 from kedoctor.model.actors import ConflictError, Preview, RefusedError, State
 
 

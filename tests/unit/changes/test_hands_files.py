@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from kedoctor.changes.actors.files import FileActor
-from kedoctor.model.actions import WriteFile
+from kedoctor.model.actions.files import WriteFile
 
 
 def test_a_root_that_is_a_link_itself_is_not_left(tmp_path: Path) -> None:

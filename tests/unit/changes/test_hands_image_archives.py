@@ -11,9 +11,10 @@ import pytest
 from image_archives import CONFIGURATION, LAYER, NAMES, digest, docker_files, oci_files, tar
 
 from kedoctor.changes.actors.images import ImageActor
-from kedoctor.model.actions import ImportImage
+from kedoctor.model.actions.images import ImportImage
 from kedoctor.model.actors import RefusedError
-from kedoctor.model.observations import Reason, ToolOutput, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.offline.image_archive import ArchiveError, canonical, read_archive
 
 ID = f"sha256:{digest(CONFIGURATION)}"

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from kedoctor.base.records import replace
 from kedoctor.changes.actors.nat import RuleActor
 from kedoctor.changes.actors.nat_tables import NatTables
-from kedoctor.model.actions import ControlUnit, EnsureChain, RemoveRule, WriteFile
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.nat import EnsureChain, RemoveRule
+from kedoctor.model.actions.units import ControlUnit
 from kedoctor.model.actors import ConflictError
 from kedoctor.model.nat_persistence import persistence
 from kedoctor.model.nat_rules import (

@@ -13,7 +13,7 @@ from kedoctor.base import failpoints
 from kedoctor.base.atomic_files import draft
 from kedoctor.base.directories import held
 from kedoctor.changes.actors.programs_in_place import MoveActor, PlaceActor
-from kedoctor.model.actions import MoveAside, PlaceFile
+from kedoctor.model.actions.files import MoveAside, PlaceFile
 from kedoctor.model.actors import ConflictError, RefusedError
 
 NEW = b"\x7fELF" + bytes(range(256)) * 9000

@@ -10,7 +10,10 @@ import pytest
 
 from kedoctor.changes.actors import built_in
 from kedoctor.changes.journal import Journal, Phase
-from kedoctor.model.actions import Action, RestartUnit, RunProgram, TemporaryFile, WriteFile
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.programs import RunProgram
+from kedoctor.model.actions.units import RestartUnit, TemporaryFile
 
 RECORDED = Path(__file__).parent / "recorded"
 

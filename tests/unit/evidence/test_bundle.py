@@ -22,65 +22,89 @@ from kedoctor.checks.parsers.kubernetes import Node
 from kedoctor.evidence.archive import ArchiveWriter, Limits, read_archive
 from kedoctor.evidence.bundle import MANIFEST, EvidenceWriter
 from kedoctor.evidence.replay import ReplaySource, open_bundle
-from kedoctor.model import observations as o
 from kedoctor.model.declarations import RedactionRule
-from kedoctor.model.observations import Reason, Request, Unavailable
-from kedoctor.model.offline_bundle import BundledFile, BundledKind
+from kedoctor.model.observations.apiserver import AccessReview, ApiAnswer, GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog, StreamedAnswer
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.inputs import ReadOfflineBundle, ReadSetting
+from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
+from kedoctor.model.observations.machine import (
+    Identity,
+    Now,
+    ReadClock,
+    ReadIdentity,
+    ReadResources,
+    Resources,
+)
+from kedoctor.model.observations.network import (
+    Addresses,
+    InterfaceAddress,
+    ListAddresses,
+    ListSockets,
+    Socket,
+    Sockets,
+)
+from kedoctor.model.observations.processes import ListProcesses, Process, Processes
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import ReadLegacyTable, RunTool, ToolOutput
+from kedoctor.model.observations.units import ReadUnit, Unit
+from kedoctor.model.observations.wire import Connection, GetHttp, HttpAnswer, OpenTcp, OpenTls, TlsPeer
+from kedoctor.model.offline_bundle import BundledFile, BundledKind, OfflineBundle
 from kedoctor.observe.memo import Observation
 
 NOW = datetime(2026, 11, 23, 3, 19, 53, tzinfo=UTC)
-METADATA = o.FileMetadata("/etc/hosts", "file", 0o644, 0, 0, 9, NOW)
+METADATA = FileMetadata("/etc/hosts", "file", 0o644, 0, 0, 9, NOW)
 NODES = decode(json.dumps([{"metadata": {"name": f"edge{n}"}} for n in (1, 2)]), tuple[Node, ...])  # type: ignore[arg-type]
 
 # One answer for every request there is: a new request must be added here, and is written without being told how.
 EXAMPLES: list[tuple[Request, Any]] = [
-    (o.ReadFile("/etc/hosts"), o.File(METADATA, b"127.0.0.1 \xc3\xa9\n")),
-    (o.ReadFile("/etc/hosts", 5, from_end=True), o.File(METADATA, b".1 a\n", truncated=True)),
-    (o.ReadFile("/absent"), Unavailable(Reason.ABSENT, "file /absent", "it does not exist")),
-    (o.StatFile("/etc/hosts"), METADATA),
-    (o.FindFiles("/etc/h*"), o.Files((METADATA,))),
-    (o.ListProcesses(), o.Processes((o.Process(1, 0, "init", ("/sbin/init",), 0, NOW, 4096),))),
+    (ReadFile("/etc/hosts"), File(METADATA, b"127.0.0.1 \xc3\xa9\n")),
+    (ReadFile("/etc/hosts", 5, from_end=True), File(METADATA, b".1 a\n", truncated=True)),
+    (ReadFile("/absent"), Unavailable(Reason.ABSENT, "file /absent", "it does not exist")),
+    (StatFile("/etc/hosts"), METADATA),
+    (FindFiles("/etc/h*"), Files((METADATA,))),
+    (ListProcesses(), Processes((Process(1, 0, "init", ("/sbin/init",), 0, NOW, 4096),))),
     (
-        o.ListSockets(),
-        o.Sockets((o.Socket("::", 10003, "", 0, "LISTEN", 7, "cloudcore"),), owners_complete=False),
+        ListSockets(),
+        Sockets((Socket("::", 10003, "", 0, "LISTEN", 7, "cloudcore"),), owners_complete=False),
     ),
-    (o.ListAddresses(), o.Addresses((o.InterfaceAddress("eth0", "10.99.0.1", 24),), "eth0", "10.99.0.254")),
-    (o.ReadResources("/var"), o.Resources(2, 1 << 32, 1 << 31, 1 << 40, 1 << 39)),
-    (o.ReadIdentity(), o.Identity("cloud", "x86_64", "6.1", "boot", 0, NOW)),
-    (o.ReadUnit("edgecore.service"), o.Unit("edgecore.service", "loaded", "active", "running", started=NOW)),
-    (o.ReadJournal("edgecore.service"), o.LogText("one\ntwo\n", truncated=True)),
+    (ListAddresses(), Addresses((InterfaceAddress("eth0", "10.99.0.1", 24),), "eth0", "10.99.0.254")),
+    (ReadResources("/var"), Resources(2, 1 << 32, 1 << 31, 1 << 40, 1 << 39)),
+    (ReadIdentity(), Identity("cloud", "x86_64", "6.1", "boot", 0, NOW)),
+    (ReadUnit("edgecore.service"), Unit("edgecore.service", "loaded", "active", "running", started=NOW)),
+    (ReadJournal("edgecore.service"), LogText("one\ntwo\n", truncated=True)),
     (
-        o.RunTool("iptables-nft-save", ("-t", "nat")),
-        o.ToolOutput(("/sbin/x",), 1, "*nat\nCOMMIT\n", "warning"),
+        RunTool("iptables-nft-save", ("-t", "nat")),
+        ToolOutput(("/sbin/x",), 1, "*nat\nCOMMIT\n", "warning"),
     ),
-    (o.ReadLegacyTable(), o.LogText("*nat\nCOMMIT\n")),
+    (ReadLegacyTable(), LogText("*nat\nCOMMIT\n")),
     (
-        o.ReadOfflineBundle("/opt/edge"),
-        o.OfflineBundle(
+        ReadOfflineBundle("/opt/edge"),
+        OfflineBundle(
             "/opt/edge", (BundledFile("keadm", 20, BundledKind.BINARY, "0" * 64, "arm64"),), compared=1
         ),
     ),
-    (o.ListObjects("Node"), NODES),
-    (o.ListObjects("Node", label_selector="none=of-them"), ()),
-    (o.GetPath("/version"), o.ApiAnswer(200, b'{"gitVersion": "v1.31.14"}', NOW, "application/json")),
-    (o.ReadPodLog("kubeedge", "cloudcore-x"), o.LogText("")),
-    (o.FollowPodLog("default", "web"), o.StreamedAnswer(200, b"a line\n", took=0.1)),
+    (ListObjects("Node"), NODES),
+    (ListObjects("Node", label_selector="none=of-them"), ()),
+    (GetPath("/version"), ApiAnswer(200, b'{"gitVersion": "v1.31.14"}', NOW, "application/json")),
+    (ReadPodLog("kubeedge", "cloudcore-x"), LogText("")),
+    (FollowPodLog("default", "web"), StreamedAnswer(200, b"a line\n", took=0.1)),
     (
-        o.ExecInPod("default", "web", ("echo", "nonce")),
-        o.StreamedAnswer(101, b"nonce\n", b"", 0, complete=True, took=0.2),
+        ExecInPod("default", "web", ("echo", "nonce")),
+        StreamedAnswer(101, b"nonce\n", b"", 0, complete=True, took=0.2),
     ),
     (
-        o.AttachToPod("default", "web", until="nonce"),
-        o.StreamedAnswer(101, b"", reason="deadline", complete=False, took=10.0),
+        AttachToPod("default", "web", until="nonce"),
+        StreamedAnswer(101, b"", reason="deadline", complete=False, took=10.0),
     ),
-    (o.ReviewAccess("get", "pods", subresource="log"), o.AccessReview(allowed=True, reason="RBAC")),
-    (o.OpenTcp("10.99.0.1", 10003), o.Connection("10.99.0.1", 0.5)),
-    (o.OpenTls("10.99.0.1", 10004), o.TlsPeer((), "TLSv1.3", "certificate required")),
+    (ReviewAccess("get", "pods", subresource="log"), AccessReview(allowed=True, reason="RBAC")),
+    (OpenTcp("10.99.0.1", 10003), Connection("10.99.0.1", 0.5)),
+    (OpenTls("10.99.0.1", 10004), TlsPeer((), "TLSv1.3", "certificate required")),
     (
-        o.GetHttp("https://10.99.0.1:10003/", "edge1"),
-        o.HttpAnswer(404, b"404 page not found\n", NOW, complete=False),
+        GetHttp("https://10.99.0.1:10003/", "edge1"),
+        HttpAnswer(404, b"404 page not found\n", NOW, complete=False),
     ),
-    (o.ReadClock(), o.Now(NOW)),
+    (ReadClock(), Now(NOW)),
 ]
 
 
@@ -102,13 +126,13 @@ def bundle(tmp_path: Path) -> Path:
 
 
 def every_request(base: type[Request] = Request) -> set[type[Request]]:
-    own = {one for one in base.__subclasses__() if one.__module__ == o.__name__}
+    own = {one for one in base.__subclasses__() if one.__module__.startswith("kedoctor.model.observations.")}
     return own.union(*(every_request(one) for one in own)) if own else set()
 
 
 def test_there_is_an_example_of_every_request() -> None:
     # What the command line says of an install is not the site's, and never collected.
-    assert {type(request) for request, _ in EXAMPLES} == every_request() - {o.ReadSetting}
+    assert {type(request) for request, _ in EXAMPLES} == every_request() - {ReadSetting}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example[0]).__name__)
@@ -155,7 +179,7 @@ def test_equal_evidence_gives_equal_bytes(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_what_was_not_recorded_is_said_in_words(bundle: Path) -> None:
-    answer = ReplaySource(open_bundle(bundle)).observe(o.ReadFile("/etc/resolv.conf"))
+    answer = ReplaySource(open_bundle(bundle)).observe(ReadFile("/etc/resolv.conf"))
     assert answer == Unavailable(
         Reason.NOT_RECORDED, "file /etc/resolv.conf", "the evidence cloud.tgz does not contain it"
     )
@@ -163,19 +187,15 @@ def test_what_was_not_recorded_is_said_in_words(bundle: Path) -> None:
 
 def test_another_length_or_deadline_is_the_same_question(bundle: Path) -> None:
     source = ReplaySource(open_bundle(bundle))
-    assert source.observe(o.ReadJournal("edgecore.service", lines=9)) == o.LogText(
-        "one\ntwo\n", truncated=True
-    )
-    assert isinstance(
-        source.observe(o.RunTool("iptables-nft-save", ("-t", "nat"), timeout=1.0)), o.ToolOutput
-    )
-    assert isinstance(source.observe(o.RunTool("iptables-nft-save")), Unavailable)
+    assert source.observe(ReadJournal("edgecore.service", lines=9)) == LogText("one\ntwo\n", truncated=True)
+    assert isinstance(source.observe(RunTool("iptables-nft-save", ("-t", "nat"), timeout=1.0)), ToolOutput)
+    assert isinstance(source.observe(RunTool("iptables-nft-save")), Unavailable)
 
 
 def test_names_cannot_leave_the_archive_or_collide(tmp_path: Path) -> None:
-    requests = [o.ReadFile(path) for path in ("/../../x", "/x", "//x", "/a b", "/a_b", "/" + "n" * 400)]
+    requests = [ReadFile(path) for path in ("/../../x", "/x", "//x", "/a b", "/a_b", "/" + "n" * 400)]
     path = tmp_path / "b.tgz"
-    write(path, [(request, o.File(METADATA, request.path.encode())) for request in requests]).finish(host="h")
+    write(path, [(request, File(METADATA, request.path.encode())) for request in requests]).finish(host="h")
     source = ReplaySource(open_bundle(path))
     for request in requests:
         assert source.observe(request).data == request.path.encode()
@@ -190,7 +210,7 @@ def test_redaction_is_noted_with_its_kind(tmp_path: Path) -> None:
     path = tmp_path / "b.tgz"
     rules = [RedactionRule("host:/etc/app.yaml", ("app.pin",))]
     data = b"app:\n  pin: 4711-x\n  password: x\n"
-    write(path, [(o.ReadFile("/etc/app.yaml"), o.File(METADATA, data))], rules=rules).finish(host="h")
+    write(path, [(ReadFile("/etc/app.yaml"), File(METADATA, data))], rules=rules).finish(host="h")
     (entry,) = open_bundle(path).manifest.entries
     assert [(one.what, one.count) for one in entry.redactions] == [("credential", 1), ("password", 1)]
     assert b"4711" not in b"".join(content for _, content in read_archive(path))
@@ -198,16 +218,16 @@ def test_redaction_is_noted_with_its_kind(tmp_path: Path) -> None:
 
 def test_a_withheld_item_is_counted_and_replayed_as_such(tmp_path: Path) -> None:
     path = tmp_path / "b.tgz"
-    writer = write(path, [(o.ReadFile("/x"), o.File(METADATA, b"\x00\xff" * 40))])
+    writer = write(path, [(ReadFile("/x"), File(METADATA, b"\x00\xff" * 40))])
     assert writer.withheld == 1
     assert writer.finish(host="h").withheld == 1
-    answer = ReplaySource(open_bundle(path)).observe(o.ReadFile("/x"))
+    answer = ReplaySource(open_bundle(path)).observe(ReadFile("/x"))
     assert isinstance(answer, Unavailable)
     assert answer.reason is Reason.WITHHELD
 
 
 def test_an_answer_that_cannot_be_written_is_withheld(tmp_path: Path) -> None:
-    writer = write(tmp_path / "b.tgz", [(o.ReadClock(), o.Now(object()))])  # type: ignore[arg-type]
+    writer = write(tmp_path / "b.tgz", [(ReadClock(), Now(object()))])  # type: ignore[arg-type]
     assert writer.withheld == 1
     writer.discard()
 
@@ -215,8 +235,8 @@ def test_an_answer_that_cannot_be_written_is_withheld(tmp_path: Path) -> None:
 def test_secrets_in_the_request_itself_are_redacted(tmp_path: Path) -> None:
     path = tmp_path / "b.tgz"
     refused = Unavailable(Reason.REFUSED, "GET https://u:hunter2@h/", "")
-    answer = o.HttpAnswer(200, b"fine")
-    asked = [(o.GetHttp("https://u:hunter2@h/"), refused), (o.GetHttp("https://u:hunter2@h/x"), answer)]
+    answer = HttpAnswer(200, b"fine")
+    asked = [(GetHttp("https://u:hunter2@h/"), refused), (GetHttp("https://u:hunter2@h/x"), answer)]
     write(path, asked).finish(host="h")
     assert b"hunter2" not in b"".join(name.encode() + content for name, content in read_archive(path))
 
@@ -234,8 +254,8 @@ def test_the_finished_archive_is_looked_through(tmp_path: Path, planted: bytes) 
 
 
 def test_planted_patterns_are_looked_for_too(tmp_path: Path) -> None:
-    data = o.File(METADATA, b"harmless, but CANARY-4711 was planted")
-    writer = write(tmp_path / "b.tgz", [(o.ReadFile("/x"), data)], planted=[b"CANARY-4711"])
+    data = File(METADATA, b"harmless, but CANARY-4711 was planted")
+    writer = write(tmp_path / "b.tgz", [(ReadFile("/x"), data)], planted=[b"CANARY-4711"])
     with pytest.raises(OutputError, match="a planted secret"):
         writer.finish(host="h")
     assert list(tmp_path.iterdir()) == []
@@ -331,7 +351,7 @@ def test_a_bundle_that_was_packed_again_by_hand_can_be_read(bundle: Path, tmp_pa
         new.addfile(member("files", tarfile.DIRTYPE))
         for info in reversed(old.getmembers()):
             new.addfile(info, old.extractfile(info))
-    assert ReplaySource(open_bundle(again)).observe(o.ReadClock()) == o.Now(NOW)
+    assert ReplaySource(open_bundle(again)).observe(ReadClock()) == Now(NOW)
 
 
 def edited(bundle: Path, change: Callable[[dict[str, Any]], None]) -> Path:
@@ -366,7 +386,7 @@ def test_an_entry_that_does_not_hold_what_it_says_is_invalid(bundle: Path) -> No
                     entry["type"] = "NoSuchKind[]"
 
     source = ReplaySource(open_bundle(edited(bundle, change)))
-    for request in (o.ReadClock(), o.ReadIdentity(), o.ListSockets(), o.ListObjects("Node")):
+    for request in (ReadClock(), ReadIdentity(), ListSockets(), ListObjects("Node")):
         answer = source.observe(request)
         assert isinstance(answer, Unavailable)
         assert answer.reason is Reason.INVALID

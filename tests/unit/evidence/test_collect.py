@@ -17,9 +17,16 @@ from kedoctor.evidence.bundle import EvidenceWriter
 from kedoctor.evidence.collect import collect
 from kedoctor.evidence.recording import AllowList, RecordingSource
 from kedoctor.evidence.replay import ReplaySource, open_bundle
-from kedoctor.model import observations as o
 from kedoctor.model.declarations import EvidenceRules
-from kedoctor.model.observations import Reason, Request, Unavailable
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath, ListObjects
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
+from kedoctor.model.observations.machine import Identity, Now, ReadClock, ReadIdentity
+from kedoctor.model.observations.processes import ListProcesses, Process, Processes
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import RunTool, ToolOutput
+from kedoctor.model.observations.units import ReadUnit, Unit
+from kedoctor.model.observations.wire import GetHttp, OpenTcp
 from kedoctor.observe.memo import MemoSource
 from kedoctor.pki import certificates
 
@@ -28,8 +35,8 @@ CANARY = "hunter2Canary"
 KEY = certificates.make_ca("KubeEdge", NOW).key
 
 
-def metadata(path: str) -> o.FileMetadata:
-    return o.FileMetadata(path, "file", 0o600, 0, 0, 9, NOW)
+def metadata(path: str) -> FileMetadata:
+    return FileMetadata(path, "file", 0o600, 0, 0, 9, NOW)
 
 
 class World:
@@ -98,18 +105,18 @@ def recording(tmp_path: Path, answers: dict[Request, Any]) -> tuple[RecordingSou
 @pytest.mark.parametrize(
     ("request_", "admitted"),
     [
-        (o.ReadFile("/etc/a/b/c"), True),
-        (o.ReadFile("/etc/hosts"), True),
-        (o.StatFile("/etc/b/x.conf"), True),
-        (o.StatFile("/etc/b/deeper/x.conf"), False),
-        (o.ReadFile("/etc/a/../passwd"), False),
-        (o.ReadUnit("b-1.service"), True),
-        (o.ReadJournal("c.service"), False),
-        (o.RunTool("ip", ("addr",)), True),
-        (o.RunTool("cat", ("/etc/shadow",)), False),
-        (o.RunTool("../ip"), False),
-        (o.ListProcesses(), True),
-        (o.ListObjects("Node"), True),
+        (ReadFile("/etc/a/b/c"), True),
+        (ReadFile("/etc/hosts"), True),
+        (StatFile("/etc/b/x.conf"), True),
+        (StatFile("/etc/b/deeper/x.conf"), False),
+        (ReadFile("/etc/a/../passwd"), False),
+        (ReadUnit("b-1.service"), True),
+        (ReadJournal("c.service"), False),
+        (RunTool("ip", ("addr",)), True),
+        (RunTool("cat", ("/etc/shadow",)), False),
+        (RunTool("../ip"), False),
+        (ListProcesses(), True),
+        (ListObjects("Node"), True),
     ],
 )
 def test_only_what_is_listed_is_asked(tmp_path: Path, request_: Request, admitted: bool) -> None:
@@ -122,38 +129,38 @@ def test_only_what_is_listed_is_asked(tmp_path: Path, request_: Request, admitte
 
 def test_what_is_not_allowed_is_noted_in_the_bundle(tmp_path: Path) -> None:
     source, _, writer = recording(tmp_path, {})
-    source.observe(o.ReadFile("/etc/shadow"))
+    source.observe(ReadFile("/etc/shadow"))
     writer.finish(host="h")
-    answer = ReplaySource(open_bundle(tmp_path / "b.tgz")).observe(o.ReadFile("/etc/shadow"))
+    answer = ReplaySource(open_bundle(tmp_path / "b.tgz")).observe(ReadFile("/etc/shadow"))
     assert answer.reason is Reason.NOT_ALLOWED
     assert answer.what == "file /etc/shadow"
 
 
 def test_a_search_shows_only_what_is_listed(tmp_path: Path) -> None:
-    found = o.Files((metadata("/etc/b/x.conf"), metadata("/etc/b/secret.db")))
-    source, _, writer = recording(tmp_path, {o.FindFiles("/etc/b/*"): found})
-    assert source.observe(o.FindFiles("/etc/b/*")) == o.Files((metadata("/etc/b/x.conf"),))
+    found = Files((metadata("/etc/b/x.conf"), metadata("/etc/b/secret.db")))
+    source, _, writer = recording(tmp_path, {FindFiles("/etc/b/*"): found})
+    assert source.observe(FindFiles("/etc/b/*")) == Files((metadata("/etc/b/x.conf"),))
     writer.discard()
 
 
 def test_a_directory_of_which_nothing_may_be_told_is_not_called_empty(tmp_path: Path) -> None:
-    found = o.Files((metadata("/usr/lib/cni/bridge"), metadata("/usr/lib/cni/portmap")))
+    found = Files((metadata("/usr/lib/cni/bridge"), metadata("/usr/lib/cni/portmap")))
     source, _, writer = recording(
-        tmp_path, {o.FindFiles("/usr/lib/x/*"): found, o.FindFiles("/etc/b/*"): o.Files(())}
+        tmp_path, {FindFiles("/usr/lib/x/*"): found, FindFiles("/etc/b/*"): Files(())}
     )
-    answer = source.observe(o.FindFiles("/usr/lib/x/*"))
-    assert isinstance(answer, o.Unavailable)
-    assert answer.reason is o.Reason.NOT_ALLOWED
-    assert source.observe(o.FindFiles("/etc/b/*")) == o.Files(())
+    answer = source.observe(FindFiles("/usr/lib/x/*"))
+    assert isinstance(answer, Unavailable)
+    assert answer.reason is Reason.NOT_ALLOWED
+    assert source.observe(FindFiles("/etc/b/*")) == Files(())
     writer.discard()
 
 
 def test_facts_get_what_was_read_and_the_bundle_what_is_left(tmp_path: Path) -> None:
-    file = o.File(metadata("/etc/a/x"), b"password: hunter2\n")
-    source, _, writer = recording(tmp_path, {o.ReadFile("/etc/a/x"): file})
-    assert source.observe(o.ReadFile("/etc/a/x")) == source.observe(o.ReadFile("/etc/a/x")) == file
+    file = File(metadata("/etc/a/x"), b"password: hunter2\n")
+    source, _, writer = recording(tmp_path, {ReadFile("/etc/a/x"): file})
+    assert source.observe(ReadFile("/etc/a/x")) == source.observe(ReadFile("/etc/a/x")) == file
     writer.finish(host="h")
-    recorded = ReplaySource(open_bundle(tmp_path / "b.tgz")).observe(o.ReadFile("/etc/a/x"))
+    recorded = ReplaySource(open_bundle(tmp_path / "b.tgz")).observe(ReadFile("/etc/a/x"))
     assert recorded.text().startswith('password: "[redacted password token=')
 
 
@@ -170,12 +177,12 @@ def ask_everything(world: World) -> Any:
 
 
 def test_a_collected_bundle_names_its_host_and_sides(tmp_path: Path) -> None:
-    identity = o.Identity("edge7", "aarch64", "6.1", "boot", 0)
-    world = World({o.ReadIdentity(): identity, o.ReadClock(): o.Now(NOW)})
+    identity = Identity("edge7", "aarch64", "6.1", "boot", 0)
+    world = World({ReadIdentity(): identity, ReadClock(): Now(NOW)})
     done = collect(ask_everything(world), world, tmp_path / "b.tgz", [EVIDENCE])
     assert (done.manifest.host, done.manifest.sides, done.manifest.identity) == ("edge7", ("edge",), identity)
     assert done.withheld == 0
-    assert world.asked.count(o.ReadIdentity()) == 1
+    assert world.asked.count(ReadIdentity()) == 1
 
 
 def test_an_error_while_looking_leaves_nothing(tmp_path: Path) -> None:
@@ -189,13 +196,13 @@ def test_an_error_while_looking_leaves_nothing(tmp_path: Path) -> None:
 
 def test_withheld_items_are_counted_for_the_exit_code(tmp_path: Path) -> None:
     path = "/etc/kubeedge/blob"
-    world = World({o.ReadFile(path): o.File(metadata(path), b"\x00\xff" * 50)})
+    world = World({ReadFile(path): File(metadata(path), b"\x00\xff" * 50)})
     assert collect(ask_everything(world), world, tmp_path / "b.tgz", [EVIDENCE]).withheld == 1
 
 
 def file_of(path: str, content: str | bytes) -> tuple[Request, Any]:
     data = content.encode() if isinstance(content, str) else content
-    return o.ReadFile(path), o.File(metadata(path), data)
+    return ReadFile(path), File(metadata(path), data)
 
 
 def encoded(text: bytes) -> str:
@@ -215,21 +222,19 @@ PLANTED = dict(
         file_of("/var/lib/rancher/k3s/server/token", f"K10{'0' * 64}::server:{CANARY}\n"),
         file_of("/var/lib/kubeedge/edgecore.db", CANARY),
         file_of("/root/.bash_history", f"keadm join --token={CANARY}\n"),
-        (o.ReadJournal("edgecore.service"), o.LogText(f"Bearer {CANARY}1\nmqttPassword={CANARY}\n")),
-        (o.ReadPodLog("kubeedge", "cloudcore-x"), o.LogText(f'{{"token":"{CANARY}"}}')),
+        (ReadJournal("edgecore.service"), LogText(f"Bearer {CANARY}1\nmqttPassword={CANARY}\n")),
+        (ReadPodLog("kubeedge", "cloudcore-x"), LogText(f'{{"token":"{CANARY}"}}')),
         (
-            o.ReadUnit("edgecore.service"),
-            o.Unit(
-                "edgecore.service", "loaded", "active", "running", environment=(f"MQTT_PASSWORD={CANARY}",)
-            ),
+            ReadUnit("edgecore.service"),
+            Unit("edgecore.service", "loaded", "active", "running", environment=(f"MQTT_PASSWORD={CANARY}",)),
         ),
-        (o.ListProcesses(), o.Processes((o.Process(9, 1, "keadm", ("keadm", "join", "--token", CANARY)),))),
+        (ListProcesses(), Processes((Process(9, 1, "keadm", ("keadm", "join", "--token", CANARY)),))),
         (
-            o.RunTool("systemctl", ("cat", "k3s")),
-            o.ToolOutput(("x",), 0, f"K3S_TOKEN={CANARY}", f"token: {CANARY}"),
+            RunTool("systemctl", ("cat", "k3s")),
+            ToolOutput(("x",), 0, f"K3S_TOKEN={CANARY}", f"token: {CANARY}"),
         ),
         (
-            o.ListObjects("Secret", "kubeedge"),
+            ListObjects("Secret", "kubeedge"),
             (
                 Secret(
                     metadata=Metadata(name="tokensecret", namespace="kubeedge"),
@@ -238,14 +243,14 @@ PLANTED = dict(
             ),
         ),
         (
-            o.GetPath("/api/v1/secrets"),
-            o.ApiAnswer(200, f'{{"kind":"Secret","data":{{"a":"{CANARY}"}}}}'.encode()),
+            GetPath("/api/v1/secrets"),
+            ApiAnswer(200, f'{{"kind":"Secret","data":{{"a":"{CANARY}"}}}}'.encode()),
         ),
         (
-            o.GetHttp(f"http://u:{CANARY}@h/"),
+            GetHttp(f"http://u:{CANARY}@h/"),
             Unavailable(Reason.REFUSED, f"GET http://u:{CANARY}@h/", "refused"),
         ),
-        (o.OpenTcp("h", 1), Unavailable(Reason.ERROR, "connection", f"proxy said password={CANARY}")),
+        (OpenTcp("h", 1), Unavailable(Reason.ERROR, "connection", f"proxy said password={CANARY}")),
     ]
 )
 
@@ -258,25 +263,25 @@ def test_secrets_planted_everywhere_are_nowhere_in_the_bundle(tmp_path: Path) ->
     assert encoded(CANARY.encode())[:-4].encode() not in everything
     for line in KEY.splitlines()[1:-1]:
         assert line not in everything
-    assert o.ReadFile("/root/.bash_history") not in world.asked
-    assert o.ReadFile("/var/lib/kubeedge/edgecore.db") not in world.asked
+    assert ReadFile("/root/.bash_history") not in world.asked
+    assert ReadFile("/var/lib/kubeedge/edgecore.db") not in world.asked
 
 
 def test_only_programs_that_are_known_keep_their_arguments() -> None:
-    table = o.Processes(
+    table = Processes(
         (
-            o.Process(1, 0, "k3s-server", ("/usr/local/bin/k3s server",)),
-            o.Process(
+            Process(1, 0, "k3s-server", ("/usr/local/bin/k3s server",)),
+            Process(
                 2, 1, "edgecore", ("/usr/local/bin/edgecore", "--config=/etc/kubeedge/config/edgecore.yaml")
             ),
-            o.Process(3, 1, "vpn-helper", ("/opt/vpn", CANARY)),
-            o.Process(
+            Process(3, 1, "vpn-helper", ("/opt/vpn", CANARY)),
+            Process(
                 4,
                 1,
                 "kube-apiserver",
                 ("kube-apiserver", "--token-auth-file=/x", f"--etcd-password={CANARY}"),
             ),
-            o.Process(5, 1, "postgres", (f"postgres: admin {CANARY}",)),
+            Process(5, 1, "postgres", (f"postgres: admin {CANARY}",)),
         )
     )
     allowed = [ALLOWED.process(one) for one in table.items]

@@ -18,9 +18,11 @@ from kedoctor.evidence.archive import read_archive
 from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.judge.fact_evaluation import HostView, SiteView, contexts
 from kedoctor.judge.registry import Registry, Scope
-from kedoctor.model import observations as o
 from kedoctor.model.declarations import RunMode, Side
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.apiserver import ApiAnswer
+from kedoctor.model.observations.files import File
+from kedoctor.model.observations.machine import ReadClock
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.ports import Cluster, Host
 from kedoctor.model.report import Report
 from kedoctor.observe.memo import MemoSource
@@ -130,7 +132,7 @@ def secret(case: str, name: str) -> dict[str, bytes]:
 
 def file(case: str, path: str) -> bytes:
     found = Host(replay(case, "edge1")).read(path)
-    assert isinstance(found, o.File)
+    assert isinstance(found, File)
     return found.data
 
 
@@ -153,7 +155,7 @@ def test_the_certificates_of_a_site_belong_together(case: str) -> None:
 
 @pytest.mark.parametrize("case", [path.parent.name for path in EDGES])
 def test_only_what_was_expired_is_expired(case: str) -> None:
-    now = replay(case, "edge1").observe(o.ReadClock()).time
+    now = replay(case, "edge1").observe(ReadClock()).time
     own = certificates.read_certificates(file(case, recorded.CERTIFICATE))[0]
     stream = certificates.read_certificates(secret(case, "cloudcore")["stream.crt"])[0]
     assert (own.valid_at(now) == "expired") is (case == "f1-edge-cert-expired")
@@ -188,7 +190,7 @@ def test_what_probes_are_said_to_find_is_what_kubectl_found(case: str) -> None:
         assert isinstance(answer, Unavailable)
         assert answer.detail == "HTTP 500"
     else:
-        assert isinstance(answer, o.ApiAnswer)
+        assert isinstance(answer, ApiAnswer)
         assert answer.body.startswith(b'{\n "node": {\n  "nodeName": "edge1"') is said.startswith("{")
         assert bool(answer.body) is said.startswith("{")
 

@@ -17,7 +17,10 @@ from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.declarations import Side
 from kedoctor.model.findings import Status
-from kedoctor.model.observations import File, LogText, Reason, Request, ToolOutput, Unavailable
+from kedoctor.model.observations.files import File
+from kedoctor.model.observations.logs import LogText
+from kedoctor.model.observations.request import Reason, Request, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.model.report import Report
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins, load_plugins

@@ -16,7 +16,8 @@ from kedoctor.changes.journal import Journal, Phase
 from kedoctor.evidence.recording import AllowList
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import RunMode
-from kedoctor.model.observations import ReadSetting, Reason, Setting, Unavailable
+from kedoctor.model.observations.inputs import ReadSetting, Setting
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live import LiveSource
 from kedoctor.plugins import Plugins
 

@@ -31,7 +31,7 @@ from kedoctor.judge.fact_evaluation import SiteView
 from kedoctor.judge.registry import Registry
 from kedoctor.judge.scheduler import run_checks
 from kedoctor.model.findings import Status
-from kedoctor.model.observations import ReadFile
+from kedoctor.model.observations.files import ReadFile
 from kedoctor.model.report import Verdict
 
 METADATA = FileMetadata("/etc/motd", "file", 0o644, 0, 0, 5, datetime(2026, 1, 1, tzinfo=UTC))

@@ -13,7 +13,7 @@ import pytest
 from hostile import Ended, bounded
 
 from kedoctor.checks.parsers.kubernetes.node import Node
-from kedoctor.model.observations import ListObjects
+from kedoctor.model.observations.apiserver import ListObjects
 from kedoctor.observe.live.api_errors import ApiFailure
 from kedoctor.observe.live.apiserver import ApiServer, Patience
 from kedoctor.observe.live.cluster import LiveCluster

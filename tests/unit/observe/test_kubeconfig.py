@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kedoctor.base.errors import ExitCode, KubeconfigError
-from kedoctor.model.observations import Reason, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live.api_errors import ApiFailure
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.live.credential_plugin import CredentialPlugin

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kedoctor.model.observations import Reason
+from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import connection_failure, one_line, refusal
 from kedoctor.observe.live.credential_expiry import certificate_fault, token_fault
 from kedoctor.observe.live.credentials import Credentials

@@ -9,16 +9,8 @@ from pathlib import Path
 import pytest
 
 from kedoctor.base.records import encode
-from kedoctor.model.observations import (
-    File,
-    FileMetadata,
-    Files,
-    FindFiles,
-    ReadFile,
-    Reason,
-    StatFile,
-    Unavailable,
-)
+from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.observe.live.files import FileTree
 
 unprivileged = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kedoctor.model.observations import ReadClock, ReadFile, Request
+from kedoctor.model.observations.files import ReadFile
+from kedoctor.model.observations.machine import ReadClock
+from kedoctor.model.observations.request import Request
 from kedoctor.observe.memo import MemoSource, Observation
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

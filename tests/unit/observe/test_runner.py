@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kedoctor.model.observations import Reason, ToolOutput, Unavailable
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.observe.live import subprocesses
 from kedoctor.observe.live.subprocesses import find_tool, run
 

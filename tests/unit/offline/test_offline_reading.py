@@ -20,7 +20,7 @@ from kedoctor.base.records import encode_pretty
 from kedoctor.evidence.collect import collect
 from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.model.image_references import canonical
-from kedoctor.model.observations import Reason, Source, Unavailable
+from kedoctor.model.observations.request import Reason, Source, Unavailable
 from kedoctor.model.offline_bundle import BundledKind, OfflineBundle, OfflineProblemKind
 from kedoctor.model.ports import Host
 from kedoctor.observe.live.source import LiveSource

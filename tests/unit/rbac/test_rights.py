@@ -16,19 +16,14 @@ from kedoctor.checks.parsers.kubernetes import ConfigMap, Node, Pod
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.judge.registry import facts_in
 from kedoctor.judge.selection import Selection
-from kedoctor.model.actions import ApplyObject, DeleteObject, PatchObject, RestartPods, WriteFile
+from kedoctor.model.actions.files import WriteFile
+from kedoctor.model.actions.objects import ApplyObject, DeleteObject, PatchObject, RestartPods
 from kedoctor.model.declarations import RunMode
 from kedoctor.model.objects import EXAMPLE
-from kedoctor.model.observations import (
-    AttachToPod,
-    ExecInPod,
-    FollowPodLog,
-    GetPath,
-    ListObjects,
-    ReadPodLog,
-    Request,
-    ReviewAccess,
-)
+from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog
+from kedoctor.model.observations.logs import ReadPodLog
+from kedoctor.model.observations.request import Request
 from kedoctor.model.plans import Touch
 from kedoctor.observe.access_rules import PolicyRule, rights_of_request, rights_of_touch, roles
 from kedoctor.plugins import Plugins, load_plugins

@@ -14,18 +14,13 @@ from kedoctor.base.records import decode, encode
 from kedoctor.checks.evidence_rules import EVIDENCE
 from kedoctor.checks.parsers.join_token import read_token
 from kedoctor.checks.parsers.kubernetes import ConfigMap, Secret
-from kedoctor.model.observations import (
-    ApiAnswer,
-    File,
-    FileMetadata,
-    LogText,
-    Process,
-    Processes,
-    Reason,
-    ToolOutput,
-    Unavailable,
-    Unit,
-)
+from kedoctor.model.observations.apiserver import ApiAnswer
+from kedoctor.model.observations.files import File, FileMetadata
+from kedoctor.model.observations.logs import LogText
+from kedoctor.model.observations.processes import Process, Processes
+from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.observations.tools import ToolOutput
+from kedoctor.model.observations.units import Unit
 from kedoctor.pki import certificates
 from kedoctor.redaction.redactor import Redactor
 

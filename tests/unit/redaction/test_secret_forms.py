@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from secret_forms import BENIGN, CONTEXTS, forms
 
-from kedoctor.model.observations import LogText
+from kedoctor.model.observations.logs import LogText
 from kedoctor.plugins import load_plugins
 from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.redaction.redactor import Redactor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +21,14 @@ from kedoctor.changes.actors.temporary_files import TemporaryFiles
 from kedoctor.changes.executor import Prepared
 from kedoctor.changes.journal import Journal, JournalManifest, Phase
 from kedoctor.cli.prompts import TerminalPrompter
-from kedoctor.model.actions import Action, EditYaml, RemoveFile, TemporaryFile, WriteFile, YamlChange
-from kedoctor.model.actors import RefusedError
+from kedoctor.model.actions.action import Action
+from kedoctor.model.actions.files import EditYaml, RemoveFile, WriteFile
+from kedoctor.model.actions.units import TemporaryFile
+from kedoctor.model.actions.yaml_changes import YamlChange
+from kedoctor.model.actors import RefusedError, State
 from kedoctor.model.declarations import RedactionRule, Risk
 from kedoctor.model.findings import Certainty, Status
-from kedoctor.model.observations import File, FileMetadata, ReadFile
+from kedoctor.model.observations.files import File, FileMetadata, ReadFile
 from kedoctor.model.plans import MergedPlan, Plan
 from kedoctor.model.report import Cause, Fix, Report, Translation, Verdict
 from kedoctor.plugins import Plugins
@@ -223,7 +226,7 @@ class Person:
 def repair(tmp_path: Path, *looks: Report, **more: Any) -> tuple[Repair, Person]:
     (tmp_path / "etc").mkdir(exist_ok=True)
     (tmp_path / "etc/motd").write_bytes(b"rude")
-    files, desk, rest = FileActor(str(tmp_path)), more.pop("desk", Person()), list(looks)
+    files, desk, rest = more.pop("actor", FileActor)(str(tmp_path)), more.pop("desk", Person()), list(looks)
     actors = Actors(dict.fromkeys((WriteFile, EditYaml, RemoveFile), files))
     look = lambda: rest.pop(0) if len(rest) > 1 else rest[0]  # noqa: E731
     return Repair(Journal(tmp_path / "journal"), actors, desk, look, "test", poll=0.01, **more), desk
@@ -272,6 +275,65 @@ def test_a_repair_that_does_not_help_or_breaks_something_is_taken_back(
     assert attempt.failed
     assert any(said in note for note in desk.notes)
     assert round_.journal.entries()[0].phase is Phase.UNDONE
+
+
+class Away(FileActor):
+    """Refuses to undo as often as it is told to, as an API server does that restarts."""
+
+    refusals = 0
+
+    def undo(self, action: Action, before: State, after: State) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise RefusedError("connection refused")
+        super().undo(action, before, after)
+
+
+class AwayAtTheSecond(Away):
+    """... and to carry out the second action of a plan."""
+
+    def do(self, action: Action, before: State) -> State:
+        if action.target == "file:/etc/two":
+            raise RefusedError("no route to host")
+        return super().do(action, before)
+
+
+def away(kind: type[Away], refusals: int) -> Callable[[str], Away]:
+    def made(root: str) -> Away:
+        actor = kind(root)
+        actor.refusals = refusals
+        return actor
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "result"),
+    [(Away, (), "taken back"), (AwayAtTheSecond, (WriteFile("/etc/two", b""),), "refused")],
+)
+def test_what_is_in_the_way_for_a_while_is_waited_for(
+    tmp_path: Path, kind: type[Away], more: tuple[Action, ...], result: str
+) -> None:
+    round_, desk = repair(tmp_path, BEFORE, actor=away(kind, 2), waits=(0.01, 0.01))
+    attempt = round_.go([plan("A", "edge1", WriteFile("/etc/motd", b"hello"), *more)], BEFORE)
+    assert (tmp_path / "etc/motd").read_bytes() == b"rude"
+    assert ([one.result for one in attempt.changes], attempt.failed) == ([result], True)
+    assert any("could not be rolled back yet: connection refused" in note for note in desk.notes)
+    assert round_.journal.entries()[0].phase is Phase.UNDONE
+
+
+@pytest.mark.parametrize(("kind", "more"), [(Away, ()), (AwayAtTheSecond, (WriteFile("/etc/two", b""),))])
+def test_what_stays_in_the_way_is_said_and_stands_among_the_changes(
+    tmp_path: Path, kind: type[Away], more: tuple[Action, ...]
+) -> None:
+    round_, desk = repair(tmp_path, BEFORE, actor=away(kind, 9), waits=(0.01,))
+    attempt = round_.go([plan("A", "edge1", WriteFile("/etc/motd", b"hello"), *more)], BEFORE)
+    (entry,) = round_.journal.entries()
+    assert entry.phase is Phase.ATTENTION
+    assert [(one.journal_id, one.result) for one in attempt.changes] == [(entry.id, "left")]
+    assert attempt.failed
+    assert desk.notes[-1].startswith("A edge1: not repaired, and NOT rolled back whole: connection refused")
+    assert f"kedoctor rollback {entry.id}" in desk.notes[-1]
 
 
 def test_nothing_is_touched_in_a_dry_run_or_when_the_answer_is_no(tmp_path: Path) -> None:

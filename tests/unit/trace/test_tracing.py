@@ -34,7 +34,7 @@ from kedoctor.api import (
 )
 from kedoctor.base.errors import UsageError
 from kedoctor.judge.registry import DeclarationError, Registry
-from kedoctor.model.observations import ReadFile
+from kedoctor.model.observations.files import ReadFile
 from kedoctor.model.traces import HopSeen, TraceReport
 from kedoctor.trace.runner import run_trace
 

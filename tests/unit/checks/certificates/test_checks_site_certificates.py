@@ -29,10 +29,12 @@ from kedoctor.checks.certificates.cloudcore_san import cloudcore_cert_san
 from kedoctor.checks.certificates.join_token import join_token
 from kedoctor.checks.certificates.stream_expiry import stream_cert_expiry
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments, Setting
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets, StreamSecret
 from kedoctor.checks.facts.edge.clock import SiteClock
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
+from kedoctor.checks.parsers.kubernetes import Container, Deployment, DeploymentSpec, PodSpec, PodTemplate
 from kedoctor.pki.certificates import make_ca, read_certificates, sign_server
 
 PKI = Pki()
@@ -147,13 +149,42 @@ def judged(
     text: str | Unavailable,
     at: SiteClock | Unavailable | None = None,
     logs: dict[str, EdgecoreLog | Unavailable] | None = None,
+    *,
+    cloudcore: str = "v1.22.0",
 ) -> list[Finding]:
     secrets = PKI.secrets(token=text)
     everywhere: EveryHost[EdgecoreLog] = EveryHost(logs or {"cloud": NOT_RECORDED})
-    findings = list(join_token(secrets, at or site_clock(), everywhere, EveryHost({"host1": NAME})))
+    names = EveryHost({"host1": NAME})
+    findings = list(
+        join_token(secrets, at or site_clock(), everywhere, names, workload=cloudcore_of(cloudcore))
+    )
     for finding in findings:
         bilingual(finding)
     return findings
+
+
+def cloudcore_of(tag: str) -> CloudcoreWorkload:
+    spec = PodSpec(containers=(Container(image=f"docker.io/kubeedge/cloudcore:{tag}"),))
+    return CloudcoreWorkload(Deployment(spec=DeploymentSpec(template=PodTemplate(spec=spec))), ())
+
+
+@pytest.mark.parametrize(
+    ("tag", "bug"),
+    [
+        ("v1.18.0", True),
+        ("v1.18.1", True),
+        ("v1.18.2", False),
+        ("v1.19.0", True),
+        ("v1.19.1", False),
+        ("v1.22.0", False),
+    ],
+)
+def test_releases_that_never_save_a_refreshed_token(tag: str, *, bug: bool) -> None:
+    """versions.md §4: fixed in 1.18.2 and 1.19.1."""
+    (finding,) = judged(token(NOW - timedelta(days=3)), cloudcore=tag)
+    assert finding.status is Status.WARN
+    assert (f"cloudcore {tag} never saves the token" in finding.summary.en) is bug
+    assert (finding.hint is not None and "Upgrade KubeEdge" in finding.hint.en) is bug
 
 
 def test_a_token_that_can_be_used() -> None:

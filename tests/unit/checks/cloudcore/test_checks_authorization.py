@@ -12,7 +12,8 @@ from kedoctor.api import AccessReview, Cluster, Finding, Status, Unavailable
 from kedoctor.checks.cloudcore.authorization import cloudcore_authorization
 from kedoctor.checks.cloudcore.facts_authorization import AuthorizationRights, authorization_rights
 from kedoctor.checks.facts.cloud.cloudcore_rbac import CloudcoreRights
-from kedoctor.model.observations import Request, ReviewAccess
+from kedoctor.model.observations.apiserver import ReviewAccess
+from kedoctor.model.observations.request import Request
 
 USER = "system:serviceaccount:kubeedge:cloudcore"
 GATE = "featureGates: {requireAuthorization: true}\n"

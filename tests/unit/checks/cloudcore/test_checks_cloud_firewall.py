@@ -43,8 +43,10 @@ from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets, StreamSecret
 from kedoctor.checks.facts.cluster.tunnel_port import parse_record
 from kedoctor.checks.facts.edge.clock import HostTime, SiteClock
 from kedoctor.checks.parsers.netfilter import dnat_rules, parse_save
-from kedoctor.model import observations as o
-from kedoctor.model.observations import InterfaceAddress
+from kedoctor.model.observations.files import ReadFile
+from kedoctor.model.observations.network import InterfaceAddress
+from kedoctor.model.observations.request import Request
+from kedoctor.model.observations.units import ReadUnit
 from kedoctor.pki.certificates import make_ca, sign_server
 
 RECORD = parse_record('{"ipTunnelPort":{"10.99.0.1":10351},"port":{"10351":true}}')
@@ -55,16 +57,16 @@ HERE = replace(APISERVER, cloudcore=Process(618, 0, "cloudcore", ("cloudcore",))
 
 
 class World:
-    def __init__(self, *answers: tuple[o.Request, Any]) -> None:
+    def __init__(self, *answers: tuple[Request, Any]) -> None:
         self.answers = dict(answers)
 
-    def observe(self, request: o.Request) -> Any:
+    def observe(self, request: Request) -> Any:
         return self.answers.get(request, Unavailable(Reason.ABSENT, repr(request)))
 
 
-def file(path: str, data: str | bytes) -> tuple[o.Request, Any]:
+def file(path: str, data: str | bytes) -> tuple[Request, Any]:
     content = data.encode() if isinstance(data, str) else data
-    return o.ReadFile(path), File(FileMetadata(path, "file", 0o644, 0, 0, len(content), NOW), content)
+    return ReadFile(path), File(FileMetadata(path, "file", 0o644, 0, 0, len(content), NOW), content)
 
 
 def nat(*rules: str) -> NatRules:
@@ -85,7 +87,7 @@ def judged(findings: Any) -> list[Finding]:
 def kept(text: str, state: str = "enabled") -> SavedRules:
     unit = Unit("netfilter-persistent.service", "loaded", "active", "exited", state)
     return saved_rules(
-        Host(World(file("/etc/iptables/rules.v4", text), (o.ReadUnit("netfilter-persistent.service"), unit)))
+        Host(World(file("/etc/iptables/rules.v4", text), (ReadUnit("netfilter-persistent.service"), unit)))
     )
 
 

@@ -34,8 +34,10 @@ TIME = SiteTime(NOW, "the API server's clock")
 BLIND = Unavailable(Reason.FORBIDDEN, "it")
 
 
-def workload(*, host_network: bool = True) -> CloudcoreWorkload:
-    spec = {"template": {"spec": {"hostNetwork": host_network, "serviceAccountName": "cloudcore"}}}
+def workload(*, host_network: bool = True, tag: str = "v1.22.0") -> CloudcoreWorkload:
+    containers = [{"name": "cloudcore", "image": f"kubeedge/cloudcore:{tag}"}]
+    pod_spec = {"hostNetwork": host_network, "serviceAccountName": "cloudcore", "containers": containers}
+    spec = {"template": {"spec": pod_spec}}
     status = {
         "phase": "Running",
         "containerStatuses": [{"name": "cloudcore", "state": {"running": {"startedAt": before(6000)}}}],
@@ -171,6 +173,13 @@ def test_the_resources_that_cloudcore_waits_for() -> None:
     }
     whole = served_resources(Cluster(Groups(groups)))
     assert only(kubeedge_crds(whole, workload(), edges())).status is Status.PASS
+    # v1.23 brought a CRD (versions.md §4); an older cloudcore does not ask for it.
+    newer = only(kubeedge_crds(whole, workload(tag="v1.23.0"), edges()))
+    assert newer.status is Status.WARN
+    assert "devicestatuses.devices.kubeedge.io" in newer.summary.en
+    groups["devices.kubeedge.io/v1beta1"].append("devicestatuses")
+    fits = served_resources(Cluster(Groups(groups)))
+    assert only(kubeedge_crds(fits, workload(tag="v1.23.0"), edges())).status is Status.PASS
     del groups["reliablesyncs.kubeedge.io/v1alpha1"]
     found = only(kubeedge_crds(served_resources(Cluster(Groups(groups))), workload(), edges()))
     assert found.status is Status.FAIL

@@ -176,6 +176,9 @@ def test_a_fresh_sample_outweighs_a_line_and_cloud_nodes_are_advice() -> None:
     fresh = NodeSamples({"edge1": before(10)}, NOW, NOW - before(105))
     told = MetricsLog({"edge1": "i/o timeout"})
     assert only(metrics_log(told, server(), edges(), fresh)).status is Status.PASS
+    newer = only(metrics_log(MetricsLog({}), server("metrics-server:v0.9.0"), edges(), BLIND))
+    assert newer.status is Status.PASS
+    assert "logs none of a Node that is not Ready" in newer.summary.en
     cloud = only(metrics_log(MetricsLog({"cloud": "403 Forbidden"}), server(), edges(), BLIND))
     assert (cloud.status, cloud.hop, cloud.node) == (Status.WARN, "", "")
 
@@ -234,6 +237,8 @@ def test_requests_and_room_for_replicas() -> None:
         ("metrics-server/metrics-server:v0.8.0", "v1.30.2+k3s1", Status.WARN),
         ("metrics-server/metrics-server:v0.3.7", "v1.31.14", Status.FAIL),
         ("metrics-server/metrics-server:latest", "v1.31.14", Status.UNKNOWN),
+        ("metrics-server:v0.9.0", "v1.31.14", Status.WARN),
+        ("metrics-server:v0.9.0", "v1.34.2", Status.PASS),
     ],
 )
 def test_which_versions_fit(image: str, kubernetes: str, status: Status) -> None:

@@ -14,7 +14,8 @@ from kedoctor.api import EveryHost, File, Finding, Reason, Status, Unavailable
 from kedoctor.checks.distribution.upgrade_jobs import KeadmLog, UpgradeJobs, keadm_log, upgrade_jobs
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import ConfigUpdateJob, NodeUpgradeJob
-from kedoctor.model.observations import FileMetadata, ReadFile, Request, StatFile
+from kedoctor.model.observations.files import FileMetadata, ReadFile, StatFile
+from kedoctor.model.observations.request import Request
 from kedoctor.testing import fact_from
 
 TIME = SiteTime(NOW, "the API server's clock")

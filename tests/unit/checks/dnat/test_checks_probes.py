@@ -40,7 +40,7 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.parsers.concurrency import ask_all, spread
 from kedoctor.checks.parsers.kubernetes import Condition
 from kedoctor.checks.tunnel.session import tunnel_session
-from kedoctor.model.observations import GetHttp
+from kedoctor.model.observations.wire import GetHttp
 
 PASS, WARN, FAIL, UNKNOWN, SKIP = Status.PASS, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
 ALIVE = StreamServers({CLOUD: StreamServer(CLOUD, 10003, http(404, b"404: Page Not Found", b"cloudcore"))})

@@ -44,7 +44,7 @@ from kedoctor.checks.node.host_resources import edge_resources
 from kedoctor.checks.parsers.logs.edgecore_exit_reasons import exit_meaning
 from kedoctor.checks.parsers.logs.klog import parse_lines
 from kedoctor.checks.parsers.releases import parse
-from kedoctor.model.observations import InterfaceAddress as Interface
+from kedoctor.model.observations.network import InterfaceAddress as Interface
 
 FROM_RUNTIME = "Using cgroup driver setting received from the CRI runtime"
 

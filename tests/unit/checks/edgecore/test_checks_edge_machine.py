@@ -35,17 +35,12 @@ from kedoctor.checks.facts.edge.kernel import edge_limits as limits_fact
 from kedoctor.checks.facts.edge.program import EdgecoreProgram, edgecore_program
 from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.releases import parse
-from kedoctor.model.observations import (
-    FindFiles,
-    ListProcesses,
-    Process,
-    Processes,
-    ReadFile,
-    ReadIdentity,
-    ReadUnit,
-    Request,
-)
-from kedoctor.model.observations import Unit as UnitState
+from kedoctor.model.observations.files import FindFiles, ReadFile
+from kedoctor.model.observations.machine import ReadIdentity
+from kedoctor.model.observations.processes import ListProcesses, Process, Processes
+from kedoctor.model.observations.request import Request
+from kedoctor.model.observations.units import ReadUnit
+from kedoctor.model.observations.units import Unit as UnitState
 from kedoctor.testing import fact_from
 
 PATH = "/usr/local/bin/edgecore"

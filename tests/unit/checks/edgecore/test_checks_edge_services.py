@@ -28,7 +28,9 @@ from kedoctor.checks.facts.edge.clock import HostTime
 from kedoctor.checks.facts.edge.container_runtime import ContainerdSettings
 from kedoctor.checks.facts.edge.proxies import EdgeProxies, UnitProxy, edge_proxies
 from kedoctor.checks.parsers.proxies import ProxySettings, proxies_in
-from kedoctor.model.observations import ReadFile, ReadUnit, Request
+from kedoctor.model.observations.files import ReadFile
+from kedoctor.model.observations.request import Request
+from kedoctor.model.observations.units import ReadUnit
 from kedoctor.testing import fact_from
 
 PROXY = "HTTPS_PROXY=http://user:secret@proxy.acme:3128"

@@ -35,7 +35,7 @@ from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.kubernetes import Node
 from kedoctor.checks.parsers.kubernetes.node import NodeMetadata
 from kedoctor.checks.parsers.releases import parse
-from kedoctor.model.observations import InterfaceAddress
+from kedoctor.model.observations.network import InterfaceAddress
 
 MESH = EdgeAddresses(Addresses((InterfaceAddress("edgemesh0", "169.254.96.16", 32),)))
 PLAIN = EdgeAddresses(Addresses((InterfaceAddress("eth0", "10.99.0.2", 24),), "eth0", "10.99.0.254"))

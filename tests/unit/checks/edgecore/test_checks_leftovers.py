@@ -27,7 +27,8 @@ from kedoctor.checks.edgecore.leftovers import edge_database, keadm_leftovers, s
 from kedoctor.checks.edgecore.log import edgecore_log
 from kedoctor.checks.facts.edge.host import EdgeResources
 from kedoctor.checks.facts.edge.leftovers import DatabaseHome, KeadmLeftovers, SecretFiles, secret_files
-from kedoctor.model import observations as o
+from kedoctor.model.observations.files import FileMetadata, Files, FindFiles, StatFile
+from kedoctor.model.observations.request import Request
 
 LOCK = metadata("/etc/kubeedge/idempotency_record")
 ABSENT = Unavailable(Reason.ABSENT, "it")
@@ -171,23 +172,23 @@ class World:
     def __init__(self, **modes: int) -> None:
         self.modes = {path.replace("__", "/"): mode for path, mode in modes.items()}
 
-    def observe(self, request: o.Request) -> Any:
-        if isinstance(request, o.StatFile) and request.path in self.modes:
+    def observe(self, request: Request) -> Any:
+        if isinstance(request, StatFile) and request.path in self.modes:
             mode = self.modes[request.path]
             found = metadata(request.path, mode & 0o777)
             return (
                 found
                 if mode < 0o1000
-                else o.FileMetadata(request.path, "directory", mode & 0o777, 0, 0, 0, found.modified)
+                else FileMetadata(request.path, "directory", mode & 0o777, 0, 0, 0, found.modified)
             )
-        if isinstance(request, o.FindFiles):
+        if isinstance(request, FindFiles):
             pattern = request.pattern
             found_ = [
                 metadata(path, mode)
                 for path, mode in self.modes.items()
                 if mode < 0o1000 and Path(path).match(pattern)
             ]
-            return o.Files(tuple(found_))
+            return Files(tuple(found_))
         return Unavailable(Reason.ABSENT, repr(request))
 
 

@@ -66,7 +66,7 @@ from kedoctor.checks.parsers.host_port import HostPort
 from kedoctor.checks.parsers.kubernetes import Service
 from kedoctor.checks.parsers.releases import parse
 from kedoctor.checks.plans.edgecore import spelt
-from kedoctor.model.observations import OpenTcp, OpenTls
+from kedoctor.model.observations.wire import OpenTcp, OpenTls
 from kedoctor.yaml.document import load
 
 V1_22 = EdgecoreRelease(parse("v1.22.0"), "v1.22.0")

@@ -61,7 +61,7 @@ from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.releases import parse
 from kedoctor.checks.tunnel import fix_tunnel
 from kedoctor.checks.tunnel.established import tunnel_established as ke503
-from kedoctor.model.observations import InterfaceAddress
+from kedoctor.model.observations.network import InterfaceAddress
 
 V1_21 = EdgecoreRelease(parse("v1.21.0"), "v1.21.0")
 ABSENT = Unavailable(Reason.ABSENT, "a file", "it does not exist")

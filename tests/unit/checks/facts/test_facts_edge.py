@@ -39,34 +39,43 @@ from kedoctor.checks.parsers.host_port import (
     same_host,
 )
 from kedoctor.checks.parsers.kubernetes import Secret
-from kedoctor.model import observations as o
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath, ListObjects
+from kedoctor.model.observations.files import ReadFile
+from kedoctor.model.observations.logs import LogText, ReadJournal
+from kedoctor.model.observations.machine import Now, ReadClock, ReadResources, Resources
+from kedoctor.model.observations.network import Addresses, InterfaceAddress, ListAddresses
+from kedoctor.model.observations.processes import ListProcesses, Process, Processes
+from kedoctor.model.observations.request import Request
+from kedoctor.model.observations.tools import RunTool, ToolOutput
+from kedoctor.model.observations.units import ReadUnit, Unit
+from kedoctor.model.observations.wire import Connection, GetHttp, HttpAnswer, OpenTcp
 
 
 class World:
     """Answers what it was told, and that everything else was not recorded."""
 
-    def __init__(self, *answers: tuple[o.Request, Any]) -> None:
+    def __init__(self, *answers: tuple[Request, Any]) -> None:
         self.answers = dict(answers)
 
-    def observe(self, request: o.Request) -> Any:
+    def observe(self, request: Request) -> Any:
         return self.answers.get(request, Unavailable(Reason.NOT_RECORDED, repr(request)))
 
 
-def read(path: str, data: bytes, mode: int = 0o600) -> tuple[o.Request, Any]:
-    return o.ReadFile(path), File(metadata(path, mode), data)
+def read(path: str, data: bytes, mode: int = 0o600) -> tuple[Request, Any]:
+    return ReadFile(path), File(metadata(path, mode), data)
 
 
 # ------------------------------------------------------------------------------------------- edgecore
 
 
 def test_the_file_that_edgecore_was_started_with() -> None:
-    process = o.Process(1, 0, "edgecore", ("/usr/local/bin/edgecore", "--config", "/opt/e.yaml"))
-    host = Host(World((o.ListProcesses(), o.Processes((process,))), read("/opt/e.yaml", YAML.encode())))
+    process = Process(1, 0, "edgecore", ("/usr/local/bin/edgecore", "--config", "/opt/e.yaml"))
+    host = Host(World((ListProcesses(), Processes((process,))), read("/opt/e.yaml", YAML.encode())))
     found = edgecore_unit(host)
     assert (found.runs, found.arguments[1]) == (True, "--config")
     assert edgecore_file(host, found).path == "/opt/e.yaml"
-    other = o.Process(1, 0, "edgecore", ("/usr/local/bin/edgecore", "--config=/srv/x.yaml"))
-    found = edgecore_unit(Host(World((o.ListProcesses(), o.Processes((other,))))))
+    other = Process(1, 0, "edgecore", ("/usr/local/bin/edgecore", "--config=/srv/x.yaml"))
+    found = edgecore_unit(Host(World((ListProcesses(), Processes((other,))))))
     assert edgecore_file(Host(World()), found).path == "/srv/x.yaml"
     assert edgecore_file(Host(World()), edgecore_unit(Host(World()))).path == CONFIG_PATH
 
@@ -100,7 +109,7 @@ def test_a_file_that_cannot_be_read_makes_no_configuration() -> None:
     found = edgecore_config(broken, EdgeName("edge1"))
     assert isinstance(found, Unavailable)
     assert found.reason is Reason.INVALID
-    huge = World((o.ReadFile(CONFIG_PATH), File(metadata(CONFIG_PATH), b"a: b", truncated=True)))
+    huge = World((ReadFile(CONFIG_PATH), File(metadata(CONFIG_PATH), b"a: b", truncated=True)))
     found = edgecore_config(edgecore_file(Host(huge), state), EdgeName("edge1"))
     assert isinstance(found, Unavailable)
 
@@ -209,11 +218,11 @@ def test_one_panic_is_no_crash_loop(lives: list[tuple[float, str]], *, dying: bo
 
 
 def test_the_journal_or_an_old_log_file() -> None:
-    clock = Clock(World((o.ReadClock(), o.Now(NOW))))
-    journal = World((o.ReadJournal("edgecore.service", 2000), o.LogText(CRASHES)))
+    clock = Clock(World((ReadClock(), Now(NOW))))
+    journal = World((ReadJournal("edgecore.service", 2000), LogText(CRASHES)))
     assert not isinstance(edgecore_log(Host(journal), clock), Unavailable)
     old = World(
-        (o.ReadFile("/var/log/kubeedge/edgecore.log", 1 << 20, True), File(metadata("x"), CRASHES.encode()))
+        (ReadFile("/var/log/kubeedge/edgecore.log", 1 << 20, True), File(metadata("x"), CRASHES.encode()))
     )
     assert not isinstance(edgecore_log(Host(old), clock), Unavailable)
     assert isinstance(edgecore_log(Host(World()), clock), Unavailable)
@@ -231,9 +240,9 @@ def test_a_malformed_token_is_never_quoted() -> None:
 
 
 def times(date: datetime | None, now: datetime = NOW, log: str = "") -> Any:
-    clock = Clock(World((o.ReadClock(), o.Now(now))))
+    clock = Clock(World((ReadClock(), Now(now))))
     url = "https://10.99.0.1:10002/ca.crt"
-    wire = Wire(World((o.GetHttp(url, timeout=5.0), o.HttpAnswer(200, b"", date)))) if date else Wire(World())
+    wire = Wire(World((GetHttp(url, timeout=5.0), HttpAnswer(200, b"", date)))) if date else Wire(World())
     try:
         served: Any = cloud_ca(wire, config())
     except FactUnavailableError as missing:
@@ -278,10 +287,10 @@ def test_an_old_refusal_says_nothing_about_now() -> None:
 
 
 def test_the_clock_beside_the_kubeconfig() -> None:
-    clock = Clock(World((o.ReadClock(), o.Now(NOW))))
-    version = o.GetPath("/version")
-    assert site_clock(clock, Cluster(World((version, o.ApiAnswer(200, b"{}", NOW))))).believed
-    assert not site_clock(clock, Cluster(World((version, o.ApiAnswer(200, b"{}"))))).checked
+    clock = Clock(World((ReadClock(), Now(NOW))))
+    version = GetPath("/version")
+    assert site_clock(clock, Cluster(World((version, ApiAnswer(200, b"{}", NOW))))).believed
+    assert not site_clock(clock, Cluster(World((version, ApiAnswer(200, b"{}"))))).checked
     assert not site_clock(clock, Cluster(World())).checked
     assert host_time(clock).now == NOW
 
@@ -333,7 +342,7 @@ def secret(name: str, **data: bytes | str) -> Secret:
 
 
 def test_secrets_each_on_its_own() -> None:
-    request = o.ListObjects("Secret", "kubeedge")
+    request = ListObjects("Secret", "kubeedge")
     listed = (
         secret("casecret", cadata=b"der"),
         secret("tokensecret", tokendata="[redacted jwt token=x]"),
@@ -361,7 +370,7 @@ def test_the_cgroup_setting_follows_the_endpoint() -> None:
     found = cgroup_setting(Host(World(read("/etc/containerd/config.toml", toml))), config(), unit())
     assert isinstance(found, CgroupSetting)
     assert found.driver == "systemd"
-    gone = World((o.ReadFile("/etc/containerd/config.toml"), Unavailable(Reason.ABSENT, "x")))
+    gone = World((ReadFile("/etc/containerd/config.toml"), Unavailable(Reason.ABSENT, "x")))
     found = cgroup_setting(Host(gone), config(), unit())
     assert isinstance(found, CgroupSetting)
     assert (found.driver, "default" in found.line) == ("cgroupfs", True)
@@ -375,34 +384,34 @@ def endpoint(path: str) -> EdgecoreConfig:
 
 
 def test_docker_is_asked_and_others_are_not_known() -> None:
-    ask = o.RunTool("docker", ("info", "--format", "{{.CgroupDriver}}"), 10.0)
-    docker = World((ask, o.ToolOutput(("docker",), 0, "systemd\n", "")))
+    ask = RunTool("docker", ("info", "--format", "{{.CgroupDriver}}"), 10.0)
+    docker = World((ask, ToolOutput(("docker",), 0, "systemd\n", "")))
     found = cgroup_setting(Host(docker), endpoint("/var/run/cri-dockerd.sock"), unit())
     assert isinstance(found, CgroupSetting)
     assert (found.runtime, found.driver) == ("docker", "systemd")
-    down = World((ask, o.ToolOutput(("docker",), 1, "", "Cannot connect")))
+    down = World((ask, ToolOutput(("docker",), 1, "", "Cannot connect")))
     assert isinstance(cgroup_setting(Host(down), endpoint("/var/run/cri-dockerd.sock"), unit()), Unavailable)
     assert isinstance(cgroup_setting(Host(World()), endpoint("/run/crio/crio.sock"), unit()), Unavailable)
 
 
 def test_the_rest_of_the_machine() -> None:
-    addresses = o.Addresses(
-        (o.InterfaceAddress("eth0", "10.99.0.2", 24), o.InterfaceAddress("eth0", "fe80::1", 64)),
+    addresses = Addresses(
+        (InterfaceAddress("eth0", "10.99.0.2", 24), InterfaceAddress("eth0", "fe80::1", 64)),
         "eth0",
         "10.99.0.254",
     )
-    found = edge_addresses(Host(World((o.ListAddresses(), addresses))))
+    found = edge_addresses(Host(World((ListAddresses(), addresses))))
     assert (found.default_route, found.has("10.99.0.2"), found.has("10.0.0.1")) == ("10.99.0.2", True, False)
-    resources = o.Resources(2, 1, 1, 1, 1)
-    assert edge_resources(Host(World((o.ReadResources("/"), resources)))).resources == resources
+    resources = Resources(2, 1, 1, 1, 1)
+    assert edge_resources(Host(World((ReadResources("/"), resources)))).resources == resources
     assert not kubelet_unit(Host(World())).enabled
-    enabled = o.Unit("kubelet.service", "loaded", "inactive", "dead", "enabled")
-    assert kubelet_unit(Host(World((o.ReadUnit("kubelet.service"), enabled)))).enabled
+    enabled = Unit("kubelet.service", "loaded", "inactive", "dead", "enabled")
+    assert kubelet_unit(Host(World((ReadUnit("kubelet.service"), enabled)))).enabled
 
 
 def test_probes_of_what_is_dialled() -> None:
-    made = o.Connection("10.99.0.1", 0.001)
-    wire = Wire(World((o.OpenTcp("10.99.0.1", 10000), made)))
+    made = Connection("10.99.0.1", 0.001)
+    wire = Wire(World((OpenTcp("10.99.0.1", 10000), made)))
     hub, https, tunnel = cloud_ports(wire, config()).probes
     assert (hub.tcp, isinstance(hub.tls, Unavailable)) == (made, True)
     assert isinstance(https.tcp, Unavailable)

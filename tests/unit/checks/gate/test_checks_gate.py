@@ -42,7 +42,8 @@ from kedoctor.checks.gate.tunnels import NewTunnels, tunnel_kept
 from kedoctor.checks.parsers.kubernetes import PodMetrics
 from kedoctor.gate.namespace import Owner
 from kedoctor.model.gate import absent
-from kedoctor.model.observations import AttachToPod, ExecInPod, FollowPodLog, GetPath, ListObjects
+from kedoctor.model.observations.apiserver import GetPath, ListObjects
+from kedoctor.model.observations.containers import AttachToPod, ExecInPod, FollowPodLog
 from kedoctor.plugins import load_plugins
 
 NONCE = "8c5f00aa11bb22cc"

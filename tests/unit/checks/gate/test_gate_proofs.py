@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from kedoctor.gate.pod_source import Proofs
-from kedoctor.model.observations import ApiAnswer, GetPath, LogText, ReadPodLog, Reason, Request, Unavailable
+from kedoctor.model.observations.apiserver import ApiAnswer, GetPath
+from kedoctor.model.observations.logs import LogText, ReadPodLog
+from kedoctor.model.observations.request import Reason, Request, Unavailable
 
 STATS = GetPath("/api/v1/nodes/edge1/proxy/stats/summary", accept="*/*")
 LINE = ReadPodLog("default", "web", "main", lines=1)

@@ -82,7 +82,7 @@ from kedoctor.checks.parsers.join_token import JoinToken
 from kedoctor.checks.parsers.pod_cidr import network_for, parse_network
 from kedoctor.checks.parsers.release_contents import newest
 from kedoctor.model.declarations import FactUnavailableError, RunMode
-from kedoctor.model.observations import ReadSetting
+from kedoctor.model.observations.inputs import ReadSetting
 from kedoctor.model.ports import Host
 from kedoctor.plugins import load_plugins
 from kedoctor.yaml.document import load

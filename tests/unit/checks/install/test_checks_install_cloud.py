@@ -67,7 +67,9 @@ from kedoctor.checks.install.cloud.keadm import cloud_images, cloudcore_release,
 from kedoctor.checks.install.cloud.preflight import install_bundle, install_request
 from kedoctor.checks.parsers.kubernetes import Secret
 from kedoctor.checks.parsers.release_contents import newest
-from kedoctor.model.observations import ListProcesses, ReadUnit, StatFile
+from kedoctor.model.observations.files import StatFile
+from kedoctor.model.observations.processes import ListProcesses
+from kedoctor.model.observations.units import ReadUnit
 from kedoctor.offline.reading import read_offline_bundle
 
 CLOUD = "10.99.0.1"

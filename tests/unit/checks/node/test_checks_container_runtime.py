@@ -24,7 +24,8 @@ from kedoctor.checks.facts.edge.container_runtime import containerd_settings as 
 from kedoctor.checks.facts.edge.container_runtime import memory_cgroup as make_memory
 from kedoctor.checks.node.container_runtime import cni, memory_cgroup, runtime_cri, sandbox_image
 from kedoctor.checks.parsers.kubernetes import Condition
-from kedoctor.model import observations as o
+from kedoctor.model.observations.files import Files, FindFiles, ReadFile
+from kedoctor.model.observations.request import Request
 
 ENDPOINT = "unix:///run/containerd/containerd.sock"
 PATH = "/run/containerd/containerd.sock"
@@ -36,19 +37,19 @@ THERE = FileMetadata(PATH, "socket", 0o660, 0, 0, 0, metadata(PATH).modified)
 class World:
     """Answers what it was told, and that everything else is not there."""
 
-    def __init__(self, *answers: tuple[o.Request, Any]) -> None:
+    def __init__(self, *answers: tuple[Request, Any]) -> None:
         self.answers = dict(answers)
 
-    def observe(self, request: o.Request) -> Any:
+    def observe(self, request: Request) -> Any:
         return self.answers.get(request, Unavailable(Reason.ABSENT, repr(request)))
 
 
-def read(path: str, text: str) -> tuple[o.Request, Any]:
-    return o.ReadFile(path), File(metadata(path), text.encode())
+def read(path: str, text: str) -> tuple[Request, Any]:
+    return ReadFile(path), File(metadata(path), text.encode())
 
 
-def listed(pattern: str, *names: str) -> tuple[o.Request, Any]:
-    return o.FindFiles(pattern), o.Files(tuple(metadata(pattern.removesuffix("*") + name) for name in names))
+def listed(pattern: str, *names: str) -> tuple[Request, Any]:
+    return FindFiles(pattern), Files(tuple(metadata(pattern.removesuffix("*") + name) for name in names))
 
 
 def said_by_crictl(code: int, text: str) -> ToolOutput:

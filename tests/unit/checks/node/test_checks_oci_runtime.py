@@ -14,7 +14,8 @@ from kedoctor.checks.facts.edge.containerd_config import CONTAINERD_CONFIG, Cont
 from kedoctor.checks.facts.edge.host import CgroupSetting, cgroup_setting
 from kedoctor.checks.facts.edge.runtime_programs import RuntimePrograms, runtime_programs
 from kedoctor.checks.node.oci_runtime import oci_runtime
-from kedoctor.model.observations import FindFiles, ReadFile, Request, StatFile
+from kedoctor.model.observations.files import FindFiles, ReadFile, StatFile
+from kedoctor.model.observations.request import Request
 
 SETTINGS = ContainerdSettings(CONTAINERD_CONFIG)
 FOUND = RuntimePrograms(

@@ -21,7 +21,12 @@ from kedoctor.checks.offline.facts_bundle import BundleHere, BundleRead, bundle_
 from kedoctor.checks.offline.fix_images import images_present as remedied
 from kedoctor.checks.offline.images_present import images_present
 from kedoctor.checks.parsers.kubernetes import Pod
-from kedoctor.model import observations as o
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.files import FileMetadata, Files, FindFiles, StatFile
+from kedoctor.model.observations.inputs import ReadOfflineBundle, ReadSetting, Setting
+from kedoctor.model.observations.machine import Identity, ReadIdentity
+from kedoctor.model.observations.request import Request
+from kedoctor.model.observations.tools import RunTool, ToolOutput
 from kedoctor.model.ports import Cluster
 from kedoctor.offline.reading import read_offline_bundle
 
@@ -41,22 +46,22 @@ class World:
     """Answers what it was told, and that everything else is not there."""
 
     def __init__(self, **answers: Any) -> None:
-        self.answers: dict[o.Request, Any] = {}
+        self.answers: dict[Request, Any] = {}
 
     def tool(self, line: str, printed: str, code: int = 0) -> World:
         tool, *words = line.split(" ")
-        said = o.ToolOutput((tool,), code, "" if code else printed, printed if code else "")
+        said = ToolOutput((tool,), code, "" if code else printed, printed if code else "")
         for seconds in (6.0,):
-            self.answers[o.RunTool(tool, tuple(words), seconds)] = said
+            self.answers[RunTool(tool, tuple(words), seconds)] = said
         return self
 
     def there(self, path: str, kind: str = "socket") -> World:
         found = metadata(path)
-        self.answers[o.StatFile(path)] = o.FileMetadata(path, kind, 0o660, 0, 0, 0, found.modified)
+        self.answers[StatFile(path)] = FileMetadata(path, kind, 0o660, 0, 0, 0, found.modified)
         return self
 
-    def observe(self, request: o.Request) -> Any:
-        absent = Reason.TOOL_MISSING if isinstance(request, o.RunTool) else Reason.ABSENT
+    def observe(self, request: Request) -> Any:
+        absent = Reason.TOOL_MISSING if isinstance(request, RunTool) else Reason.ABSENT
         return self.answers.get(request, Unavailable(absent, repr(request)))
 
 
@@ -124,11 +129,11 @@ def test_where_the_bundle_is_looked_for() -> None:
     assert isinstance(found, Unavailable)
     assert found.reason is Reason.NOT_GIVEN
     directory = metadata("/opt/kubeedge-edge-1.22.0-arm64/images")
-    listed = o.Files((o.FileMetadata(directory.path, "directory", 0o755, 0, 0, 0, directory.modified),))
-    world.answers[o.FindFiles("/opt/kubeedge-edge-*/images")] = listed
+    listed = Files((FileMetadata(directory.path, "directory", 0o755, 0, 0, 0, directory.modified),))
+    world.answers[FindFiles("/opt/kubeedge-edge-*/images")] = listed
     place = "/opt/kubeedge-edge-1.22.0-arm64"
-    world.answers[o.ReadOfflineBundle(place, sums=False, timeout=15.0)] = OfflineBundle(place)
-    world.answers[o.ReadIdentity()] = o.Identity("edge1", "aarch64", "", "", 0)
+    world.answers[ReadOfflineBundle(place, sums=False, timeout=15.0)] = OfflineBundle(place)
+    world.answers[ReadIdentity()] = Identity("edge1", "aarch64", "", "", 0)
     found = bundle_here(Host(world), EDGE)
     assert isinstance(found, BundleHere)
     assert (found.bundle.place, found.named, found.sides, found.architecture) == (
@@ -137,13 +142,13 @@ def test_where_the_bundle_is_looked_for() -> None:
         ("edge",),
         "arm64",
     )
-    world.answers[o.ReadSetting("bundle")] = o.Setting("/media/usb")
-    world.answers[o.ReadOfflineBundle("/media/usb", sums=False, timeout=15.0)] = OfflineBundle("/media/usb")
+    world.answers[ReadSetting("bundle")] = Setting("/media/usb")
+    world.answers[ReadOfflineBundle("/media/usb", sums=False, timeout=15.0)] = OfflineBundle("/media/usb")
     found = bundle_here(Host(world), EDGE)
     assert isinstance(found, BundleHere)
     assert (found.bundle.place, found.named) == ("/media/usb", True)
     summed = OfflineBundle("/media/usb", compared=7)
-    world.answers[o.ReadOfflineBundle("/media/usb", sums=True, timeout=150.0)] = summed
+    world.answers[ReadOfflineBundle("/media/usb", sums=True, timeout=150.0)] = summed
     assert bundle_read(Host(world), found) == BundleRead(summed)
 
 
@@ -228,7 +233,7 @@ def test_images_that_pods_of_the_node_wait_for() -> None:
         )
 
     world = World()
-    world.answers[o.ListObjects("Pod", field_selector="spec.nodeName=edge1")] = (
+    world.answers[ListObjects("Pod", field_selector="spec.nodeName=edge1")] = (
         pod("waits", "ErrImageNeverPull"),
         pod("crashes", "CrashLoopBackOff"),
         pod("runs", ""),
@@ -345,8 +350,6 @@ def test_where_else_an_archive_may_come_from(tmp_path: Path, what: str) -> None:
         here = bundle(tmp_path, {"images/p.tar": image("kubeedge/pause:3.6", "arm64")})
     if what == "packed":
         whole = bundle(tmp_path)
-        here = BundleHere(
-            o.OfflineBundle("/b.tar", whole.bundle.files, packed=True), True, ("edge",), "amd64"
-        )
+        here = BundleHere(OfflineBundle("/b.tar", whole.bundle.files, packed=True), True, ("edge",), "amd64")
     reason = told(remedied(verdict, store(), here, archives))
     assert ("/b.tar is packed" if what == "packed" else "no archive of kubeedge/pause:3.6") in reason

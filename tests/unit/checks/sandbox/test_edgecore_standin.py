@@ -11,8 +11,12 @@ import pytest
 from kedoctor.base.records import replace
 from kedoctor.checks.sandbox.fake_edgecore import EDGECORE, klog
 from kedoctor.evidence.replay import ReplaySource, open_bundle
-from kedoctor.model import observations as o
 from kedoctor.model.fake_services import SandboxState, StateChange
+from kedoctor.model.observations.files import ReadFile
+from kedoctor.model.observations.network import ListSockets
+from kedoctor.model.observations.request import Request, Unavailable
+from kedoctor.model.observations.units import ReadUnit
+from kedoctor.model.observations.wire import HttpAnswer
 from kedoctor.model.ports import Cluster, Host, Wire
 
 DATA = Path(__file__).parents[4] / "checks" / "sandbox" / "recordings"
@@ -28,13 +32,13 @@ class Edited:
     def __init__(self, recorded: ReplaySource, *edits: tuple[str, str]) -> None:
         self._recorded = recorded
         self._edits = edits
-        self.answers: dict[o.Request, Any] = {}
+        self.answers: dict[Request, Any] = {}
 
-    def observe(self, request: o.Request) -> Any:
+    def observe(self, request: Request) -> Any:
         if request in self.answers:
             return self.answers[request]
         answer = self._recorded.observe(request)
-        if isinstance(request, o.ReadFile) and request.path == CONFIG:
+        if isinstance(request, ReadFile) and request.path == CONFIG:
             text = answer.data.decode()
             for old, new in self._edits:
                 assert old in text
@@ -86,7 +90,7 @@ def test_switched_on_it_holds_a_tunnel_that_both_ends_show() -> None:
 def test_what_the_cloud_makes_of_a_tunnel_follows() -> None:
     scene = EDGECORE.play(stage((OFF, ON)))
     (page,) = {page for key, page in scene.hosts["cloud"].pages.items() if key[1] == "10.99.0.2"}
-    assert isinstance(page, o.HttpAnswer)
+    assert isinstance(page, HttpAnswer)
     assert b'"nodeName": "edge1"' in page.body
     assert page.certificate
     writes = {write.kind: write.content for write in scene.writes}
@@ -120,7 +124,7 @@ def test_it_connects_nowhere_when_nothing_listens_where_it_points(server: str) -
     assert f"dial wss://{server}/v1/kubeedge/connect error" in scene.hosts["edge1"].journal[UNIT]
     assert [write.content for write in scene.writes if write.kind == "NodeMetrics"] == [None]
     host, _, port = server.rpartition(":")
-    assert isinstance(scene.hosts["edge1"].ports[host, int(port)][0], o.Unavailable)
+    assert isinstance(scene.hosts["edge1"].ports[host, int(port)][0], Unavailable)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,7 @@ def test_it_connects_nowhere_when_nothing_listens_where_it_points(server: str) -
 )
 def test_a_file_that_the_real_one_would_not_start_from_ends_it(broken: str) -> None:
     recorded = ReplaySource(open_bundle(DATA / "demo-edgestream-off-edge1.tgz"))
-    text = recorded.observe(o.ReadFile(CONFIG)).data.decode()
+    text = recorded.observe(ReadFile(CONFIG)).data.decode()
     scene = EDGECORE.play(stage((text, broken)))
     unit = scene.hosts["edge1"].units[UNIT]
     assert (unit.active_state, unit.sub_state, unit.restarts) == ("activating", "auto-restart", 1)
@@ -151,12 +155,12 @@ def test_a_tunnel_that_goes_leaves_a_dead_session() -> None:
     for name, part in scene.hosts.items():
         source = there.hosts[name].source
         assert isinstance(source, Edited)
-        source.answers |= {o.ListSockets(): part.sockets}
-        source.answers |= {o.ReadUnit(UNIT): unit for unit in part.units.values()}
+        source.answers |= {ListSockets(): part.sockets}
+        source.answers |= {ReadUnit(UNIT): unit for unit in part.units.values()}
     after = EDGECORE.play(replace_stage(there, starts=False))
     assert tunnels(after, "edge1") == []
     assert tunnels(after, "cloud") == []
-    assert {page.body for page in after.hosts["cloud"].pages.values() if isinstance(page, o.HttpAnswer)} == {
+    assert {page.body for page in after.hosts["cloud"].pages.values() if isinstance(page, HttpAnswer)} == {
         b""
     }
     assert "get Tunnel session [edge1] reader error" in after.logs[0].text

@@ -56,7 +56,7 @@ def site(ahead: timedelta, *, restarted: bool = True) -> FaultySite:
 
 
 def _unit() -> object:
-    from kedoctor.model.observations import ReadUnit  # noqa: PLC0415  for this one question
+    from kedoctor.model.observations.units import ReadUnit  # noqa: PLC0415  for this one question
 
     return ReadUnit("edgecore.service")
 

@@ -28,7 +28,7 @@ from kedoctor.judge.fact_evaluation import HostView, SiteView, contexts
 from kedoctor.judge.registry import Scope
 from kedoctor.model.declarations import Side
 from kedoctor.model.findings import Status
-from kedoctor.model.observations import Request, Source
+from kedoctor.model.observations.request import Request, Source
 from kedoctor.model.ports import Host
 from kedoctor.model.report import Report, Verdict
 from kedoctor.observe.memo import MemoSource

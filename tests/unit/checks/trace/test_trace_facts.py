@@ -47,7 +47,8 @@ from kedoctor.checks.trace.target import (
     traced_objects,
     traced_pod,
 )
-from kedoctor.model.observations import Connection, GetHttp, ListObjects, OpenTcp, OpenTls
+from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.wire import Connection, GetHttp, OpenTcp, OpenTls
 
 EDGE_LABEL = {"node-role.kubernetes.io/edge": ""}
 KUBEEDGE = "v1.31.12-kubeedge-v1.22.0"

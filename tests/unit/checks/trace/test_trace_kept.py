@@ -13,7 +13,7 @@ from kedoctor.checks.trace.edge_kept import EdgecoreAfter, after_exec, edgecore_
 from kedoctor.checks.trace.edgecore_start import EdgecoreBefore, edgecore_before
 from kedoctor.checks.trace.probes import RelayedAnswer
 from kedoctor.checks.trace.requests import ExecAnswer
-from kedoctor.model.observations import GetPath
+from kedoctor.model.observations.apiserver import GetPath
 
 ALIVE, DEAD = RelayedAnswer(ApiAnswer(200, STATS)), RelayedAnswer(ApiAnswer(200, b""))
 # What edgecore v1.22.2 says of itself, three lines of 1400.

@@ -55,7 +55,7 @@ from kedoctor.checks.trace.session import session
 from kedoctor.checks.trace.step_results import off_api, off_apiserver, off_cloud, off_edge
 from kedoctor.checks.trace.target import Traced
 from kedoctor.checks.trace.tls_peer import who_answers
-from kedoctor.model.observations import Connection
+from kedoctor.model.observations.wire import Connection
 from kedoctor.pki.certificates import make_ca, read_certificates
 
 OK, BROKEN, UNKNOWN, NOT_SEEN = StepState.OK, StepState.BROKEN, StepState.UNKNOWN, StepState.NOT_SEEN

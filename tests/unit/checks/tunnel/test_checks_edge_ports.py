@@ -23,7 +23,7 @@ from kedoctor.checks.facts.edge.routing import EdgeNames, StreamReach
 from kedoctor.checks.parsers.host_port import HostPort
 from kedoctor.checks.tunnel.foreign_listeners import edge_exposure, foreign_listeners
 from kedoctor.checks.tunnel.host_routing import host_routing, stream_exposed
-from kedoctor.model.observations import InterfaceAddress
+from kedoctor.model.observations.network import InterfaceAddress
 
 EDGE = HostContext("edge1", frozenset({"edge"}))
 BOTH = HostContext("edge1", frozenset({"edge", "cloud"}))
