@@ -129,10 +129,10 @@ def test_it_is_told_and_can_be_taken_back(site: KubeEdge, somebody: Between, nam
     ran = run(site, *FIX)
     assert ran.returncode == 4, (ran.returncode, ran.stderr)
     told = ran.stderr.splitlines()[-2:]
-    left = not ran.stdout
-    if not left:  # there was somebody to take it back with
-        (change,) = json.loads(ran.stdout)["changes"]
-        assert (change["code"], change["result"]) in (("KE101", "refused"), ("KE101", "taken back"))
+    (change,) = json.loads(ran.stdout)["changes"]
+    left = change["result"] == "left"  # there was nobody to take it back with
+    assert change["code"] == "KE101"
+    assert left or change["result"] in ("refused", "taken back")
     assert told, ran.stderr
 
     come_back(site)
