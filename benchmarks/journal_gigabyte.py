@@ -32,7 +32,7 @@ ExecStart=/bin/sh -c '{script}'
 READ = """
 import json, resource, sys, time
 from kedoctor.model.observations.logs import ReadJournal
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 source = LiveSource()
 started = time.perf_counter()
 answer = source.observe(ReadJournal(sys.argv[1]))

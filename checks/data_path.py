@@ -35,10 +35,25 @@ HOPS = {
     "metrics-server": Text("metrics-server", zh="metrics-server"),
 }
 
+NAMES = {
+    "api": Text("api", zh="API 服务器"),
+    "address": Text("address", zh="节点地址"),
+    "diversion": Text("diversion", zh="DNAT 规则"),
+    "stream": Text("stream", zh="流服务"),
+    "session": Text("session", zh="会话"),
+    "tunnel": Text("tunnel", zh="隧道"),
+    "link": Text("link", zh="云边连接"),
+    "certificates": Text("certificates", zh="证书"),
+    "runtime": Text("runtime", zh="容器运行时"),
+    "apiservice": Text("apiservice", zh="指标 API"),
+}
+"""As a column of the matrix calls them; the others are called the same everywhere."""
+
 _STREAM_HOPS = ("address", "diversion", "stream", "session", "tunnel", "edgecore", "edged", "runtime")
 
 PATH = DataPath(
     hops=HOPS,
+    names=NAMES,
     capabilities={
         "logs": ("api", *_STREAM_HOPS),
         "exec": ("api", *_STREAM_HOPS),

@@ -211,6 +211,14 @@ KUBECONFIG_SECRETS = (
 )
 K3S_SECRETS = ("token", "agent-token", "datastore-endpoint", "etcd-s3-secret-key", "etcd-s3-access-key")
 REGISTRY_SECRETS = ("configs.*.auth",)
+# Headers hold tokens under names of anybody's choice (containerd: docs/hosts.md and docs/cri/registry.md).
+CONTAINERD_SECRETS = (
+    "header.*",
+    "host.*.header.*",
+    "plugins.*.registry.headers.*",
+    "plugins.*.registry.auths.*",
+    "plugins.*.registry.configs.*.auth.*",
+)
 
 REDACTIONS = (
     # edgecore.yaml and every copy of it that operators and keadm leave beside it.
@@ -224,6 +232,8 @@ REDACTIONS = (
     RedactionRule("host:/var/lib/rancher/k3s/server/tls/*.key"),
     RedactionRule("host:/etc/rancher/k3s/config.yaml*", K3S_SECRETS),
     RedactionRule("host:/etc/rancher/k3s/registries.yaml", REGISTRY_SECRETS),
+    RedactionRule("host:/etc/containerd/*.toml", CONTAINERD_SECRETS),
+    RedactionRule("host:/var/lib/rancher/k3s/agent/etc/containerd/*.toml", CONTAINERD_SECRETS),
     *(
         RedactionRule(f"host:{path}", KUBECONFIG_SECRETS)
         for path in ("/etc/rancher/k3s/k3s.yaml", "/etc/kubernetes/*.conf", "/etc/kubeedge/*kubeconfig*")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import io
-import os
-import sys
-from pathlib import Path
-from typing import Any
+from kedoctor.base.early_interrupt import ends_quietly
 
-import click
+_loaded = ends_quietly()
 
-from kedoctor.base.errors import ExitCode, KedoctorError
-from kedoctor.cli import command, speech
+import errno  # noqa: E402  importing all that follows takes long enough for somebody to press Ctrl-C
+import io  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import click  # noqa: E402
+
+from kedoctor.base.errors import ExitCode, KedoctorError  # noqa: E402
+from kedoctor.cli import command, speech  # noqa: E402
+
+_loaded()
 
 __all__ = ["main"]
 
@@ -38,7 +44,9 @@ def main() -> None:
             errors=sys.stdout.errors,
             line_buffering=sys.stdout.line_buffering,
         )
-    sys.exit(_flushed(_run(sys.argv[1:])))
+    code = _run(sys.argv[1:])
+    ends_quietly()  # all that is left is to print what is buffered
+    sys.exit(_flushed(code))
 
 
 def _flushed(code: int) -> int:

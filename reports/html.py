@@ -76,5 +76,6 @@ def render(report: Report, presentation: Presentation) -> bytes:
         stale_entries=wording.stale_entries(report, language, every=True),
         hop=lambda name: wording.hop_title(report, name, language),
         breaks=partial(wording.capability_list, language=language),
+        unread=partial(wording.unread, language=language),
     )
     return plain(page).encode()

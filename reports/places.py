@@ -9,7 +9,7 @@ from kedoctor.api.report import Cause, Report, Verdict
 
 __all__ = ["commands_by_place", "place_of_fix"]
 
-_HERE = patterns.compiled(r"\s+# on (?P<place>[^#]+?)(?:, once .*)?\s*\Z")
+_HERE = patterns.compiled(r"(?<!\s)\s++# on (?P<place>[^#]{1,200}?)(?:, once .{0,400})?\s{0,80}\Z")
 """A place that the author of a check wrote behind the command."""
 _CLUSTER = patterns.compiled(r"(?:kubectl|kedoctor (?:rbac|gate|run))\b")
 _ON_EDGE = patterns.compiled(r"\b(?:edgecore|edged)\b")

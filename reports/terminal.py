@@ -156,11 +156,8 @@ class _Page:
         mark, style = _STATE_MARKS[cell.state]
         text = wording.CAPABILITY_STATES[cell.state].in_language(self.language)
         if cell.state == "broken":
-            text = (
-                f"{cell.hop} ({cell.cause})"
-                if cell.hop and self.language == "en"
-                else f"{text} ({cell.cause})"
-            )
+            hop = wording.hop_name(self.report, cell.hop, self.language)
+            text = f"{hop or text} ({cell.cause})"
         elif cell.state == "accepted":
             text = f"{text} ({cell.cause})"
         return Styled(f"{mark} {text}", style=style)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kedoctor.api import STATUSES, Evidence, Status, Text, patterns, repair_command
-from kedoctor.api.report import Cause, Change, EntryState, Report, Verdict
+from kedoctor.api import STATUSES, Evidence, Reason, Status, Text, patterns, repair_command
+from kedoctor.api.report import REASONS, Cause, Change, EntryState, Missing, Report, Verdict, detail_text
 from kedoctor.reports.headlines import headline, next_step
 from kedoctor.reports.places import commands_by_place, place_of_fix
 from kedoctor.reports.settling import settling_groups, settling_of
@@ -21,6 +21,7 @@ __all__ = [
     "fix_of",
     "headline",
     "hint_of",
+    "hop_name",
     "hop_title",
     "hosts_seen",
     "next_step",
@@ -35,6 +36,7 @@ __all__ = [
     "summary_of",
     "title_of",
     "unknown_checks",
+    "unread",
     "verdict_of",
     "versions_seen",
     "word",
@@ -261,9 +263,25 @@ def hop_title(report: Report, hop: str, language: str) -> str:
     return hop
 
 
+def hop_name(report: Report, hop: str, language: str) -> str:
+    """The hop where there is little room."""
+    for title in report.hops:
+        if title.name == hop:
+            return (title.short_zh if language == "zh" else title.short) or hop
+    return hop
+
+
 def capability_list(capabilities: tuple[str, ...], language: str) -> str:
     """``logs, exec, attach, top``, or that it is nothing now."""
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
+
+
+def unread(missing: Missing, language: str) -> list[str]:
+    """Why something could not be read: the reason, and what was met if anything."""
+    why = missing.reason
+    if language == "zh" and why in set(Reason):
+        why = REASONS[Reason(why)].zh
+    return [why, detail_text(missing.detail).in_language(language)] if missing.detail else [why]
 
 
 def acceptance(verdict: Verdict, language: str) -> str:

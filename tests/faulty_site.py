@@ -57,7 +57,8 @@ from kedoctor.observe.memo import MemoSource
 from kedoctor.pki.certificates import read_certificates
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession
-from kedoctor.yaml.document import Edit, SetKey, edit
+from kedoctor.yaml.document import Edit, SetKey
+from kedoctor.yaml.edit import edit
 
 __all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite"]
 

@@ -76,7 +76,7 @@ def _no_api(api: Unavailable) -> Finding:
     return skipped(
         Text(
             f"There is no API server to compare a clock with: {api}.",
-            zh=f"没有可用于对照时钟的 API 服务器：{api}。",
+            zh=f"没有可用于对照时钟的 API 服务器：{api.in_chinese}。",
         ),
         subject=_subject(""),
     )

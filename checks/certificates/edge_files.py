@@ -41,7 +41,8 @@ def no_certificate(file: CertificateFile | KeyFile, node: str) -> Finding:
     if isinstance(file.metadata, Unavailable) and file.metadata.reason is not Reason.ABSENT:
         return unknown(
             Text(
-                f"{file.path} was not read: {file.metadata}.", zh=f"未能读取 {file.path}：{file.metadata}。"
+                f"{file.path} was not read: {file.metadata}.",
+                zh=f"未能读取 {file.path}：{file.metadata.in_chinese}。",
             ),
             subject=node,
             node=node,

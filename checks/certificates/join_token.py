@@ -96,13 +96,17 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
         return skipped(
             Text(
                 f"The join token is in a Secret, and there is no API server to ask: {text}.",
-                zh=f"加入令牌保存在 Secret 中，而此处没有可访问的 API 服务器：{text}。",
+                zh=f"加入令牌保存在 Secret 中，而此处没有可访问的 API 服务器：{text.in_chinese}。",
             ),
             subject=_OBJECT,
         )
     if isinstance(text, Unavailable):
         return unknown(
-            Text(f"The join token was not read: {text}.", zh=f"未能读取加入令牌：{text}。"), subject=_OBJECT
+            Text(
+                f"The join token was not read: {text}.",
+                zh=f"未能读取加入令牌：{text.in_chinese}。",
+            ),
+            subject=_OBJECT,
         )
     try:
         token = read_token(text)

@@ -67,7 +67,7 @@ def stream_cert_expiry(
         yield unknown(
             Text(
                 f"The stream certificate was not read: {secrets.stream}.",
-                zh=f"未能读取流证书：{secrets.stream}。",
+                zh=f"未能读取流证书：{secrets.stream.in_chinese}。",
             ),
             subject=_OBJECT,
         )

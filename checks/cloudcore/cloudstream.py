@@ -195,7 +195,7 @@ def _stream_port(config: CloudcoreConfig, manager: IptablesManager | Unavailable
         return unknown(
             Text(
                 f"streamPort is {port}; where iptables-manager sends requests was not read: {manager}.",
-                zh=f"streamPort 为 {port}；未能读取 iptables-manager 的转发端口：{manager}。",
+                zh=f"streamPort 为 {port}；未能读取 iptables-manager 的转发端口：{manager.in_chinese}。",
             ),
             subject=f"{_SUBJECT} streamPort",
         )

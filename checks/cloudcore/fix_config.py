@@ -42,7 +42,7 @@ def cloudcore_config(
     Text that is not YAML is nobody's to guess. A cloudcore that still runs (the check then warns) is not restarted.
     """
     if read.error is not None:
-        return NoPlan(_no_yaml(read.error.line, read.error.column, read.error.reason))
+        return NoPlan(_no_yaml(read.error.line, read.error.column, read.error.text))
     if isinstance(config, Unavailable):
         return NoPlan(_NO_KEY)
     fatal = [deviation for deviation in config.violations if deviation.fatal]
@@ -112,11 +112,11 @@ def _meant(written: object, default: object) -> bool | int | str | None:
     return None
 
 
-def _no_yaml(line: int, column: int, reason: str) -> Text:
+def _no_yaml(line: int, column: int, reason: Text) -> Text:
     return Text(
-        f"cloudcore.yaml is not YAML from line {line}, column {column} on ({reason}), and what was meant is not to be "
+        f"cloudcore.yaml is not YAML from line {line}, column {column} on ({reason.en}), and what was meant is not to be "
         "guessed; correct that line: kubectl -n kubeedge edit configmap cloudcore",
-        zh=f"cloudcore.yaml 从第 {line} 行第 {column} 列起不是 YAML（{reason}），无法推测原意；"
+        zh=f"cloudcore.yaml 从第 {line} 行第 {column} 列起不是 YAML（{reason.zh}），无法推测原意；"
         "请修正该行：kubectl -n kubeedge edit configmap cloudcore",
     )
 

@@ -124,7 +124,8 @@ def _no_secret(why: Unavailable, *, runs: bool) -> Finding:
     if why.reason is Reason.ABSENT:
         return _incomplete(list(_KEYS), "no such Secret", runs=runs)
     return unknown(
-        Text(f"{_SUBJECT} was not read: {why}.", zh=f"未能读取 {_SUBJECT}：{why}。"), subject=_SUBJECT
+        Text(f"{_SUBJECT} was not read: {why}.", zh=f"未能读取 {_SUBJECT}：{why.in_chinese}。"),
+        subject=_SUBJECT,
     )
 
 

@@ -25,6 +25,12 @@ from kedoctor.checks.facts.edge.clock import HostTime
 __all__ = ["config_backup"]
 
 _TOKEN = patterns.compiled(r"^[ \t]*+token:[ \t]*+[\"']?[^\"'\s#]", patterns.MULTILINE)
+# Nobody can say what a comment holds: one that is more than plain words, or speaks of a secret, may hold one.
+_COMMENT = patterns.compiled(r"#[^\n]*")
+_PLAIN_WORDS = patterns.compiled(r"#(?:[\s#,.;'()/-]|[^\W\d_]{1,20}(?![^\W_]))*")
+_OF_SECRETS = patterns.compiled(
+    r"pass|pwd|secret|token|cred|key|auth|login|密|口令|令牌", patterns.IGNORECASE
+)
 
 
 @remedy("KE941")
@@ -36,7 +42,8 @@ def config_backup(
 ) -> Plan | NoPlan:
     """The document and its values, after everything else that is repaired: the backup is of what is then there.
 
-    A file that holds a secret, such as its join token, is kept by its values alone, without the secrets among them.
+    A file that holds a secret, such as its join token or a comment that may be one, is kept by its values alone, without
+    the secrets among them.
     """
     documents = [one for found in hosts.known().values() for one in found.documents]
     if isinstance(site, SiteSettings):
@@ -44,7 +51,11 @@ def config_backup(
     document = next((one for one in documents if one.name == verdict.subject), None)
     if document is None:
         return NoPlan(Text("cannot back up: the settings could not be read", zh="未能读取需要备份的内容"))
-    secret = bool(document.secrets) or _TOKEN.search(document.text) is not None
+    secret = (
+        bool(document.secrets)
+        or _TOKEN.search(document.text) is not None
+        or any(_may_hold_a_secret(one) for one in _COMMENT.findall(document.text))
+    )
     file = "" if secret else document.title
     manifest = _manifest(document, file, time)
     directory = f"{BACKUPS}/{manifest.id}"
@@ -62,6 +73,10 @@ def config_backup(
         settle=1.0,
         alone=True,
     )
+
+
+def _may_hold_a_secret(comment: str) -> bool:
+    return _PLAIN_WORDS.fullmatch(comment) is None or _OF_SECRETS.search(comment) is not None
 
 
 def _manifest(document: SettingsDocument, file: str, time: HostTime) -> BackupManifest:

@@ -84,7 +84,7 @@ def _not_read(path: str, missing: Unavailable) -> Finding:
     return unknown(
         Text(
             f"kube-apiserver verifies kubelets against {path}; whether it accepts cloudcore's certificate is unknown: {missing}.",
-            zh=f"kube-apiserver 会用 {path} 校验 kubelet；是否接受 cloudcore 的证书无法判断：{missing}。",
+            zh=f"kube-apiserver 会用 {path} 校验 kubelet；是否接受 cloudcore 的证书无法判断：{missing.in_chinese}。",
         ),
         hint=Text(
             "If kubectl logs works with --insecure-skip-tls-verify-backend and not without, it does not accept it.",

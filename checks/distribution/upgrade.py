@@ -192,7 +192,7 @@ def _back(node: EdgeNode, samples: NodeSamples | Unavailable) -> Finding:
         return unknown(
             Text(
                 f"Whether the stream of {node.name} ({version}) is back is unknown: {samples}.",
-                zh=f"无法得知 {node.name}（{version}）的流是否恢复：{samples}。",
+                zh=f"无法得知 {node.name}（{version}）的流是否恢复：{samples.in_chinese}。",
             ),
             subject=node.name,
             node=node.name,

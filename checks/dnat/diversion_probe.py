@@ -165,7 +165,10 @@ _MEANING = {
 def _no_answer(probe: DiversionProbe, answer: Unavailable) -> Finding:
     if answer.reason in {Reason.NOT_RECORDED, Reason.NOT_ALLOWED}:
         return unknown(
-            Text(f"{probe.edge} was not tried: {answer}.", zh=f"未探测 {probe.edge}：{answer}。"),
+            Text(
+                f"{probe.edge} was not tried: {answer}.",
+                zh=f"未探测 {probe.edge}：{answer.in_chinese}。",
+            ),
             subject=probe.edge,
             node=probe.edge,
         )

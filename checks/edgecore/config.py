@@ -79,7 +79,7 @@ Problem = tuple[Text, str, Evidence]
 
 def _unread(why: Unavailable, name: EdgeName) -> Finding:
     return unknown(
-        Text(f"edgecore.yaml was not read: {why}.", zh=f"未能读取 edgecore.yaml：{why}。"),
+        Text(f"edgecore.yaml was not read: {why}.", zh=f"未能读取 edgecore.yaml：{why.in_chinese}。"),
         subject=name.name,
         node=name.name,
         hint=Text("Run kedoctor as root on the edge host.", zh="请在边缘主机上以 root 运行 kedoctor。"),
@@ -102,7 +102,7 @@ def _syntax(file: EdgecoreFile) -> Problem:
     where = f"line {error.line}, column {error.column}"
     summary = Text(
         f"{file.path} is not YAML that edgecore can read: {where}: {error.reason}.",
-        zh=f"{file.path} 不是 edgecore 能读取的 YAML：第 {error.line} 行第 {error.column} 列：{error.reason}。",
+        zh=f"{file.path} 不是 edgecore 能读取的 YAML：第 {error.line} 行第 {error.column} 列：{error.text.zh}。",
     )
     return summary, f"{where}: {error.reason}", Evidence(file.path, _line(file.file, error.line), error.line)
 

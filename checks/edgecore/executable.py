@@ -70,7 +70,7 @@ def edgecore_executable(
         return unknown(
             Text(
                 f"Whether {node} could run {program.path} is unknown: {program.metadata}.",
-                zh=f"无法得知 {node} 能否运行 {program.path}：{program.metadata}。",
+                zh=f"无法得知 {node} 能否运行 {program.path}：{program.metadata.in_chinese}。",
             ),
             subject=node,
             node=node,

@@ -41,7 +41,7 @@ def edgecore_config(
         if changes:
             return _corrected(verdict, config, changes)
     if isinstance(file.file, Unavailable) and file.file.reason is not Reason.ABSENT:
-        return no_plan(f"the file was not read: {file.file}", f"未能读取 {file.path}：{file.file}")
+        return no_plan(f"the file was not read: {file.file}", f"未能读取 {file.path}：{file.file.in_chinese}")
     good = _copy_of_this_node(file, copies, name)
     return _by_hand(file) if good is None else _restored(verdict, file, good)
 

@@ -57,7 +57,7 @@ def _loops(unit: EdgecoreUnit, known: Unit, time: HostTime) -> bool:
 
 def _no_unit(known: Unit | Unavailable) -> NoPlan:
     if isinstance(known, Unavailable):
-        return no_plan(f"the unit was not read: {known}", f"未能读取 systemd 单元：{known}")
+        return no_plan(f"the unit was not read: {known}", f"未能读取 systemd 单元：{known.in_chinese}")
     if known.load_state == "masked":
         return no_plan(
             f"{UNIT_NAME} is masked, so somebody wants it not to run; if that is over: `sudo systemctl unmask edgecore && sudo systemctl enable --now edgecore`",

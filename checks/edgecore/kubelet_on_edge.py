@@ -57,7 +57,7 @@ def kubelet_on_edge(
         return unknown(
             Text(
                 f"The processes of {node} were not read: {unit.table}.",
-                zh=f"未能读取 {node} 的进程：{unit.table}。",
+                zh=f"未能读取 {node} 的进程：{unit.table.in_chinese}。",
             ),
             subject=node,
             node=node,

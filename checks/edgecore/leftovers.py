@@ -50,7 +50,7 @@ def keadm_leftovers(left: KeadmLeftovers, name: EdgeName) -> Finding:
             return unknown(
                 Text(
                     f"Whether keadm left a lock on {node} is unknown: {lock}.",
-                    zh=f"无法得知 {node} 上是否有 keadm 锁文件：{lock}。",
+                    zh=f"无法得知 {node} 上是否有 keadm 锁文件：{lock.in_chinese}。",
                 ),
                 subject=node,
                 node=node,
@@ -120,7 +120,7 @@ def edge_database(
         return unknown(
             Text(
                 f"Neither the log of edgecore nor the disk of {node} was read: {log}.",
-                zh=f"未能读取 {node} 的 edgecore 日志和磁盘信息：{log}。",
+                zh=f"未能读取 {node} 的 edgecore 日志和磁盘信息：{log.in_chinese}。",
             ),
             subject=node,
             node=node,
@@ -191,7 +191,7 @@ def secret_permissions(hosts: EveryHost[SecretFiles]) -> Iterator[Finding]:
             yield unknown(
                 Text(
                     f"The files of {name} were not looked at: {files}.",
-                    zh=f"未能查看 {name} 的文件：{files}。",
+                    zh=f"未能查看 {name} 的文件：{files.in_chinese}。",
                 ),
                 subject=name,
             )

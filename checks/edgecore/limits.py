@@ -60,7 +60,7 @@ def edge_limits(name: EdgeName, limits: EdgeLimits, log: EdgecoreLog | Unavailab
         return unknown(
             Text(
                 f"Whether edgecore of {node} has reached a limit is unknown: {log}.",
-                zh=f"无法得知 {node} 的 edgecore 是否达到上限：{log}。",
+                zh=f"无法得知 {node} 的 edgecore 是否达到上限：{log.in_chinese}。",
             ),
             subject=node,
             node=node,

@@ -101,10 +101,12 @@ def _state(unit: Unit) -> str:
 
 def _without_unit(unit: EdgecoreUnit, node: str) -> Finding:
     if unit.runs is None:
+        why = [one for one in (unit.unit, unit.table) if isinstance(one, Unavailable)]
+        en, zh = "; ".join(map(str, why)), "；".join(one.in_chinese for one in why)
         return unknown(
             Text(
-                f"Whether edgecore of {node} runs is unknown: {unit.unit}; {unit.table}.",
-                zh=f"无法判断 {node} 的 edgecore 是否运行：{unit.unit}；{unit.table}。",
+                f"Whether edgecore of {node} runs is unknown: {en}.",
+                zh=f"无法判断 {node} 的 edgecore 是否运行：{zh}。",
             ),
             subject=node,
             node=node,

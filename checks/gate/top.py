@@ -73,7 +73,7 @@ def _not_answered(pod: GatePod, answer: Unavailable) -> Finding:
     return unknown(
         Text(
             f"Whether kubectl top has metrics for {pod.node} is unknown: {answer}.",
-            zh=f"无法判断 kubectl top 是否有 {pod.node} 的数据：{answer}。",
+            zh=f"无法判断 kubectl top 是否有 {pod.node} 的数据：{answer.in_chinese}。",
         ),
         subject=pod.node,
         node=pod.node,

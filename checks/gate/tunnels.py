@@ -90,7 +90,7 @@ def _judge(tunnels: NewTunnels | Unavailable, pod: GatePod) -> Finding:
         return unknown(
             Text(
                 f"Whether {edge} kept its tunnel is unknown: {tunnels}.",
-                zh=f"无法判断 {edge} 的隧道是否中断过：{tunnels}。",
+                zh=f"无法判断 {edge} 的隧道是否中断过：{tunnels.in_chinese}。",
             ),
             subject=edge,
             node=edge,

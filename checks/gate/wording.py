@@ -49,7 +49,7 @@ def _nowhere(pod: GatePod, edges: EdgeNodes | Unavailable) -> Finding:
         return unknown(
             Text(
                 f"Nothing is proved: which edges there are could not be read ({edges}).",
-                zh=f"未能证明任何功能：无法读取边缘节点列表（{edges}）。",
+                zh=f"未能证明任何功能：无法读取边缘节点列表（{edges.in_chinese}）。",
             ),
             commands=("kubectl get nodes",),
         )

@@ -82,7 +82,7 @@ def metrics_pod(server: MetricsServer, edges: EdgeNodes | Unavailable = _NOT_REA
         return unknown(
             Text(
                 f"The pods of metrics-server were not read: {server.pods}.",
-                zh=f"未能读取 metrics-server 的 Pod：{server.pods}。",
+                zh=f"未能读取 metrics-server 的 Pod：{server.pods.in_chinese}。",
             ),
             subject=deployment_of(server),
         )

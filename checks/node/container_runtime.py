@@ -87,7 +87,7 @@ def runtime_cri(
         return unknown(
             Text(
                 f"Whether the container runtime of {node} answers is unknown: {metadata}.",
-                zh=f"无法得知 {node} 的容器运行时是否应答：{metadata}。",
+                zh=f"无法得知 {node} 的容器运行时是否应答：{metadata.in_chinese}。",
             ),
             subject=node,
             node=node,
@@ -261,7 +261,7 @@ def sandbox_image(
         return unknown(
             Text(
                 f"The images of {node} were not listed: {images.names}.",
-                zh=f"未能列出 {node} 的镜像：{images.names}。",
+                zh=f"未能列出 {node} 的镜像：{images.names.in_chinese}。",
             ),
             subject=node,
             node=node,

@@ -94,7 +94,7 @@ def oci_runtime(
         return unknown(
             Text(
                 f"Whether containerd of {node} has its programs is unknown: {programs}.",
-                zh=f"无法得知 {node} 的 containerd 是否具备其程序：{programs}。",
+                zh=f"无法得知 {node} 的 containerd 是否具备其程序：{programs.in_chinese}。",
             ),
             subject=node,
             node=node,

@@ -63,7 +63,8 @@ def _not_seen(name: str, why: Unavailable) -> Finding:
     if why.reason is Reason.INVALID:
         return failed(
             Text(
-                f"The offline bundle of {name} cannot be used: {why}.", zh=f"{name} 的离线包不可用：{why}。"
+                f"The offline bundle of {name} cannot be used: {why}.",
+                zh=f"{name} 的离线包不可用：{why.in_chinese}。",
             ),
             expected=Text("a directory or tar that can be read to its end", zh="可完整读取的目录或 tar"),
             actual=str(why),
@@ -72,7 +73,10 @@ def _not_seen(name: str, why: Unavailable) -> Finding:
             commands=("kedoctor bundle verify DIR",),
         )
     return unknown(
-        Text(f"The offline bundle of {name} was not read: {why}.", zh=f"未能读取 {name} 的离线包：{why}。"),
+        Text(
+            f"The offline bundle of {name} was not read: {why}.",
+            zh=f"未能读取 {name} 的离线包：{why.in_chinese}。",
+        ),
         subject=name,
         commands=("kedoctor bundle verify DIR",),
     )

@@ -145,7 +145,10 @@ def _all_there(name: str, store: ImageStore) -> Finding:
 
 def _not_listed(name: str, why: Unavailable) -> Finding:
     return unknown(
-        Text(f"The images of {name} were not listed: {why}.", zh=f"未能列出 {name} 的镜像：{why}。"),
+        Text(
+            f"The images of {name} were not listed: {why}.",
+            zh=f"未能列出 {name} 的镜像：{why.in_chinese}。",
+        ),
         subject=name,
         commands=("sudo ctr -n k8s.io images ls -q", "sudo k3s ctr images ls -q   # on a K3s host"),
     )

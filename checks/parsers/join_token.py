@@ -72,17 +72,6 @@ def read_token(text: str) -> JoinToken:
     return JoinToken(parts[0], _moment(claims.get("iat")), _moment(claims.get("exp")), signed)
 
 
-def redact_token(text: str, token_id: str) -> str:
-    """What evidence holds in place of a join token: the CA's hash and the expiry, nothing that lets anybody join."""
-    try:
-        token = read_token(text)
-    except TokenError as error:
-        return "" if error.reason == "empty" else f"[redacted token={token_id}]"
-    expiry = f" exp={int(token.expires.timestamp())}" if token.expires else ""
-    unsigned = "" if token.signed else " unsigned"
-    return f"{token.ca_sha256}.[redacted jwt{expiry}{unsigned} token={token_id}]"
-
-
 def _segment(text: str, name: str) -> dict[str, object]:
     """One part of the JWT as the JSON object it holds."""
     if not _BASE64URL.fullmatch(text):

@@ -13,8 +13,7 @@ from kedoctor.api import Side, StepResult, Text, Trace
 from kedoctor.checks.trace.address import api_server, dialled_address
 from kedoctor.checks.trace.diversion import nat_path
 from kedoctor.checks.trace.edge_host import container_runtime, edged_here, tunnel_here
-from kedoctor.checks.trace.edge_kept import FACTS as AFTERWARDS
-from kedoctor.checks.trace.edge_kept import edgecore_kept
+from kedoctor.checks.trace.edge_kept import edgecore_after, edgecore_kept
 from kedoctor.checks.trace.edgecore_start import edgecore_before
 from kedoctor.checks.trace.metrics import FACTS as FIGURES
 from kedoctor.checks.trace.metrics import metrics_backend, metrics_registered, metrics_request
@@ -61,7 +60,7 @@ TRACES = (
             title=Text(f"kubectl {name}", zh=f"kubectl {name}"),
             subject=Traced,
             steps=(*_WAY, request, edgecore_kept),
-            facts=(*NARROWED, *PROBES, edgecore_before, ANSWERS[name], AFTERWARDS[name]),
+            facts=(*NARROWED, *PROBES, edgecore_before, ANSWERS[name], edgecore_after),
             repaired_on=_REPAIRED_ON,
             example=OBJECTS,
         )

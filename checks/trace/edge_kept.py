@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from kedoctor.api import Cluster, StepResult, Text, TraceTarget, Unavailable, fact, step
 from kedoctor.checks.trace.edgecore_start import EdgecoreBefore, asked_start
-from kedoctor.checks.trace.requests import AttachAnswer, ExecAnswer, LogAnswer
+from kedoctor.checks.trace.requests import RequestAnswer
 from kedoctor.checks.trace.step_results import broken, missing, off_api, ok
 from kedoctor.checks.trace.target import Traced
 
-__all__ = ["FACTS", "EdgecoreAfter", "edgecore_kept"]
+__all__ = ["EdgecoreAfter", "edgecore_after", "edgecore_kept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +22,13 @@ class EdgecoreAfter:
 
 
 @fact
-def after_log(
-    cluster: Cluster, before: EdgecoreBefore, traced: Traced, target: TraceTarget, *, answer: LogAnswer
+def edgecore_after(
+    cluster: Cluster, before: EdgecoreBefore, traced: Traced, target: TraceTarget, *, answer: RequestAnswer
 ) -> EdgecoreAfter:
-    """Asked when the request for the log has ended, in whatever way."""
+    """Asked when the request has ended, in whatever way."""
     del before, answer
-    return _later(cluster, traced, target)
-
-
-@fact
-def after_exec(
-    cluster: Cluster, before: EdgecoreBefore, traced: Traced, target: TraceTarget, *, answer: ExecAnswer
-) -> EdgecoreAfter:
-    """Asked when the command has ended, in whatever way."""
-    del before, answer
-    return _later(cluster, traced, target)
-
-
-@fact
-def after_attach(
-    cluster: Cluster, before: EdgecoreBefore, traced: Traced, target: TraceTarget, *, answer: AttachAnswer
-) -> EdgecoreAfter:
-    """Asked when the listening has ended, in whatever way."""
-    del before, answer
-    return _later(cluster, traced, target)
-
-
-def _later(cluster: Cluster, traced: Traced, target: TraceTarget) -> EdgecoreAfter:
     started = asked_start(cluster, traced.node, target, "?asked=after")
     return EdgecoreAfter(None if isinstance(started, Unavailable) else started)
-
-
-FACTS: dict[str, Callable[..., object]] = {"logs": after_log, "exec": after_exec, "attach": after_attach}
-"""The fact behind each request's last step."""
 
 
 @step(

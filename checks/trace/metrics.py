@@ -164,7 +164,7 @@ def metrics_request(
             code="KE921",
         )
     if isinstance(samples, Unavailable):
-        return not_known(Text(f"Not checked: {samples}.", zh=f"无法判断：{samples}。"))
+        return not_known(Text(f"Not checked: {samples}.", zh=f"无法判断：{samples.in_chinese}。"))
     findings = metrics_per_edge(edges, samples, server, _NOT_READ, _NOT_READ)
     found = judged(target.trace, (metrics_per_edge, findings))
     if found.state is not StepState.OK or isinstance(pod, Unavailable):

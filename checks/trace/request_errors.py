@@ -102,7 +102,10 @@ def unavailable(missing: Unavailable, what: Text, seconds: float) -> StepResult:
         )
     if missing.reason is not Reason.SERVER_ERROR:
         return not_known(
-            Text(f"{what.en} was not made: {missing}.", zh=f"未能执行：{what.zh}（{missing}）。")
+            Text(
+                f"{what.en} was not made: {missing}.",
+                zh=f"未能执行：{what.zh}（{missing.in_chinese}）。",
+            )
         )
     said = _STATUS.sub("", missing.detail)
     if not said:

@@ -32,9 +32,7 @@ from kedoctor.checks.trace.target import Traced, TracedPod
 
 __all__ = [
     "FACTS",
-    "AttachAnswer",
-    "ExecAnswer",
-    "LogAnswer",
+    "RequestAnswer",
     "attach_request",
     "exec_request",
     "log_request",
@@ -57,22 +55,8 @@ _NO_CONTAINER = patterns.compiled(
 
 
 @dataclass(frozen=True, slots=True)
-class LogAnswer:
-    """What came back for the container's last log lines."""
-
-    answer: StreamedAnswer | Unavailable
-
-
-@dataclass(frozen=True, slots=True)
-class ExecAnswer:
-    """What came back for ``echo`` in the container."""
-
-    answer: StreamedAnswer | Unavailable
-
-
-@dataclass(frozen=True, slots=True)
-class AttachAnswer:
-    """What the container wrote first while it was listened to."""
+class RequestAnswer:
+    """What came back for the request that is traced."""
 
     answer: StreamedAnswer | Unavailable
 
@@ -80,10 +64,10 @@ class AttachAnswer:
 @fact
 def log_answer(
     cluster: Cluster, pod: TracedPod, target: TraceTarget, *, before: EdgecoreBefore | Unavailable
-) -> LogAnswer:
+) -> RequestAnswer:
     """A few lines are asked for, as ``kubectl logs --tail`` does."""
     del before  # it has to be asked first
-    return LogAnswer(
+    return RequestAnswer(
         cluster.answer_log(pod.namespace, pod.name, pod.container, lines=_LINES, timeout=target.patience)
     )
 
@@ -91,10 +75,10 @@ def log_answer(
 @fact
 def exec_answer(
     cluster: Cluster, pod: TracedPod, target: TraceTarget, *, before: EdgecoreBefore | Unavailable
-) -> ExecAnswer:
+) -> RequestAnswer:
     """One command that changes nothing."""
     del before
-    return ExecAnswer(
+    return RequestAnswer(
         cluster.exec(pod.namespace, pod.name, "echo", NONCE, container=pod.container, timeout=target.patience)
     )
 
@@ -102,10 +86,10 @@ def exec_answer(
 @fact
 def attach_answer(
     cluster: Cluster, pod: TracedPod, target: TraceTarget, *, before: EdgecoreBefore | Unavailable
-) -> AttachAnswer:
+) -> RequestAnswer:
     """Listens until something is written; nothing is sent to the container."""
     del before
-    return AttachAnswer(cluster.attach(pod.namespace, pod.name, pod.container, timeout=target.patience))
+    return RequestAnswer(cluster.attach(pod.namespace, pod.name, pod.container, timeout=target.patience))
 
 
 FACTS: dict[str, Callable[..., object]] = {
@@ -114,6 +98,10 @@ FACTS: dict[str, Callable[..., object]] = {
     "attach": attach_answer,
 }
 """The fact behind each request: only the one that is traced is made."""
+
+
+def _command(words: str) -> Text:
+    return Text(words, zh=words)
 
 
 # ------------------------------------------------------------------------------------------------- logs
@@ -127,17 +115,16 @@ FACTS: dict[str, Callable[..., object]] = {
     proof=True,
 )
 def log_request(
-    log: LogAnswer | Unavailable,
+    request: RequestAnswer | Unavailable,
     pod: TracedPod | Unavailable,
     relayed: RelayedAnswer | Unavailable,
     traced: Traced,
     target: TraceTarget,
 ) -> StepResult:
     """Lines of the container are right; nothing, or an error text of edged in their place, is not."""
-    if isinstance(pod, Unavailable) or isinstance(log, Unavailable):
+    if isinstance(pod, Unavailable) or isinstance(request, Unavailable):
         return _nobody(traced, target)
-    what = Text(f"kubectl logs {pod.label}", zh=f"kubectl logs {pod.label}")
-    answer = log.answer
+    what, answer = _command(f"kubectl logs {pod.label}"), request.answer
     if isinstance(answer, Unavailable):
         return unavailable(answer, what, target.patience)
     if answer.status != 200:
@@ -199,13 +186,12 @@ def _alive(relayed: RelayedAnswer | Unavailable, traced: Traced) -> bool:
     proof=True,
 )
 def exec_request(
-    ran: ExecAnswer | Unavailable, pod: TracedPod | Unavailable, traced: Traced, target: TraceTarget
+    request: RequestAnswer | Unavailable, pod: TracedPod | Unavailable, traced: Traced, target: TraceTarget
 ) -> StepResult:
     """What is echoed must come back; an error of the container runtime of the edge came the whole way, too."""
-    if isinstance(pod, Unavailable) or isinstance(ran, Unavailable):
+    if isinstance(pod, Unavailable) or isinstance(request, Unavailable):
         return _nobody(traced, target)
-    what = Text(f"kubectl exec {pod.label} -- echo", zh=f"kubectl exec {pod.label} -- echo")
-    answer = ran.answer
+    what, answer = _command(f"kubectl exec {pod.label} -- echo"), request.answer
     if isinstance(answer, Unavailable):
         return unavailable(answer, what, target.patience)
     if NONCE.encode() in answer.out:
@@ -234,17 +220,16 @@ def exec_request(
     proof=True,
 )
 def attach_request(
-    heard: AttachAnswer | Unavailable,
+    request: RequestAnswer | Unavailable,
     pod: TracedPod | Unavailable,
     relayed: RelayedAnswer | Unavailable,
     traced: Traced,
     target: TraceTarget,
 ) -> StepResult:
     """Something that the container writes must come back; a container that is silent proves nothing."""
-    if isinstance(pod, Unavailable) or isinstance(heard, Unavailable):
+    if isinstance(pod, Unavailable) or isinstance(request, Unavailable):
         return _nobody(traced, target)
-    what = Text(f"kubectl attach {pod.label}", zh=f"kubectl attach {pod.label}")
-    answer = heard.answer
+    what, answer = _command(f"kubectl attach {pod.label}"), request.answer
     if isinstance(answer, Unavailable):
         return unavailable(answer, what, target.patience)
     if answer.out or answer.err:

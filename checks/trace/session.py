@@ -52,7 +52,8 @@ def session(
 
 def _unasked(missing: Unavailable) -> StepResult:
     return not_known(
-        Text(f"Nobody could be asked: {missing}.", zh=f"没有可询问的对象：{missing}。"), code="KE105"
+        Text(f"Nobody could be asked: {missing}.", zh=f"没有可询问的对象：{missing.in_chinese}。"),
+        code="KE105",
     )
 
 

@@ -70,7 +70,7 @@ def nothing_meant(probe: str, port: int, seen: Text) -> StepResult:
 
 def missing(one: Unavailable) -> StepResult:
     """Something that is needed was not read."""
-    return not_known(Text(f"Not checked: {one}.", zh=f"无法判断：{one}。"))
+    return not_known(Text(f"Not checked: {one}.", zh=f"无法判断：{one.in_chinese}。"))
 
 
 Judged = tuple[Callable[..., Any], Finding | Iterable[Finding]]

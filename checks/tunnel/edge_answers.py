@@ -175,7 +175,7 @@ def _unanswered(missing: Unavailable) -> _End:
     if missing.reason is Reason.TIMEOUT:
         return _End(_HUNG, "tunnel")
     if missing.reason is not Reason.SERVER_ERROR:
-        told = Text(f"The request was not made: {missing}.", zh=f"请求未能执行：{missing}。")
+        told = Text(f"The request was not made: {missing}.", zh=f"请求未能执行：{missing.in_chinese}。")
         return _End(told, decides=False)
     said = _STATUS.sub("", missing.detail)
     if not said and "500" in missing.detail:

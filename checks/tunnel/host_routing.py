@@ -179,7 +179,7 @@ def stream_exposed(reach: StreamReach, name: EdgeName, vantage: HostContext) -> 
         return unknown(
             Text(
                 f"Whether {node} reaches {server} was not tried: {reach.tcp}.",
-                zh=f"未尝试 {node} 能否访问 {server}：{reach.tcp}。",
+                zh=f"未尝试 {node} 能否访问 {server}：{reach.tcp.in_chinese}。",
             ),
             subject=node,
             node=node,

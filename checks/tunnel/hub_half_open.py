@@ -85,7 +85,7 @@ def hub_half_open(
         return unknown(
             Text(
                 f"Whether the hub link of {node} is alive is unknown: {log}.",
-                zh=f"无法得知 {node} 的 hub 连接是否有效：{log}。",
+                zh=f"无法得知 {node} 的 hub 连接是否有效：{log.in_chinese}。",
             ),
             subject=node,
             node=node,

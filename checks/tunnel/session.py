@@ -237,7 +237,7 @@ def _silent(probe: TunnelProbe, answer: Unavailable) -> Finding:
         return unknown(
             Text(
                 f"The session of {probe.edge} was not found out: {answer}.",
-                zh=f"无法得知 {probe.edge} 的会话状态：{answer}。",
+                zh=f"无法得知 {probe.edge} 的会话状态：{answer.in_chinese}。",
             ),
             subject=probe.edge,
             node=probe.edge,

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from kedoctor.model.details import detail_text
+from kedoctor.model.observations.request import REASONS
 from kedoctor.model.reasons import NEXT_STEPS, server_reason
 from kedoctor.model.report import (
     SCHEMA_VERSION,
@@ -35,6 +37,7 @@ from kedoctor.model.report import (
 
 __all__ = [
     "NEXT_STEPS",
+    "REASONS",
     "SCHEMA_VERSION",
     "STATES",
     "Acceptance",
@@ -57,6 +60,7 @@ __all__ = [
     "Tool",
     "Translation",
     "Verdict",
+    "detail_text",
     "hidden",
     "server_reason",
     "site_state",

@@ -22,6 +22,7 @@ import click
 from click.core import ParameterSource
 
 from kedoctor.base.errors import ConfigurationError, UsageError
+from kedoctor.cli.durations import duration
 from kedoctor.model.declarations import Risk
 
 if TYPE_CHECKING:
@@ -69,8 +70,6 @@ def _switch(file: SteeringFile, key: str, value: Any) -> bool:
 
 
 def _duration(file: SteeringFile, key: str, value: Any) -> str:
-    from kedoctor.cli.options import duration  # noqa: PLC0415  it imports this module
-
     try:
         duration(str(value))
     except UsageError as error:

@@ -12,6 +12,7 @@ import click
 
 from kedoctor.base.errors import UndeterminedError, UsageError
 from kedoctor.cli import format_options, github_summary, options
+from kedoctor.cli.durations import duration
 from kedoctor.cli.gate_progress import GateDesk
 from kedoctor.cli.progress_line import waiting_line
 from kedoctor.cli.run_options import asked
@@ -88,7 +89,7 @@ def command(
         question=asked(
             plugins, Selection(only, skip, symptoms), nodes=nodes, baseline=baseline, fail_on=fail_on
         ),
-        wait=options.duration(wait),
+        wait=duration(wait),
         image=image,
         pull_policy={"missing": "IfNotPresent", "never": "Never"}[pull],
         **_patience(),

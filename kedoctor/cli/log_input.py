@@ -88,7 +88,9 @@ def _plain(file: io.BufferedReader) -> Iterator[bytes]:
     """All that comes out of a pipe; of a plain file what is written in it, without its holes, or in its newest bytes."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
-        while block := file.read(BLOCK):
+        while block := file.read1(
+            BLOCK
+        ):  # read() goes on in C, and an interrupt would wait for the next data
             yield block
         return
     place, end = file.tell(), status.st_size
@@ -146,7 +148,7 @@ def _unzipped(file: io.BufferedReader) -> Iterator[bytes]:
     """As gzip, which would keep what it has read of a file that is cut off to itself."""
     unpack = zlib.decompressobj(wbits=31)
     begun = False
-    while packed := file.read(BLOCK):
+    while packed := file.read1(BLOCK):
         while packed:
             begun = True
             yield unpack.decompress(packed, BLOCK)

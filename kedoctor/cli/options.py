@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from kedoctor import patterns
-from kedoctor.base.atomic_files import write_report
 from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.base.report_files import write_report
 from kedoctor.base.text import language_of
 from kedoctor.cli.configuration import given, used
 from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption
@@ -29,7 +28,6 @@ from kedoctor.run.site import LiveOptions, SiteSession, bundled_site, live_site
 __all__ = [
     "counting_options",
     "deliver",
-    "duration",
     "emit",
     "evidence_option",
     "format_named",
@@ -300,15 +298,3 @@ def emit(data: bytes, output: Path | None) -> None:
         write_report(output, data)
     except OSError as error:
         raise OutputError(f"{output} could not be written: {error.strerror}") from error
-
-
-def duration(text: str) -> float:
-    """Seconds in ``90``, ``90s``, ``5m`` or ``1h``.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    found = patterns.compiled(r"(\d+(?:\.\d+)?)(s|m|h)?").fullmatch(text.strip())
-    if not found:
-        raise UsageError(f"{text!r} is not a valid duration", hint="write it as 90s, 5m or 1h")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[found[2]]

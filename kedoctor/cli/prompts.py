@@ -20,15 +20,15 @@ __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
     Risk.RESTARTS_EDGECORE: Text(
-        "restarts edgecore: this edge node reconnects, its containers keep running",
-        zh="重启 edgecore：该边缘节点会重连，容器继续运行",
+        "restarts edgecore; this edge node reconnects, its containers keep running",
+        zh="重启 edgecore；该边缘节点会重连，容器继续运行",
     ),
     Risk.RESTARTS_CLOUDCORE: Text(
-        "restarts cloudcore: every edge reconnects", zh="重启 cloudcore：所有边缘节点都会重连"
+        "restarts cloudcore; every edge reconnects", zh="重启 cloudcore；所有边缘节点都会重连"
     ),
     Risk.RESTARTS_APISERVER: Text(
-        "restarts the API server: the whole cluster is unreachable for a while",
-        zh="重启 API 服务器：整个集群会短暂不可用",
+        "restarts the API server; the whole cluster is unreachable for a while",
+        zh="重启 API 服务器；整个集群会短暂不可用",
     ),
 }
 _ONLY_RESTARTS = Text(
@@ -37,7 +37,7 @@ _ONLY_RESTARTS = Text(
 )
 _SAYS = {
     "will": Text("Plan", zh="将执行的操作"),
-    "risk": Text("risk", zh="风险"),
+    "risk": Text("risk: {effect}", zh="风险：{effect}"),
     "go": Text("Do this now?", zh="现在执行？"),
     "left": Text("Not repaired: {code} ({subject}): {reason}.", zh="不处理 {code}（{subject}）：{reason}。"),
     "unpredictable": Text("cannot predict what it will leave", zh="无法预测结果"),
@@ -63,9 +63,7 @@ def plan_lines(plan: MergedPlan, prepared: Prepared, language: str) -> list[str]
         lines.extend(f"      {line}" for line in foresight.diff.splitlines())
         if not foresight.fingerprint and not isinstance(action, Restart):
             lines.append(f"      {_say('unpredictable', language)}")
-    lines.append(
-        f"  {_say('risk', language)}: {plan.risk.value}: {_disturbs(plan, prepared).in_language(language)}"
-    )
+    lines.append(f"  {_say('risk', language, effect=_disturbs(plan, prepared).in_language(language))}")
     return lines
 
 

@@ -12,6 +12,7 @@ from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import replace
 from kedoctor.cli import format_options, options
 from kedoctor.cli.configuration import given
+from kedoctor.cli.durations import duration
 from kedoctor.cli.run_options import asked
 from kedoctor.cli.watching import observer
 from kedoctor.judge.selection import Selection
@@ -81,10 +82,10 @@ def command(
     _refuse_nonsense(
         repair=repair, only_with_fix=dry_run or yes or again, bundles=where["bundles"], wait=given("wait")
     )
-    patience = options.duration(wait) if wait and not where["bundles"] else 0.0
+    patience = duration(wait) if wait and not where["bundles"] else 0.0
     plugins = format_options.loaded()
     also = format_options.beside(plugins, where)
-    selection, deadline = Selection(only, skip, symptoms), options.duration(timeout)
+    selection, deadline = Selection(only, skip, symptoms), duration(timeout)
     question = asked(plugins, selection, nodes=nodes, baseline=baseline, fail_on=fail_on, deadline=deadline)
     format_name = format_name or "terminal"
     presentation = options.present(lang, to_file=output is not None, verbose=verbose, brief=quiet)

@@ -20,7 +20,7 @@ from kedoctor.base.text import LANGUAGES, language_of
 __all__ = ["SpeakingContext", "language_here", "listen", "message", "speaking", "spoken", "usage_error"]
 
 _HEADINGS = {"Options": "选项", "Commands": "命令"}
-_EXTRA = patterns.compiled(r"\s*\[(?:default: (?P<default>[^\]]*)|(?P<required>required))\]\Z")
+_EXTRA = patterns.compiled(r"(?<!\s)\s*+\[(?:default: (?P<default>[^\]]{0,400})|(?P<required>required))\]\Z")
 _PIECE = patterns.compiled(r"[!-~]+|\s+|.")
 _STATE: dict[str, str] = {}
 

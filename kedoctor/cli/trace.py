@@ -13,6 +13,7 @@ from kedoctor.base.errors import UsageError
 from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import Text
 from kedoctor.cli import options
+from kedoctor.cli.durations import duration
 from kedoctor.model.traces import HopSeen, StepState, TraceReport, TraceTarget
 from kedoctor.plugins import load_plugins
 from kedoctor.run.site import LiveOptions, live_site
@@ -85,7 +86,7 @@ def command(
         raise UsageError(
             "TARGET has a namespace already", hint="give NAMESPACE/POD, or POD with -n NAMESPACE"
         )
-    patience = options.duration(timeout)
+    patience = duration(timeout)
     if not patience:
         raise UsageError("--timeout must be longer than nothing")
     language = options.language(lang)

@@ -19,8 +19,8 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from kedoctor.base.atomic_files import commit_report, report_draft
 from kedoctor.base.errors import BundleError, OutputError
+from kedoctor.base.report_files import commit_report, report_draft
 from kedoctor.base.tar_headers import BoundedTarInfo
 
 __all__ = ["ArchiveWriter", "Limits", "read_archive"]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from kedoctor.base.errors import ChangeError, ConfigurationError, ExitCode
-from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
 from kedoctor.changes.executor import (
     IrreversibleError,
@@ -25,6 +24,7 @@ from kedoctor.changes.executor import (
 )
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.signals import Deferred, InterruptedChangeError
+from kedoctor.install import wording
 from kedoctor.install.steps import Foreseen, Installed, InstallStep, Standing, Witness
 from kedoctor.judge.fact_evaluation import Context
 from kedoctor.judge.planning import plan_for
@@ -37,20 +37,10 @@ from kedoctor.model.report import Change, Verdict
 from kedoctor.plugins import Plugins
 from kedoctor.run.site import SiteSession
 
-__all__ = ["Install", "stands_text"]
+__all__ = ["Install"]
 
 _MORE = 60.0
 """Seconds for checks that wait for others to be judged."""
-
-_RIGHT = Text("ok", zh="符合")
-_NO_OBSTACLE = Text("no obstacle", zh="不妨碍安装")
-_SO = Text("already done", zh="已完成")
-_AS_IT_IS = Text("not changed", zh="未更改")
-_WRONG = Text("failed", zh="不符合")
-_UNKNOWN = Text("undetermined", zh="无法判断")
-_WOULD = Text("would be done", zh="将执行")
-_LATER = Text("checked after the steps before it", zh="前面的步骤完成后才能判断")
-_LEFT_OUT = Text("cannot be checked from this host", zh="此处无法查看")
 
 
 @dataclass(slots=True)
@@ -143,13 +133,17 @@ class Install:
 
     def _preflight(self, steps: Sequence[InstallStep]) -> None:
         judged, _ = self._judged(steps)
-        outcomes = {Standing.RIGHT: _RIGHT, Standing.WRONG: _WRONG, Standing.UNKNOWN: _UNKNOWN}
+        outcomes = {
+            Standing.RIGHT: wording.RIGHT,
+            Standing.WRONG: wording.WRONG,
+            Standing.UNKNOWN: wording.UNKNOWN,
+        }
         for step in judged:
             advised = step.standing is Standing.RIGHT and step.advice
-            self.witness.ends(step, _NO_OBSTACLE if advised else outcomes[step.standing])
+            self.witness.ends(step, wording.NO_OBSTACLE if advised else outcomes[step.standing])
         standings = {step.standing for step in judged} - {Standing.RIGHT}
         if standings:
-            self.witness.say(_refused(judged))
+            self.witness.say(wording.refused(judged))
             raise _Stop(ExitCode.FAILED if Standing.WRONG in standings else ExitCode.UNDETERMINED)
 
     def _survey(self, steps: Sequence[InstallStep]) -> dict[str, Foreseen]:
@@ -166,28 +160,26 @@ class Install:
             ahead = self._foresee(step, context, first=first)
             if step.standing is Standing.RIGHT and ahead.plan is None:
                 if self.dry_run:
-                    self.witness.ends(step, _so(step))
+                    self.witness.ends(step, wording.state_of(step))
                 continue
             previewed[step.node.check.code] = ahead
             if self.dry_run:
                 # What is wrong about it is going to be put right: no reason to tell it as a fault.
                 quiet = InstallStep(step.number, step.total, step.node)
-                self.witness.ends(quiet, _WOULD if ahead.plan else _LATER)
+                self.witness.ends(quiet, wording.WOULD if ahead.plan else wording.LATER)
         if previewed:
             self.witness.foretells(tuple(previewed.values()))
         elif not self.dry_run:
             for step in judged:
-                self.witness.ends(step, _so(step))
+                self.witness.ends(step, wording.state_of(step))
         self._say_what_now(previewed)
         return previewed
 
     def _say_what_now(self, previewed: dict[str, Foreseen]) -> None:
         if self.dry_run:
-            self.witness.say(Text("Nothing was changed: this was a dry run.", zh="未做任何更改：仅为演练。"))
+            self.witness.say(wording.NOTHING_IN_DRY_RUN)
         elif not previewed:
-            self.witness.say(
-                Text("Nothing to change: every step is done.", zh="未做任何更改：一切均已就绪。")
-            )
+            self.witness.say(wording.NOTHING_TO_CHANGE)
         elif not self.witness.consents():
             raise _Stop(ExitCode.FAILED)
 
@@ -224,15 +216,15 @@ class Install:
             if entry.phase is not Phase.OPEN:
                 continue
             if self.dry_run:
-                self.witness.say(_would_recover(entry))
+                self.witness.say(wording.would_recover(entry))
                 continue
             for action in entry.manifest.actions:
                 if isinstance(action, OneWay):
-                    self.witness.say(_waits_for(action))
+                    self.witness.say(wording.waits_for(action))
         if self.dry_run:
             return
         for entry in recover(self.journal, self.actors, tell=self.witness.tell):
-            self.witness.say(_recovered(entry))
+            self.witness.say(wording.recovered(entry))
 
     def _work(
         self, steps: Sequence[InstallStep], previewed: dict[str, Foreseen], result: Installed, stop: Deferred
@@ -246,7 +238,7 @@ class Install:
             except _Stop:
                 if code not in self.procedure.optional:
                     raise
-                self.witness.say(_goes_on(step))
+                self.witness.say(wording.goes_on(step))
                 result.missed.append(code)
 
     def _one(self, step: InstallStep, shown: Foreseen | None, result: Installed, stop: Deferred) -> None:
@@ -256,7 +248,7 @@ class Install:
             self._cannot_tell(judged)
         plan = self._plan(judged, context, strict=True)
         if plan is None:
-            self.witness.ends(judged, _so(judged))
+            self.witness.ends(judged, wording.state_of(judged))
         else:
             self._put_right(judged, plan, shown, result, stop)
 
@@ -284,7 +276,7 @@ class Install:
         if stop.received is None and _is_right(after, step):
             entry.become(Phase.DONE)
             result.changes += _changes(plan, prepared, entry)
-            self.witness.ends(after, _done(time.monotonic() - begun))
+            self.witness.ends(after, wording.done_in(time.monotonic() - begun))
             return
         self._undo(after, entry, stop)
 
@@ -292,15 +284,14 @@ class Install:
         stands = error.__cause__
         if isinstance(error, RollbackError) and not isinstance(stands, IrreversibleError):
             raise error
-        not_done = Text("not done", zh="未完成")
         if isinstance(stands, IrreversibleError):
             (now,), _ = self._judged([step])  # the program that failed has changed things, and they stay
-            self.witness.ends(now, not_done)
-            self.witness.say(_stopped(str(stands.__context__)))
-            self.witness.say(stands_text(stands))
+            self.witness.ends(now, wording.NOT_DONE)
+            self.witness.say(wording.stopped(str(stands.__context__)))
+            self.witness.say(wording.stands_text(stands))
         else:
-            self.witness.ends(step, not_done)
-            self.witness.say(_not_done(error))
+            self.witness.ends(step, wording.NOT_DONE)
+            self.witness.say(wording.not_done(error))
         raise _Stop(ExitCode.CHANGE_FAILED) from error
 
     def _in_time(self, step: InstallStep, seconds: float, stop: Deferred) -> tuple[InstallStep, Context]:
@@ -317,13 +308,13 @@ class Install:
     def _undo(self, step: InstallStep, entry: JournalEntry, stop: Deferred) -> None:
         """Takes a step back that did not come out right, as far as that is possible."""
         if stop.received is None:
-            self.witness.ends(step, Text("still failing after it was applied", zh="执行后仍不符合"))
+            self.witness.ends(step, wording.STILL_FAILING)
         try:
             roll_back(entry, self.actors, tell=self.witness.tell)
         except IrreversibleError as stands:
-            self.witness.say(stands_text(stands))
+            self.witness.say(wording.stands_text(stands))
         else:
-            self.witness.say(Text("This step was rolled back.", zh="已撤销该步骤。"))
+            self.witness.say(wording.ROLLED_BACK)
         if stop.received is not None:
             raise InterruptedChangeError
         raise _Stop(ExitCode.CHANGE_FAILED)
@@ -331,24 +322,13 @@ class Install:
     # ---------------------------------------------------------------------------------------------- ends
 
     def _cannot_tell(self, step: InstallStep) -> NoReturn:
-        self.witness.ends(step, _UNKNOWN)
-        self.witness.say(
-            Text(
-                "Stopped: nothing is done about what is unknown. Find out why, then run the same command again.",
-                zh="已停止：无法判断的事项不做处理。请查明原因后重新执行同一命令。",
-            )
-        )
+        self.witness.ends(step, wording.UNKNOWN)
+        self.witness.say(wording.UNKNOWN_ENDS)
         raise _Stop(ExitCode.UNDETERMINED)
 
     def _no_way(self, step: InstallStep, answer: NoPlan) -> NoReturn:
-        reason = answer.reason
-        self.witness.ends(step, _WRONG)
-        self.witness.say(
-            Text(
-                f"Stopped: {reason.en}. Put that right, then run the same command again.",
-                zh=f"已停止：{reason.zh}。请先处理，再重新执行同一命令。",
-            )
-        )
+        self.witness.ends(step, wording.WRONG)
+        self.witness.say(wording.no_way(answer.reason))
         raise _Stop(ExitCode.FAILED)
 
 
@@ -356,79 +336,6 @@ def _is_right(step: InstallStep, before: InstallStep) -> bool:
     """Whether it is right, and what could be better before is better now."""
     subjects = {one.subject for one in before.advice}
     return step.standing is Standing.RIGHT and not any(one.subject in subjects for one in step.advice)
-
-
-def _goes_on(step: InstallStep) -> Text:
-    code = step.node.check.code
-    return Text(
-        f"{code} did not come out right; the rest does not need it, so the install goes on. `kedoctor explain {code}` says more.",
-        zh=f"{code} 未能就绪；其余部分不依赖它，安装继续。详见 `kedoctor explain {code}`。",
-    )
-
-
-def _so(step: InstallStep) -> Text:
-    if step.advice:
-        return _AS_IT_IS
-    return _SO if step.seen else _LEFT_OUT
-
-
-def _done(seconds: float) -> Text:
-    return Text(f"done in {seconds:.0f} s", zh=f"完成，用时 {seconds:.0f} 秒")
-
-
-def _refused(steps: Sequence[InstallStep]) -> Text:
-    codes = ", ".join(step.node.check.code for step in steps if step.standing is not Standing.RIGHT)
-    return Text(
-        f"Nothing was changed: {codes} must pass first. Then run the same command again.",
-        zh=f"未做任何更改：须先处理 {codes}，然后重新执行同一命令。",
-    )
-
-
-def _not_done(error: ChangeError) -> Text:
-    said = f"{error}; {error.hint}" if error.hint else str(error)
-    return Text(
-        f"Stopped: {said}. This step was rolled back; the same command goes on from here.",
-        zh=f"已停止：{said}。该步骤已撤销；重新执行同一命令可从此处继续。",
-    )
-
-
-def _stopped(why: str) -> Text:
-    return Text(f"Stopped: {why}.", zh=f"已停止：{why}。")
-
-
-def _waits_for(action: OneWay) -> Text:
-    return Text(
-        f"An interrupted install had started {action.name}; if it still runs, its end is waited for (at most {action.longest:.0f} s).",
-        zh=f"被中断的安装曾启动 {action.name}；若仍在运行，将等待其结束（最多 {action.longest:.0f} 秒）。",
-    )
-
-
-def _would_recover(entry: JournalEntry) -> Text:
-    return Text(
-        f"An interrupted step ({entry.id}) would be rolled back first; below is what is so now.",
-        zh=f"会先撤销一个被中断的步骤（{entry.id}）；以下为当前状态。",
-    )
-
-
-def _recovered(entry: JournalEntry) -> Text:
-    if entry.phase is Phase.DONE:
-        return Text(
-            f"An interrupted step ({entry.id}) was left as the program it had started left it.",
-            zh=f"被中断的步骤（{entry.id}）保持其所启动程序留下的状态。",
-        )
-    return Text(
-        f"An interrupted step ({entry.id}) was rolled back first.",
-        zh=f"已先撤销一个被中断的步骤（{entry.id}）。",
-    )
-
-
-def stands_text(stands: IrreversibleError) -> Text:
-    """What a foreign program has done, and how a person undoes it."""
-    program = stands.program
-    return Text(
-        f"What {program.name} has done stays ({stands.journal_id}), because only that program can undo it: {program.undone_by.en}.",
-        zh=f"{program.name} 所做的更改保留（{stands.journal_id}），只有该程序能撤销：{program.undone_by.zh}。",
-    )
 
 
 def _changes(plan: MergedPlan, prepared: Prepared, entry: JournalEntry) -> list[Change]:

@@ -12,9 +12,10 @@ from kedoctor.base.text import Text
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Refusal, RegisteredCheck
 from kedoctor.model.declarations import Check, FactUnavailableError, Side
+from kedoctor.model.details import detail_text
 from kedoctor.model.findings import Certainty, Finding, Status
-from kedoctor.model.observations.request import Unavailable
-from kedoctor.model.reasons import NEXT_STEPS, REASONS, observation
+from kedoctor.model.observations.request import REASONS, Unavailable
+from kedoctor.model.reasons import NEXT_STEPS, observation
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
 
 __all__ = [
@@ -137,7 +138,7 @@ def not_known(missing: Unavailable) -> Finding:
     return Finding(
         status=Status.UNKNOWN,
         summary=summary,
-        actual="" if said else missing.detail,
+        actual="" if said else detail_text(missing.detail),
         reason=missing.reason.value,
     )
 

@@ -209,7 +209,8 @@ def check(
 class DataPath:
     """The hops of a site's data path and the capabilities that travel it.
 
-    ``hops`` are in travelling order, with the title a person reads; ``capabilities`` name, for each capability,
+    ``hops`` are in travelling order, with the title a person reads, ``names`` what they are called where there is little
+    room (a hop without one: its key); ``capabilities`` name, for each capability,
     the hops it needs. ``members`` is a fact type with an attribute ``names`` (the nodes that are rows of the
     matrix). ``about`` is a fact type with the attributes ``cluster_version`` (str), ``component_versions`` (a
     mapping of a component's name to the versions seen) and ``distribution`` (str). ``own_member`` is a fact type of
@@ -221,6 +222,7 @@ class DataPath:
     members: type
     about: type
     own_member: type | None = None
+    names: Mapping[str, Text] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

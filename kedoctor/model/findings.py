@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypedDict, Unpack
 
 from kedoctor.base.records import Record
 from kedoctor.base.text import Text
@@ -13,6 +14,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "Status",
+    "Wrong",
     "failed",
     "passed",
     "skipped",
@@ -133,67 +135,37 @@ def unknown(
     )
 
 
-def failed(
-    summary: Text,
-    *,
-    expected: Text,
-    actual: str | Text,
-    hint: Text,
-    subject: str = "",
-    node: str = "",
-    evidence: tuple[Evidence, ...] = (),
-    commands: tuple[str, ...] = (),
-    breaks: tuple[str, ...] | None = None,
-    hop: str | None = None,
-    certainty: Certainty = Certainty.PROVED,
-    root: bool = False,
-) -> Finding:
-    """It is wrong and breaks something now."""
-    return Finding(
-        status=Status.FAIL,
-        summary=summary,
-        subject=subject,
-        node=node,
-        expected=expected,
-        actual=actual,
-        evidence=evidence,
-        hint=hint,
-        commands=commands,
-        breaks=breaks,
-        hop=hop,
-        certainty=certainty,
-        root=root,
-    )
+class _Said(TypedDict):
+    expected: Text
+    actual: str | Text
+    hint: Text
 
 
-def warned(
-    summary: Text,
-    *,
-    expected: Text,
-    actual: str | Text,
-    hint: Text,
-    subject: str = "",
-    node: str = "",
-    evidence: tuple[Evidence, ...] = (),
-    commands: tuple[str, ...] = (),
-    breaks: tuple[str, ...] | None = None,
-    hop: str | None = None,
-    certainty: Certainty = Certainty.PROVED,
-    root: bool = False,
-) -> Finding:
-    """It is wrong, but does not break anything now (or not for certain)."""
-    return Finding(
-        status=Status.WARN,
-        summary=summary,
-        subject=subject,
-        node=node,
-        expected=expected,
-        actual=actual,
-        evidence=evidence,
-        hint=hint,
-        commands=commands,
-        breaks=breaks,
-        hop=hop,
-        certainty=certainty,
-        root=root,
-    )
+class Wrong(_Said, total=False):
+    """What a finding says of something that is wrong: the fields of :class:`Finding`, of which three are needed."""
+
+    subject: str
+    node: str
+    evidence: tuple[Evidence, ...]
+    commands: tuple[str, ...]
+    breaks: tuple[str, ...] | None
+    hop: str | None
+    certainty: Certainty
+    root: bool
+
+
+def failed(summary: Text, **said: Unpack[Wrong]) -> Finding:
+    """It is wrong and breaks something now; ``expected``, ``actual`` and ``hint`` are needed."""
+    return _wrong(Status.FAIL, summary, said)
+
+
+def warned(summary: Text, **said: Unpack[Wrong]) -> Finding:
+    """It is wrong, but does not break anything now (or not for certain); it says the same as :func:`failed`."""
+    return _wrong(Status.WARN, summary, said)
+
+
+def _wrong(status: Status, summary: Text, said: Wrong) -> Finding:
+    lacking = sorted(Wrong.__required_keys__ - said.keys())
+    if lacking:
+        raise TypeError(f"a finding that is wrong lacks {', '.join(lacking)}")
+    return Finding(status=status, summary=summary, **said)

@@ -200,7 +200,3 @@ class OfflineBundle(Answer, frozen=True):
         """The YAML files, or those in one directory (its name anywhere in the path: ``crds``)."""
         found = self.of_kind(BundledKind.MANIFEST)
         return tuple(one for one in found if not directory or directory in one.directory.split("/"))
-
-    def problem_with(self, path: str) -> OfflineProblem | None:
-        """The first problem with that file."""
-        return next((one for one in self.problems if one.path == path), None)

@@ -4,41 +4,10 @@ from __future__ import annotations
 
 from kedoctor import patterns
 from kedoctor.base.text import Text
-from kedoctor.model.observations.request import Reason, Unavailable
+from kedoctor.model.details import asked_text
+from kedoctor.model.observations.request import REASONS, Reason, Unavailable
 
-__all__ = ["NEXT_STEPS", "REASONS", "observation", "server_reason"]
-
-REASONS = {
-    Reason.ABSENT: Text("it does not exist", zh="不存在"),
-    Reason.PERMISSION: Text("permission denied", zh="权限不足"),
-    Reason.UNAUTHORIZED: Text(
-        "the API server does not accept these credentials", zh="API 服务器不接受此凭据"
-    ),
-    Reason.FORBIDDEN: Text(
-        "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"
-    ),
-    Reason.NOT_CONFIGURED: Text("no kubeconfig was found", zh="未找到 kubeconfig"),
-    Reason.NOT_GIVEN: Text("the option is missing", zh="缺少该选项"),
-    Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
-    Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
-    Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),
-    Reason.UNTRUSTED: Text("the server's certificate is not trusted", zh="服务器证书不受信任"),
-    Reason.THROTTLED: Text("the API server asked to slow down for too long", zh="API 服务器持续限流"),
-    Reason.GONE: Text("the list expired while it was read", zh="读取过程中列表已过期"),
-    Reason.SERVER_ERROR: Text("the server reported an internal error", zh="服务器内部错误"),
-    Reason.TOOL_MISSING: Text("the program is not installed here", zh="本机未安装该程序"),
-    Reason.TOOL_FAILED: Text("the program failed", zh="程序执行失败"),
-    Reason.ABANDONED: Text(
-        "the program hangs in the kernel and was left behind", zh="程序卡在内核中，已放弃等待"
-    ),
-    Reason.TOO_LARGE: Text("it is too large", zh="内容过大"),
-    Reason.INVALID: Text("it cannot be understood", zh="内容无法解析"),
-    Reason.WITHHELD: Text("it was withheld because it could not be redacted", zh="无法安全脱敏，未写入"),
-    Reason.NOT_RECORDED: Text("the evidence does not contain it", zh="证据包中没有记录"),
-    Reason.NOT_ALLOWED: Text("it is not on the list of what may be collected", zh="不在允许采集的列表中"),
-    Reason.ERROR: Text("it could not be read", zh="无法读取"),
-}
-"""A reason as the end of a sentence."""
+__all__ = ["NEXT_STEPS", "observation", "server_reason"]
 
 NEXT_STEPS = {
     Reason.PERMISSION: Text("Run kedoctor as root.", zh="请以 root 运行 kedoctor。"),
@@ -101,48 +70,6 @@ def server_reason(reason: Reason, detail: str) -> Text:
     return Text(said.en.format(who=f"API server {found[1]}"), zh=said.zh.format(who=f"API 服务器 {found[1]}"))
 
 
-_KINDS = {"configmaps": "ConfigMaps", "daemonsets.apps": "DaemonSets", "deployments.apps": "Deployments"}
-_WHAT = ((patterns.compiled(r"(list|get|watch) (.+?)(?: in ([\w.-]+))?\Z"), "{0} {1}", "{verb} {1}"),)
-_VERBS = {"list": "列出", "get": "获取"}
-_NOUNS = (
-    (patterns.compiled(r"file (?=/)"), "文件 "),
-    (patterns.compiled(r"metadata of "), "元数据："),
-    (patterns.compiled(r"files matching "), "匹配的文件："),
-    (patterns.compiled(r"directory (?=/)"), "目录 "),
-    (patterns.compiled(r"unit (?=\S+\Z)"), "systemd 单元 "),
-    (patterns.compiled(r"(?:the )?journal of "), "日志："),
-    (patterns.compiled(r"(?:the )?log of "), "日志："),
-    (patterns.compiled(r"program "), "程序 "),
-    (patterns.compiled(r"TCP connection to "), "TCP 连接 "),
-    (patterns.compiled(r"TLS handshake with "), "TLS 握手 "),
-    (patterns.compiled(r"the setting "), "选项 "),
-    (patterns.compiled(r"offline bundle "), "离线包 "),
-    (patterns.compiled(r"GET (.+) from the API server\Z"), r"API 服务器的 \1"),
-    (
-        patterns.compiled(r"(\S+) objects in namespace (\S+)(?: with (\S+))? from the API server\Z"),
-        r"命名空间 \2 中的 \1",
-    ),
-    (patterns.compiled(r"(\S+) objects(?: with (\S+))? from the API server\Z"), r"API 服务器中的 \1"),
-    (patterns.compiled(r"whether the current user may "), "当前用户是否有权 "),
-    (patterns.compiled(r"(?:the )?process table\Z"), "进程表"),
-    (patterns.compiled(r"(?:the )?socket table\Z|TCP sockets and their owners\Z"), "套接字表"),
-    (patterns.compiled(r"(?:the )?interface addresses(?: and default route)?\Z"), "网卡地址"),
-    (patterns.compiled(r"the images\Z"), "镜像"),
-    (patterns.compiled(r"the version of the API server\Z"), "API 服务器的版本"),
-    (patterns.compiled(r"host name, kernel and boot\Z"), "主机名和内核"),
-    (patterns.compiled(r"clock of the host\Z"), "主机时钟"),
-)
-
-
 def observation(missing: Unavailable) -> Text:
     """What could not be read, as the object of a sentence: ``list configmaps in kubeedge``, ``read file /etc/a``."""
-    what = missing.what
-    if match := _WHAT[0][0].fullmatch(what):
-        verb, kind, namespace = match[1], _KINDS.get(match[2], match[2]), match[3]
-        inside = f" in namespace {namespace}" if namespace else ""
-        zh = f"{_VERBS.get(verb, verb)}" + (f"命名空间 {namespace} 中的 {kind}" if namespace else f" {kind}")
-        return Text(f"{verb} {kind}{inside}", zh=zh)
-    for pattern, words in _NOUNS:
-        if pattern.match(what):
-            return Text(f"read {what}", zh=f"读取{pattern.sub(words, what, count=1)}")
-    return Text(f"read {what}", zh=f"读取 {what}")
+    return asked_text(missing.what)

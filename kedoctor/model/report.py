@@ -44,7 +44,7 @@ __all__ = [
     "site_state",
 ]
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 class Tool(Record, frozen=True):
@@ -147,11 +147,13 @@ class Cell(Record, frozen=True):
 
 
 class HopTitle(Record, frozen=True):
-    """A hop of the data path, in travelling order, as a person calls it."""
+    """A hop of the data path, in travelling order, as a person calls it; ``short`` is for cells of a table."""
 
     name: str
     title: str
     zh: str
+    short: str = ""
+    short_zh: str = ""
 
 
 class Hint(Record, frozen=True):

@@ -126,15 +126,6 @@ def read_private_key(data: bytes) -> PrivateKey:
     return PrivateKey(_digest(_spki(public)), _algorithm(public))
 
 
-def redacted_key_placeholder(data: bytes, token_id: str = "0") -> str:  # noqa: S107 - an id, no secret
-    """What evidence holds in place of a private key: nothing of the key but the digest of its public half."""
-    try:
-        spki = f" spki-sha256={read_private_key(data).spki_sha256}"
-    except CertificateError as error:
-        spki = f" spki-sha256={error.spki_sha256}" if error.spki_sha256 else ""
-    return f"[redacted private key{spki} token={token_id}]"
-
-
 def key_matches(certificate: Certificate, key: PrivateKey) -> bool:
     """Whether the key is the private half of the certificate's key."""
     return certificate.spki_sha256 == key.spki_sha256

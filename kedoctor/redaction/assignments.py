@@ -42,11 +42,13 @@ _LEAD = patterns.compiled(r"[A-Za-z0-9_.-]{0,80}\Z")
 _SURE = patterns.compiled(PASSWORD_WORDS, patterns.IGNORECASE)
 _PATH_BEFORE = patterns.compiled(r"/[\w.-]{1,64}/[\w.-]{1,64}\Z")
 _OBJECT_BEFORE = patterns.compiled(r"(?:\A|[\s(\"'])[a-z][a-z0-9-]{0,62}/[\w.-]{0,64}\Z")
+_KIND_BEFORE = patterns.compiled(r"[A-Za-z] \\{0,8}\"(?:[a-z]{1,20}/)?(?:secret|token|credential)\Z")
+_WORD_BEHIND = patterns.compiled(r"[a-z]{2,12}(?: [a-z0-9]|[:;,.]|\s*\Z)")
 _GOES_ON = patterns.compiled(r"[a-z]{1,12} [a-z]")
 _YAML_SIGNS = patterns.compiled(r"(?:[&!][^\s\"'{}\[\]]{1,64}[ \t]{1,8})+")
 _BLOCK = patterns.compiled(r"(?:[|>]|&gt;)[-+0-9]{0,3}[ \t]{0,8}(?=\r?\n|\\{1,8}n)")
 _OPENING = patterns.compiled(r"(?P<slashes>\\{0,8})(?P<quote>[\"'`])")
-_BARE = patterns.compiled(rf"(?:{PLACEHOLDER}|[^\s\"'`])+")
+_BARE = patterns.compiled(rf"(?:[^\s\"'`\[]++|{PLACEHOLDER}|\[)++")
 _ESCAPED_END = patterns.compiled(r"\\{1,8}n")
 _ONE_PLACEHOLDER = patterns.compiled(PLACEHOLDER)
 _INNER_KEYS = patterns.compiled(r"([\w.-]{1,80})(?:\\{0,8}[\"'])?[ \t]{0,4}[:=]")
@@ -73,6 +75,7 @@ def _assigned(text: str, marks: Placeholders) -> str:
     out: list[str] = []
     position = 0
     while (match := _KEY.search(text, position)) is not None:
+        marks.go_on()
         out.append(text[position : match.end()])
         position = match.end()
         if match["placeholder"]:
@@ -96,8 +99,15 @@ def _whole_key(text: str, match: patterns.Match[str]) -> str:
 
 
 def _speaks_of_something(text: str, before: str, key: str, match: patterns.Match[str]) -> bool:
-    """Of a path ("…/serviceaccount/token: no such file") or an object ("kubeedge/tokensecret: list secrets")."""
-    if match["sep"].strip() != ":" or _SURE.search(key) is not None:
+    """Of a path ("…/token: no such file"), of an object ("kubeedge/tokensecret: list secrets") or of a kind of objects.
+
+    That is: ``cannot list resource "secrets": exit status 1``.
+    """
+    if match["sep"].strip(" \t\\\"'`") != ":" or _SURE.search(key) is not None:
+        return False
+    if key.endswith("s") and _KIND_BEFORE.search(before) and _WORD_BEHIND.match(text, match.end()):
+        return True
+    if match["sep"].strip() != ":":
         return False
     of_object = _OBJECT_BEFORE.search(before) and _GOES_ON.match(text, match.end())
     return _PATH_BEFORE.search(before) is not None or of_object is not None
@@ -212,6 +222,7 @@ def _lines_below(
         if key_at > line_start
         else ""
     )
+    indent = key_at - line_start - len(prefix)
     out, position = [before, begun[0]], begun.end()
     for _ in range(_MOST_LINES):
         ending = LINE_END.search(text, position, position + _LONGEST)
@@ -220,13 +231,20 @@ def _lines_below(
             len(prefix) if prefix and patterns.compiled(r"\d").sub("0", line[: len(prefix)]) == prefix else 0
         )
         body = line[own:]
-        if not body[:1].isspace() and not body.lstrip().startswith("- ") and body.strip():
+        # What stands in front of the key says how deep it is only where the next lines have the same.
+        if body.strip() and not _is_below(body, indent if own == len(prefix) else 0):
             break
         out.append(line[:own] + _clean_line(body, key, marks) + (ending[0] if ending else ""))
         position = ending.end() if ending else position + len(line)
         if ending is None or not body.strip():
             break
     return "".join(out), position
+
+
+def _is_below(body: str, indent: int) -> bool:
+    """Whether a line stands deeper than its key, or is an item of a list at the same depth."""
+    own = len(body) - len(body.lstrip())
+    return own > indent or (own == indent and body[own:].startswith("- "))
 
 
 def _clean_line(body: str, key: str, marks: Placeholders) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-__all__ = ["Known", "known_names", "known_tree", "step"]
+__all__ = ["Known", "consumed", "known_names", "known_tree", "step"]
 
 Known = dict[str, Any]
 """Key names in lower case; below each the known names, or nothing where all that is below is known."""
@@ -47,3 +47,10 @@ def step(known: Known | None, name: str) -> tuple[bool, Known | None]:
         return True, None
     below = known.get(name.lower())
     return (False, None) if below is None else (True, below or None)
+
+
+def consumed(path: tuple[str, ...], key: str) -> list[int]:
+    """How many parts of a path one key takes; keys may contain dots, and ``*`` stands for any one key."""
+    if path and path[0] == "*":
+        return [1]
+    return [n for n in range(1, len(path) + 1) if ".".join(path[:n]) == key]

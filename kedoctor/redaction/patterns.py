@@ -102,18 +102,22 @@ def _redacted(text: str, marks: Placeholders, depth: int) -> str:
 
 def _plain(text: str, marks: Placeholders) -> str:
     text = redact_private_keys(text, marks)
+    marks.go_on()
     text = redact_base64(text, marks, _looks_secret)
+    marks.go_on()
     if "\n" in text or "\\n" in text:
         text = redact_wrapped(text, marks, _looks_secret)
+        marks.go_on()
     text = redact_manifests(text, marks)
+    marks.go_on()
     return _named(text, marks)
 
 
 def _named(text: str, marks: Placeholders) -> str:
-    text = redact_service_tokens(text, marks)
-    text = redact_arguments(text, marks)
-    text = redact_shapes(text, marks)
-    return redact_assignments(text, marks)
+    for redact in (redact_service_tokens, redact_arguments, redact_shapes, redact_assignments):
+        text = redact(text, marks)
+        marks.go_on()
+    return text
 
 
 def _looks_secret(text: str, marks: Placeholders) -> bool:

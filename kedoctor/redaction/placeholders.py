@@ -17,13 +17,22 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import time
 from collections import Counter
 from typing import Any
 
 from kedoctor import patterns
 from kedoctor.base.records import RecordError, decode
 
-__all__ = ["JWT", "PLACEHOLDER", "Placeholders", "is_placeholder", "private_key_kind"]
+__all__ = [
+    "JWT",
+    "MOST_SECONDS",
+    "PLACEHOLDER",
+    "OutOfTimeError",
+    "Placeholders",
+    "is_placeholder",
+    "private_key_kind",
+]
 
 KINDS = (
     "private key",
@@ -72,16 +81,36 @@ def private_key_kind(data: bytes) -> str:
     return "encrypted private key" if _PASSWORD_BASED in body[:24] else ""
 
 
+MOST_SECONDS = 20.0
+"""Of processor time for one item; every pattern takes linear time, so only what is far too long comes near it."""
+
+
+class OutOfTimeError(Exception):
+    """An item took too long; the message says so, and nothing of the item."""
+
+
 class Placeholders:
     """Makes the placeholders of one bundle and, between two :meth:`begin`, counts them by kind."""
 
     def __init__(self, salt: bytes | None = None) -> None:
         self._salt = salt if salt is not None else secrets.token_bytes(32)
         self.counts: Counter[str] = Counter()
+        self._ends: float | None = None
 
     def for_item(self) -> Placeholders:
-        """The same tokens, with counters of their own."""
-        return Placeholders(self._salt)
+        """The same tokens, with counters and :data:`MOST_SECONDS` of their own, for this thread."""
+        item = Placeholders(self._salt)
+        item._ends = time.thread_time() + MOST_SECONDS
+        return item
+
+    def go_on(self) -> None:
+        """To be asked between two steps of the work on an item.
+
+        Raises:
+            OutOfTimeError: its time is over.
+        """
+        if self._ends is not None and time.thread_time() > self._ends:
+            raise OutOfTimeError(f"it took more than {MOST_SECONDS:.0f} seconds of processor time")
 
     def of(self, kind: str, secret: str | bytes) -> str:
         """The placeholder of a secret of which nothing is public."""

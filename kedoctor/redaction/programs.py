@@ -7,7 +7,7 @@ from kedoctor.redaction.placeholders import PLACEHOLDER, Placeholders, is_placeh
 
 __all__ = ["redact_arguments"]
 
-_WORD = rf"(?:{PLACEHOLDER}|[^\s\"'`])+"
+_WORD = rf"(?:[^\s\"'`\[]++|{PLACEHOLDER}|\[)++"
 # By program: options before a secret, and those to which it is attached.
 _PROGRAMS = (
     (r"mysql\w{0,12}|mariadb[\w-]{0,12}", "", "p"),

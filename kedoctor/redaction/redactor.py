@@ -18,10 +18,10 @@ from kedoctor.base.records import Record, RecordError, decode, encode, encode_pr
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.report import Redaction
-from kedoctor.redaction import yaml_secrets
-from kedoctor.redaction.known_keys import known_tree
+from kedoctor.redaction import toml_secrets, yaml_secrets
+from kedoctor.redaction.known_keys import consumed, known_tree
 from kedoctor.redaction.patterns import is_suspicious, redact_text
-from kedoctor.redaction.placeholders import Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.placeholders import OutOfTimeError, Placeholders, is_placeholder, private_key_kind
 from kedoctor.redaction.secret_names import OBJECT_KEYS, is_harmless, is_secret_key, kind_of
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
@@ -63,7 +63,8 @@ class Redactor:
             clean = _Item(self._rules, name, marks).value(answer)
             name = redact_text(name, self._placeholders.for_item())
         except Exception as error:  # noqa: BLE001  whatever it is, the item must not be written as it was read
-            reason = str(error) if isinstance(error, yaml_secrets.UnsafeError) else type(error).__name__
+            told = isinstance(error, yaml_secrets.UnsafeError | OutOfTimeError)
+            reason = str(error) if told else type(error).__name__
             what = redact_text(name, self._placeholders.for_item())
             return Redacted(Unavailable(Reason.WITHHELD, what, f"it could not be redacted safely: {reason}"))
         return Redacted(clean, tuple(Redaction(name, kind, n) for kind, n in sorted(marks.counts.items())))
@@ -108,6 +109,7 @@ class _Item:
     # -------------------------------------------------------------------------------------------- trees
 
     def _tree(self, value: Any, paths: Sequence[KeyPath]) -> Any:
+        self._marks.go_on()
         if isinstance(value, str):
             return self._text(value, paths) if paths else self._string(value)
         if isinstance(
@@ -146,7 +148,7 @@ class _Item:
         }
 
     def _member(self, key: str, value: Any, paths: Sequence[KeyPath], *, secret: bool) -> Any:
-        below = [rest for path in paths for rest in _after(path, key)]
+        below = [rest for path in paths for rest in (path[n:] for n in consumed(path, key))]
         if secret or () in below:
             return self._secret(key, value)
         if self._stands_for_a_secret(key, value):
@@ -250,6 +252,8 @@ class _Item:
         if tree is not None and not self._known:
             clean = self._tree(tree, paths)
             return text if clean == tree else encode_pretty(clean).decode()
+        if self._name.endswith(".toml"):
+            return redact_text(toml_secrets.redact_toml(text, paths, self._marks), self._marks)
         if paths or self._known or _YAML_NAME.search(self._name):
             text = yaml_secrets.redact_yaml(text, paths, self._marks, known=self._known or None)
         text = yaml_secrets.redact_lines(text, (), self._marks)
@@ -263,13 +267,6 @@ class _Item:
             clean = self._tree(tree, ())
             return text if clean == tree else encode(clean).decode()
         return redact_text(text, self._marks)
-
-
-def _after(path: KeyPath, key: str) -> list[KeyPath]:
-    """What is left of ``path`` below ``key``; keys may contain dots, and ``*`` stands for any one key."""
-    if path and path[0] == "*":
-        return [path[1:]]
-    return [path[n:] for n in range(1, len(path) + 1) if ".".join(path[:n]) == key]
 
 
 def _from_json(text: str) -> Any:

@@ -18,6 +18,7 @@ def redact_shapes(text: str, marks: Placeholders) -> str:
     """``text`` without what stands where secrets stand."""
     for pattern, replace in _SHAPES:
         text = pattern.sub(_outside_placeholders(replace, marks), text)
+        marks.go_on()
     return text
 
 
@@ -100,7 +101,7 @@ def _quoted_assignment(match: patterns.Match[str], marks: Placeholders) -> str:
     return f"{match['quote']}{key}={marks.of_value(kind_of(key), value)}{match['quote']}"
 
 
-_WORD = rf"(?:{PLACEHOLDER}|[^\s\"'`])+"
+_WORD = rf"(?:[^\s\"'`\[]++|{PLACEHOLDER}|\[)++"
 _VALUE = rf"(?:\\{{0,8}}\"[^\"\\\n]{{0,2000}}|'[^'\n]{{0,2000}}|{_WORD})"
 
 _SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
@@ -159,7 +160,7 @@ _SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
     ),
     (
         _shape(
-            rf"(?P<before>(?<![a-z])authorization\\{{0,8}}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}\\{{0,8}}[\"']?(?:(?:basic|bearer|digest|token|apikey)[ \t]{{1,4}})?)(?P<value>{PLACEHOLDER}|[^\s\"'\\]+)",
+            rf"(?P<before>(?<![a-z])authorization\\{{0,8}}[\"']?[ \t]{{0,4}}[:=][ \t]{{0,4}}(?:\[(?!redacted )[ \t]{{0,4}})?\\{{0,8}}[\"']?(?:(?:basic|bearer|digest|token|apikey)[ \t]{{1,4}})?)(?P<value>{PLACEHOLDER}|[^\s\"'\\]+)",
             patterns.IGNORECASE,
         ),
         _authorization,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kedoctor import patterns
-from kedoctor.redaction.known_keys import Known, step
+from kedoctor.redaction.known_keys import Known, consumed, step
 from kedoctor.redaction.placeholders import Placeholders, private_key_kind
 from kedoctor.redaction.secret_names import is_harmless, is_secret_key, kind_of
 from kedoctor.yaml.document import YamlDocument, YamlError, load
@@ -98,7 +98,7 @@ def _secret_nodes(
     secret_pair = named is not None and "value" in pair and is_secret_key(str(named.value))
     for key_node, value in node.pairs:
         name = str(key_node.value)
-        below = [path[n:] for path in paths for n in _consumed(path, name)]
+        below = [path[n:] for path in paths for n in consumed(path, name)]
         is_known, known_below = step(known, name)
         told = secret or () in below or (secret_pair and name == "value") or not is_known
         # Numbers, lists and mappings under such a key are as secret as a word.
@@ -109,12 +109,6 @@ def _secret_nodes(
         yield from _secret_nodes(
             value, [path for path in below if path], name, secret=told, known=known_below
         )
-
-
-def _consumed(path: KeyPath, key: str) -> list[int]:
-    if path and path[0] == "*":
-        return [1]
-    return [n for n in range(1, len(path) + 1) if ".".join(path[:n]) == key]
 
 
 def _scalars(value: object) -> Iterator[str]:

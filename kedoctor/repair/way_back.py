@@ -19,6 +19,7 @@ __all__ = ["WAITS", "take_back"]
 WAITS = (2.0, 5.0, 10.0, 20.0)
 """Seconds between the tries: kube-apiserver is back within half a minute after its start."""
 
+_LAST = 30.0
 _POLL = 0.1
 
 
@@ -33,17 +34,20 @@ def take_back(
 ) -> None:
     """Rolls back, and where that is refused tries again after each of ``waits`` (seconds), or until a signal comes.
 
+    No try begins later than 30 s after the first: each may take long where a server does not answer.
+
     Raises:
         ChangeError: as :func:`~kedoctor.changes.executor.roll_back`; that somebody else changed a target, and that a
             foreign program has done its work, does not change by waiting and is raised at once.
     """
+    ends = time.monotonic() + _LAST
     for wait in (*waits, None):
         try:
             roll_back(entry, actors, tell=tell)
         except (ConflictError, IrreversibleError):
             raise
         except ChangeError as error:
-            if wait is None:
+            if wait is None or time.monotonic() >= ends:
                 raise
             desk.say(_again(error, wait))
             if not _waited(wait, stop):

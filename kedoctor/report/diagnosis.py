@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kedoctor.base.records import replace
+from kedoctor.base.text import Text
 from kedoctor.judge.check_runner import what_it_says
 from kedoctor.model.declarations import Check, DataPath
 from kedoctor.model.findings import Certainty, Status
@@ -67,7 +68,12 @@ def explained_by(
 
 def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
     """The hops in travelling order with their titles, for the report document."""
-    return tuple(HopTitle(name, title.en, title.zh) for name, title in path.hops.items()) if path else ()
+    return tuple(_hop_title(path, name, title) for name, title in path.hops.items()) if path else ()
+
+
+def _hop_title(path: DataPath, name: str, title: Text) -> HopTitle:
+    short = path.names.get(name, Text(name, zh=name))
+    return HopTitle(name, title.en, title.zh, short.en, short.zh)
 
 
 def _judged(verdict: Verdict) -> Status:

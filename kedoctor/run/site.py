@@ -55,8 +55,8 @@ def live_site(plugins: Plugins, options: LiveOptions) -> SiteSession:
         KubeconfigError: a kubeconfig or context was named and cannot be used.
     """
     # A run over bundles needs none of what looks at a machine, and the other way round.
-    from kedoctor.observe.live import LiveSource  # noqa: PLC0415  as above
     from kedoctor.observe.live.cluster import LiveCluster, Patience  # noqa: PLC0415  as above
+    from kedoctor.observe.live.source import LiveSource  # noqa: PLC0415  as above
 
     usual = Patience()
     cluster = LiveCluster(

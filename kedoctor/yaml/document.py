@@ -25,7 +25,6 @@ __all__ = [
     "YamlDocument",
     "YamlEditError",
     "YamlError",
-    "edit",
     "load",
 ]
 
@@ -160,18 +159,6 @@ def load(text: bytes | str) -> YamlDocument:
     if root.kind != "mapping":
         raise YamlError(root.line + 1, root.column + 1, "the top level is not a mapping", "not-a-mapping")
     return YamlDocument(characters, root, root.value, tuple(composer.duplicates), composer.ignored_from)
-
-
-def edit(text: bytes | str, operations: Sequence[Edit]) -> bytes:
-    """The document with these edits made in order and every byte that they do not concern left as it was.
-
-    Raises:
-        YamlError: the document cannot be read.
-        YamlEditError: an edit does not apply, or the result would not mean what was asked for.
-    """
-    from kedoctor.yaml import edit  # noqa: PLC0415 - only repairs need it
-
-    return edit.apply(text, operations)
 
 
 def _compose(text: str) -> Composer:

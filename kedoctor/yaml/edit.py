@@ -1,4 +1,4 @@
-"""Edits of YAML text that change only the lines they concern; reached through :func:`kedoctor.yaml.document.edit`.
+"""Edits of YAML text that change only the lines they concern; only repairs need it.
 
 Each edit is a splice at the places of the nodes. Its result is read again and must mean exactly what was
 asked for, or the edit is refused: a wrong guess about somebody's layout can never reach a file.
@@ -30,8 +30,13 @@ from kedoctor.yaml.render import Layout
 Parts = tuple[str | int, ...]
 
 
-def apply(text: bytes | str, operations: Sequence[Edit]) -> bytes:
-    """See :func:`kedoctor.yaml.document.edit`."""
+def edit(text: bytes | str, operations: Sequence[Edit]) -> bytes:
+    """The document with these edits made in order and every byte that they do not concern left as it was.
+
+    Raises:
+        YamlError: the document cannot be read.
+        YamlEditError: an edit does not apply, or the result would not mean what was asked for.
+    """
     characters, encoding, mark = decode(text)
     for operation in operations:
         characters = _apply_one(characters, operation)

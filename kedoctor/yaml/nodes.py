@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kedoctor.base.text import Text
 from kedoctor.yaml import scalars
 
 Kind = Literal["scalar", "mapping", "sequence"]
@@ -14,6 +15,19 @@ ErrorKind = Literal["syntax", "tab", "binary", "too-deep", "too-large", "aliases
 
 MAX_DEPTH = 200
 MAX_NODES = 500_000  # with aliases followed: a few lines of them can stand for billions
+
+
+_CHINESE: dict[ErrorKind, str] = {
+    "syntax": "语法错误",
+    "tab": "缩进中使用了制表符",
+    "binary": "不是文本，或含有不允许的字符",
+    "too-deep": "嵌套过深",
+    "too-large": "文档过大",
+    "aliases": "别名有误或展开后过大",
+    "not-a-mapping": "顶层不是映射",
+    "value": "值无效",
+}
+_QUOTED = ("syntax", "aliases", "value")
 
 
 class YamlError(ValueError):
@@ -26,6 +40,12 @@ class YamlError(ValueError):
         self.reason = reason
         self.kind = kind
         self.offset = -1  # of the character, where the parser named one
+
+    @property
+    def text(self) -> Text:
+        """The reason in both languages; what only the parser says in its own words is quoted."""
+        chinese = _CHINESE.get(self.kind, "")
+        return Text(self.reason, zh=f"{chinese}（“{self.reason}”）" if self.kind in _QUOTED else chinese)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ from kedoctor.observe.live.kubeconfig import Found, find_kubeconfig
 from kedoctor.observe.live.proxies import proxy_for
 from kedoctor.offline.image_archive import ArchiveError, read_stream
 from kedoctor.pki import certificates
-from kedoctor.yaml.document import SetKey, YamlEditError, YamlError, edit, load
+from kedoctor.yaml.document import SetKey, YamlEditError, YamlError, load
+from kedoctor.yaml.edit import edit
 
 EXAMPLES = int(os.environ.get("KEDOCTOR_FUZZ_EXAMPLES", "40"))
 FUZZ = settings(

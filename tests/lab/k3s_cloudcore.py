@@ -19,7 +19,8 @@ from control_plane import kubeedge_secret as secret_of
 
 from kedoctor.pki.certificates import make_ca, pem_from_der, read_certificates
 from kedoctor.sandbox.apiserver.store import Object
-from kedoctor.yaml.document import SetKey, edit, load
+from kedoctor.yaml.document import SetKey, load
+from kedoctor.yaml.edit import edit
 
 if TYPE_CHECKING:
     from k3s_cluster import Cluster

@@ -51,7 +51,7 @@ from kedoctor.install.steps import Foreseen, InstallStep
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.actions.action import Action
 from kedoctor.model.plans import MergedPlan
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
 from kedoctor.run.site import SiteSession

@@ -45,7 +45,6 @@ class CloudProcesses:
     apiserver: Process | None = None
     k3s: Process | None = None
     cloudcore: Process | None = None
-    kube_proxy: bool = False
     now: datetime | None = None
 
     @property
@@ -62,14 +61,13 @@ class CloudProcesses:
 
 @fact
 def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
-    """Looks for kube-apiserver, K3s, cloudcore and kube-proxy in the process table."""
+    """Looks for kube-apiserver, K3s and cloudcore in the process table."""
     items = require(host.processes()).items
     now = clock.now()
     return CloudProcesses(
         apiserver=next((one for one in items if is_program(one, "kube-apiserver")), None),
         k3s=next(filter(is_k3s_server, items), None),
         cloudcore=next((one for one in items if is_program(one, "cloudcore")), None),
-        kube_proxy=any(is_program(one, "kube-proxy") for one in items),
         now=None if isinstance(now, Unavailable) else now.time,
     )
 
@@ -118,10 +116,6 @@ class HostAddresses:
     def has(self, address: str) -> bool:
         """Whether a connection to ``address`` ends on this host."""
         return is_loopback(address) or any(one.address == address for one in self.addresses.items)
-
-    def on_interface(self, interface: str, address: str) -> bool:
-        """Whether that interface carries that address."""
-        return any(one.interface == interface and one.address == address for one in self.addresses.items)
 
 
 @fact

@@ -99,10 +99,6 @@ class EdgecoreUnit:
             return self.process.argv
         return () if isinstance(self.unit, Unavailable) else self.unit.exec_start
 
-    def has_environment(self, assignment: str) -> bool:
-        """Whether the unit sets ``NAME=value`` for edgecore."""
-        return not isinstance(self.unit, Unavailable) and assignment in self.unit.environment
-
 
 @fact
 def edgecore_unit(host: Host) -> EdgecoreUnit:

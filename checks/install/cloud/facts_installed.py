@@ -17,7 +17,6 @@ from kedoctor.api import (
     Unit,
     canonical,
     fact,
-    patterns,
     require,
 )
 from kedoctor.api.yaml import YamlError, load
@@ -25,6 +24,7 @@ from kedoctor.checks.facts.cloud.apiserver_flags import K3S_CONFIG, K3S_UNIT
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, HostAddresses
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.install.cloud.facts_request import CloudBundle
+from kedoctor.checks.install.steps import InstalledProgram, installed_program
 from kedoctor.checks.parsers.image_lists import stored_images
 from kedoctor.checks.parsers.kubernetes import Node
 
@@ -35,13 +35,10 @@ __all__ = [
     "K3S_KUBECONFIG",
     "K3S_MARK",
     "K3S_PROGRAM",
-    "KEADM_PROGRAM",
     "ApiReadiness",
     "Distribution",
-    "InstalledProgram",
     "K3sArchives",
     "K3sHere",
-    "KeadmHere",
     "KubectlHere",
     "KubernetesHere",
     "StoredHere",
@@ -49,7 +46,6 @@ __all__ = [
 ]
 
 K3S_PROGRAM = "/usr/local/bin/k3s"
-KEADM_PROGRAM = "/usr/local/bin/keadm"
 K3S_KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 K3S_DATA = "/var/lib/rancher/k3s"
 K3S_IMAGES = f"{K3S_DATA}/agent/images"
@@ -113,16 +109,6 @@ def _counts(name: str, unit: Unit) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class InstalledProgram:
-    """A program of this host: whether it can be run, and what it says its version is."""
-
-    path: str
-    present: bool
-    version: str = ""
-    trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class K3sHere:
     """K3s as it lies on this host; ``ours`` when an install of kedoctor wrote its unit.
 
@@ -159,7 +145,7 @@ def k3s_here(host: Host) -> K3sHere:
     settings, broken = _fragment(host)
     kubeconfig = host.stat(K3S_KUBECONFIG)
     return K3sHere(
-        program=_program(host, K3S_PROGRAM, ("--version",)),
+        program=installed_program(host, K3S_PROGRAM, "--version"),
         unit=loaded,
         ours=isinstance(text, File) and text.text().startswith(K3S_MARK),
         settings=settings,
@@ -181,39 +167,6 @@ def kubectl_here(host: Host) -> KubectlHere:
     """In the two directories where it is put."""
     places = ("/usr/local/bin/kubectl", "/usr/bin/kubectl")
     return KubectlHere(any(isinstance(host.stat(place), FileMetadata) for place in places))
-
-
-@dataclass(frozen=True, slots=True)
-class KeadmHere:
-    """keadm as it lies on this host."""
-
-    program: InstalledProgram
-
-
-@fact
-def keadm_here(host: Host) -> KeadmHere:
-    """Whether it can be run, and its version."""
-    return KeadmHere(_program(host, KEADM_PROGRAM, ("version",)))
-
-
-def _program(host: Host, path: str, question: tuple[str, ...]) -> InstalledProgram:
-    found = host.stat(path)
-    if isinstance(found, Unavailable) and found.reason is Reason.ABSENT:
-        return InstalledProgram(path, present=False)
-    require(found)
-    answer = host.run(path.rpartition("/")[2], *question)
-    if isinstance(answer, Unavailable):
-        return InstalledProgram(path, present=True, trouble=answer.detail or answer.reason.value)
-    if answer.exit_code != 0:
-        said = (answer.stderr or answer.stdout).strip().splitlines()
-        return InstalledProgram(
-            path, present=True, trouble=said[-1] if said else f"exit code {answer.exit_code}"
-        )
-    found_version = _VERSION.search(answer.stdout)
-    return InstalledProgram(path, present=True, version=found_version[0] if found_version else "")
-
-
-_VERSION = patterns.compiled(r"v\d+\.\d+\.\d+[\w.+-]*")
 
 
 def _fragment(host: Host) -> tuple[dict[str, object] | None, str]:

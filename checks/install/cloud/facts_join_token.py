@@ -97,7 +97,8 @@ def _authority(digest: str, ca: bytes, served: ServedCa | Unavailable) -> Text |
         return Text("it was made for another CA than casecret holds", zh="令牌对应的 CA 与 casecret 不同")
     if isinstance(served, Unavailable):
         return Text(
-            f"cloudcore does not answer on 10002: {served}", zh=f"cloudcore 的 10002 端口没有应答：{served}"
+            f"cloudcore does not answer on 10002: {served}",
+            zh=f"cloudcore 的 10002 端口没有应答：{served.in_chinese}",
         )
     if served.sha256 != digest:
         return Text(f"what {served.asked} hands out is another CA", zh=f"{served.asked} 提供的是另一个 CA")

@@ -13,16 +13,14 @@ from kedoctor.api import (
     Host,
     OfflineBundle,
     Setting,
-    VersionSet,
     fact,
     require,
 )
 from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
+from kedoctor.checks.install.steps import HostBundle, architecture_of
 from kedoctor.checks.offline.judge import likely_release
 
 __all__ = ["CloudBundle", "CloudRequest", "HostFitness", "VerifiedBundle"]
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 # ------------------------------------------------------------------------------------------ what was told
@@ -68,20 +66,8 @@ def cloud_request(host: Host) -> CloudRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class CloudBundle:
-    """The offline bundle as this host can use it; ``architecture`` is this host's (``amd64``, ``arm64``, else empty)."""
-
-    bundle: OfflineBundle
-    architecture: str
-    versions: VersionSet
-
-    def program(self, name: str) -> BundledFile | None:
-        """The program of that name for this host."""
-        return self.bundle.binary(name, self.architecture)
-
-    def source(self, file: BundledFile) -> str:
-        """Where a file of the bundle lies on this host."""
-        return self.bundle.path(file)
+class CloudBundle(HostBundle):
+    """The offline bundle as the cloud host can use it."""
 
     @property
     def images(self) -> dict[str, BundledFile]:
@@ -103,7 +89,7 @@ def cloud_bundle(host: Host, request: CloudRequest) -> CloudBundle:
     """The bundle by names, headers and manifests, which takes a moment; its checksums are compared once (KE952)."""
     machine = require(host.identity()).machine
     bundle = require(host.offline_bundle(request.bundle, sums=False))
-    return CloudBundle(bundle, _ARCHITECTURES.get(machine, ""), likely_release(bundle))
+    return CloudBundle(bundle, architecture_of(machine), likely_release(bundle))
 
 
 @dataclass(frozen=True, slots=True)

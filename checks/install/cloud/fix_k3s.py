@@ -34,11 +34,12 @@ from kedoctor.checks.install.cloud.facts_installed import (
     KubernetesHere,
 )
 from kedoctor.checks.install.cloud.facts_request import CloudBundle, CloudRequest, VerifiedBundle
-from kedoctor.checks.install.cloud.k3s import UNIT_PATH, UNIT_TEXT, wanted_fragment
+from kedoctor.checks.install.cloud.k3s import UNIT_PATH, UNIT_TEXT
+from kedoctor.checks.install.cloud.k3s_settings import wanted_fragment
+from kedoctor.checks.install.steps import NOTHING_RUNS, copy_of, not_in_bundle, step_plan
 
-__all__ = ["NOTHING_RUNS", "absent", "placed"]
+__all__ = ["bundled_program"]
 
-NOTHING_RUNS = Text("Nothing that runs is touched.", zh="不影响任何正在运行的组件。")
 _START = 300.0
 """Seconds until K3s is ready: it imports a gigabyte of images, and then starts everything one after the other."""
 
@@ -46,43 +47,12 @@ _KUBECTL = "/usr/local/bin/kubectl"
 _KUBECTL_TEXT = f'#!/bin/sh\n{K3S_MARK}\nexec {K3S_PROGRAM} kubectl "$@"\n'
 
 
-def absent(name: str, bundle: CloudBundle) -> NoPlan:
-    """The program is not in the bundle for this machine; the preflight has said so."""
-    return NoPlan(
-        Text(
-            f"{bundle.bundle.place} holds no {name} for {bundle.architecture}",
-            zh=f"{bundle.bundle.place} 中没有适用于 {bundle.architecture} 的 {name}",
-        )
-    )
-
-
-def placed(name: str, path: str, bundle: CloudBundle, verified: VerifiedBundle) -> PlaceFile | NoPlan:
+def bundled_program(
+    name: str, path: str, bundle: CloudBundle, verified: VerifiedBundle
+) -> PlaceFile | NoPlan:
     """The copy of a program of the bundle, by its checksum."""
     file = verified.bundle.binary(name, bundle.architecture)
-    if file is None:
-        return absent(name, bundle)
-    return PlaceFile(path, bundle.source(file), file.sha256, 0o755)
-
-
-def _plan(
-    verdict: Verdict,
-    title: Text,
-    *actions: Action,
-    prediction: Text = NOTHING_RUNS,
-    risk: Risk = Risk.SAFE,
-    restarts: tuple[RestartUnit, ...] = (),
-    settle: float = 5.0,
-) -> Plan:
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=title,
-        prediction=prediction,
-        risk=risk,
-        actions=actions,
-        restarts=restarts,
-        settle=settle,
-    )
+    return not_in_bundle(bundle, name) if file is None else copy_of(verified.bundle, file, path)
 
 
 @remedy("KE955")
@@ -90,12 +60,12 @@ def k3s_program(
     verdict: Verdict, bundle: CloudBundle, verified: VerifiedBundle, kubectl: KubectlHere
 ) -> Plan | NoPlan:
     """The program of the bundle; and a ``kubectl`` that is K3s' own, where there is none."""
-    program = placed("k3s", K3S_PROGRAM, bundle, verified)
+    program = bundled_program("k3s", K3S_PROGRAM, bundle, verified)
     if isinstance(program, NoPlan):
         return program
     more = () if kubectl.present else (WriteFile(_KUBECTL, _KUBECTL_TEXT.encode(), 0o755),)
     title = Text(f"copy k3s of the bundle to {K3S_PROGRAM}", zh=f"将离线包中的 k3s 复制到 {K3S_PROGRAM}")
-    return _plan(verdict, title, program, *more)
+    return step_plan(verdict, title, program, *more)
 
 
 @remedy("KE956")
@@ -114,7 +84,7 @@ def k3s_archives(
         PlaceFile(f"{K3S_IMAGES}/{posixpath.basename(one.path)}", bundle.source(one), sums[one.path], 0o644)
         for one in lacking
     )
-    return _plan(verdict, title, *copies)
+    return step_plan(verdict, title, *copies)
 
 
 @remedy("KE957")
@@ -122,7 +92,7 @@ def k3s_unit(verdict: Verdict) -> Plan:
     """The unit, not started yet: its settings come first."""
     title = Text(f"write {UNIT_PATH}", zh=f"写入 {UNIT_PATH}")
     unit = WriteFile(UNIT_PATH, UNIT_TEXT.encode(), 0o644)
-    return _plan(verdict, title, unit, ControlUnit("", "daemon-reload"))
+    return step_plan(verdict, title, unit, ControlUnit("", "daemon-reload"))
 
 
 @remedy("KE958")
@@ -138,9 +108,9 @@ def k3s_settings(
     runs = k3s.active
     restarts = (RestartUnit(K3S_UNIT),) if runs else ()
     if verdict.subject == "egress-selector-mode":
-        return _without_restart(k3s_egress(verdict, arguments), restarts)
+        return _without_restart(verdict, k3s_egress(verdict, arguments), restarts)
     if verdict.subject == "kubelet-certificate-authority":
-        return _without_restart(kubelet_ca(verdict, arguments), restarts)
+        return _without_restart(verdict, kubelet_ca(verdict, arguments), restarts)
     title = Text(f"write {verdict.subject}", zh=f"写入 {verdict.subject}")
     actions: tuple[Action, ...] = ()
     if verdict.subject == K3S_KUBECONFIG:
@@ -152,7 +122,7 @@ def k3s_settings(
         actions = (WriteFile(K3S_FRAGMENT, "\n".join([*lines, ""]).encode(), 0o600),)
     else:
         title = Text("restart K3s, so that its settings are in force", zh="重启 K3s 使设置生效")
-    return _plan(
+    return step_plan(
         verdict,
         title,
         *actions,
@@ -169,19 +139,14 @@ _AWAY = Text(
 )
 
 
-def _without_restart(plan: Plan | NoPlan, restarts: tuple[RestartUnit, ...]) -> Plan | NoPlan:
+def _without_restart(
+    verdict: Verdict, plan: Plan | NoPlan, restarts: tuple[RestartUnit, ...]
+) -> Plan | NoPlan:
     """The same plan for a K3s that does not run: nothing is restarted, and nothing has to settle."""
     if isinstance(plan, NoPlan) or restarts:
         return plan
-    return Plan(
-        code=plan.code,
-        subject=plan.subject,
-        title=Text(f"set {plan.subject} for its first start", zh=f"为首次启动设置 {plan.subject}"),
-        prediction=NOTHING_RUNS,
-        risk=Risk.SAFE,
-        actions=plan.actions,
-        settle=5.0,
-    )
+    title = Text(f"set {plan.subject} for its first start", zh=f"为首次启动设置 {plan.subject}")
+    return step_plan(verdict, title, *plan.actions)
 
 
 @remedy("KE959")
@@ -201,4 +166,4 @@ def k3s_ready(verdict: Verdict, k3s: K3sHere, kubernetes: KubernetesHere) -> Pla
         "after a rollback (K3s is only stopped).",
         zh="K3s 将导入镜像并启动；此后即使撤销该步骤，/var/lib/rancher/k3s 下的内容也会保留（仅停止服务）。",
     )
-    return _plan(verdict, title, *actions, prediction=prediction, settle=_START)
+    return step_plan(verdict, title, *actions, prediction=prediction, settle=_START)

@@ -7,7 +7,6 @@ from kedoctor.api import (
     ImportImage,
     NoPlan,
     Plan,
-    Risk,
     RunProgram,
     Text,
     Verdict,
@@ -16,13 +15,14 @@ from kedoctor.api import (
 from kedoctor.checks.install.cloud.facts_helm_release import KeadmRelease
 from kedoctor.checks.install.cloud.facts_installed import (
     K3S_KUBECONFIG,
-    KEADM_PROGRAM,
     KubernetesHere,
     StoredHere,
 )
 from kedoctor.checks.install.cloud.facts_request import CloudBundle, CloudRequest, VerifiedBundle
-from kedoctor.checks.install.cloud.fix_k3s import NOTHING_RUNS, placed
+from kedoctor.checks.install.cloud.fix_k3s import bundled_program
 from kedoctor.checks.install.cloud.keadm import lacking_images
+from kedoctor.checks.install.facts_keadm import KEADM
+from kedoctor.checks.install.steps import step_plan
 from kedoctor.checks.plans.cloudcore import NOTHING_NOTICED
 from kedoctor.checks.plans.touches import RELEASE
 
@@ -49,37 +49,21 @@ def cloud_images(
     """Each image that is lacking, from its archive in the bundle."""
     lacking = lacking_images(bundle, stored, kubernetes)
     imports = tuple(ImportImage(bundle.source(bundle.images[name]), name, stored.runtime) for name in lacking)
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=Text(
-            f"import {len(imports)} images into the store of {stored.runtime}",
-            zh=f"将 {len(imports)} 个镜像导入 {stored.runtime} 的镜像库",
-        ),
-        prediction=NOTHING_NOTICED,
-        risk=Risk.SAFE,
-        actions=imports,
-        settle=10.0,
+    title = Text(
+        f"import {len(imports)} images into the store of {stored.runtime}",
+        zh=f"将 {len(imports)} 个镜像导入 {stored.runtime} 的镜像库",
     )
+    return step_plan(verdict, title, *imports, prediction=NOTHING_NOTICED, settle=10.0)
 
 
 @remedy("KE980")
 def keadm_program(verdict: Verdict, bundle: CloudBundle, verified: VerifiedBundle) -> Plan | NoPlan:
     """The keadm of the bundle."""
-    program = placed("keadm", KEADM_PROGRAM, bundle, verified)
+    program = bundled_program("keadm", KEADM, bundle, verified)
     if isinstance(program, NoPlan):
         return program
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=Text(
-            f"copy keadm of the bundle to {KEADM_PROGRAM}", zh=f"将离线包中的 keadm 复制到 {KEADM_PROGRAM}"
-        ),
-        prediction=NOTHING_RUNS,
-        risk=Risk.SAFE,
-        actions=(program,),
-        settle=5.0,
-    )
+    title = Text(f"copy keadm of the bundle to {KEADM}", zh=f"将离线包中的 keadm 复制到 {KEADM}")
+    return step_plan(verdict, title, program)
 
 
 @remedy("KE981", touches=RELEASE)
@@ -108,18 +92,12 @@ def cloudcore_release(
     )
     if waits:
         title = Text("wait until cloudcore is at work", zh="等待 cloudcore 开始工作")
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=title,
-        prediction=Text(
-            "keadm takes over here: what it makes in the namespace kubeedge only keadm or kubectl take away again.",
-            zh="此步由 keadm 执行：它在命名空间 kubeedge 中创建的内容只能由 keadm 或 kubectl 删除。",
-        ),
-        risk=Risk.SAFE,
-        actions=() if waits else (*forget, init),
-        settle=_BEGINS,
+    prediction = Text(
+        "keadm takes over here: what it makes in the namespace kubeedge only keadm or kubectl take away again.",
+        zh="此步由 keadm 执行：它在命名空间 kubeedge 中创建的内容只能由 keadm 或 kubectl 删除。",
     )
+    actions = () if waits else (*forget, init)
+    return step_plan(verdict, title, *actions, prediction=prediction, settle=_BEGINS)
 
 
 def keadm_init(request: CloudRequest, bundle: CloudBundle, kubernetes: KubernetesHere) -> RunProgram:
@@ -130,7 +108,7 @@ def keadm_init(request: CloudRequest, bundle: CloudBundle, kubernetes: Kubernete
     """
     kubeconfig = request.kubeconfig or (_KUBEADM if kubernetes.is_foreign else K3S_KUBECONFIG)
     return RunProgram(
-        program=KEADM_PROGRAM,
+        program=KEADM,
         arguments=(
             "init",
             f"--advertise-address={request.advertise_address}",

@@ -26,8 +26,10 @@ from kedoctor.checks.facts.cloud.cloudcore import CloudcoreDocument, CloudcoreWo
 from kedoctor.checks.facts.cluster.secrets import KubeedgeSecrets
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
 from kedoctor.checks.install.cloud.facts_helm_release import KeadmRelease, ReleaseState
-from kedoctor.checks.install.cloud.facts_installed import KeadmHere, KubernetesHere, StoredHere
+from kedoctor.checks.install.cloud.facts_installed import KubernetesHere, StoredHere
 from kedoctor.checks.install.cloud.facts_request import CloudBundle
+from kedoctor.checks.install.facts_keadm import KeadmHere
+from kedoctor.checks.install.steps import program_in_place
 from kedoctor.checks.parsers.kubernetes.pod_health import is_ready, trouble
 
 __all__ = ["cloud_images", "cloudcore_release", "keadm_program", "lacking_images"]
@@ -66,7 +68,7 @@ def cloud_images(
         return unknown(
             Text(
                 f"The images of this host's runtime were not listed: {stored}.",
-                zh=f"未能列出本机运行时的镜像：{stored}。",
+                zh=f"未能列出本机运行时的镜像：{stored.in_chinese}。",
             ),
             commands=("sudo k3s ctr -n k8s.io images ls -q",),
         )
@@ -108,24 +110,7 @@ def cloud_images(
 )
 def keadm_program(keadm: KeadmHere, bundle: CloudBundle) -> Finding:
     """It can be run and is of the release that the bundle is of: keadm brings the chart of its own version."""
-    program, wanted = keadm.program, bundle.versions.release
-    right = not program.version or program.version.partition("+")[0] == wanted
-    if program.present and not program.trouble and right:
-        return passed(
-            Text(f"{program.path} is {program.version}.", zh=f"{program.path} 的版本为 {program.version}。")
-        )
-    actual = program.trouble or program.version if program.present else "absent"
-    return failed(
-        Text(
-            f"{program.path} is not the keadm of KubeEdge {wanted} ({actual}).",
-            zh=f"{program.path} 不是 KubeEdge {wanted} 的 keadm（{actual}）。",
-        ),
-        expected=Text(f"keadm {wanted}", zh=f"keadm {wanted}"),
-        actual=actual,
-        hint=Text("Copy it out of the offline bundle.", zh="请从离线包复制。"),
-        subject=program.path,
-        commands=(f"sudo install -m 755 <bundle>/keadm {program.path}",),
-    )
+    return program_in_place(keadm.program, "keadm", "keadm", bundle.versions.release)
 
 
 # ------------------------------------------------------------------------------------------ the release

@@ -67,7 +67,7 @@ def node_name(target: EdgeTarget, answers: CloudAnswers, joined: Joined) -> Find
         return unknown(
             Text(
                 f"Whether the cloud knows a node {name} already was not answered: {answers.node}.",
-                zh=f"无法得知云端是否已有节点 {name}：{answers.node}。",
+                zh=f"无法得知云端是否已有节点 {name}：{answers.node.in_chinese}。",
             ),
             subject=name,
             commands=(f"curl -ksi {answers.node_url} | head -1   # 404 is what keadm wants",),
@@ -128,7 +128,7 @@ def _reached(probe: PortProbe) -> Finding:
         return failed(
             Text(
                 f"{server} takes connections but speaks no TLS, so it is not cloudcore ({role.en}): {probe.tls}.",
-                zh=f"{server} 可连接但不支持 TLS，因此不是 cloudcore（{role.zh}）：{probe.tls}。",
+                zh=f"{server} 可连接但不支持 TLS，因此不是 cloudcore（{role.zh}）：{probe.tls.in_chinese}。",
             ),
             expected=Text("cloudcore's TLS", zh="cloudcore 的 TLS"),
             actual=str(probe.tls),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kedoctor.api import (
-    BundledFile,
     Clock,
     File,
     FileMetadata,
@@ -15,16 +14,15 @@ from kedoctor.api import (
     Host,
     HttpAnswer,
     Identity,
-    OfflineBundle,
     Reason,
     Unavailable,
-    VersionSet,
     Wire,
     fact,
     require,
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreFile
 from kedoctor.checks.facts.edge.sockets_and_probes import PortProbe
+from kedoctor.checks.install.steps import HostBundle, architecture_of
 from kedoctor.checks.offline.judge import likely_release
 from kedoctor.checks.parsers.concurrency import ask_all
 from kedoctor.checks.parsers.host_port import HostPort, parse_host_port
@@ -46,7 +44,6 @@ __all__ = [
     "InstallBundle",
     "Joined",
     "OfferedToken",
-    "architecture_of",
 ]
 
 BUNDLE, CLOUD, TOKEN, NODE = "bundle", "cloud", "token", "node"
@@ -60,12 +57,6 @@ HOME = "/etc/kubeedge"
 UNFINISHED = "/etc/kubeedge.unfinished"
 CERTIFICATE_PATH = "/etc/kubeedge/certs/server.crt"
 _HUB_PORT = 10000
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def architecture_of(machine: str) -> str:
-    """What ``uname -m`` says, as Go names it; empty for a machine KubeEdge is not released for."""
-    return _MACHINES.get(machine, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +158,8 @@ def _probe(wire: Wire, role: str, server: HostPort) -> PortProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class InstallBundle:
-    """The offline bundle to install from, for this machine: ``architecture`` as Go names it."""
-
-    bundle: OfflineBundle
-    architecture: str
-    versions: VersionSet
-
-    def program(self, name: str) -> BundledFile | None:
-        """The program of that name for this machine."""
-        return self.bundle.binary(name, self.architecture)
+class InstallBundle(HostBundle):
+    """The offline bundle as an edge can use it."""
 
     @property
     def pause(self) -> str:

@@ -19,9 +19,10 @@ from kedoctor.checks.facts.edge.edgecore import CONFIG_PATH, UNIT_NAME, Edgecore
 from kedoctor.checks.facts.edge.repair import BOOTSTRAP_PATH
 from kedoctor.checks.install.edge.facts_request import HOME, TOKEN, EdgeTarget, InstallBundle, Joined
 from kedoctor.checks.install.edge.facts_runtime import RuntimeFile
-from kedoctor.checks.install.edge.fix_runtime import placed
-from kedoctor.checks.install.edge.join import KEADM, wanted_settings
-from kedoctor.checks.plans.edgecore import AT_ONCE, edgecore_plan, no_plan, set_keys
+from kedoctor.checks.install.edge.join import wanted_settings
+from kedoctor.checks.install.facts_keadm import KEADM
+from kedoctor.checks.install.steps import copy_of, not_in_bundle, step_plan
+from kedoctor.checks.plans.edgecore import edgecore_plan, no_plan, set_keys
 
 __all__ = ["edge_joined", "edge_settings", "join_arguments", "keadm_installed", "left_behind"]
 
@@ -40,21 +41,11 @@ def keadm_installed(verdict: Verdict, found: InstallBundle) -> Plan | NoPlan:
     """The one of the release whose images are imported; an older one is kept beside it."""
     file = found.program("keadm")
     if file is None:
-        return no_plan(
-            f"the bundle has no keadm for {found.architecture}", f"离线包中没有 {found.architecture} 的 keadm"
-        )
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=Text(
-            f"put keadm {found.versions.release} at {KEADM}",
-            zh=f"将 keadm {found.versions.release} 放到 {KEADM}",
-        ),
-        prediction=Text("Nothing that runs uses it.", zh="没有运行中的程序使用它。"),
-        risk=Risk.SAFE,
-        actions=(placed(found, file, KEADM),),
-        settle=AT_ONCE,
+        return not_in_bundle(found, "keadm")
+    title = Text(
+        f"put keadm {found.versions.release} at {KEADM}", zh=f"将 keadm {found.versions.release} 放到 {KEADM}"
     )
+    return step_plan(verdict, title, copy_of(found.bundle, file, KEADM))
 
 
 def join_arguments(target: EdgeTarget, runtime: RuntimeFile, release: str) -> tuple[str, ...]:
@@ -81,14 +72,13 @@ def left_behind(verdict: Verdict, joined: Joined, unit: EdgecoreUnit) -> Plan:
     """Aside, not away: whoever wants to know what happened finds it there. An edgecore that it started is stopped."""
     started = isinstance(unit.unit, Unit) and unit.unit.active_state not in ("inactive", "failed")
     stop = (ControlUnit(UNIT_NAME, "stop"),) if started else ()
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=Text(f"move {HOME} to {joined.aside}", zh=f"将 {HOME} 移到 {joined.aside}"),
+    return step_plan(
+        verdict,
+        Text(f"move {HOME} to {joined.aside}", zh=f"将 {HOME} 移到 {joined.aside}"),
+        *stop,
+        MoveAside(HOME, joined.aside),
         prediction=Text("No edge has ever come of it.", zh="它从未成为可用的边缘节点。"),
         risk=Risk.RESTARTS_EDGECORE,
-        actions=(*stop, MoveAside(HOME, joined.aside)),
-        settle=AT_ONCE,
     )
 
 
@@ -119,19 +109,18 @@ def edge_joined(
         seconds=_WAITS + 60.0,
         secrets=(Secret(TOKEN, path=BOOTSTRAP_PATH, once=CONFIG_PATH),),
     )
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=Text(
+    return step_plan(
+        verdict,
+        Text(
             f"join {target.hub} as {target.node} with keadm {found.versions.release}",
             zh=f"用 keadm {found.versions.release} 以 {target.node} 加入 {target.hub}",
         ),
+        join,
         prediction=Text(
             "From here on keadm has written to this host and to the cloud: kedoctor cannot roll that back.",
             zh="此后 keadm 已对本机和云端做出更改，kedoctor 无法撤销。",
         ),
         risk=Risk.RESTARTS_EDGECORE,
-        actions=(join,),
         settle=30.0,
     )
 

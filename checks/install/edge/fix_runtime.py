@@ -10,11 +10,9 @@ import json
 
 from kedoctor.api import (
     Action,
-    BundledFile,
     ControlUnit,
     ImportImage,
     NoPlan,
-    PlaceFile,
     Plan,
     RestartUnit,
     Risk,
@@ -36,12 +34,12 @@ from kedoctor.checks.install.edge.facts_runtime import (
     RuntimeStore,
 )
 from kedoctor.checks.install.edge.images import missing_images
+from kedoctor.checks.install.steps import NOTHING_RUNS, copy_of, not_in_bundle, step_plan
 from kedoctor.checks.parsers.cni_config import CNI_FILE, conflist
 from kedoctor.checks.parsers.config.toml_edit import put
-from kedoctor.checks.plans.edgecore import AT_ONCE, no_plan
+from kedoctor.checks.plans.edgecore import no_plan
 
 __all__ = [
-    "placed",
     "pod_network",
     "runtime_answers",
     "runtime_config",
@@ -58,32 +56,6 @@ _SANDBOX = {
     2: ("plugins", "io.containerd.grpc.v1.cri", "sandbox_image"),
     3: ("plugins", "io.containerd.cri.v1.images", "pinned_images", "sandbox"),
 }
-_NOTICED = Text("Nothing that runs uses it yet.", zh="尚无运行中的程序使用它。")
-
-
-def _plan(
-    verdict: Verdict,
-    title: Text,
-    *actions: Action,
-    prediction: Text = _NOTICED,
-    restarts: tuple[RestartUnit, ...] = (),
-    settle: float = AT_ONCE,
-) -> Plan:
-    return Plan(
-        code=verdict.code,
-        subject=verdict.subject,
-        title=title,
-        prediction=prediction,
-        risk=Risk.RESTARTS_EDGECORE if restarts else Risk.SAFE,
-        actions=actions,
-        restarts=restarts,
-        settle=settle,
-    )
-
-
-def placed(found: InstallBundle, file: BundledFile, path: str) -> PlaceFile:
-    """A program of the bundle, copied to ``path``."""
-    return PlaceFile(path, found.bundle.path(file), file.sha256)
 
 
 @remedy("KE969")
@@ -92,13 +64,12 @@ def runtime_programs(verdict: Verdict, found: InstallBundle, programs: HostProgr
     files = {name: found.program(name) for name in programs.missing}
     lacking = ", ".join(name for name, file in files.items() if file is None)
     if lacking:
-        return no_plan(
-            f"the bundle has no {lacking} for {found.architecture}",
-            f"离线包中没有 {found.architecture} 的 {lacking}",
-        )
-    actions = [placed(found, file, f"{_BIN}/{name}") for name, file in files.items() if file is not None]
+        return not_in_bundle(found, lacking)
+    actions = [
+        copy_of(found.bundle, file, f"{_BIN}/{name}") for name, file in files.items() if file is not None
+    ]
     names = ", ".join(files)
-    return _plan(verdict, Text(f"put {names} into {_BIN}", zh=f"将 {names} 放入 {_BIN}"), *actions)
+    return step_plan(verdict, Text(f"put {names} into {_BIN}", zh=f"将 {names} 放入 {_BIN}"), *actions)
 
 
 def runtime_config(pause: str) -> str:
@@ -148,7 +119,7 @@ def runtime_configured(
             f"无法可靠修改 {file.path}：请确保 disabled_plugins 不含 cri，并将 sandbox_image 设为 {found.pause}",
         )
     runs = isinstance(runtime.unit, Unit) and runtime.unit.active_state == "active"
-    return _plan(
+    return step_plan(
         verdict,
         title,
         WriteFile(file.path, text.encode(), None if file.exists else 0o644),
@@ -157,7 +128,8 @@ def runtime_configured(
             zh="containerd 会重启；运行中的容器不受影响。",
         )
         if runs
-        else _NOTICED,
+        else NOTHING_RUNS,
+        risk=Risk.RESTARTS_EDGECORE if runs else Risk.SAFE,
         restarts=(RestartUnit(UNIT_NAME),) if runs else (),
     )
 
@@ -220,7 +192,7 @@ def runtime_answers(verdict: Verdict, runtime: HostRuntime, programs: HostProgra
     if unit.load_state == "not-found":
         text = _UNIT.format(program=programs.paths["containerd"])
         actions = (WriteFile(_UNIT_PATH, text.encode(), 0o644), ControlUnit("", "daemon-reload"))
-    return _plan(
+    return step_plan(
         verdict,
         Text("start containerd now and at every boot", zh="立即启动 containerd 并设为开机自启"),
         *actions,
@@ -249,7 +221,9 @@ def pod_network(
     plugins = [
         one for one in found.bundle.cni_plugins(found.architecture) if one.name not in present.installed
     ]
-    actions: list[Action] = [placed(found, one, f"{present.plugin_directory}/{one.name}") for one in plugins]
+    actions: list[Action] = [
+        copy_of(found.bundle, one, f"{present.plugin_directory}/{one.name}") for one in plugins
+    ]
     lacking = set(present.missing) - {one.name for one in plugins}
     if lacking:
         names = ", ".join(sorted(lacking))
@@ -269,14 +243,14 @@ def pod_network(
             f"put the CNI plugins in place and give pods {chosen.network}",
             zh=f"放置 CNI 插件并为 Pod 分配 {chosen.network}",
         )
-    return _plan(verdict, title, *actions)
+    return step_plan(verdict, title, *actions)
 
 
 @remedy("KE973")
 def runtime_images(verdict: Verdict, found: InstallBundle, file: RuntimeFile, store: RuntimeStore) -> Plan:
     """Into the namespace that edgecore's runtime reads; the sandbox image first, because everything begins with it."""
     missing = missing_images(found, file, store)
-    return _plan(
+    return step_plan(
         verdict,
         Text(f"import {len(missing)} images into containerd", zh=f"将 {len(missing)} 个镜像导入 containerd"),
         *(ImportImage(path, name, "containerd") for name, path in missing),

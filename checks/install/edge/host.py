@@ -21,8 +21,9 @@ from kedoctor.api import (
     require,
 )
 from kedoctor.checks.facts.edge.edgecore import EdgecoreUnit
-from kedoctor.checks.install.edge.facts_request import HOME, EdgeTarget, Joined, architecture_of
+from kedoctor.checks.install.edge.facts_request import HOME, EdgeTarget, Joined
 from kedoctor.checks.install.edge.facts_runtime import PLACES
+from kedoctor.checks.install.steps import architecture_of
 
 __all__ = ["HostBasics", "install_host", "nothing_overwritten"]
 

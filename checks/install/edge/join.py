@@ -7,15 +7,12 @@ from typing import Any
 from kedoctor.api import (
     Evidence,
     Finding,
-    Host,
     Risk,
     RunMode,
     Side,
     Text,
-    ToolOutput,
     Unavailable,
     check,
-    fact,
     failed,
     passed,
     unknown,
@@ -24,10 +21,10 @@ from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edge.sockets_and_probes import EdgeSockets
 from kedoctor.checks.install.edge.facts_request import HOME, EdgeTarget, InstallBundle, Joined
 from kedoctor.checks.install.edge.facts_runtime import RuntimeFile
+from kedoctor.checks.install.facts_keadm import KEADM, KeadmHere
+from kedoctor.checks.install.steps import program_in_place
 
 __all__ = [
-    "KEADM",
-    "KeadmVersion",
     "edge_joined",
     "edge_settings",
     "hub_link",
@@ -36,23 +33,9 @@ __all__ = [
     "wanted_settings",
 ]
 
-KEADM = "/usr/local/bin/keadm"
 _ONLY = (RunMode.INSTALL,)
 _STREAM = "modules.edgeStream"
 _KUBELET = "modules.edged.tailoredKubeletConfig"
-
-
-class KeadmVersion(ToolOutput, frozen=True):
-    """What ``keadm version`` prints."""
-
-
-@fact
-def keadm_version(host: Host) -> KeadmVersion | Unavailable:
-    """Asked of the keadm that is found first."""
-    said = host.run("keadm", "version")
-    if isinstance(said, Unavailable):
-        return said
-    return KeadmVersion(said.argv, said.exit_code, said.stdout, said.stderr, said.truncated)
 
 
 @check(
@@ -66,21 +49,9 @@ def keadm_version(host: Host) -> KeadmVersion | Unavailable:
     risk=Risk.SAFE,
     references=("facts.md §6.1", "kubeprepare.md §1.5"),
 )
-def keadm_installed(found: InstallBundle, said: KeadmVersion | Unavailable) -> Finding:
+def keadm_installed(found: InstallBundle, keadm: KeadmHere) -> Finding:
     """Of the very release that is installed: another keadm writes another configuration."""
-    wanted = found.versions.release
-    text = "" if isinstance(said, Unavailable) else f"{said.stdout}{said.stderr}"
-    if wanted in text:
-        return passed(Text(f"keadm is {wanted}.", zh=f"keadm 的版本是 {wanted}。"), subject=KEADM)
-    actual = str(said) if isinstance(said, Unavailable) else text.strip()[:120]
-    return failed(
-        Text(f"keadm {wanted} is not installed.", zh=f"尚未安装 keadm {wanted}。"),
-        expected=Text(f"keadm {wanted}", zh=f"keadm {wanted}"),
-        actual=actual,
-        hint=Text("It comes out of the offline bundle.", zh="由离线包提供。"),
-        subject=KEADM,
-        commands=("keadm version",),
-    )
+    return program_in_place(keadm.program, "keadm", "keadm", found.versions.release)
 
 
 @check(
@@ -138,7 +109,12 @@ def edge_joined(target: EdgeTarget, joined: Joined, unit: EdgecoreUnit) -> Findi
     if joined.stranger:
         return _not_joined(target, Text(f"this host is {joined.stranger}", zh=f"本机为 {joined.stranger}"))
     if isinstance(unit.unit, Unavailable):
-        return unknown(Text(f"systemd was not asked: {unit.unit}.", zh=f"未能查询 systemd：{unit.unit}。"))
+        return unknown(
+            Text(
+                f"systemd was not asked: {unit.unit}.",
+                zh=f"未能查询 systemd：{unit.unit.in_chinese}。",
+            )
+        )
     lacks = [
         (joined.configured, Text("no edgecore.yaml", zh="没有 edgecore.yaml")),
         (unit.unit.load_state == "loaded", Text("no edgecore.service", zh="没有 edgecore.service")),

@@ -142,7 +142,7 @@ def runtime_answers(runtime: HostRuntime, file: RuntimeFile) -> Finding:
     """The unit, its socket, and the state of the CRI plugin as containerd itself tells it."""
     unit = runtime.unit
     if isinstance(unit, Unavailable):
-        return unknown(Text(f"systemd was not asked: {unit}.", zh=f"未能查询 systemd：{unit}。"))
+        return unknown(Text(f"systemd was not asked: {unit}.", zh=f"未能查询 systemd：{unit.in_chinese}。"))
     if unit.load_state != "loaded":
         return _silent(Text(f"there is no {UNIT_NAME}", zh=f"没有 {UNIT_NAME}"), unit.load_state)
     if unit.active_state != "active":

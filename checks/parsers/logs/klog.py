@@ -185,7 +185,7 @@ def _from_fields(entry: dict[str, Any], raw: str) -> _Content | None:
     pairs = [
         f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in entry.items() if key not in told
     ]
-    source = patterns.compiled(r".*/|[\s\]]").sub("", str(entry.get("caller", "")))
+    source = patterns.compiled(r"[\s\]]").sub("", str(entry.get("caller", "")).rpartition("/")[2])
     source = source if patterns.compiled(r"[\w.-]+:\d+").fullmatch(source) else "log:0"
     clock = (time or datetime(2000, 1, 1, tzinfo=UTC)).strftime("%m%d %H:%M:%S.%f")
     quoted = json.dumps(message, ensure_ascii=False)

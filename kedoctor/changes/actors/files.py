@@ -35,7 +35,8 @@ from kedoctor.model.actors import ActionKind, ConflictError, Preview, RefusedErr
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.observe.live.files import FileTree
 from kedoctor.redaction.redactor import Redactor
-from kedoctor.yaml.document import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, YamlError, edit, load
+from kedoctor.yaml.document import Edit, MoveKey, RemoveKey, SetKey, YamlEditError, YamlError, load
+from kedoctor.yaml.edit import edit
 
 __all__ = ["KINDS", "FileActor", "edited", "text_diff"]
 

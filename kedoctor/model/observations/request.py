@@ -6,8 +6,10 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from kedoctor.base.records import Record
+from kedoctor.base.text import Text
+from kedoctor.model.details import detail_text, noun_text
 
-__all__ = ["Answer", "Reason", "Request", "Source", "Unavailable"]
+__all__ = ["REASONS", "Answer", "Reason", "Request", "Source", "Unavailable"]
 
 
 class Reason(StrEnum):
@@ -37,6 +39,39 @@ class Reason(StrEnum):
     ERROR = "error"  # anything else, described in detail
 
 
+REASONS = {
+    Reason.ABSENT: Text("it does not exist", zh="不存在"),
+    Reason.PERMISSION: Text("permission denied", zh="权限不足"),
+    Reason.UNAUTHORIZED: Text(
+        "the API server does not accept these credentials", zh="API 服务器不接受此凭据"
+    ),
+    Reason.FORBIDDEN: Text(
+        "the API server does not allow this user to read it", zh="API 服务器不允许该用户读取"
+    ),
+    Reason.NOT_CONFIGURED: Text("no kubeconfig was found", zh="未找到 kubeconfig"),
+    Reason.NOT_GIVEN: Text("the option is missing", zh="缺少该选项"),
+    Reason.TIMEOUT: Text("no answer in time", zh="等待应答超时"),
+    Reason.REFUSED: Text("connection refused", zh="连接被拒绝"),
+    Reason.UNREACHABLE: Text("it cannot be reached", zh="无法到达"),
+    Reason.UNTRUSTED: Text("the server's certificate is not trusted", zh="服务器证书不受信任"),
+    Reason.THROTTLED: Text("the API server asked to slow down for too long", zh="API 服务器持续限流"),
+    Reason.GONE: Text("the list expired while it was read", zh="读取过程中列表已过期"),
+    Reason.SERVER_ERROR: Text("the server reported an internal error", zh="服务器内部错误"),
+    Reason.TOOL_MISSING: Text("the program is not installed here", zh="本机未安装该程序"),
+    Reason.TOOL_FAILED: Text("the program failed", zh="程序执行失败"),
+    Reason.ABANDONED: Text(
+        "the program hangs in the kernel and was left behind", zh="程序卡在内核中，已放弃等待"
+    ),
+    Reason.TOO_LARGE: Text("it is too large", zh="内容过大"),
+    Reason.INVALID: Text("it cannot be understood", zh="内容无法解析"),
+    Reason.WITHHELD: Text("it was withheld because it could not be redacted", zh="无法安全脱敏，未写入"),
+    Reason.NOT_RECORDED: Text("the evidence does not contain it", zh="证据包中没有记录"),
+    Reason.NOT_ALLOWED: Text("it is not on the list of what may be collected", zh="不在允许采集的列表中"),
+    Reason.ERROR: Text("it could not be read", zh="无法读取"),
+}
+"""A reason as the end of a sentence."""
+
+
 class Unavailable(Record, frozen=True):
     """An observation or fact that could not be had: ``what`` was asked for and why not, in words."""
 
@@ -46,6 +81,12 @@ class Unavailable(Record, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.detail or self.reason.value}"
+
+    @property
+    def in_chinese(self) -> str:
+        """The same in Chinese: what was asked for, and why not; words of others stay as they are."""
+        why = detail_text(self.detail).zh if self.detail else REASONS[self.reason].zh
+        return f"{noun_text(self.what).zh}：{why}"
 
 
 class Request(Record, frozen=True, tag_field="ask", tag=True):

@@ -163,7 +163,7 @@ def _read(path: str) -> bytes:
 def _texts(value: object) -> Iterator[str]:
     """Every string in a tree of dicts and lists; of a URL its user information, of ``--key=value`` the value."""
     if isinstance(value, str):
-        part = patterns.compiled(r"\w+://([^/@]+)@|-+[\w-]+=(.+)").match(value)
+        part = patterns.compiled(r"\w+://([^/@]+)@|-[\w-]+=(.+)").match(value)
         yield (part[1] or part[2]) if part else value
     elif isinstance(value, dict):
         for key, inner in value.items():

@@ -21,7 +21,7 @@ _PROPERTIES = (
 _JOURNAL_TIMEOUT = 20.0  # an old journal on a slow flash card takes its time
 _JOURNAL_LIMIT = 2 << 20
 
-_ARGV = patterns.compiled(r"argv\[\]=([^\n]{0,8192}?) ; ignore_errors=")
+_ARGV, _BEHIND_ARGV = "argv[]=", " ; ignore_errors="
 _WORD = patterns.compiled(r"""\$'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\S+)""")
 _ESCAPE = patterns.compiled(r"\\x([0-9a-fA-F]{2})|\\(.)")
 _CONTROL = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -51,11 +51,16 @@ def read_unit(request: ReadUnit) -> Unit | Unavailable:
     return _unit(request.name, values)
 
 
+def _argv(told: str) -> tuple[str, ...]:
+    _, begun, rest = told.partition(_ARGV)
+    argv, ended, _ = rest.partition(_BEHIND_ARGV)
+    return tuple(argv.split()) if begun and ended and "\n" not in argv else ()
+
+
 def _unit(name: str, values: dict[str, list[str]]) -> Unit:
     def first(key: str) -> str:
         return values.get(key, [""])[0]
 
-    argv = _ARGV.search(first("ExecStart"))
     return Unit(
         name=name,
         load_state=first("LoadState"),
@@ -68,7 +73,7 @@ def _unit(name: str, values: dict[str, list[str]]) -> Unit:
         result=first("Result"),
         exit_status=_number(first("ExecMainStatus")) if _number(first("ExecMainCode")) else None,
         fragment_path=first("FragmentPath"),
-        exec_start=tuple(argv[1].split()) if argv else (),
+        exec_start=_argv(first("ExecStart")),
         environment=_words(first("Environment")),
         environment_files=tuple(_IGNORE.sub("", path) for path in values.get("EnvironmentFiles", []) if path),
     )

@@ -140,8 +140,10 @@ def _server_name(name: str) -> str | None:
 def _handshake_failure(error: OSError, stream: TlsStream, what: str, timeout: float) -> TlsPeer | Unavailable:
     said = stream.first_bytes
     if isinstance(error, TimeoutError):
-        how = "did not finish the TLS handshake" if said else "took the connection and then said nothing"
-        return Unavailable(Reason.TIMEOUT, what, f"it {how} within {timeout:.1f} s")
+        late = f"it took the connection and then said nothing within {timeout:.1f} s"
+        if said:
+            late = f"it did not finish the TLS handshake within {timeout:.1f} s"
+        return Unavailable(Reason.TIMEOUT, what, late)
     if said.startswith(b"HTTP/") or said[:9].lower().startswith((b"<!doctype", b"<html")):
         return Unavailable(Reason.INVALID, what, "the server speaks plain HTTP, not TLS")
     if said and said[0] not in {0x15, 0x16}:

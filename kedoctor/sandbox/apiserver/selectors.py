@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kedoctor import patterns
-
 from .errors import ApiError, bad_request
 from .label_selectors import label_selector
 from .resources import Resource
@@ -48,8 +46,15 @@ _FIELDS: dict[tuple[str, str], set[str]] = {
 
 def split_requirements(text: str) -> list[str]:
     """The comma-separated requirements of a selector; commas within parentheses do not count."""
-    parts = patterns.compiled(r",(?![^(]*\))").split(text)
-    return [part.strip() for part in parts if part.strip()]
+    parts, end, following = [], len(text), ""
+    for at in range(len(text) - 1, -1, -1):
+        if text[at] in "()":
+            following = text[at]
+        elif text[at] == "," and following != ")":
+            parts.append(text[at + 1 : end])
+            end = at
+    parts.append(text[:end])
+    return [part.strip() for part in reversed(parts) if part.strip()]
 
 
 def _field(obj: dict[str, Any], path: str) -> str:

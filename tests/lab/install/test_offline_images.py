@@ -34,7 +34,8 @@ from kedoctor.judge.check_runner import verdict
 from kedoctor.model.actions.images import ImportImage
 from kedoctor.model.observations.inputs import Setting
 from kedoctor.model.plans import Plan
-from kedoctor.observe.live import LiveSource, subprocesses
+from kedoctor.observe.live import subprocesses
+from kedoctor.observe.live.source import LiveSource
 from kedoctor.offline.reading import read_offline_bundle
 from kedoctor.yaml.document import load
 

@@ -21,8 +21,8 @@ from kedoctor.model.observations.processes import Processes
 from kedoctor.model.observations.request import Reason, Request, Unavailable
 from kedoctor.model.observations.tools import ToolOutput
 from kedoctor.model.ports import Clock, Cluster, Host
-from kedoctor.observe.live import LiveSource
 from kedoctor.observe.live.host import _default_route
+from kedoctor.observe.live.source import LiveSource
 
 pytestmark = pytest.mark.lab
 
@@ -98,7 +98,7 @@ def test_sockets_and_their_owner() -> None:
 def test_other_users_do_not_see_all_owners() -> None:
     script = (
         "import os; os.setuid(65534)\n"
-        "from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.network import ListSockets\n"
+        "from kedoctor.observe.live.source import LiveSource; from kedoctor.model.observations.network import ListSockets\n"
         "answer = LiveSource().observe(ListSockets()); print(answer.owners_complete, len(answer.items) > 0)"
     )
     with socket.create_server(("127.0.0.1", 0)):
@@ -124,7 +124,7 @@ namespaces = pytest.mark.skipif(
 )
 
 ASK_ADDRESSES = """
-from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.network import ListAddresses; from kedoctor.base.records import encode
+from kedoctor.observe.live.source import LiveSource; from kedoctor.model.observations.network import ListAddresses; from kedoctor.base.records import encode
 print(encode(LiveSource().observe(ListAddresses())).decode())
 """
 
@@ -247,7 +247,7 @@ COMMIT
 
 ASK_TABLE = """
 import sys
-from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.logs import LogText; from kedoctor.model.observations.tools import ReadLegacyTable
+from kedoctor.observe.live.source import LiveSource; from kedoctor.model.observations.logs import LogText; from kedoctor.model.observations.tools import ReadLegacyTable
 answer = LiveSource().observe(ReadLegacyTable(sys.argv[1]))
 print(answer.text if isinstance(answer, LogText) else f"{answer.reason.value}: {answer.detail}", end="")
 """

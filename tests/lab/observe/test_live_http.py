@@ -25,7 +25,7 @@ from listeners import (
 from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.observations.wire import GetHttp, HttpAnswer
 from kedoctor.model.ports import Wire
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 
 pytestmark = pytest.mark.lab
 

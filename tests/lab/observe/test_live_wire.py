@@ -32,7 +32,7 @@ from netns import NetworkNamespace, missing
 from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.model.observations.wire import Connection, TlsPeer
 from kedoctor.model.ports import Wire
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 
 pytestmark = pytest.mark.lab
 
@@ -95,7 +95,7 @@ def test_no_answer() -> None:
 )
 def test_nowhere_to_go(host: str, words: str) -> None:
     script = (
-        "import sys; from kedoctor.observe.live import LiveSource; from kedoctor.model.observations.wire import OpenTcp\n"
+        "import sys; from kedoctor.observe.live.source import LiveSource; from kedoctor.model.observations.wire import OpenTcp\n"
         "answer = LiveSource().observe(OpenTcp(sys.argv[1], 10004, 8.0)); print(answer.reason.value, answer.detail)"
     )
     with NetworkNamespace() as empty:

@@ -24,7 +24,7 @@ ASK = """
 import sys
 from kedoctor.model.observations.logs import ReadJournal
 from kedoctor.model.observations.units import ReadUnit
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 from kedoctor.base.records import encode
 request = ReadUnit(sys.argv[2]) if sys.argv[1] == "unit" else ReadJournal(sys.argv[2], int(sys.argv[3]))
 if sys.argv[4:]:
@@ -199,7 +199,7 @@ def test_long_and_coloured_lines_are_shown_whole(machine: Machine) -> None:
 MEMORY = """
 import resource, sys
 from kedoctor.model.observations.logs import ReadJournal
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 answer = LiveSource().observe(ReadJournal(sys.argv[1]))
 lines = answer.text.splitlines()
 children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss

@@ -103,6 +103,10 @@ def test_a_plain_installation_does_the_main_job(plain: Path) -> None:
         "How cloudcore sets it" in _run(program, "explain", "--reference", "facts.md §3.2", cwd=plain).stdout
     )
     assert "KE303" in _run(program, "list", cwd=plain).stdout
+    assert re.search(
+        r"site-packages/kedoctor/checks/dnat/\S+\.py:\d+",
+        _run(program, "list", "KE303", "--why", cwd=plain).stdout,
+    )
     listed = _run(plain / "env/bin/python", *PIP, "list", "--format=freeze", cwd=plain).stdout.lower()
     assert "kubernetes==" not in listed
     assert "pytest==" not in listed

@@ -18,9 +18,9 @@ from kedoctor.base.atomic_files import (
     make_directory,
     remove_expected,
     replace_file,
-    write_report,
 )
 from kedoctor.base.directories import Place, PlaceError, held
+from kedoctor.base.report_files import write_report
 from kedoctor.changes.actors.files import FileActor
 from kedoctor.model.actions.action import Action
 from kedoctor.model.actions.files import ChangeMode, RemoveFile, WriteFile

@@ -18,7 +18,7 @@ from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import RunMode
 from kedoctor.model.observations.inputs import ReadSetting, Setting
 from kedoctor.model.observations.request import Reason, Unavailable
-from kedoctor.observe.live import LiveSource
+from kedoctor.observe.live.source import LiveSource
 from kedoctor.plugins import Plugins
 
 

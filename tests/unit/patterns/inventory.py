@@ -20,7 +20,8 @@ from kedoctor.evidence import recording
 
 ROOT = Path(kedoctor.__file__).parents[1]
 _ROOMS = ("kedoctor", "checks", "reports")
-EVERYWHERE = frozenset({"finditer", "match", "fullmatch"})
+EVERYWHERE = frozenset({"finditer", "fullmatch"})
+"""Every match at any place, the beginning among them, and the whole text."""
 _AT_THE_BEGINNING = {"match", "fullmatch"}
 
 
@@ -123,6 +124,12 @@ def _methods() -> dict[tuple[Any, int], frozenset[str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in named:
                 used[node.id].add("passed on")
+        for node in ast.walk(tree):  # what is used where it is written out
+            if isinstance(node, ast.Attribute) and _is_compiled(node.value) and id(node) in calls:
+                written = node.value.args[0]  # type: ignore[attr-defined]
+                if isinstance(written, ast.Constant):
+                    flags = re.compile(written.value, _flags(node.value)).flags  # type: ignore[arg-type]
+                    told[written.value, flags].add(node.attr)
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern) and used[name]:
                 told[value.pattern, value.flags] |= used[name]

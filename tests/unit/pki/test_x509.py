@@ -223,14 +223,13 @@ def test_an_old_encrypted_key_is_encrypted_not_broken() -> None:
 
 
 def test_a_redacted_key_says_that_it_is_one(ca: Issued) -> None:
-    placeholder = certificates.redacted_key_placeholder(ca.key, "t7")
     key = read_private_key(ca.key)
-    assert placeholder == f"[redacted private key spki-sha256={key.spki_sha256} token=t7]"
+    placeholder = (
+        f"[redacted private key spki-sha256={key.spki_sha256} token=t7]"  # as kedoctor.redaction writes it
+    )
     with pytest.raises(CertificateError) as caught:
         read_private_key(placeholder.encode())
     assert (caught.value.reason, caught.value.spki_sha256) == ("redacted", key.spki_sha256)
-    assert certificates.redacted_key_placeholder(placeholder.encode(), "t7") == placeholder
-    assert certificates.redacted_key_placeholder(b"no key at all") == "[redacted private key token=0]"
     recorded = [
         b"REDACTED (121 bytes DER)",
         b"-----BEGIN RSA PRIVATE KEY-----\nREDACTED\n-----END RSA PRIVATE KEY-----\n",

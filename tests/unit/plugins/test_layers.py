@@ -153,3 +153,40 @@ def test_the_engine_does_not_know_the_field() -> None:
                 assert not any(word in node.value.lower() for word in words), (
                     f"{module}:{node.lineno}: {node.value!r}"
                 )
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports within functions and those for the type checker count too: who reads one module has to read all of them."""
+    paths = dict(_modules())
+    arrows = {
+        module: {name for name in _imports(path) if name in paths and name != module}
+        for module, path in paths.items()
+    }
+    assert _circles(arrows) == []
+
+
+def _circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that reach each other, each sorted: a module is in one if it can be reached from itself."""
+    reached = {module: _reached(arrows, module) for module in arrows}
+    groups = {
+        tuple(sorted(other for other in reached[module] if module in reached[other]))
+        for module in arrows
+        if module in reached[module]
+    }
+    return [list(group) for group in sorted(groups)]
+
+
+def _reached(arrows: dict[str, set[str]], module: str) -> set[str]:
+    found: set[str] = set()
+    waiting = list(arrows[module])
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(arrows[name])
+    return found
+
+
+def test_a_circle_is_found() -> None:
+    arrows = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}, "e": set()}
+    assert _circles(arrows) == [["b", "c"]]

@@ -141,3 +141,9 @@ def test_changes_and_what_could_not_be_read_are_there() -> None:
 )
 def test_the_headline_has_the_colour_of_what_it_says(document: Report, state: str) -> None:
     assert f'<h1 class="{state}">' in html.render(document, ENGLISH).decode()
+
+
+def test_what_was_not_read_is_told_in_chinese() -> None:
+    missing = Missing("edge1", "file /etc/x", "permission", "permission denied to uid 1000")
+    page = html.render(report(unavailable=(missing,)), Presentation("zh")).decode()
+    assert "edge1 · 权限不足 · uid 1000 没有权限" in page

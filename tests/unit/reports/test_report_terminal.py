@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report_samples import every_status, hostile, many_edges, recorded, report, verdict
 
 from kedoctor.api import Evidence, Presentation, Status
-from kedoctor.model.report import Capability, Cell, Fix, Hint, Report, Translation
+from kedoctor.model.report import Capability, Cell, Fix, Hint, HopTitle, Report, Translation
 from kedoctor.reports import terminal
 
 
@@ -112,3 +112,15 @@ def test_the_reason_of_what_is_not_known_is_said_once_and_within_the_sentence() 
     told = terminal.render(report(found, missing), Presentation(width=120, verbose=True)).decode()
     assert "it could not be read (input/output error)." in told
     assert "it was not recorded" not in told
+
+
+@pytest.mark.parametrize(("language", "cell"), [("en", "✗ two (TOY101)"), ("zh", "✗ 二环 (TOY101)")])
+def test_the_matrix_names_the_hop_that_is_broken(language: str, cell: str) -> None:
+    hop = HopTitle("two", "the second hop", "第二环节", "two", "二环")
+    text = terminal.render(report(verdict(Status.FAIL), hops=(hop,)), Presentation(language)).decode()
+    assert cell in text
+
+
+def test_a_report_without_short_names_shows_the_name_of_the_hop() -> None:
+    text = terminal.render(report(verdict(Status.FAIL)), Presentation("zh")).decode()
+    assert "✗ two (TOY101)" in text

@@ -15,9 +15,9 @@ from kedoctor.yaml.document import (
     SetKey,
     YamlEditError,
     YamlError,
-    edit,
     load,
 )
+from kedoctor.yaml.edit import edit
 
 EDGECORE = b"""\
 apiVersion: edgecore.config.kubeedge.io/v1alpha2

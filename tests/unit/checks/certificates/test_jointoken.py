@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kedoctor.checks.parsers.join_token import JoinToken, TokenError, read_token, redact_token
+from kedoctor.checks.parsers.join_token import JoinToken, TokenError, read_token
 
 CA = "caf3896351aaebc41ad74776820c6a2b29e3187eb6cee57c34a505d2213004f0"
 EXPIRES = datetime(2026, 11, 24, 3, 13, 24, tzinfo=UTC)
@@ -64,14 +64,12 @@ def test_what_is_no_token_is_told_apart_without_repeating_it(text: str, reason: 
     assert text.strip() == "" or text.strip()[:20] not in str(caught.value)
 
 
-def test_evidence_keeps_the_hash_and_the_expiry_and_nothing_else() -> None:
-    redacted = redact_token(GOOD, "t3")
-    assert redacted == f"{CA}.[redacted jwt exp={int(EXPIRES.timestamp())} token=t3]"
+def test_a_redacted_token_says_its_hash_and_its_expiry() -> None:
+    redacted = (
+        f"{CA}.[redacted jwt exp={int(EXPIRES.timestamp())} token=t3]"  # as kedoctor.redaction writes it
+    )
     assert read_token(redacted) == read_token(GOOD)
-    assert redact_token(redacted, "t3") == redacted
-    assert read_token(redact_token(token({}, ""), "t3")) == read_token(token({}, ""))
-    assert redact_token("some other secret", "t4") == "[redacted token=t4]"
-    assert redact_token("", "t5") == ""
+    assert read_token(f"{CA}.[redacted jwt unsigned token=t3]") == read_token(token({}, ""))
 
 
 @settings(max_examples=300, deadline=None)
@@ -84,12 +82,3 @@ def test_any_text_gives_a_token_or_a_token_error(text: str) -> None:
     except TokenError as error:
         found = error
     assert isinstance(found, JoinToken | TokenError)
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    st.text(alphabet="abcXYZ012-_", min_size=8, max_size=40),
-    st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
-)
-def test_no_part_of_the_signature_survives_redaction(signature: str, claims: dict[str, int]) -> None:
-    assert signature not in redact_token(token(claims, signature), "id")

@@ -180,6 +180,23 @@ def test_a_join_token_is_never_written() -> None:
     assert b"abc.def" not in manifest.content
 
 
+@pytest.mark.parametrize(
+    ("comment", "kept"),
+    [
+        ("# With --minconfig , you can easily used this configurations as reference.", True),
+        ("# written by keadm (do not edit)", True),
+        ("# broker: QzX9canary", False),
+        ("# the broker password is correct horse", False),
+        ("note: true # QzX9canary", False),
+        ("# mqtt=canary", False),
+    ],
+)
+def test_a_comment_that_may_hold_a_secret_is_never_written(comment: str, kept: bool) -> None:
+    files = _remedied(_host(f"{YAML}{comment}\n"))
+    assert len(files) == 1 + kept
+    assert kept or not any(b"QzX9canary" in one.content for one in files)
+
+
 def test_what_was_not_read_is_not_kept() -> None:
     verdict = verdict_of(config_backup, _judged(host=_host(), versions=("", NEW))[1])
     assert isinstance(remedy(verdict, _site(), EveryHost({}), HostTime(NOW)), NoPlan)

@@ -51,9 +51,7 @@ from kedoctor.checks.install.cloud import fix_k3s, fix_keadm
 from kedoctor.checks.install.cloud.facts_helm_release import KeadmRelease, ReleaseState, keadm_release
 from kedoctor.checks.install.cloud.facts_installed import (
     Distribution,
-    InstalledProgram,
     K3sHere,
-    KeadmHere,
     KubernetesHere,
     StoredHere,
     kubernetes_here,
@@ -62,9 +60,13 @@ from kedoctor.checks.install.cloud.facts_join_token import ServedCa, join_offer
 from kedoctor.checks.install.cloud.facts_request import CloudBundle, CloudRequest, HostFitness, VerifiedBundle
 from kedoctor.checks.install.cloud.host import install_host, install_ports
 from kedoctor.checks.install.cloud.join_command import join_command
-from kedoctor.checks.install.cloud.k3s import k3s_program, k3s_ready, k3s_settings, wanted_fragment
+from kedoctor.checks.install.cloud.k3s import k3s_program
+from kedoctor.checks.install.cloud.k3s_settings import k3s_settings, wanted_fragment
 from kedoctor.checks.install.cloud.keadm import cloud_images, cloudcore_release, keadm_program
+from kedoctor.checks.install.cloud.kubernetes_ready import k3s_ready
 from kedoctor.checks.install.cloud.preflight import install_bundle, install_request
+from kedoctor.checks.install.facts_keadm import KeadmHere
+from kedoctor.checks.install.steps import InstalledProgram
 from kedoctor.checks.parsers.kubernetes import Secret
 from kedoctor.checks.parsers.release_contents import newest
 from kedoctor.model.observations.files import StatFile

@@ -25,9 +25,9 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.metrics.arguments import metrics_args
 from kedoctor.checks.metrics.deployment import metrics_placement as placement_check
 from kedoctor.checks.metrics.deployment import metrics_pod as pod_check
+from kedoctor.checks.metrics.fix_arguments import metrics_arguments
 from kedoctor.checks.metrics.fix_deployment import (
     metrics_apiservice,
-    metrics_arguments,
     metrics_placement,
     metrics_pod,
     metrics_resources,

@@ -9,10 +9,10 @@ import pytest
 from test_trace_steps import BROKEN, LOGS, OK, STATS, TIMEOUT, TRACED, UNKNOWN, said
 
 from kedoctor.api import ApiAnswer, Cluster, Reason, Unavailable
-from kedoctor.checks.trace.edge_kept import EdgecoreAfter, after_exec, edgecore_kept
+from kedoctor.checks.trace.edge_kept import EdgecoreAfter, edgecore_after, edgecore_kept
 from kedoctor.checks.trace.edgecore_start import EdgecoreBefore, edgecore_before
 from kedoctor.checks.trace.probes import RelayedAnswer
-from kedoctor.checks.trace.requests import ExecAnswer
+from kedoctor.checks.trace.requests import RequestAnswer
 from kedoctor.model.observations.apiserver import GetPath
 
 ALIVE, DEAD = RelayedAnswer(ApiAnswer(200, STATS)), RelayedAnswer(ApiAnswer(200, b""))
@@ -65,7 +65,9 @@ def test_an_edge_that_does_not_answer_is_not_asked_again() -> None:
 def test_it_is_asked_anew_after_the_request() -> None:
     site = Site(ApiAnswer(200, METRICS))
     edgecore_before(Cluster(site), ALIVE, TRACED, LOGS)
-    found = after_exec(Cluster(site), EdgecoreBefore(STARTED), TRACED, LOGS, answer=ExecAnswer(TIMEOUT))
+    found = edgecore_after(
+        Cluster(site), EdgecoreBefore(STARTED), TRACED, LOGS, answer=RequestAnswer(TIMEOUT)
+    )
     assert found == EdgecoreAfter(STARTED)
     assert len(set(site.paths)) == 2  # an answer is kept by its path
 

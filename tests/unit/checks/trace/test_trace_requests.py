@@ -15,9 +15,7 @@ from kedoctor.checks.trace.node_proxy import relayed
 from kedoctor.checks.trace.probes import RelayedAnswer
 from kedoctor.checks.trace.requests import (
     NONCE,
-    AttachAnswer,
-    ExecAnswer,
-    LogAnswer,
+    RequestAnswer,
     attach_request,
     exec_request,
     log_request,
@@ -68,7 +66,7 @@ LATE = {"reason": "deadline", "complete": False}
 
 
 def logs(answer: Any, relayed_: RelayedAnswer = ALIVE) -> StepResult:
-    return log_request(LogAnswer(answer), POD, relayed_, TRACED, LOGS)
+    return log_request(RequestAnswer(answer), POD, relayed_, TRACED, LOGS)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +165,7 @@ def test_error_texts_that_pose_as_logs(line: str, hop: str, code: str) -> None:
     ],
 )
 def test_exec_is_judged_by_what_comes_back(answer: Any, expected: tuple[StepState, str, str]) -> None:
-    assert said(exec_request(ExecAnswer(answer), POD, TRACED, LOGS)) == expected
+    assert said(exec_request(RequestAnswer(answer), POD, TRACED, LOGS)) == expected
 
 
 @pytest.mark.parametrize(
@@ -182,7 +180,7 @@ def test_exec_is_judged_by_what_comes_back(answer: Any, expected: tuple[StepStat
 def test_attach_is_judged_by_what_is_written(
     answer: Any, through: RelayedAnswer, expected: tuple[StepState, str, str]
 ) -> None:
-    assert said(attach_request(AttachAnswer(answer), POD, through, TRACED, LOGS)) == expected
+    assert said(attach_request(RequestAnswer(answer), POD, through, TRACED, LOGS)) == expected
 
 
 def test_a_node_without_a_pod_to_ask() -> None:
