@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kedoctor.base.text import Text
 from kedoctor.yaml import scalars
 
 Kind = Literal["scalar", "mapping", "sequence"]
@@ -42,10 +41,9 @@ class YamlError(ValueError):
         self.offset = -1  # of the character, where the parser named one
 
     @property
-    def text(self) -> Text:
-        """The reason in both languages; what only the parser says in its own words is quoted."""
-        chinese = _CHINESE.get(self.kind, "")
-        return Text(self.reason, zh=f"{chinese}（“{self.reason}”）" if self.kind in _QUOTED else chinese)
+    def in_chinese(self) -> str:
+        """The reason in Chinese; what only the parser says in its own words is quoted."""
+        return _CHINESE[self.kind] + (f"（“{self.reason}”）" if self.kind in _QUOTED else "")
 
 
 @dataclass(frozen=True, slots=True)

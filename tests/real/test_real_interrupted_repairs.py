@@ -18,7 +18,7 @@ import somebody_between
 from real_kubeedge import KubeEdge, kubeedge, path_of
 from somebody_between import Between
 
-pytestmark = real_cluster.marks(real_control_plane.obstacle(), seconds=300)
+pytestmark = real_cluster.marks(real_control_plane.obstacle(), seconds=600)
 
 CONFIG = path_of("ConfigMap", "cloudcore")
 FIX = ("--fix", "--yes", "--allow", "restarts-cloudcore")
@@ -54,7 +54,7 @@ def somebody(made: tuple[KubeEdge, Between]) -> Between:
 
 def run(site: KubeEdge, *words: str) -> subprocess.CompletedProcess[str]:
     argv = ("run", "--lang", "en", "--format", "json", "--only", "KE101", *words)
-    return site.cluster.kedoctor(*argv, timeout=200, KEDOCTOR_PATIENCE="0.02")
+    return site.cluster.kedoctor(*argv, timeout=300, KEDOCTOR_PATIENCE="0.02")
 
 
 def go(site: KubeEdge, name: str, *, back: bool) -> Callable[[], None]:
