@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
-from kedoctor.changes.executor import IrreversibleError, Tell, roll_back
+from kedoctor.changes.executor import IrreversibleError, roll_back
 from kedoctor.changes.journal import JournalEntry
 from kedoctor.changes.signals import Deferred
 from kedoctor.model.actors import ConflictError
@@ -28,7 +28,6 @@ def take_back(
     actors: Actors,
     *,
     desk: Prompter,
-    tell: Tell,
     stop: Deferred,
     waits: Sequence[float] = WAITS,
 ) -> None:
@@ -43,7 +42,7 @@ def take_back(
     ends = time.monotonic() + _LAST
     for wait in (*waits, None):
         try:
-            roll_back(entry, actors, tell=tell)
+            roll_back(entry, actors, tell=desk.tell)
         except (ConflictError, IrreversibleError):
             raise
         except ChangeError as error:
