@@ -27,8 +27,8 @@ from test_real_objects import RealSite
 
 from kedoctor.checks.facts.cluster.nodes import SiteNodes
 from kedoctor.checks.install.cloud.fix_extras import servicelb
-from kedoctor.model.actions import DeleteObject
-from kedoctor.model.observations import ListObjects
+from kedoctor.model.actions.objects import DeleteObject
+from kedoctor.model.observations.apiserver import ListObjects
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.plugins import load_plugins
 
