@@ -1,8 +1,8 @@
 # Two commands for a newcomer: `make demo` runs the main job on the built-in demo site, `make test` passes all tests.
 PYTHON ?= python3
 VENV   ?= .venv
-# Lab tests mostly wait for real parts to settle: three at a time keep two processors busy.
-WORKERS ?= 3
+# Lab tests mostly wait for real parts to settle: four at a time keep two processors busy.
+WORKERS ?= 4
 BIN     = $(VENV)/bin
 
 .PHONY: demo test fuzz lint unit real setup clean

@@ -16,7 +16,7 @@ from typing import Any  # noqa: E402
 import click  # noqa: E402
 
 from kedoctor.base.errors import ExitCode, KedoctorError  # noqa: E402
-from kedoctor.cli import command, speech  # noqa: E402
+from kedoctor.cli import command, speech, telling  # noqa: E402
 
 _loaded()
 
@@ -68,26 +68,26 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo(speech.message("Interrupted."), err=True)
+        telling.show(speech.message("Interrupted."), err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         for line in speech.usage_error(error):
-            click.echo(line, err=True)
+            telling.say(line, err=True)
         return ExitCode.USAGE
     except KedoctorError as error:
-        click.echo(f"kedoctor: {speech.message(str(error))}", err=True)
+        telling.say(f"kedoctor: {speech.message(str(error))}", err=True)
         if error.hint:
-            click.echo(f"  {speech.message(error.hint)}", err=True)
+            telling.say(f"  {speech.message(error.hint)}", err=True)
         return error.exit_code
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             return _internal(error)
-        click.echo(
+        telling.show(
             f"kedoctor: {speech.message(f'the output could not be written: {error.strerror}')}", err=True
         )
         return ExitCode.OUTPUT
     except MemoryError:
-        click.echo("kedoctor: this machine has too little memory left for it", err=True)
+        telling.show("kedoctor: this machine has too little memory left for it", err=True)
         return ExitCode.UNDETERMINED
     except Exception as error:  # noqa: BLE001  the last resort: one sentence instead of a traceback
         return _internal(error)
@@ -97,8 +97,8 @@ def _run(arguments: list[str]) -> int:
 def _internal(error: Exception) -> int:
     if os.environ.get("KEDOCTOR_DEBUG"):
         raise error
-    click.echo(f"kedoctor: {speech.message('internal error')}: {type(error).__name__}: {error}", err=True)
-    click.echo(f"  {speech.message('KEDOCTOR_DEBUG=1 shows where it happened.')}", err=True)
+    telling.say(f"kedoctor: {speech.message('internal error')}: {type(error).__name__}: {error}", err=True)
+    telling.show(f"  {speech.message('KEDOCTOR_DEBUG=1 shows where it happened.')}", err=True)
     return ExitCode.INTERNAL
 
 

@@ -63,7 +63,7 @@ def cloudcore_config_valid(
         where = f"line {read.error.line}, column {read.error.column}"
         summary = Text(
             f"cloudcore.yaml is not YAML that cloudcore can read: {where}: {read.error.reason}.",
-            zh=f"cloudcore.yaml 不是 cloudcore 能读取的 YAML：第 {read.error.line} 行第 {read.error.column} 列：{read.error.text.zh}。",
+            zh=f"cloudcore.yaml 不是 cloudcore 能读取的 YAML：第 {read.error.line} 行第 {read.error.column} 列：{read.error.in_chinese}。",
         )
         return _fatal(summary, f"{where}: {read.error.reason}", read.error.line, runs=runs)
     if isinstance(config, Unavailable):

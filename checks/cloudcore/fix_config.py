@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedoctor.api import NoPlan, Plan, Risk, Status, Text, Unavailable, Verdict, YamlChange, remedy
+from kedoctor.api.yaml import YamlError
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreDocument, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.parsers.config.schema import CLOUDCORE
@@ -42,7 +43,7 @@ def cloudcore_config(
     Text that is not YAML is nobody's to guess. A cloudcore that still runs (the check then warns) is not restarted.
     """
     if read.error is not None:
-        return NoPlan(_no_yaml(read.error.line, read.error.column, read.error.text))
+        return NoPlan(_no_yaml(read.error))
     if isinstance(config, Unavailable):
         return NoPlan(_NO_KEY)
     fatal = [deviation for deviation in config.violations if deviation.fatal]
@@ -112,11 +113,12 @@ def _meant(written: object, default: object) -> bool | int | str | None:
     return None
 
 
-def _no_yaml(line: int, column: int, reason: Text) -> Text:
+def _no_yaml(error: YamlError) -> Text:
+    line, column = error.line, error.column
     return Text(
-        f"cloudcore.yaml is not YAML from line {line}, column {column} on ({reason.en}), and what was meant is not to be "
+        f"cloudcore.yaml is not YAML from line {line}, column {column} on ({error.reason}), and what was meant is not to be "
         "guessed; correct that line: kubectl -n kubeedge edit configmap cloudcore",
-        zh=f"cloudcore.yaml 从第 {line} 行第 {column} 列起不是 YAML（{reason.zh}），无法推测原意；"
+        zh=f"cloudcore.yaml 从第 {line} 行第 {column} 列起不是 YAML（{error.in_chinese}），无法推测原意；"
         "请修正该行：kubectl -n kubeedge edit configmap cloudcore",
     )
 

@@ -102,7 +102,7 @@ def _syntax(file: EdgecoreFile) -> Problem:
     where = f"line {error.line}, column {error.column}"
     summary = Text(
         f"{file.path} is not YAML that edgecore can read: {where}: {error.reason}.",
-        zh=f"{file.path} 不是 edgecore 能读取的 YAML：第 {error.line} 行第 {error.column} 列：{error.text.zh}。",
+        zh=f"{file.path} 不是 edgecore 能读取的 YAML：第 {error.line} 行第 {error.column} 列：{error.in_chinese}。",
     )
     return summary, f"{where}: {error.reason}", Evidence(file.path, _line(file.file, error.line), error.line)
 

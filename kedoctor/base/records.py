@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast, overload
 
 import msgspec
 import msgspec.structs
 import msgspec.yaml
 from msgspec import field
-from msgspec.structs import asdict, force_setattr, replace
+from msgspec.structs import asdict, force_setattr
 
 __all__ = [
     "Record",
     "RecordError",
+    "Sealed",
     "asdict",
     "decode",
     "decode_yaml",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Record")
+P_co = TypeVar("P_co", bound="Record", covariant=True)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +44,29 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     Subclasses repeat ``frozen=True``: msgspec inherits it, type checkers want to see it. What cannot change cannot come to
     hold itself, so the cyclic collector need not look at it: of 100,000 nodes it would, again and again.
     """
+
+
+class Sealed(Protocol[P_co]):
+    """A record that only one place may make: changed, it is one of its plain kind, and has to go there once more."""
+
+    def opened(self) -> P_co:
+        """The same as a record of its plain kind."""
+        ...
+
+
+@overload
+def replace(record: Sealed[R], /, **changes: Any) -> R: ...
+
+
+@overload
+def replace(record: R, /, **changes: Any) -> R: ...
+
+
+def replace(record: Any, /, **changes: Any) -> Any:
+    """The record with other values of some fields; of a :class:`Sealed` one its plain kind."""
+    if hasattr(record, "opened"):
+        record = cast("Sealed[Record]", record).opened()
+    return msgspec.structs.replace(record, **changes)
 
 
 class RecordError(ValueError):

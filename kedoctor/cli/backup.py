@@ -10,7 +10,7 @@ import click
 
 from kedoctor.base.errors import ExitCode, UndeterminedError
 from kedoctor.base.text import Text
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import load_plugins
 from kedoctor.report import run_store
@@ -58,10 +58,10 @@ def command(*, directory: Path | None, **where: Any) -> int:
     manifest = write_backup(target, safe, values, now=now, host=read_identity().hostname)
     language = options.language(None)
     kept = ", ".join(one.name for one in manifest.documents)
-    click.echo(_KEPT.in_language(language).format(target=target, kept=kept))
-    click.echo(f"  kedoctor diff {target}")
+    telling.say(_KEPT.in_language(language).format(target=target, kept=kept))
+    telling.say(f"  kedoctor diff {target}")
     for why in found.missing:
-        click.echo(_NOT_KEPT.in_language(language).format(why=why), err=True)
+        telling.say(_NOT_KEPT.in_language(language).format(why=why), err=True)
     for name in withheld:
-        click.echo(_WITHHELD.in_language(language).format(name=name), err=True)
+        telling.say(_WITHHELD.in_language(language).format(name=name), err=True)
     return ExitCode.UNDETERMINED if found.missing or withheld else ExitCode.OK

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import UsageError
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.report import chosen
 from kedoctor.model.report import Report
 from kedoctor.plugins import load_plugins
@@ -59,7 +59,7 @@ def command(
     options.emit(written(entries, told=told), output)
     if output is not None:
         things = "1 finding is" if len(entries) == 1 else f"{len(entries)} findings are"
-        click.echo(f"{output}: {things} accepted until {last}.", err=True)
+        telling.say(f"{output}: {things} accepted until {last}.", err=True)
     return 0
 
 

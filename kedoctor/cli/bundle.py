@@ -14,7 +14,7 @@ import click
 from kedoctor import patterns
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.records import encode_pretty
-from kedoctor.cli import bundle_output, options
+from kedoctor.cli import bundle_output, options, telling
 from kedoctor.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _progress() -> Callable[[str], None] | None:
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") in ("dumb", ""):
         return None
     width = shutil.get_terminal_size().columns - 1
-    return lambda path: click.echo(f"\r\x1b[K{path[:width]}", err=True, nl=False)
+    return lambda path: telling.say(f"\r\x1b[K{path[:width]}", err=True, nl=False)
 
 
 def _text(lines: Iterator[str]) -> bytes:
@@ -277,11 +277,11 @@ def _make(
         made.bundle, sides=found.sides, architecture=found.architecture, versions=found.versions
     )
     for path in (*written, *made.written):
-        click.echo(f"{'写入' if language == 'zh' else 'written'}  {path}")
+        telling.say(f"{'写入' if language == 'zh' else 'written'}  {path}")
     for line in (*_changed_lines(made.changed, language), *_wheel_lines(judgement, language)):
-        click.echo(line)
+        telling.say(line)
     for line in bundle_output.verdict_lines(judgement, language):
-        click.echo(line)
+        telling.say(line)
     return ExitCode.OK if judgement.complete else ExitCode.FAILED
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from kedoctor import patterns
+from kedoctor.base.phrases import Phrasebook
 from kedoctor.cli.chinese_errors import ERRORS
 from kedoctor.cli.chinese_help import HELP
 
@@ -19,18 +19,9 @@ def help_text(text: str) -> str:
 
 def error(text: str) -> str:
     """An error or a hint: what it names stays as it is, its words are Chinese where they are known."""
-    for pattern, chinese in _known():
-        found = pattern.fullmatch(text)
-        if found:
-            return chinese.format(*(error(one) for one in found.groups()))
-    return text
+    return _errors().said(text)
 
 
 @cache
-def _known() -> list[tuple[patterns.Pattern[str], str]]:
-    """Each known error as a pattern; those that say most in words first."""
-    made = []
-    for english, chinese in sorted(ERRORS.items(), key=lambda one: -len(one[0].replace("{}", ""))):
-        parts = "(.+?)".join(patterns.escape(part) for part in english.split("{}"))
-        made.append((patterns.compiled(parts, patterns.DOTALL), chinese))
-    return made
+def _errors() -> Phrasebook:
+    return Phrasebook(ERRORS)

@@ -9,7 +9,7 @@ import click
 
 from kedoctor.base.errors import ExitCode
 from kedoctor.base.text import Text
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.evidence.collect import collect
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.live.host import read_identity
@@ -64,9 +64,9 @@ def command(*, output: Path | None, kubeconfig: str, context: str, root: str, la
     made = len(entries) - missing
     items = (_ITEM if made == 1 else _ITEMS).in_language(language).format(n=made)
     counted = {"path": done.path, "items": items, "missing": missing}
-    click.echo(_MADE.in_language(language).format(**counted))
-    click.echo(f"  kedoctor run --evidence {done.path}")
+    telling.say(_MADE.in_language(language).format(**counted))
+    telling.say(f"  kedoctor run --evidence {done.path}")
     if done.withheld:
-        click.echo(_WITHHELD.in_language(language).format(n=done.withheld), err=True)
+        telling.say(_WITHHELD.in_language(language).format(n=done.withheld), err=True)
         return ExitCode.UNDETERMINED
     return ExitCode.OK

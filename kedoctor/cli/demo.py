@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from kedoctor.base.errors import UsageError
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.watching import observer
 from kedoctor.model.report_format import Presentation
 from kedoctor.plugins import Plugins, load_plugins
@@ -46,7 +46,7 @@ def command(
     plugins = load_plugins()
     demos = plugins.demos()
     if list_them:
-        click.echo("\n".join(demos))
+        telling.say("\n".join(demos))
         return 0
     chosen = name or next(iter(demos), "")
     if chosen not in demos:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-import click
-
 from kedoctor.base.errors import ChangeError, ExitCode
 from kedoctor.base.records import replace
 from kedoctor.base.screen import Styled, paint
@@ -23,7 +21,7 @@ from kedoctor.changes.executor import roll_back
 from kedoctor.changes.journal import Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError, deferred
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.declarations import Risk
 from kedoctor.model.findings import Status
@@ -229,8 +227,8 @@ class _Story:
         self._print(self._painted(Styled(words, style="bold red")))
 
     def _heading(self, command: str) -> None:
-        click.echo(err=not self.aloud)
-        click.secho(command, bold=True, err=not self.aloud)
+        telling.say(err=not self.aloud)
+        telling.say(command, bold=True, err=not self.aloud)
 
     def _shown(self, report: SafeReport) -> SafeReport:
         self._print(options.render(self.plugins, report, "terminal", self.presentation))
@@ -240,7 +238,7 @@ class _Story:
         return paint(text, width=self.presentation.width, colour=self.presentation.colour)
 
     def _print(self, page: bytes) -> None:
-        click.echo(page, nl=False, err=not self.aloud)
+        telling.show(page, nl=False, err=not self.aloud)
 
 
 def _codes(report: Report, status: Status) -> set[str]:

@@ -13,20 +13,21 @@ import click
 
 from kedoctor.base.errors import ConfigurationError, ExitCode, UsageError
 from kedoctor.base.input_files import read_plain
-from kedoctor.base.records import RecordError, decode, encode_pretty
+from kedoctor.base.records import RecordError, decode
 from kedoctor.base.text import Text
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.model.findings import STATUSES, Status
-from kedoctor.model.report import Report
+from kedoctor.model.report import Report, SafeReport
 from kedoctor.model.settings import Difference
 from kedoctor.plugins import Plugins, load_plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import SiteSession, bundled_site
 from kedoctor.snapshot.backup import MANIFEST, read_backup
 from kedoctor.snapshot.collect_settings import settings_of
 from kedoctor.snapshot.compare import Change, Comparison, compare, compare_settings, exit_code, unjudged
-from kedoctor.snapshot.protection import protected
+from kedoctor.snapshot.protection import protected, safe_values
 
 __all__ = ["command"]
 
@@ -62,7 +63,7 @@ class _Side:
     """One side of the comparison: a report, settings, or both."""
 
     name: str
-    report: Report | None = None
+    report: SafeReport | None = None
     settings: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -103,12 +104,13 @@ def command(
     plugins = load_plugins()
     where = {"bundles": (), "kubeconfig": kubeconfig, "context": context, "side": "auto", "root": root}
     first, second = (_side(plugins, name, where) for name in (before, after))
-    found = _compared(first, second)
+    # What is compared has passed the redactor; names of files and of what only one side holds have not.
+    found = DocumentRedactor().record(_compared(first, second))
     if format_name == "json":
-        click.echo(encode_pretty(found), nl=False)
+        telling.document(found)
     else:
         for line in _told(found, options.language(lang)):
-            click.echo(line)
+            telling.show(line)  # `pass -> fail` would be taken for a password
     return exit_code(found)
 
 
@@ -126,7 +128,7 @@ def _side(plugins: Plugins, name: str, where: dict[str, Any]) -> _Side:
     path = Path(name)
     if path.is_dir() or path.name == MANIFEST:
         manifest = read_backup(path if path.is_dir() else path.parent)
-        return _Side(name, settings={one.name: one.values for one in manifest.documents})
+        return _Side(name, settings={one.name: safe_values(one) for one in manifest.documents})
     paths = [Path(one) for one in name.split(",")]
     if all(one.is_file() for one in paths):
         return _of_files(plugins, name, paths)
@@ -151,14 +153,14 @@ def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
         if begins == _GZIP:
             return _seen(plugins, name, bundled_site(paths))
         data = read_plain(paths[0], _MAX_BYTES)
-        return _of_report(name, decode(data, Report))
+        return _of_report(name, DocumentRedactor().report(decode(data, Report)))
     except OSError as error:
         raise ConfigurationError(f"{paths[0]} cannot be read: {error.strerror or error}") from error
     except RecordError as error:
         raise ConfigurationError(f"{paths[0]} is neither evidence nor a report document: {error}") from error
 
 
-def _of_report(name: str, report: Report) -> _Side:
+def _of_report(name: str, report: SafeReport) -> _Side:
     return _Side(name, report, _versions(report))
 
 

@@ -6,28 +6,29 @@ import stat
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 
 import click
 
 from kedoctor import patterns
 from kedoctor.base.errors import ExitCode, UsageError
-from kedoctor.base.records import encode_pretty, replace
+from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import Text
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.log_input import lines_of
 from kedoctor.cli.reference_text import listed, shown
 from kedoctor.model.explanations import Explanation, SuspectedCause
 from kedoctor.model.findings import Certainty
 from kedoctor.plugins import Plugins, load_plugins
-from kedoctor.redaction.patterns import redact_text
-from kedoctor.redaction.placeholders import Placeholders
+from kedoctor.redaction.documents import LONGEST_TEXT, DocumentRedactor
 from kedoctor.sources.library import CitationError
 
 __all__ = ["command"]
 
 _WIDTH = 100
 _STATEMENTS = 6
+_PASTED = 400
+"""Lines; who pastes a text pastes fewer."""
 _ONE_WORD = patterns.compiled(r"[A-Za-z0-9][\w-]*")
 # A place in a document as it is cited, and its name as it is typed where there is no sign for a section.
 _PLACE = patterns.compiled(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
@@ -112,17 +113,18 @@ def command(
         return ExitCode.OK
     if _ONE_WORD.fullmatch(words) and _shown_page(plugins, words, language, format_name):
         return ExitCode.OK
-    answer = plugins.explain(_source(words, path, given=bool(text)))
+    answer = plugins.explain(_without_secrets(_source(words, path, given=bool(text))))
     if answer is None:
         raise UsageError("no plugin explains texts")
     if _ONE_WORD.fullmatch(words) and not answer.causes and not answer.benign:
         raise UsageError(f"there is no check {words!r}", hint="kedoctor list shows every code and name")
-    answer = _redacted(answer)
+    # Pasted lines hold tokens and keys, and what is printed here is often passed on.
+    answer = DocumentRedactor().record(answer)
     if format_name == "json":
-        click.echo(encode_pretty(answer), nl=False)
+        telling.document(answer)
     else:
         for line in _told(answer, language, _hops(plugins, language)):
-            click.echo(line)
+            telling.say(line)
     return ExitCode.OK if answer.causes or answer.benign else ExitCode.UNDETERMINED
 
 
@@ -138,6 +140,20 @@ def _source(words: str, path: str | None, *, given: bool) -> Iterable[str]:
     raise UsageError(
         "nothing to explain", hint="give a code, a text in quotes, -f FILE, or pipe something in"
     )
+
+
+def _without_secrets(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of a pasted text without secrets, also those that lie over several lines; a long log is left as it is.
+
+    Of a log single lines are shown, and each of them is redacted then.
+    """
+    source = iter(lines)
+    first = [*islice(source, _PASTED)]
+    if len(first) < _PASTED and sum(map(len, first)) + len(first) < LONGEST_TEXT:
+        yield from telling.safe("\n".join(first)).split("\n") if first else ()
+        return
+    yield from first
+    yield from source
 
 
 def _is_fed() -> bool:
@@ -170,14 +186,14 @@ def _shown_page(plugins: Plugins, word: str, language: str, format_name: str) ->
     references = plugins.library.resolved([cited])
     if format_name == "json":
         document = {"code": code, "language": language, "page": page.rstrip(), "references": references}
-        click.echo(encode_pretty(document), nl=False)
+        telling.show(encode_pretty(document), nl=False)
         return True
     # What a plugin refers to in words of its own is shown as it stands.
-    click.echo((explained if references else page).rstrip())
+    telling.show((explained if references else page).rstrip())
     if references:
-        click.echo(f"\n{heading}\n")
+        telling.show(f"\n{heading}\n")
     for line in listed(references, language):
-        click.echo(line)
+        telling.show(line)
     return True
 
 
@@ -202,10 +218,10 @@ def _print_section(plugins: Plugins, words: str, language: str, format_name: str
         hint = f"kedoctor explain --reference {citations[0].document} lists its sections"
         raise UsageError(str(error), hint=hint) from error
     if format_name == "json":
-        click.echo(encode_pretty(section), nl=False)
+        telling.show(encode_pretty(section), nl=False)
         return
     for line in shown(section, language):
-        click.echo(line)
+        telling.show(line)
 
 
 def _page(plugins: Plugins, code: str, language: str) -> str | None:
@@ -216,18 +232,6 @@ def _hops(plugins: Plugins, language: str) -> dict[str, str]:
     return {
         name: title.in_language(language) for path in plugins.paths() for name, title in path.hops.items()
     }
-
-
-def _redacted(answer: Explanation) -> Explanation:
-    """Without the tokens and keys that pasted lines may hold: what is printed here is often passed on."""
-    marks = Placeholders()
-    return replace(
-        answer,
-        parts=replace(answer.parts, text=redact_text(answer.parts.text, marks.for_item())),
-        statements=tuple(
-            replace(one, text=redact_text(one.text, marks.for_item())) for one in answer.statements
-        ),
-    )
 
 
 def _told(answer: Explanation, language: str, hops: dict[str, str]) -> Iterator[str]:

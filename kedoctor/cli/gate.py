@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import UndeterminedError, UsageError
-from kedoctor.cli import format_options, github_summary, options
+from kedoctor.cli import format_options, github_summary, options, telling
 from kedoctor.cli.durations import duration
 from kedoctor.cli.gate_progress import GateDesk
 from kedoctor.cli.progress_line import waiting_line
@@ -101,7 +101,7 @@ def command(
         raise KeyboardInterrupt
     saved = run_store.save(report)
     if isinstance(saved, str):
-        click.echo(saved, err=True)
+        telling.say(saved, err=True)
     github_summary.append(plugins, report, presentation)
     options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     return passage.exit_code

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import click
-
 from kedoctor.base.text import Text
+from kedoctor.cli import telling
 from kedoctor.cli.progress_line import WaitingLine
 
 __all__ = ["GateDesk"]
@@ -40,4 +39,4 @@ class GateDesk:
     def _echo(self, words: str) -> None:
         # That nobody listens any more must not keep the pods from being removed.
         with suppress(OSError):
-            click.echo(words, err=True)
+            telling.say(words, err=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import click
-
 from kedoctor.base.atomic_files import append as append_durably
-from kedoctor.cli import options
-from kedoctor.model.report import Report
+from kedoctor.cli import options, telling
+from kedoctor.model.report import SafeReport
 from kedoctor.model.report_format import Presentation
 from kedoctor.plugins import Plugins
 
@@ -20,7 +18,7 @@ ENVIRONMENT = "GITHUB_STEP_SUMMARY"
 MAX_BYTES = 1 << 20
 
 
-def append(plugins: Plugins, report: Report, presentation: Presentation) -> bool:
+def append(plugins: Plugins, report: SafeReport, presentation: Presentation) -> bool:
     """Appends the report as Markdown to the file that ``GITHUB_STEP_SUMMARY`` names; whether it did.
 
     Nothing happens where the variable is not set. A summary that cannot be written is told on standard error and
@@ -34,11 +32,13 @@ def append(plugins: Plugins, report: Report, presentation: Presentation) -> bool
     try:
         before = path.stat().st_size if path.exists() else 0
         if before + len(data) + 1 > MAX_BYTES:
-            click.echo(f"The step summary is left out: with it, {path} would be larger than 1 MiB.", err=True)
+            telling.say(
+                f"The step summary is left out: with it, {path} would be larger than 1 MiB.", err=True
+            )
             return False
         # What another command wrote may not end its last line; a heading must begin one.
         append_durably(path, b"\n" + data if before else data, alone=False)
     except OSError as error:
-        click.echo(f"The step summary could not be written: {path}: {error.strerror or error}", err=True)
+        telling.say(f"The step summary could not be written: {path}: {error.strerror or error}", err=True)
         return False
     return True

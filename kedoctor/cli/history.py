@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import Text, plain
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.fix import journal_directory
 from kedoctor.model.report import Report, site_state
 from kedoctor.plugins import load_plugins
@@ -35,18 +34,18 @@ def command(*, format_name: str, lang: str | None) -> None:
     """List earlier runs, newest first: time, hosts, site, exit code and root causes."""
     language, reports = options.language(lang), run_store.runs()
     if format_name == "json":
-        click.echo(encode_pretty([_entry(report) for report in reports]), nl=False)
+        telling.document([_entry(report) for report in reports])
         return
     if not reports:
-        click.echo(_NONE.in_language(language))
+        telling.say(_NONE.in_language(language))
     for note in [*run_store.notes(), *map(str, journal_directory(load_plugins()).broken())]:
-        click.echo(plain(note), err=True)
+        telling.say(plain(note), err=True)
     for report in reports:
         run = report.run
         code = f"{_EXIT.in_language(language)} {run.exit_code}"
         where = " ".join([_hosts(report), _site(report, language)]).strip()
         found = _found(report, language)
-        click.echo(f"{plain(run.id)}  {run.started:%Y-%m-%d %H:%M} UTC  {plain(where)}  {code}  {found}")
+        telling.say(f"{plain(run.id)}  {run.started:%Y-%m-%d %H:%M} UTC  {plain(where)}  {code}  {found}")
 
 
 def _hosts(report: Report) -> str:

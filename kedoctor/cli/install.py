@@ -18,7 +18,7 @@ from kedoctor.changes.actors.registry import live_actors
 from kedoctor.changes.journal import Journal
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import InterruptedChangeError, deferred
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.evidence_option import OfflineBundlePlace
 from kedoctor.cli.fix import journal_directory, patience
 from kedoctor.cli.install_progress import InstallDesk
@@ -220,7 +220,7 @@ def _closing(install: Install, done: Installed, desk: InstallDesk, lang: str | N
         code = ExitCode.OK
     saved = run_store.save(report)
     if isinstance(saved, str):
-        click.echo(saved, err=True)
+        telling.say(saved, err=True)
     if code is ExitCode.OK and not done.missed:
         desk.say(_FINE if expected else _FINE_WITHOUT_API)
     else:

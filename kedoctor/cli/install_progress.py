@@ -11,6 +11,7 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
+from kedoctor.cli import telling
 from kedoctor.cli.prompts import TerminalPrompter, described, diff_lines
 from kedoctor.install.steps import Foreseen, InstallStep
 from kedoctor.model.actions.action import Restart
@@ -81,7 +82,7 @@ class InstallDesk(TerminalPrompter):
         """Shows what is typed on the other hosts: the one text that is of use only with the secret in it."""
         self._end_line()
         with suppress(OSError):
-            click.echo(words.in_language(self._language))
+            telling.show(words.in_language(self._language))
 
     # ------------------------------------------------------------------------------------------ inside
 

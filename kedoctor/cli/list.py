@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import UsageError
-from kedoctor.base.records import encode_pretty
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.judge.registry import RegisteredCheck
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import Check, RunMode
@@ -51,7 +50,7 @@ def command(
         data = {"symptoms": _symptom_data, "formats": _format_data, "plugins": _plugin_data}.get(
             what or "", _check_data
         )(plugins, language)
-        click.echo(encode_pretty(list(data)), nl=False)
+        telling.document(list(data))
         return
     lines = {"symptoms": _symptoms, "formats": _formats, "plugins": _plugins}.get(what or "")
     if lines is not None:
@@ -67,7 +66,7 @@ def command(
             for line in _check(plugins, node, language)
         )
     for line in told:
-        click.echo(line)
+        telling.say(line)
 
 
 def _check_data(plugins: Plugins, language: str) -> Iterator[dict[str, Any]]:

@@ -13,10 +13,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import ConfigurationError
+from kedoctor.cli import telling
 from kedoctor.cli.speech import message
 
 __all__ = ["lines_of"]
@@ -141,7 +140,7 @@ def _no_text() -> PlaceError:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"kedoctor: {message(sentence)}", err=True)
+    telling.say(f"kedoctor: {message(sentence)}", err=True)
 
 
 def _unzipped(file: io.BufferedReader) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ import click
 from kedoctor import patterns
 from kedoctor.base.atomic_files import replace_file
 from kedoctor.base.errors import OutputError, UsageError
+from kedoctor.cli import telling
 from kedoctor.cli.skeleton import files_of
 
 __all__ = ["command"]
@@ -55,7 +56,7 @@ def command(*, code: str, slug: str, output: Path) -> None:
             replace_file(path, text.encode(), mode=0o644, alone=False)
         except OSError as error:
             raise OutputError(f"{path} could not be written: {error.strerror}") from error
-        click.echo(str(path))
+        telling.say(str(path))
     plugin = next(iter(files))
-    click.echo(f"Try it: KEDOCTOR_PLUGINS={plugin.parent} kedoctor run --only {code}")
-    click.echo(f"Test it: python -m pytest {output / 'tests'}")
+    telling.say(f"Try it: KEDOCTOR_PLUGINS={plugin.parent} kedoctor run --only {code}")
+    telling.say(f"Test it: python -m pytest {output / 'tests'}")

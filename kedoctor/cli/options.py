@@ -15,12 +15,13 @@ from kedoctor.base.errors import ConfigurationError, OutputError, UsageError
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
 from kedoctor.base.report_files import write_report
 from kedoctor.base.text import language_of
+from kedoctor.cli import telling
 from kedoctor.cli.configuration import given, used
 from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption
 from kedoctor.cli.speech import spoken
 from kedoctor.judge.selection import Selection
 from kedoctor.model.observations.inputs import Setting
-from kedoctor.model.report import Report
+from kedoctor.model.report import SafeReport
 from kedoctor.model.report_format import Presentation, ReportFormat
 from kedoctor.plugins import Plugins
 from kedoctor.run.site import LiveOptions, SiteSession, bundled_site, live_site
@@ -51,7 +52,7 @@ def tell_configuration() -> None:
     """Says on standard error which configuration file gave defaults, if one did."""
     configuration = used()
     if configuration is not None:
-        click.echo(f"configuration: {configuration.path} ({', '.join(configuration.keys)})", err=True)
+        telling.say(f"configuration: {configuration.path} ({', '.join(configuration.keys)})", err=True)
 
 
 def refuse_mistyped(selection: Selection, plugins: Plugins) -> None:
@@ -95,7 +96,7 @@ _RENDER_SECONDS = 120.0
 
 def deliver(
     plugins: Plugins,
-    report: Report,
+    report: SafeReport,
     presentation: Presentation,
     *,
     format_name: str,
@@ -249,12 +250,15 @@ def present(
     return Presentation(language(chosen_language), max(40, width), colour, verbose, brief)
 
 
-def render(plugins: Plugins, report: Report, format_name: str, presentation: Presentation) -> bytes:
+def render(plugins: Plugins, report: SafeReport, format_name: str, presentation: Presentation) -> bytes:
     """The report in a format.
 
     Raises:
         UsageError: there is no such format.
+        TypeError: the report has not passed the redactor.
     """
+    if not isinstance(report, SafeReport):
+        raise TypeError("a report that has not passed the redactor is not shown")
     chosen = format_named(plugins, format_name)
     if str(getattr(chosen.render, "__module__", "")).startswith("kedoctor."):
         return chosen.render(report, presentation)

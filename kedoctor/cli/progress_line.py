@@ -7,9 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import click
-
 from kedoctor.base.text import Text
+from kedoctor.cli import telling
 
 __all__ = ["WaitingLine", "waiting_line"]
 
@@ -48,7 +47,7 @@ class WaitingLine:
     def _write(self, text: str) -> None:
         # That nobody listens any more is no reason to stop waiting.
         with suppress(OSError):
-            click.echo(text, nl=False, err=True)
+            telling.say(text, nl=False, err=True)
 
 
 def _cut(words: str) -> str:

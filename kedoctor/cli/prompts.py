@@ -10,10 +10,10 @@ import click
 
 from kedoctor.base.text import Text
 from kedoctor.changes.executor import Prepared
+from kedoctor.cli import telling
 from kedoctor.model.actions.action import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
-from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
 
@@ -104,21 +104,23 @@ class TerminalPrompter:
     def __init__(self, language: str, *, yes: bool, aloud: bool = False) -> None:
         self._language = language
         self._yes = yes
-        self._redactor = DocumentRedactor()
         self._err = not aloud
         self.could_not_ask = False
         self._open_line = False
 
     def show(self, plan: MergedPlan, prepared: Prepared) -> None:
         """Shows a plan with its diffs, added lines green and removed lines red."""
-        for line in plan_lines(plan, prepared, self._language):
+        # Each text as a whole: a key that lies over several lines is known by all of them. Diffs were made of safe texts.
+        told = [telling.safe(text) for text in plan_lines(plan, prepared, self._language)]
+        for line in "\n".join(told).split("\n"):
             stripped = line.strip()
             colour = {"+": "green", "-": "red"}.get(stripped[:1]) if line.startswith("      ") else None
             self._echo(_printable(line), colour=colour)
 
     def refuse(self, code: str, subject: str, reason: Text) -> None:
         """Says why nothing is done about a verdict."""
-        words = {"code": code, "subject": subject, "reason": reason.in_language(self._language)}
+        said = telling.safe(reason.in_language(self._language))
+        words = {"code": code, "subject": telling.safe(subject), "reason": said}
         self._echo(_say("left", self._language, **words))
 
     def agree(self, plan: MergedPlan) -> bool:
@@ -160,7 +162,7 @@ class TerminalPrompter:
     def _echo(self, text: str, *, colour: str | None = None, newline: bool = True) -> None:
         # That nobody listens any more (a closed pipe, a full disk) must not disturb what is being changed.
         with suppress(OSError):
-            click.secho(self._redactor.text(text), fg=colour, nl=newline, err=self._err)
+            telling.say(text, fg=colour, nl=newline, err=self._err)
 
 
 def _printable(line: str) -> str:

@@ -10,9 +10,9 @@ import click
 
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.text import Text
-from kedoctor.cli import format_options, options
+from kedoctor.cli import format_options, options, telling
 from kedoctor.cli.watching import observer
-from kedoctor.model.report import Report
+from kedoctor.model.report import SafeReport
 from kedoctor.plugins import Plugins
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
@@ -50,7 +50,7 @@ def command(
     return 0
 
 
-def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> Report:
+def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> SafeReport:
     """The run of that id; else of the bundles, the latest one, or one that is made now.
 
     Raises:
@@ -64,7 +64,7 @@ def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str,
     if latest is not None:
         return latest
     if not where["bundles"]:
-        click.echo(_NO_RUN.in_language(language), err=True)
+        telling.say(_NO_RUN.in_language(language), err=True)
     with observer(
         options.present(language, to_file=False, verbose=False), quiet=not sys.stderr.isatty()
     ) as watching:

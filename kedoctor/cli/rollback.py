@@ -12,7 +12,7 @@ from kedoctor.changes.executor import blocking_step, roll_back
 from kedoctor.changes.journal import Journal, JournalEntry, Phase
 from kedoctor.changes.lock import hold
 from kedoctor.changes.signals import deferred
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.fix import journal_directory
 from kedoctor.cli.prompts import TerminalPrompter, described
 from kedoctor.model.actions.action import Action, Restart
@@ -72,7 +72,7 @@ def command(
         broken = journal.broken()
         _list(journal.entries(), options.language(lang), unreadable=bool(broken))
         for problem in broken:
-            click.echo(str(problem), err=True)
+            telling.say(str(problem), err=True)
         return ExitCode.UNDETERMINED if broken else ExitCode.OK
     if not wanted:
         journal.must_be_readable()
@@ -83,7 +83,7 @@ def command(
     together = _together(entry, journal.entries())
     if dry_run:
         for action in (action for one in together for action in _backwards(one)):
-            click.echo(_WOULD.in_language(words).format(what=described(action, words)))
+            telling.say(_WOULD.in_language(words).format(what=described(action, words)))
         return ExitCode.OK
     actors = live_actors(plugins.actions(), root=root, kubeconfig=kubeconfig, context=context)
     holding = hold(journal.directory / "lock", boot_id=read_identity().boot_id, command="kedoctor rollback")
@@ -94,7 +94,7 @@ def command(
         for one in together:
             roll_back(one, actors, tell=TerminalPrompter(words, yes=True).tell)
             one.note_by_hand()
-            click.echo(_BACK.in_language(words).format(id=one.id))
+            telling.say(_BACK.in_language(words).format(id=one.id))
     return ExitCode.OK
 
 
@@ -151,9 +151,9 @@ def _latest(entries: list[JournalEntry]) -> JournalEntry:
 
 def _list(entries: list[JournalEntry], language: str, *, unreadable: bool) -> None:
     if not entries and not unreadable:
-        click.echo(_NOTHING.in_language(language))
+        telling.say(_NOTHING.in_language(language))
     for entry in reversed(entries):
         codes = " ".join(entry.manifest.codes)
         number = len(entry.manifest.actions)
         told = (_ONE_ACTION if number == 1 else _ACTIONS).in_language(language).format(n=number)
-        click.echo(f"{entry.id}  {_PHASES[entry.phase].in_language(language)}  {plain(codes)}  ({told})")
+        telling.say(f"{entry.id}  {_PHASES[entry.phase].in_language(language)}  {plain(codes)}  ({told})")

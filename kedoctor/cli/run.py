@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import ExitCode, UsageError
-from kedoctor.base.records import replace
-from kedoctor.cli import format_options, options
+from kedoctor.cli import format_options, options, telling
 from kedoctor.cli.configuration import given
 from kedoctor.cli.durations import duration
 from kedoctor.cli.run_options import asked
@@ -20,6 +19,7 @@ from kedoctor.model.declarations import ALLOWED, Risk
 from kedoctor.model.plans import risk_rank
 from kedoctor.model.report import SafeReport
 from kedoctor.plugins import Plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.report import run_store
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 
@@ -111,7 +111,7 @@ def command(
         options.tell_configuration()
     options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)
     if isinstance(saved, str):
-        click.echo(saved, err=True)
+        telling.say(saved, err=True)
     return code
 
 
@@ -129,7 +129,7 @@ def _wait(
 
     def look() -> SafeReport:
         seen = diagnose_site(plugins, options.open_site(plugins, **where), question)
-        return replace(seen, changes=report.changes)
+        return DocumentRedactor().with_changes(seen, report.changes)
 
     with waiting_line(language) as watcher:
         return wait_until_right(report, look, seconds=seconds, fail_on=question.fail_on, watcher=watcher)

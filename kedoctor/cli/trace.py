@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import UsageError
-from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import Text
-from kedoctor.cli import options
+from kedoctor.cli import options, telling
 from kedoctor.cli.durations import duration
 from kedoctor.model.traces import HopSeen, StepState, TraceReport, TraceTarget
 from kedoctor.plugins import load_plugins
@@ -103,10 +102,10 @@ def command(
         observer=_Printer(language, quiet=format_name == "json"),
     )
     if format_name == "json":
-        click.echo(encode_pretty(report), nl=False)
+        telling.document(report)
     else:
         for line in _end(report, language):
-            click.echo(line)
+            telling.say(line)
     return report.exit_code
 
 
@@ -138,7 +137,7 @@ class _Printer:
 
     def _print(self, text: str) -> None:
         if not self._quiet:
-            click.echo(text, nl=False)
+            telling.say(text, nl=False)
             sys.stdout.flush()
 
 

@@ -7,6 +7,7 @@ import platform
 import click
 
 from kedoctor import __version__
+from kedoctor.cli import telling
 
 __all__ = ["command"]
 
@@ -14,4 +15,4 @@ __all__ = ["command"]
 @click.command()
 def command() -> None:
     """Print the version of kedoctor and of its Python."""
-    click.echo(f"kedoctor {__version__} (Python {platform.python_version()}, {platform.machine()})")
+    telling.show(f"kedoctor {__version__} (Python {platform.python_version()}, {platform.machine()})")

@@ -182,7 +182,8 @@ class EvidenceWriter:
             return EvidenceItem(**common, unavailable=answer), b""
         type_name, rest, payload, suffix = _parted(seen, answer)
         # A question that holds a secret must not become a file name.
-        name = payload_name(seen.request, suffix) if made == words else f"other/{type_name}{suffix}"
+        secret = made != words or common["request"] != to_builtins(seen.request)
+        name = f"other/{type_name}{suffix}" if secret else payload_name(seen.request, suffix)
         name = self._unused(name)
         return EvidenceItem(
             **common,

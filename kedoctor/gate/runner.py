@@ -30,6 +30,7 @@ from kedoctor.model.report import SafeReport
 from kedoctor.observe.live.cluster import LiveCluster
 from kedoctor.observe.memo import MemoSource
 from kedoctor.plugins import Plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.run.diagnose import RunRequest
 from kedoctor.run.site import SiteSession
 from kedoctor.run.wait import PAUSE, Watcher, wait_until_right
@@ -285,7 +286,8 @@ def _cut_short(report: SafeReport | None) -> SafeReport | None:
     """The report of a gate that somebody ended: what is in it holds, and it is not the last word."""
     if report is None or report.run.exit_code == ExitCode.INTERRUPTED:
         return report
-    return replace(report, run=replace(report.run, exit_code=int(ExitCode.INTERRUPTED), complete=False))
+    run = replace(report.run, exit_code=int(ExitCode.INTERRUPTED), complete=False)
+    return DocumentRedactor().with_fields(report, run=run)
 
 
 def _may_still_start(pod: GatePod, waited: float) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 from kedoctor import patterns
+from kedoctor.base.phrases import Phrasebook
 from kedoctor.base.text import Text
 
 __all__ = ["asked_text", "detail_text", "noun_text"]
@@ -161,37 +162,19 @@ def detail_text(detail: str) -> Text:
 
 
 _LONGEST = 500
-_DEEPEST = 4
-"""What is longer, or holds more sentences within sentences, was not written by kedoctor: evidence may hold anything."""
-
-
-def _in_chinese(text: str, depth: int = _DEEPEST) -> str:
-    exact = _DETAILS.get(text)
-    if exact is not None:
-        return exact
-    if depth == 0 or len(text) > _LONGEST:
-        return text
-    for pattern, chinese in _known():
-        found = pattern.fullmatch(text)
-        if found:
-            parts = [_in_chinese(one, depth - 1) for one in found.groups()]
-            if chinese not in _JOINTS or parts != list(found.groups()):
-                return chinese.format(*parts)
-    return text
-
+"""What is longer was not written by kedoctor: evidence may hold anything."""
 
 _JOINTS = ("{}：{}", "{}；{}")
 """Punctuation alone is no translation: what joins two sentences of others stays as it is."""
 
 
+def _in_chinese(text: str) -> str:
+    return text if len(text) > _LONGEST else _book().said(text)
+
+
 @cache
-def _known() -> list[tuple[patterns.Pattern[str], str]]:
-    """Each sentence that names something as a pattern; those that say most in words first."""
-    made = []
-    for english in sorted((one for one in _DETAILS if "{}" in one), key=lambda one: -len(one)):
-        parts = "(.{1,500}?)".join(patterns.escape(part) for part in english.split("{}"))
-        made.append((patterns.compiled(parts, patterns.DOTALL), _DETAILS[english]))
-    return made
+def _book() -> Phrasebook:
+    return Phrasebook(_DETAILS, _JOINTS)
 
 
 # ------------------------------------------------------------------------------------------ what was asked for

@@ -7,9 +7,10 @@ Times are RFC 3339 in UTC, durations milliseconds.
 
 from __future__ import annotations
 
+import threading
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedoctor.base.records import Record, field, schema
 from kedoctor.model.findings import Certainty, Evidence, Status
@@ -41,6 +42,7 @@ __all__ = [
     "Verdict",
     "hidden",
     "report_schema",
+    "sealed",
     "site_state",
 ]
 
@@ -348,13 +350,32 @@ def hidden(report: Report) -> list[Verdict]:
     return [one for one in report.verdicts if one.status in _HIDING and one.capabilities]
 
 
-if TYPE_CHECKING:
+class SafeReport(Report, frozen=True, kw_only=True):
+    """A report that has passed the redactor: the only kind that is kept or shown.
 
-    class SafeReport(Report, frozen=True, kw_only=True):
-        """A report that has passed the redactor: the only kind that is kept, and that only the redactor makes."""
+    Nothing but :func:`sealed` makes one: to read one from JSON or to construct one raises :class:`TypeError`. With a field
+    replaced it is a plain :class:`Report`, which has to pass the redactor once more.
+    """
 
-else:
-    SafeReport = Report
+    def __post_init__(self) -> None:
+        if not getattr(_SEALING, "now", False):
+            raise TypeError("only the redactor makes a report that is kept or shown")
+
+    def opened(self) -> Report:
+        """The same as a report that has not passed."""
+        return Report(**{name: getattr(self, name) for name in self.__struct_fields__})
+
+
+_SEALING = threading.local()
+
+
+def sealed(report: Report) -> SafeReport:
+    """The report as one that has passed the redactor; called by the redactor alone (a test reads the source for it)."""
+    _SEALING.now = True
+    try:
+        return SafeReport(**{name: getattr(report, name) for name in report.__struct_fields__})
+    finally:
+        _SEALING.now = False
 
 
 def report_schema() -> dict[str, Any]:

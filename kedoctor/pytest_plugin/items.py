@@ -21,6 +21,7 @@ from kedoctor.base.text import Text, language_of
 from kedoctor.model.findings import Evidence, Status
 from kedoctor.model.report import Verdict
 from kedoctor.pytest_plugin.site import GateOptions, LookedAt, look
+from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["Gate", "SiteWarning", "site_of"]
 
@@ -76,9 +77,9 @@ def site_of(config: pytest.Config) -> LookedAt:
         try:
             config.stash[_SITE] = look(_wish(config), "pytest --kedoctor")
         except KedoctorError as error:
-            raise pytest.UsageError(
-                f"kedoctor: {error}" + (f"\n  {error.hint}" if error.hint else "")
-            ) from error
+            said = f"kedoctor: {error}" + (f"\n  {error.hint}" if error.hint else "")
+            # Without the error itself, whose words pytest would show as they are.
+            raise pytest.UsageError(DocumentRedactor().text(said)) from None
     return config.stash[_SITE]
 
 

@@ -13,7 +13,7 @@ from kedoctor.judge.registry import Scope
 from kedoctor.judge.selection import Selection
 from kedoctor.model.declarations import require
 from kedoctor.model.observations.request import Unavailable
-from kedoctor.model.report import Report, Verdict
+from kedoctor.model.report import SafeReport, Verdict
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.report.baseline import read_baseline
 from kedoctor.run.diagnose import RunRequest, diagnose_site
@@ -42,7 +42,7 @@ class GateOptions:
 class LookedAt:
     """A site, its report, and the facts behind it; facts are made from what was read for the report."""
 
-    def __init__(self, plugins: Plugins, site: SiteSession, report: Report) -> None:
+    def __init__(self, plugins: Plugins, site: SiteSession, report: SafeReport) -> None:
         self.report = report
         self._plugins = plugins
         self._site, self._hosts = contexts(plugins.registry, site.view)

@@ -121,14 +121,21 @@ def _runs_from(lines: list[str], at: int) -> list[tuple[int, int, str]]:
     found = [(at, first.start("run") + inner, first["run"][inner:])]
     for number in range(at + 1, min(at + 400, len(lines))):
         match = _trailing(lines[number])
-        if match is not None:
+        rest = _LEADING.match(lines[number][:_LONGEST_LINE])
+        # A sentence may go on behind the last line, and end with a word that could be one of the run.
+        ends_here = rest is not None and _is_mixed(rest["run"])
+        if match is not None and not (ends_here and rest is not None and rest.end() <= match.start("run")):
             found.append((number, match.start("run"), match["run"]))
             continue
-        rest = _LEADING.match(lines[number][:_LONGEST_LINE])
         if rest is not None:
             found.append((number, rest.start("run"), rest["run"]))
         break
     return found
+
+
+def _is_mixed(word: str) -> bool:
+    """Whether there are capitals, small letters and digits in it, as in what was made by chance, or it is filled up."""
+    return word.endswith("=") or all(any(map(one, word)) for one in (str.isupper, str.islower, str.isdigit))
 
 
 def _trailing(line: str) -> patterns.Match[str] | None:

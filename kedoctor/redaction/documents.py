@@ -1,20 +1,21 @@
 """Report documents without secrets: every text passes here once, when the document is built.
 
 Checks quote what they read: log lines, messages of containers, annotations, keys of a file. What they say is made safe
-on its way into the document, so that a saved run and every face of it hold no secret by construction. A text that
-cannot be made safe is withheld and says so.
+on its way into the document, so that a saved run and every face of it hold no secret by construction: what is kept or
+shown is a :class:`~kedoctor.model.report.SafeReport`, and nothing else makes one. A text that cannot be made safe is
+withheld and says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from kedoctor.base.records import Record, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.findings import Evidence
-from kedoctor.model.report import Change, Hint, Report, SafeReport, Translation, Verdict
+from kedoctor.model.report import Change, Hint, Report, SafeReport, Translation, Verdict, sealed
 from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_names
 from kedoctor.redaction.patterns import is_suspicious, redact_text
@@ -29,6 +30,7 @@ LONGEST_TEXT = 1 << 16
 
 WITHHELD_TEXT = "(withheld: it could not be redacted safely)"
 _REMEMBERED = 20_000
+_REMEMBERED_FINE = 200_000
 
 
 class DocumentRedactor:
@@ -38,25 +40,36 @@ class DocumentRedactor:
         self._rules = tuple(rules)
         self._marks = Placeholders(salt)
         self._known: dict[str, str] = {}
+        self._fine: set[str] = set()
+        self._quoted: set[Evidence] = set()
 
     def text(self, text: str) -> str:
         """A sentence or a quotation without secrets; never raises."""
-        if not is_suspicious(text):
-            return text if len(text) <= LONGEST_TEXT else _cut(text)
+        if text in self._fine:
+            return text
         found = self._known.get(text)
         if found is None:
-            try:
-                found = redact_text(_cut(text), self._marks.for_item())
-                if "\n" in found:
-                    found = yaml_secrets.redact_lines(found, (), self._marks.for_item())
-            except Exception:  # noqa: BLE001  whatever it is, the text must not be shown as it was read
-                found = WITHHELD_TEXT
-            if len(self._known) < _REMEMBERED:
+            found = self._redacted(text) if is_suspicious(text) else _cut(text)
+            if found != text and len(self._known) < _REMEMBERED:
                 self._known[text] = found
+            # Also what came out: a document passes here once more when it is whole.
+            if len(self._fine) < _REMEMBERED_FINE:
+                self._fine.add(found)
+        return found
+
+    def _redacted(self, text: str) -> str:
+        try:
+            found = redact_text(_cut(text), self._marks.for_item())
+            if "\n" in found:
+                found = yaml_secrets.redact_lines(found, (), self._marks.for_item())
+        except Exception:  # noqa: BLE001  whatever it is, the text must not be shown as it was read
+            return WITHHELD_TEXT
         return found
 
     def quote(self, quoted: Evidence) -> Evidence:
         """A quotation, by the rules for what it was taken from; never raises."""
+        if quoted in self._quoted:
+            return quoted
         excerpt = quoted.excerpt
         applying = [rule for rule in self._rules if fnmatchcase(f"host:{quoted.source}", rule.applies_to)]
         if applying and excerpt:
@@ -66,7 +79,10 @@ class DocumentRedactor:
                 excerpt = yaml_secrets.redact_lines(_cut(excerpt), keys, self._marks.for_item(), known=names)
             except Exception:  # noqa: BLE001  as above
                 excerpt = WITHHELD_TEXT
-        return replace(quoted, source=self.text(quoted.source), excerpt=self.text(excerpt))
+        clean = replace(quoted, source=self.text(quoted.source), excerpt=self.text(excerpt))
+        if len(self._quoted) < _REMEMBERED:
+            self._quoted.add(clean)
+        return clean
 
     def record(self, record: R) -> R:
         """Any record, with every text in it made safe."""
@@ -93,14 +109,25 @@ class DocumentRedactor:
             )
 
     def report(self, report: Report) -> SafeReport:
-        """The whole document; its verdicts have been made safe one by one already, as the causes that are made of them."""
-        rest = self.record(replace(report, verdicts=(), causes=(), matrix=()))
-        whole = replace(rest, verdicts=report.verdicts, causes=report.causes, matrix=report.matrix)
-        return cast("SafeReport", whole)
+        """The whole document.
+
+        Its verdicts were made safe one by one before they were shown; what was added to them since (repairs, what they wait
+        for, names of nodes) and what was drawn from them passes here.
+        """
+        rest = self.record(replace(report, verdicts=()))
+        return sealed(replace(rest, verdicts=tuple(self.verdict(one) for one in report.verdicts)))
+
+    def with_fields(self, report: SafeReport, **fields: Any) -> SafeReport:
+        """The document with other values of some fields."""
+        return self.report(replace(report, **fields))
 
     def with_changes(self, report: SafeReport, changes: Sequence[Change]) -> SafeReport:
         """The document with what a repair did."""
-        return replace(report, changes=tuple(self.record(one) for one in changes))
+        return self.with_fields(report, changes=tuple(changes))
+
+    def value(self, value: Any) -> Any:
+        """Anything that can be written as JSON, with every text in it made safe."""
+        return self._value(value)
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -110,8 +137,8 @@ class DocumentRedactor:
             return self.quote(value)
         if isinstance(value, Record):
             return self.record(value)
-        if isinstance(value, tuple):
-            clean = tuple(self._value(one) for one in value)
+        if isinstance(value, tuple | list):
+            clean = type(value)(self._value(one) for one in value)
             return value if all(a is b for a, b in zip(clean, value, strict=True)) else clean
         if isinstance(value, dict):
             return {self._value(key): self._value(one) for key, one in value.items()}

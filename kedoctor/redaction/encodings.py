@@ -24,7 +24,7 @@ _PLAIN = patterns.compiled(r"[A-Za-z0-9_-]")
 
 def may_be_encoded(text: str) -> bool:
     """Whether anything in it is encoded so."""
-    return "\\u00" in text or "%" in text or "&" in text
+    return "\\u" in text or "%" in text or "&" in text
 
 
 def with_plain_names(text: str) -> str:

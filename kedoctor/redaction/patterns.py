@@ -14,6 +14,7 @@ from kedoctor.redaction.manifests import redact_manifests
 from kedoctor.redaction.placeholders import Placeholders
 from kedoctor.redaction.private_keys import redact_private_keys
 from kedoctor.redaction.programs import redact_arguments
+from kedoctor.redaction.quoted import may_be_quoted, redact_quoted
 from kedoctor.redaction.service_tokens import has_service_token, redact_service_tokens
 from kedoctor.redaction.shapes import redact_shapes
 
@@ -94,6 +95,8 @@ def redact_text(text: str, marks: Placeholders) -> str:
 def _redacted(text: str, marks: Placeholders, depth: int) -> str:
     if not is_suspicious(text):
         return text
+    if depth < _DEEPEST and may_be_quoted(text):
+        text = redact_quoted(text, lambda inner: _redacted(inner, marks, depth + 1))
     text = with_plain_names(text)
     if depth < _DEEPEST and may_be_encoded(text):
         text = redact_encoded(text, lambda inner: _redacted(inner, marks, depth + 1))

@@ -68,9 +68,16 @@ def _without_stray_lines(text: str, marks: Placeholders) -> str:
         if "-----" in pieces[at]:
             break
         word = _last_word(pieces[at])
-        if len(word) >= _FULL_LINE and _BASE64_WORD.fullmatch(word):
+        if _is_long_enough(word) and _BASE64_WORD.fullmatch(word):
             pieces[at] = pieces[at].replace(word, marks.of("private key", word))
+        elif (rest := _REST_OF_KEY.match(pieces[at])) and _is_long_enough(rest[0].strip()):
+            pieces[at] = marks.of("private key", rest[0].strip()) + pieces[at][rest.end() :]
     return "".join(pieces)
+
+
+def _is_long_enough(word: str) -> bool:
+    """As a line of a key that nothing else marks as one; the last may be short, and is filled up."""
+    return len(word) >= (_KEY_LINE if word.endswith("=") else _FULL_LINE)
 
 
 def _as_pem(block: str) -> bytes:
@@ -83,7 +90,7 @@ def _as_pem(block: str) -> bytes:
 
 def _last_word(line: str) -> str:
     words = line.rsplit(None, 1)
-    return words[-1].strip("\"',") if words else ""
+    return words[-1].strip("\"',.;:)}]>") if words else ""
 
 
 def _end_of_cut_block(text: str, start: int, limit: int) -> int:

@@ -56,6 +56,8 @@ def _of_programs(text: str, marks: Placeholders) -> str:
     while (match := _PROGRAM.search(text, position)) is not None:
         end = text.find("\n", match.end(), match.end() + _TAIL)
         end = min(len(text), match.end() + _TAIL) if end < 0 else end
+        inner = _PROGRAM.search(text, match.end(), end)  # crictl exec ID mysql -p…
+        end = inner.start() if inner else end
         number = int(str(match.lastgroup)[1:])
         out.append(text[position : match.end()])
         out.append(

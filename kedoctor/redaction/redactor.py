@@ -22,6 +22,7 @@ from kedoctor.redaction import toml_secrets, yaml_secrets
 from kedoctor.redaction.known_keys import consumed, known_tree
 from kedoctor.redaction.patterns import is_suspicious, redact_text
 from kedoctor.redaction.placeholders import OutOfTimeError, Placeholders, is_placeholder, private_key_kind
+from kedoctor.redaction.quoted import may_be_quoted, redact_quoted
 from kedoctor.redaction.secret_names import OBJECT_KEYS, is_harmless, is_secret_key, kind_of
 
 __all__ = ["Redacted", "Redactor", "is_certificates"]
@@ -133,7 +134,8 @@ class _Item:
         return replace(record, **changed) if changed else record
 
     def _mapping(self, mapping: dict[Any, Any], paths: Sequence[KeyPath]) -> dict[Any, Any]:
-        return self._members(mapping, paths, kind=str(mapping.get("kind", "")))
+        clean = self._members(mapping, paths, kind=str(mapping.get("kind", "")))
+        return {self._string(key) if isinstance(key, str) else key: value for key, value in clean.items()}
 
     def _members(self, members: dict[Any, Any], paths: Sequence[KeyPath], *, kind: str) -> dict[Any, Any]:
         secret_pair = next(
@@ -252,6 +254,8 @@ class _Item:
         if tree is not None and not self._known:
             clean = self._tree(tree, paths)
             return text if clean == tree else encode_pretty(clean).decode()
+        if may_be_quoted(text):  # before the names of keys within what is quoted are taken for keys
+            text = redact_quoted(text, lambda inner: redact_text(inner, self._marks))
         if self._name.endswith(".toml"):
             return redact_text(toml_secrets.redact_toml(text, paths, self._marks), self._marks)
         if paths or self._known or _YAML_NAME.search(self._name):

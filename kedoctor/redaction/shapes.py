@@ -146,7 +146,7 @@ _SHAPES: tuple[tuple[patterns.Pattern[str], Replace], ...] = (
     ),
     (
         _shape(
-            r"(?P<before>\b(?:Set-)?Cookie\\{0,8}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,8}[\"']?)(?P<token>(?!\[redacted )[^\s\"'][^\"'\\\n]{0,4000})",
+            r"(?P<before>\b(?:Set-)?Cookie\\{0,8}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,8}[\"']?)(?P<token>(?!\[redacted [^\]]{0,200}\](?:[\"'\\\n]|\Z))[^\s\"'][^\"'\\\n]{0,4000})",
             patterns.IGNORECASE,
         ),
         _between,

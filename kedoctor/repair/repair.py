@@ -239,7 +239,7 @@ class Repair:
         """
         attempt.failed = True
         try:
-            take_back(entry, self.actors, desk=self.desk, tell=self.desk.tell, stop=stop, waits=self.waits)
+            take_back(entry, self.actors, desk=self.desk, stop=stop, waits=self.waits)
         except ChangeError as error:
             if stop.received is not None:
                 raise

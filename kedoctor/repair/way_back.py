@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.text import Text
 from kedoctor.changes.actor import Actors
-from kedoctor.changes.executor import IrreversibleError, Tell, roll_back
+from kedoctor.changes.executor import IrreversibleError, roll_back
 from kedoctor.changes.journal import JournalEntry
 from kedoctor.changes.signals import Deferred
 from kedoctor.model.actors import ConflictError
@@ -19,7 +19,7 @@ __all__ = ["WAITS", "take_back"]
 WAITS = (2.0, 5.0, 10.0, 20.0)
 """Seconds between the tries: kube-apiserver is back within half a minute after its start."""
 
-_LAST = 45.0
+_LAST = 30.0
 _POLL = 0.1
 
 
@@ -28,13 +28,12 @@ def take_back(
     actors: Actors,
     *,
     desk: Prompter,
-    tell: Tell,
     stop: Deferred,
     waits: Sequence[float] = WAITS,
 ) -> None:
     """Rolls back, and where that is refused tries again after each of ``waits`` (seconds), or until a signal comes.
 
-    No try begins later than 45 s after the first: each may take long where a server does not answer.
+    No try begins later than 30 s after the first: each may take long where a server does not answer.
 
     Raises:
         ChangeError: as :func:`~kedoctor.changes.executor.roll_back`; that somebody else changed a target, and that a
@@ -43,7 +42,7 @@ def take_back(
     ends = time.monotonic() + _LAST
     for wait in (*waits, None):
         try:
-            roll_back(entry, actors, tell=tell)
+            roll_back(entry, actors, tell=desk.tell)
         except (ConflictError, IrreversibleError):
             raise
         except ChangeError as error:

@@ -18,6 +18,7 @@ from kedoctor.base.errors import UsageError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.report import Report, SafeReport
+from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
 
@@ -42,7 +43,13 @@ def directory() -> Path:
 
 
 def save(report: SafeReport) -> Path | str:
-    """Keeps a report: the path it has now, or a sentence that says why it could not be kept."""
+    """Keeps a report: the path it has now, or a sentence that says why it could not be kept.
+
+    Raises:
+        TypeError: it has not passed the redactor.
+    """
+    if not isinstance(report, SafeReport):
+        raise TypeError("a report that has not passed the redactor is not kept")
     folder = directory() / "runs"
     target = folder / f"{_UNSAFE.sub('_', report.run.id)}.json"
     try:
@@ -60,7 +67,7 @@ def save(report: SafeReport) -> Path | str:
 
 
 def runs() -> list[Report]:
-    """The kept reports, newest first."""
+    """The kept reports as they were written, newest first: for those who show a few names of each, and redact these."""
     return [report for report, _ in _readable() if report is not None]
 
 
@@ -69,13 +76,14 @@ def notes() -> list[str]:
     return [note for _, note in _readable() if note]
 
 
-def latest() -> Report | None:
+def latest() -> SafeReport | None:
     """The newest report that can be read."""
-    return next((report for report, _ in _readable() if report is not None), None)
+    found = next((report for report, _ in _readable() if report is not None), None)
+    return None if found is None else DocumentRedactor().report(found)
 
 
-def load(run_id: str) -> Report:
-    """The report of a run.
+def load(run_id: str) -> SafeReport:
+    """The report of a run. It passes the redactor, as kedoctor 0.1.0 kept reports that had not.
 
     Raises:
         UsageError: no such run is kept, or its file cannot be read.
@@ -87,7 +95,7 @@ def load(run_id: str) -> Report:
             note if path.exists() else f"no run with ID {run_id!r}",
             hint="kedoctor history lists the runs that are kept",
         )
-    return report
+    return DocumentRedactor().report(report)
 
 
 def _files() -> list[Path]:

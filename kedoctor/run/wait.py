@@ -10,6 +10,7 @@ from kedoctor.base.errors import ExitCode
 from kedoctor.base.records import replace
 from kedoctor.model.findings import Status
 from kedoctor.model.report import Report, SafeReport
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.run.diagnose import counting
 
 __all__ = ["Watcher", "wait_until_right"]
@@ -50,7 +51,8 @@ def wait_until_right(
             report = look()
             took = time.monotonic() - begun
     except KeyboardInterrupt:
-        report = replace(report, run=replace(report.run, exit_code=int(ExitCode.INTERRUPTED)))
+        run = replace(report.run, exit_code=int(ExitCode.INTERRUPTED))
+        report = DocumentRedactor().with_fields(report, run=run)
     return report
 
 

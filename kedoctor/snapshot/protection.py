@@ -20,10 +20,11 @@ from kedoctor.base.directories import PlaceError
 from kedoctor.base.input_files import read_plain
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.observations.request import Unavailable
-from kedoctor.model.settings import KEYED, WITHHELD, SettingsDocument
+from kedoctor.model.settings import KEYED, WITHHELD, KeptDocument, SettingsDocument
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.redaction.redactor import Redactor
 
-__all__ = ["KEY_FILE", "protected", "protected_values", "settings_key"]
+__all__ = ["KEY_FILE", "protected", "protected_values", "safe_values", "settings_key"]
 
 KEY_FILE = "settings.key"
 _SIZE = 32
@@ -69,14 +70,30 @@ def protected_values(
         document.evidence, {path: _read(one) for path, one in document.values.items()}
     )
     clean: Any = known.answer
+    # The name of a key may hold a secret, too: of what it is, only that it is the same one later is told.
+    names = DocumentRedactor(salt=key)
     everything = document.values | document.secrets
     if isinstance(clean, Unavailable):
-        return dict.fromkeys(everything, WITHHELD)
+        return dict.fromkeys(map(names.text, everything), WITHHELD)
     return {
-        path: _kept(value, key)
-        if path in document.secrets or clean[path] != _read(value) or _PLACEHOLDER in value
+        names.text(path): _kept(value, key)
+        if path in document.secrets or clean.get(path) != _read(value) or _PLACEHOLDER in value
         else value
         for path, value in everything.items()
+    }
+
+
+def safe_values(kept: KeptDocument) -> dict[str, str]:
+    """The values of a document of a backup; kedoctor 0.1.0 kept secrets in clear, and these are withheld."""
+    clean: Any = Redactor().redact(kept.name, {path: _read(one) for path, one in kept.values.items()}).answer
+    names = DocumentRedactor()
+    if isinstance(clean, Unavailable):
+        return dict.fromkeys(map(names.text, kept.values), WITHHELD)
+    return {
+        names.text(path): value
+        if value == WITHHELD or value.startswith(KEYED) or clean.get(path) == _read(value)
+        else WITHHELD
+        for path, value in kept.values.items()
     }
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from kedoctor import __version__
 from kedoctor.base.errors import ExitCode, UsageError
-from kedoctor.base.records import replace
 from kedoctor.base.text import Text
 from kedoctor.judge.check_runner import not_known
 from kedoctor.judge.fact_evaluation import Context, FactCrashError, SiteView, contexts
@@ -33,8 +32,7 @@ from kedoctor.model.traces import (
     TraceStep,
     TraceTarget,
 )
-from kedoctor.redaction.patterns import redact_text
-from kedoctor.redaction.placeholders import Placeholders
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.trace.conclusion import Conclusion
 
 __all__ = ["facts_of_steps", "run_trace"]
@@ -79,7 +77,7 @@ def run_trace(
     hops: Mapping[str, Text],
     observer: TraceObserver,
 ) -> TraceReport:
-    """Tests the hops in their order. A ``KeyboardInterrupt`` ends it early; what is known by then is in the report.
+    """Tests the hops in their order; the report holds no secrets. A ``KeyboardInterrupt`` ends it early; what is known by then is in the report.
 
     Raises:
         UsageError: what was asked for does not exist, or its requests travel another way.
@@ -90,7 +88,8 @@ def run_trace(
     planned = [_Planned(_declared(function), own) for function in trace.steps]
     here = next(iter(contexts(own, site)[1].values()))
     sides = tuple(sorted(side.value for side in site.hosts[0].sides))
-    run = _Run(planned, here, trace, target, observer)
+    clean = DocumentRedactor()
+    run = _Run(planned, here, trace, target, observer, clean=clean)
     try:
         run.go(sides)
     except KeyboardInterrupt:
@@ -98,7 +97,7 @@ def run_trace(
     end = Conclusion(run.tested, registry, hops)
     place = end.place(trace, run.node, here=run.here, sides=sides)
     summary = end.summary(trace, run.label, interrupted=run.interrupted)
-    return TraceReport(
+    report = TraceReport(
         schema_version=SCHEMA_VERSION,
         tool=Tool("kedoctor", __version__),
         trace=trace.name,
@@ -120,6 +119,7 @@ def run_trace(
         hops=tuple(_seen(place, one) for place, one in enumerate(run.tested, 1)),
         zh=Spoken(summary=summary.zh),
     )
+    return clean.record(report)
 
 
 def _declared(function: Callable[..., Any]) -> TraceStep:
@@ -161,7 +161,10 @@ class _Run:
         trace: Trace,
         target: TraceTarget,
         observer: TraceObserver,
+        *,
+        clean: DocumentRedactor,
     ) -> None:
+        self._clean = clean
         self._planned = planned
         self._here = here
         self._trace = trace
@@ -184,14 +187,14 @@ class _Run:
                 raise UsageError(subject.refusal.en)
             self.label, self.node, self.here = subject.label, subject.node, subject.here
         label = Text(f"{self._trace.title.en} {self.label}", zh=f"{self._trace.title.zh} {self.label}")
-        self._observer.begins(label, self._here.name, sides)
+        self._observer.begins(self._clean.record(label), self._clean.text(self._here.name), sides)
         for number, planned in enumerate(self._planned if known else self._planned[:1], 1):
             self._observer.starts(number, planned.step.title)
             result = _within(self._deadline, partial(planned.judged, self._here))
             took = round((time.monotonic() - clock) * 1000)
-            told = _redacted(result or _out_of_time(self._deadline))
+            told = self._clean.record(result or _out_of_time(self._deadline))
             self.tested.append(Tested(planned.step, told, took))
-            self._observer.ends(_seen(number, self.tested[-1]))
+            self._observer.ends(self._clean.record(_seen(number, self.tested[-1])))
             clock = time.monotonic()
 
     def _fact(self, wanted: type) -> Any:
@@ -211,15 +214,6 @@ def _whole(missing: Unavailable) -> Text:
         f"{found.summary.en.removesuffix('.')} ({found.actual}).",
         zh=f"{found.summary.zh.removesuffix('。')}（{found.actual}）。",
     )
-
-
-def _redacted(result: StepResult) -> StepResult:
-    """Without the tokens and keys that a quoted answer may hold: what is printed here is often passed on."""
-    marks = Placeholders()
-    seen = Text(
-        redact_text(result.seen.en, marks.for_item()), zh=redact_text(result.seen.zh, marks.for_item())
-    )
-    return replace(result, seen=seen)
 
 
 def _within(seconds: float, work: Callable[[], Any]) -> Any:

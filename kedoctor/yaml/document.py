@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kedoctor import patterns
 from kedoctor.yaml.nodes import Composer, DuplicateKey, Node, Position, YamlError
 
 __all__ = [
@@ -212,9 +213,13 @@ def _events(text: str) -> Iterator[Any]:
         raise YamlError(1, 1, f"it cannot be parsed ({type(error).__name__})") from error
 
 
+_QUOTED = patterns.compiled(r"""'(?!<)[^']{4,}'|"(?!<)[^"]{4,}\"""")
+
+
 def _marked(text: str, error: Any) -> YamlError:
     mark = error.problem_mark or error.context_mark
-    reason = str(error.problem or error.context or "it cannot be parsed")
+    # Anchors and tags may be secrets that begin with such a sign; words of the library's own are in angle brackets.
+    reason = _QUOTED.sub("…", str(error.problem or error.context or "it cannot be parsed"))
     if mark is None:
         return YamlError(1, 1, reason)
     before = text[text.rfind("\n", 0, mark.index) + 1 : mark.index + 1]

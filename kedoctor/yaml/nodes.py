@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kedoctor.base.text import Text
 from kedoctor.yaml import scalars
 
 Kind = Literal["scalar", "mapping", "sequence"]
@@ -42,10 +41,9 @@ class YamlError(ValueError):
         self.offset = -1  # of the character, where the parser named one
 
     @property
-    def text(self) -> Text:
-        """The reason in both languages; what only the parser says in its own words is quoted."""
-        chinese = _CHINESE.get(self.kind, "")
-        return Text(self.reason, zh=f"{chinese}（“{self.reason}”）" if self.kind in _QUOTED else chinese)
+    def in_chinese(self) -> str:
+        """The reason in Chinese; what only the parser says in its own words is quoted."""
+        return _CHINESE[self.kind] + (f"（“{self.reason}”）" if self.kind in _QUOTED else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,8 @@ class Composer:
         target = self._anchors.get(event.anchor)
         if target is None:
             why = "contains itself" if event.anchor in self._anchors else "is not defined"
-            raise YamlError(line + 1, column + 1, f"alias {event.anchor!r} {why}", "aliases")
+            # Without its name: `token: *secret` is a secret that begins with a star.
+            raise YamlError(line + 1, column + 1, f"an alias here {why}", "aliases")
         node = Node(target.kind, event.start_mark.index, event.end_mark.index, line, column, target.style)
         node.alias, node.size, node.value = True, target.size, target.value
         node.pairs, node.items = target.pairs, target.items

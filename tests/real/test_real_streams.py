@@ -109,6 +109,31 @@ def test_a_gate_that_is_interrupted_cleans_up(cluster: Cluster) -> None:
     until(lambda: not left(cluster), 60, lambda: str(left(cluster)))
 
 
+@pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
+def test_a_gate_outlives_a_part_that_is_away_for_a_while(cluster: Cluster, name: str) -> None:
+    config = cluster.papers.path("admin.kubeconfig")
+    argv = [sys.executable, "-m", "kedoctor", "gate", *ONLY, "--wait", "90s", "--kubeconfig", str(config)]
+    words = ["--lang", "en", "--format", "json"]
+    process = subprocess.Popen(
+        cluster.cloud.entering([*argv, *words]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cluster.home,
+    )
+    until(lambda: left(cluster), 60)  # its pods are being made
+    daemon = cluster.cloud.daemons[name]
+    daemon.stop(signal.SIGKILL)
+    daemon.start()
+    cluster.wait_ready()
+    out, err = process.communicate(timeout=200)
+    assert "Traceback" not in err, err
+    assert process.returncode == 0, out + err
+    statuses = {(one["code"], one["node"]): one["status"] for one in json.loads(out)["verdicts"]}
+    assert statuses == {(code, edge): "pass" for code in STREAMS for edge in ("edge1", "edge2")}
+    until(lambda: not left(cluster), 60, lambda: str(left(cluster)))
+
+
 def traced(cluster: Cluster, *words: str) -> tuple[int, dict[str, Any]]:
     ran = cluster.kedoctor("trace", *words, "--lang", "en", "--format", "json", "--timeout", "5s")
     assert ran.stdout, ran.stderr

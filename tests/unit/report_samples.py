@@ -19,12 +19,14 @@ from kedoctor.model.report import (
     HostSeen,
     Report,
     Run,
+    SafeReport,
     Site,
     Tool,
     Translation,
     Verdict,
 )
 from kedoctor.plugins import load_plugins
+from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.run.diagnose import RunRequest, diagnose_site
 from kedoctor.run.site import bundled_site
 
@@ -194,6 +196,11 @@ def many_edges(number: int = 200) -> Report:
     )
     causes = (cause_of(found, nodes=broken, subjects=broken, count=len(broken)),)
     return report(found, matrix=rows, causes=causes)
+
+
+def safe(made: Report) -> SafeReport:
+    """The document once it has passed the redactor, as everything that is kept or shown."""
+    return DocumentRedactor().report(made)
 
 
 ENGLISH, CHINESE = Presentation(), Presentation(language="zh")

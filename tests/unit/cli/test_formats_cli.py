@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from commandline import kedoctor
-from report_samples import ENGLISH, every_status
+from report_samples import ENGLISH, every_status, safe
 
 from kedoctor.base.errors import OutputError
 from kedoctor.cli import github_summary, options
@@ -72,7 +72,12 @@ def test_what_cannot_be_written_keeps_nothing_else_from_it(tmp_path: Path) -> No
     def deliver(*also: str) -> None:
         files = {name: tmp_path / path for name, path in zip(("junit", "sarif"), also, strict=False)}
         options.deliver(
-            _plugins(), every_status(), ENGLISH, format_name="json", output=tmp_path / "shown", also=files
+            _plugins(),
+            safe(every_status()),
+            ENGLISH,
+            format_name="json",
+            output=tmp_path / "shown",
+            also=files,
         )
 
     with pytest.raises(OutputError, match="No space left"):
@@ -84,7 +89,7 @@ def test_the_step_summary_is_appended(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "summary.md"
     monkeypatch.setenv(github_summary.ENVIRONMENT, str(path))
     path.write_text("built")
-    assert github_summary.append(_plugins(), every_status(), ENGLISH)
+    assert github_summary.append(_plugins(), safe(every_status()), ENGLISH)
     assert path.read_text().startswith("built\n## ❌")
 
 
@@ -93,7 +98,7 @@ def test_a_step_summary_that_cannot_be_written_ends_nothing(
     place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(github_summary.ENVIRONMENT, place)
-    assert not github_summary.append(_plugins(), every_status(), ENGLISH)
+    assert not github_summary.append(_plugins(), safe(every_status()), ENGLISH)
     assert ("could not be written" in capsys.readouterr().err) == bool(place)
 
 
@@ -103,6 +108,6 @@ def test_a_step_summary_that_would_be_refused_is_left_out(
     path = tmp_path / "summary.md"
     path.write_bytes(b"x" * (github_summary.MAX_BYTES - 100))
     monkeypatch.setenv(github_summary.ENVIRONMENT, str(path))
-    assert not github_summary.append(_plugins(), every_status(), ENGLISH)
+    assert not github_summary.append(_plugins(), safe(every_status()), ENGLISH)
     assert path.stat().st_size == github_summary.MAX_BYTES - 100
     assert "larger than 1 MiB" in capsys.readouterr().err

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from kedoctor.pki import certificates
 
 _ALNUM = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -64,8 +67,10 @@ def _b64url(value: object) -> str:
 
 @cache
 def key() -> bytes:
-    """A private key that nobody uses (PEM)."""
-    return certificates.make_ca("KubeEdge", datetime(2026, 11, 23, 3, tzinfo=UTC)).key
+    """A private key that nobody uses (PEM), the same each time."""
+    made = ec.derive_private_key(random.Random(20261130).getrandbits(255), ec.SECP256R1())
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
 @cache
@@ -214,7 +219,7 @@ def _keys(make: _Maker) -> Iterator[Form]:
         ("pem without line ends", pem.replace("\n", " "), body),
         ("pem cut off", "\n".join(lines[:-1]), body),
         ("pem interleaved", "\n".join([*lines[:2], "I1123 03:14:00 x", *lines[2:]]), body),
-        ("pem cut and interleaved", "\n".join([*lines[:2], "I1123 03:14:00 x", *lines[2:-1]]), body[:-1]),
+        ("pem cut and interleaved", "\n".join([*lines[:2], "I1123 03:14:00 x", *lines[2:-1]]), body),
         ("pem percent-encoded", urllib.parse.quote(pem), (urllib.parse.quote(joined[:50]),)),
         ("pem in base64", base64.b64encode(pem.encode()).decode(), (base64.b64encode(pem.encode()).decode()[60:160],)),
         ("pem in wrapped base64", "\n".join(textwrap.wrap(base64.b64encode(pem.encode()).decode(), 32)), (base64.b64encode(pem.encode()).decode()[64:96],)),
@@ -251,11 +256,23 @@ def _keys(make: _Maker) -> Iterator[Form]:
 
 
 @cache
-def forms() -> tuple[Form, ...]:
-    """All forms, by name."""
+def forms_by_group() -> dict[str, tuple[Form, ...]]:
+    """All forms, by the groups of the table in docs/security.md."""
     make = _Maker()
-    kinds = (_pairs, _prose, _addresses, _programs, _headers, _tokens, _keys)
-    return tuple(form for kind in kinds for form in kind(make))
+    return {
+        "names and values": tuple(_pairs(make)),
+        "prose, lists, mappings": tuple(_prose(make)),
+        "addresses, arguments, headers": tuple(
+            form for kind in (_addresses, _programs, _headers) for form in kind(make)
+        ),
+        "tokens": tuple(_tokens(make)),
+        "keys and Secrets": tuple(_keys(make)),
+    }
+
+
+def forms() -> tuple[Form, ...]:
+    """All forms."""
+    return tuple(form for group in forms_by_group().values() for form in group)
 
 
 _JOURNAL = "Nov 23 03:14:00 edge1 edgecore[713]: "
