@@ -204,6 +204,9 @@ ERRORS = {
     "the offline bundle {} is neither a directory nor a file": "离线包 {} 既不是目录也不是文件",
     "the offline bundle {} cannot be used: {}": "无法使用离线包 {}：{}",
     "the offline bundle {} cannot be read: {}": "无法读取离线包 {}：{}",
+    "nothing here can change {}; what is in the cluster needs a kubeconfig (--kubeconfig FILE)": (
+        "此处无法更改 {}；更改集群中的对象需要 kubeconfig（--kubeconfig FILE）"
+    ),
     "{} exists already": "{} 已存在",
     "name another directory": "请指定其他目录",
     "the backup {} could not be written: {}": "无法写入备份 {}：{}",
