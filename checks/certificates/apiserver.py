@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, unknown, warned
+from kedoctor.api import (
+    Evidence,
+    Expiry,
+    Finding,
+    Side,
+    Text,
+    Unavailable,
+    check,
+    failed,
+    passed,
+    replace,
+    unknown,
+    warned,
+)
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.apiserver_certificates import ApiserverCertificate, ApiserverCertificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
@@ -45,6 +58,19 @@ def apiserver_certs(
     """The certificate that ends first; expired is judged by a clock that agrees with the API server's only."""
     if not found.items:
         return _nothing_read(found)
+    expiries = tuple(
+        Expiry(item=one.path, begins=one.certificate.not_before, ends=one.certificate.not_after)
+        for one in found.items
+    )
+    return replace(_first_to_end(found, arguments, time, clock), expiries=expiries)
+
+
+def _first_to_end(
+    found: ApiserverCertificates,
+    arguments: ApiserverArguments,
+    time: HostTime,
+    clock: SiteClock | Unavailable,
+) -> Finding:
     first = min(found.items, key=lambda one: one.certificate.not_after)
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)

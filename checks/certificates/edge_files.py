@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from kedoctor.api import (
     Evidence,
+    Expiry,
     Finding,
     Reason,
     Risk,
@@ -16,6 +17,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    replace,
     skipped,
     unknown,
     warned,
@@ -229,6 +231,17 @@ def edge_cert_expiry(
     certificate = files.certificate.certificate
     if certificate is None:
         return no_certificate(files.certificate, config.node_name)
+    expiry = Expiry(item=files.certificate.path, begins=certificate.not_before, ends=certificate.not_after)
+    return replace(_in_date(config, files, certificate, clock, log), expiries=(expiry,))
+
+
+def _in_date(
+    config: EdgecoreConfig,
+    files: EdgeCertificates,
+    certificate: Certificate,
+    clock: TrustedClock,
+    log: EdgecoreLog | Unavailable,
+) -> Finding:
     now = clock.validity(certificate.not_before, certificate.not_after)
     if now is Validity.UNSURE:
         return _unsure(config, files, certificate, clock)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from kedoctor.api import (
     EveryHost,
     Evidence,
+    Expiry,
     Finding,
     Risk,
     Side,
@@ -16,6 +17,7 @@ from kedoctor.api import (
     check,
     failed,
     passed,
+    replace,
     unknown,
     warned,
 )
@@ -84,9 +86,12 @@ def stream_cert_expiry(
             )
             continue
         try:
-            yield _judge(key, read_certificates(pem)[0], clock, verifier)
+            certificate = read_certificates(pem)[0]
         except CertificateError as error:
             yield _unreadable(key, error.reason)
+            continue
+        expiry = Expiry(item=f"{_OBJECT} {key}", begins=certificate.not_before, ends=certificate.not_after)
+        yield replace(_judge(key, certificate, clock, verifier), expiries=(expiry,))
 
 
 def _verifier(apiservers: EveryHost[ApiserverArguments]) -> str | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from kedoctor.model.details import detail_text
+from kedoctor.model.edge_groups import HOP_STATES, EdgeGroup, HopState, edge_groups
 from kedoctor.model.observations.request import REASONS
 from kedoctor.model.reasons import NEXT_STEPS, server_reason
 from kedoctor.model.report import (
@@ -15,6 +16,7 @@ from kedoctor.model.report import (
     AcceptedEntry,
     BaselineSeen,
     Capability,
+    CapabilityPath,
     Cause,
     Cell,
     Change,
@@ -24,6 +26,7 @@ from kedoctor.model.report import (
     HopTitle,
     HostSeen,
     Missing,
+    Reads,
     Redaction,
     Report,
     Run,
@@ -36,6 +39,7 @@ from kedoctor.model.report import (
 )
 
 __all__ = [
+    "HOP_STATES",
     "NEXT_STEPS",
     "REASONS",
     "SCHEMA_VERSION",
@@ -44,15 +48,19 @@ __all__ = [
     "AcceptedEntry",
     "BaselineSeen",
     "Capability",
+    "CapabilityPath",
     "Cause",
     "Cell",
     "Change",
+    "EdgeGroup",
     "EntryState",
     "Fix",
     "Hint",
+    "HopState",
     "HopTitle",
     "HostSeen",
     "Missing",
+    "Reads",
     "Redaction",
     "Report",
     "Run",
@@ -61,6 +69,7 @@ __all__ = [
     "Translation",
     "Verdict",
     "detail_text",
+    "edge_groups",
     "hidden",
     "server_reason",
     "site_state",

@@ -106,6 +106,7 @@ def _fold(group: list[Verdict]) -> Verdict:
         node="",
         nodes=tuple(sorted(one.node for one in group)),
         subject=f"{first.subject} and {more} more",
+        expiries=tuple(expiry for one in group for expiry in one.expiries),
         summary=f"{first.summary} The same holds for {more} more edges.",
         zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
     )
@@ -171,6 +172,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         took_ms=took_ms,
         proves=finding.proves,
         source=place_of(check.judge),
+        expiries=finding.expiries,
         zh=Translation(
             title=check.title.zh,
             summary=finding.summary.zh,

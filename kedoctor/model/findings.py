@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
@@ -12,6 +13,7 @@ __all__ = [
     "STATUSES",
     "Certainty",
     "Evidence",
+    "Expiry",
     "Finding",
     "Status",
     "Wrong",
@@ -66,6 +68,18 @@ class Evidence(Record, frozen=True):
     line: int | None = None
 
 
+class Expiry(Record, frozen=True, kw_only=True):
+    """When something ends that has to be renewed: ``item`` names it as a person would (a path, an object and its key).
+
+    ``kind`` is ``certificate`` or ``token``; ``begins`` is ``None`` where it does not say. Times are aware.
+    """
+
+    item: str
+    ends: datetime
+    begins: datetime | None = None
+    kind: str = "certificate"
+
+
 class Finding(Record, frozen=True, kw_only=True):
     """One judgement.
 
@@ -75,7 +89,7 @@ class Finding(Record, frozen=True, kw_only=True):
     says that nothing else can be why: it is wrong by itself, whatever else fails. ``actual`` is quoted from the site, or
     a text where it is a word of ours. ``reason`` is why an unknown one could not be judged (a
     :class:`~kedoctor.api.Reason`). ``proves`` are the capabilities that this one proves to work; ``None``: those that
-    the check declares.
+    the check declares. ``expiries`` are the certificates and tokens whose dates were judged.
     """
 
     status: Status
@@ -93,6 +107,7 @@ class Finding(Record, frozen=True, kw_only=True):
     root: bool = False
     reason: str = ""
     proves: tuple[str, ...] | None = None
+    expiries: tuple[Expiry, ...] = ()
 
 
 def passed(

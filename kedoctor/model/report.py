@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from kedoctor.base.records import Record, field, schema
-from kedoctor.model.findings import Certainty, Evidence, Status
+from kedoctor.model.findings import Certainty, Evidence, Expiry, Status
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -22,6 +22,7 @@ __all__ = [
     "AcceptedEntry",
     "BaselineSeen",
     "Capability",
+    "CapabilityPath",
     "Cause",
     "Cell",
     "Change",
@@ -31,6 +32,7 @@ __all__ = [
     "HopTitle",
     "HostSeen",
     "Missing",
+    "Reads",
     "Redaction",
     "Report",
     "Run",
@@ -46,7 +48,7 @@ __all__ = [
     "site_state",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class Tool(Record, frozen=True):
@@ -149,13 +151,24 @@ class Cell(Record, frozen=True):
 
 
 class HopTitle(Record, frozen=True):
-    """A hop of the data path, in travelling order, as a person calls it; ``short`` is for cells of a table."""
+    """A hop of the data path, in travelling order, as a person calls it; ``short`` is for cells of a table.
+
+    ``side`` is where it lies: ``cloud``, ``edge``, ``site`` (between them), or empty where nothing says.
+    """
 
     name: str
     title: str
     zh: str
     short: str = ""
     short_zh: str = ""
+    side: str = ""
+
+
+class CapabilityPath(Record, frozen=True):
+    """The hops that a capability travels, in their order."""
+
+    capability: str
+    hops: tuple[str, ...]
 
 
 class Hint(Record, frozen=True):
@@ -248,7 +261,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
     a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
     written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
-    ``unavailable``.
+    ``unavailable``. ``expiries``: when the certificates and tokens that it judged end.
     """
 
     code: str
@@ -277,6 +290,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     proves: tuple[str, ...] | None = None
     source: str = ""
     reason: str = ""
+    expiries: tuple[Expiry, ...] = ()
     zh: Translation
 
 
@@ -303,8 +317,22 @@ class Missing(Record, frozen=True):
     detail: str = ""
 
 
+class Reads(Record, frozen=True):
+    """How much of one kind was read on a host, and how long that took in all; ``unavailable`` of them could not be.
+
+    ``kind`` names what was asked: ``files``, ``units``, ``processes``, ``apiserver``, ``wire`` (connections made) and so on.
+    Reads run beside each other, so their times add up to more than the run took.
+    """
+
+    host: str
+    kind: str
+    count: int
+    unavailable: int
+    took_ms: int
+
+
 class Redaction(Record, frozen=True):
-    """Something secret that was taken out of the evidence."""
+    """Something secret that was taken out: ``what`` is its kind, or ``withheld`` for a text that could not be made safe."""
 
     item: str
     what: str
@@ -326,6 +354,8 @@ class Report(Record, frozen=True, kw_only=True):
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     baseline: BaselineSeen | None = None
+    paths: tuple[CapabilityPath, ...] = ()
+    reads: tuple[Reads, ...] = ()
 
 
 # The worst first; a run that ended early is no better than one that could not look.

@@ -8,18 +8,20 @@ withheld and says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-from kedoctor.base.records import Record, replace
+from kedoctor import patterns
+from kedoctor.base.records import Record, encode, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.findings import Evidence
-from kedoctor.model.report import Change, Hint, Report, SafeReport, Translation, Verdict, sealed
+from kedoctor.model.report import Change, Hint, Redaction, Report, SafeReport, Translation, Verdict, sealed
 from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_names
 from kedoctor.redaction.patterns import is_suspicious, redact_text
-from kedoctor.redaction.placeholders import Placeholders
+from kedoctor.redaction.placeholders import PLACEHOLDER, Placeholders, placeholder_kind
 
 __all__ = ["LONGEST_TEXT", "WITHHELD_TEXT", "DocumentRedactor"]
 
@@ -29,6 +31,8 @@ LONGEST_TEXT = 1 << 16
 """Characters of one text of a document; what is beyond is cut off."""
 
 WITHHELD_TEXT = "(withheld: it could not be redacted safely)"
+_REPORT = "report"
+_PLACEHOLDER = patterns.compiled(PLACEHOLDER)
 _REMEMBERED = 20_000
 _REMEMBERED_FINE = 200_000
 
@@ -114,8 +118,9 @@ class DocumentRedactor:
         Its verdicts were made safe one by one before they were shown; what was added to them since (repairs, what they wait
         for, names of nodes) and what was drawn from them passes here.
         """
-        rest = self.record(replace(report, verdicts=()))
-        return sealed(replace(rest, verdicts=tuple(self.verdict(one) for one in report.verdicts)))
+        rest = self.record(replace(report, verdicts=(), redactions=()))
+        clean = replace(rest, verdicts=tuple(self.verdict(one) for one in report.verdicts))
+        return sealed(replace(clean, redactions=tuple(_taken_out(clean))))
 
     def with_fields(self, report: SafeReport, **fields: Any) -> SafeReport:
         """The document with other values of some fields."""
@@ -143,6 +148,18 @@ class DocumentRedactor:
         if isinstance(value, dict):
             return {self._value(key): self._value(one) for key, one in value.items()}
         return value
+
+
+def _taken_out(report: Report) -> Iterator[Redaction]:
+    """How many different secrets of each kind stood in the texts of a report, and how many texts are withheld whole."""
+    document = encode(report)
+    if b"[redacted " in document:
+        found = {match[0] for match in _PLACEHOLDER.finditer(document.decode())}
+        kinds = Counter(placeholder_kind(one) for one in found)
+        yield from (Redaction(_REPORT, kind, number) for kind, number in sorted(kinds.items()))
+    withheld = document.count(encode(WITHHELD_TEXT))
+    if withheld:
+        yield Redaction(_REPORT, "withheld", withheld)
 
 
 def _cut(text: str) -> str:
