@@ -161,7 +161,7 @@ class _Page:
             back = wording.rollback_of(one)
             ended = escaped(wording.result_of(one, self.language)) + (f" ({code(back)})" if back else "")
             yield f"- **{escaped(one.code)}** {ended}"
-            told = "\n".join(part for part in (*one.actions, *one.diffs) if part)
+            told = "\n".join(part for part in (*wording.steps_of(one, self.language), *one.diffs) if part)
             yield fenced(_shortened(told), "diff")
         yield from self._more(len(changes), _CAUSES)
 

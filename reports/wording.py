@@ -33,6 +33,8 @@ __all__ = [
     "settling_groups",
     "settling_of",
     "stale_entries",
+    "status_of_many",
+    "steps_of",
     "summary_of",
     "title_of",
     "unknown_checks",
@@ -198,6 +200,11 @@ def rollback_of(change: Change) -> str:
     return f"kedoctor rollback {change.journal_id}" if change.result in ("fixed", "left") else ""
 
 
+def steps_of(change: Change, language: str) -> tuple[str, ...]:
+    """What a repair did, in words; its targets in documents that do not say."""
+    return (change.steps_zh if language == "zh" else change.steps) or change.actions
+
+
 def actual_of(verdict: Verdict, language: str) -> str:
     """What was found instead of what is expected."""
     return (verdict.zh.actual if language == "zh" else "") or verdict.actual
@@ -320,6 +327,12 @@ def counts(report: Report, language: str) -> str:
             )
             parts.append(f"{number}{_among(status, mine, language)}")
     return ("，" if language == "zh" else ", ").join(parts)
+
+
+def status_of_many(status: str, number: int, language: str) -> str:
+    """What so many verdicts of a state are called: ``warnings``."""
+    told = STATUSES[Status(status)]
+    return (_MANY.get(Status(status), told) if number != 1 else told).in_language(language)
 
 
 def unknown_checks(report: Report, language: str) -> str:

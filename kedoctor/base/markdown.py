@@ -117,7 +117,15 @@ def _inline(tokens: Iterator[Any], until: str) -> tuple[Span, ...]:
 def _spans(children: Sequence[Any]) -> Iterator[Span]:
     styles: list[str] = []
     link = ""
-    for child in children:
+    before = ""
+    for at, child in enumerate(children):
+        if child.type in ("softbreak", "hardbreak"):
+            after = next((one.content for one in children[at + 1 :] if one.content), "")
+            # Chinese has no spaces between words, so none at the end of a line.
+            if not (_wide(before[-1:]) or _wide(after[:1])):
+                yield Span(" ")
+            continue
+        before = child.content or before
         if child.type in _STYLES:
             styles.append(_STYLES[child.type])
         elif child.type in ("strong_close", "em_close"):
@@ -126,12 +134,14 @@ def _spans(children: Sequence[Any]) -> Iterator[Span]:
             link = str(child.attrs.get("href", ""))
         elif child.type == "link_close":
             link = ""
-        elif child.type in ("softbreak", "hardbreak"):
-            yield Span(" ")
         elif child.type == "code_inline":
             yield Span(child.content, "code", link)
         elif child.content:
             yield Span(child.content, styles[-1] if styles else "", link)
+
+
+def _wide(sign: str) -> bool:
+    return sign >= "\u2e80"
 
 
 def _table(tokens: Iterator[Any]) -> Table:

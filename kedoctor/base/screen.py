@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from io import StringIO
 
 from rich.cells import cell_len
@@ -20,6 +21,7 @@ __all__ = [
     "Padding",
     "Progress",
     "RenderableType",
+    "Runs",
     "Styled",
     "Table",
     "columns",
@@ -34,6 +36,15 @@ class Styled(Text):
     def __init__(self, text: str, style: str = "") -> None:
         # Else rich cuts the last word of a line of wide characters, and every word longer than a column.
         super().__init__(plain(text), style, overflow="fold")
+
+
+class Runs(Styled):
+    """Text in several styles, one after the other."""
+
+    def __init__(self, runs: Iterable[tuple[str, str]]) -> None:
+        super().__init__("")
+        for text, style in runs:
+            self.append(plain(text), style or None)
 
 
 class Line(Styled):

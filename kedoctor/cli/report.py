@@ -11,6 +11,7 @@ import click
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.text import Text
 from kedoctor.cli import format_options, options, telling
+from kedoctor.cli.browser import open_page
 from kedoctor.cli.watching import observer
 from kedoctor.model.report import SafeReport
 from kedoctor.plugins import Plugins
@@ -24,6 +25,7 @@ _NO_RUN = Text("No earlier run on this host; checking now.", zh="本机没有早
 
 @click.command(cls=format_options.ShortcutCommand)
 @click.option("--run", "run_id", metavar="ID", help="An earlier run (kedoctor history).")
+@click.option("--open", "opens", is_flag=True, help="Show the page in a browser (with --html).")
 @click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.output_options
 @options.site_options
@@ -31,6 +33,7 @@ def command(
     *,
     shortcut: str | None,
     run_id: str | None,
+    opens: bool,
     verbose: bool,
     format_name: str | None,
     output: Path | None,
@@ -43,10 +46,19 @@ def command(
     """
     if shortcut and format_name:
         raise UsageError(f"--{shortcut} and --format exclude each other")
+    form = shortcut or format_name or "terminal"
+    if opens and form != "html":
+        raise UsageError("--open needs --html: only that format is a page")
     plugins = format_options.loaded()
-    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    presentation = options.present(lang, to_file=opens or output is not None, verbose=verbose)
     report = chosen(plugins, run_id, presentation.language, where)
-    options.emit(options.render(plugins, report, shortcut or format_name or "terminal", presentation), output)
+    page = options.render(plugins, report, form, presentation)
+    if opens and output is None:
+        output = run_store.kept_page(report, page)
+    else:
+        options.emit(page, output)
+    if opens and output is not None:
+        open_page(output, presentation.language)
     return 0
 
 

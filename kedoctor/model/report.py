@@ -299,6 +299,7 @@ class Change(Record, frozen=True, kw_only=True):
 
     ``result`` is ``fixed``, ``taken back`` (it did not help), ``refused`` (the world did not let it; everything is
     as it was), ``left`` (it did not help, and not all of it could be rolled back) or, in a dry run, ``planned``. ``diffs`` show no secrets.
+    ``actions`` are targets, ``steps`` what was done to them in words, ``steps_zh`` the same in Chinese.
     """
 
     journal_id: str
@@ -306,6 +307,8 @@ class Change(Record, frozen=True, kw_only=True):
     actions: tuple[str, ...]
     diffs: tuple[str, ...]
     result: str
+    steps: tuple[str, ...] = ()
+    steps_zh: tuple[str, ...] = ()
 
 
 class Missing(Record, frozen=True):

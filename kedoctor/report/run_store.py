@@ -14,13 +14,13 @@ from pathlib import Path
 from kedoctor import patterns
 from kedoctor.base.atomic_files import make_directory, replace_file
 from kedoctor.base.directories import PlaceError
-from kedoctor.base.errors import UsageError
+from kedoctor.base.errors import OutputError, UsageError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.report import Report, SafeReport
 from kedoctor.redaction.documents import DocumentRedactor
 
-__all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
+__all__ = ["KEPT", "directory", "kept_page", "latest", "load", "notes", "runs", "save"]
 
 KEPT = 50
 ENVIRONMENT = "KEDOCTOR_STATE_DIR"
@@ -63,6 +63,23 @@ def save(report: SafeReport) -> Path | str:
     for old in _files()[KEPT:]:
         with contextlib.suppress(OSError):
             old.unlink()
+    return target
+
+
+def kept_page(report: SafeReport, page: bytes) -> Path:
+    """A page of a report beside the kept runs, where a browser finds it: one file, which the next page replaces.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    if not isinstance(report, SafeReport):
+        raise TypeError("a report that has not passed the redactor is not kept")
+    target = directory() / "report.html"
+    try:
+        make_directory(target.parent)
+        replace_file(target, page)
+    except OSError as error:
+        raise OutputError(f"{target} could not be written: {error.strerror or error}") from error
     return target
 
 
