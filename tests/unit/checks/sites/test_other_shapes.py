@@ -31,11 +31,18 @@ def test_two_healthy_cloudcores_have_no_finding_but_true_ones(view: tuple[str, .
     assert wrong(TwoClouds().report(*view)) == []
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-@pytest.mark.parametrize("view", VIEWS, ids="+".join)
+@pytest.mark.parametrize(
+    ("view", "fault"),
+    # A host that is off cannot be looked at.
+    [
+        (view, one)
+        for view in VIEWS
+        for one in FAULTS
+        if one.name != "second-host-down" or "cloud2" not in view
+    ],
+    ids=lambda one: one.name if isinstance(one, ShapeFault) else "+".join(one),
+)
 def test_the_fault_is_the_only_cause(fault: ShapeFault, view: tuple[str, ...]) -> None:
-    if fault.name == "second-host-down" and "cloud2" in view:
-        pytest.skip("a host that is off cannot be looked at")
     site = TwoClouds()
     fault.inject(site)
     report = site.report(*view)
