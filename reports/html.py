@@ -13,7 +13,6 @@ from functools import cache, partial
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from kedoctor.api import STATUSES, Presentation, Status, markdown, plain
 from kedoctor.api.report import HOP_STATES, Cause, EdgeGroup, Report, Verdict, edge_groups, site_state
@@ -63,9 +62,8 @@ def render(report: Report, presentation: Presentation) -> bytes:
     script = environment.get_template("page.js").render()
     page = environment.get_template("report.html").render(
         **values,
-        # Nothing of a site is in them.
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=style,
+        script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
     )

@@ -12,9 +12,9 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
-    replace,
     unknown,
     warned,
 )
@@ -58,20 +58,23 @@ def apiserver_certs(
     """The certificate that ends first; expired is judged by a clock that agrees with the API server's only."""
     if not found.items:
         return _nothing_read(found)
-    expiries = tuple(
+    expiries = (
         Expiry(item=one.path, begins=one.certificate.not_before, ends=one.certificate.not_after)
         for one in found.items
     )
-    return replace(_first_to_end(found, arguments, time, clock), expiries=expiries)
+    first = min(found.items, key=lambda one: one.certificate.not_after)
+    sure = isinstance(clock, Unavailable) or not clock.checked or clock.believed
+    return expiring(_judged(first, found, arguments, time, sure=sure), *expiries)
 
 
-def _first_to_end(
+def _judged(
+    first: ApiserverCertificate,
     found: ApiserverCertificates,
     arguments: ApiserverArguments,
     time: HostTime,
-    clock: SiteClock | Unavailable,
+    *,
+    sure: bool,
 ) -> Finding:
-    first = min(found.items, key=lambda one: one.certificate.not_after)
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)
     commands = _K3S if arguments.is_k3s else _KUBEADM
@@ -97,9 +100,7 @@ def _first_to_end(
             breaks=(),
             hop="",
         )
-    return _expired(
-        first, evidence, commands, sure=isinstance(clock, Unavailable) or not clock.checked or clock.believed
-    )
+    return _expired(first, evidence, commands, sure=sure)
 
 
 def _nothing_read(found: ApiserverCertificates) -> Finding:

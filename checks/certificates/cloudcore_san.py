@@ -15,9 +15,9 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
-    replace,
     unknown,
     warned,
 )
@@ -83,7 +83,7 @@ def cloudcore_cert_san(
         Expiry(item=item, begins=one.not_before, ends=one.not_after) for item, one in shown.items()
     )
     for place, finding in enumerate(_judged(certificate, authority, edges, cloudcore)):
-        yield finding if place else replace(finding, expiries=expiries)
+        yield finding if place else expiring(finding, *expiries)
 
 
 def _judged(

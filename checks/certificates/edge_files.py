@@ -15,9 +15,9 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
-    replace,
     skipped,
     unknown,
     warned,
@@ -232,7 +232,7 @@ def edge_cert_expiry(
     if certificate is None:
         return no_certificate(files.certificate, config.node_name)
     expiry = Expiry(item=files.certificate.path, begins=certificate.not_before, ends=certificate.not_after)
-    return replace(_in_date(config, files, certificate, clock, log), expiries=(expiry,))
+    return expiring(_in_date(config, files, certificate, clock, log), expiry)
 
 
 def _in_date(

@@ -17,9 +17,9 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
-    replace,
     skipped,
     unknown,
     warned,
@@ -120,7 +120,7 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
         return _malformed(error.reason)
     ends = token.expires
     expiry = () if ends is None else (Expiry(item=_OBJECT, begins=token.issued, ends=ends, kind="token"),)
-    return replace(_of_this_ca(token, secrets, clock, tag), expiries=expiry)
+    return expiring(_of_this_ca(token, secrets, clock, tag), *expiry)
 
 
 def _of_this_ca(

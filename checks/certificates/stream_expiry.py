@@ -15,9 +15,9 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
-    replace,
     unknown,
     warned,
 )
@@ -89,9 +89,10 @@ def stream_cert_expiry(
             certificate = read_certificates(pem)[0]
         except CertificateError as error:
             yield _unreadable(key, error.reason)
-            continue
-        expiry = Expiry(item=f"{_OBJECT} {key}", begins=certificate.not_before, ends=certificate.not_after)
-        yield replace(_judge(key, certificate, clock, verifier), expiries=(expiry,))
+        else:
+            begins, ends = certificate.not_before, certificate.not_after
+            expiry = Expiry(item=f"{_OBJECT} {key}", begins=begins, ends=ends)
+            yield expiring(_judge(key, certificate, clock, verifier), expiry)
 
 
 def _verifier(apiservers: EveryHost[ApiserverArguments]) -> str | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
-from kedoctor.base.records import Record
+from kedoctor.base.records import Record, replace
 from kedoctor.base.text import Text
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Finding",
     "Status",
     "Wrong",
+    "expiring",
     "failed",
     "passed",
     "skipped",
@@ -108,6 +109,16 @@ class Finding(Record, frozen=True, kw_only=True):
     reason: str = ""
     proves: tuple[str, ...] | None = None
     expiries: tuple[Expiry, ...] = ()
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of ``expiries`` ends."""
+        return min((one.ends for one in self.expiries), default=None)
+
+
+def expiring(finding: Finding, *expiries: Expiry) -> Finding:
+    """The finding with the dates of what it is about, so that the time left can be watched and drawn."""
+    return replace(finding, expiries=expiries)
 
 
 def passed(

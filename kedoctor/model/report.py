@@ -293,6 +293,11 @@ class Verdict(Record, frozen=True, kw_only=True):
     expiries: tuple[Expiry, ...] = ()
     zh: Translation
 
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of ``expiries`` ends."""
+        return min((one.ends for one in self.expiries), default=None)
+
 
 class Change(Record, frozen=True, kw_only=True):
     """What a fix did: the journal entry, its actions and how it ended.
