@@ -20,6 +20,10 @@ from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["chosen", "command"]
 
+_LATEST = Text(
+    "Run {id} of {when:%Y-%m-%d %H:%M} UTC ({hosts}); kedoctor history lists all.",
+    zh="{when:%Y-%m-%d %H:%M} UTC 的运行 {id}（{hosts}）；kedoctor history 可列出全部。",
+)
 _NO_RUN = Text("No earlier run on this host; checking now.", zh="本机没有早先的运行记录，现在开始检查。")
 
 
@@ -52,6 +56,8 @@ def command(
     plugins = format_options.loaded()
     presentation = options.present(lang, to_file=opens or output is not None, verbose=verbose)
     report = chosen(plugins, run_id, presentation.language, where)
+    if not run_id and not where["bundles"]:
+        _say_which(report, presentation.language)
     page = options.render(plugins, report, form, presentation)
     if opens and output is None:
         output = run_store.kept_page(report, page)
@@ -60,6 +66,13 @@ def command(
     if opens and output is not None:
         open_page(output, presentation.language)
     return 0
+
+
+def _say_which(report: SafeReport, language: str) -> None:
+    """Which run is shown: the latest one of this account may be another person's, or of another site."""
+    told = _LATEST.in_language(language)
+    hosts = ", ".join(host.name for host in report.site.hosts[:3]) or "-"
+    telling.say(told.format(id=report.run.id, when=report.run.started, hosts=hosts), err=True)
 
 
 def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> SafeReport:
