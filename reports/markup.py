@@ -38,14 +38,13 @@ def ticked(text: str) -> str:
     pieces = text.split("`")
     if len(pieces) % 2 == 0:
         return escaped(text)
-    return "".join((code(piece) if at % 2 else _spaced(piece)) for at, piece in enumerate(pieces) if piece)
+    return "".join(code(piece) if at % 2 else _beside(piece, at) for at, piece in enumerate(pieces) if piece)
 
 
-def _spaced(piece: str) -> str:
-    # What stands beside a code span keeps its spaces.
-    return (
-        f"{' ' * piece[:1].isspace()}{escaped(piece)}{' ' * (piece[-1:].isspace() and bool(piece.strip()))}"
-    )
+def _beside(piece: str, at: int) -> str:
+    """Prose before or behind a code span: it keeps the spaces there, and behind one it begins no line."""
+    told = escaped(f"x{piece}x")[1:-1] if at else escaped(f"{piece}x")[:-1]
+    return told.lstrip() if not at else told
 
 
 def fenced(text: str, language: str = "text") -> str:
