@@ -26,6 +26,7 @@ __all__ = [
     "Cell",
     "Change",
     "EntryState",
+    "EqualRows",
     "Fix",
     "Hint",
     "HopTitle",
@@ -46,7 +47,7 @@ __all__ = [
     "site_state",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class Tool(Record, frozen=True):
@@ -145,6 +146,13 @@ class Cell(Record, frozen=True):
     """One row of the matrix: an edge node and what works on it, with the first broken hop."""
 
     edge: str
+    capabilities: tuple[Capability, ...]
+
+
+class EqualRows(Record, frozen=True):
+    """The row that many edges have in common."""
+
+    edges: tuple[str, ...]
     capabilities: tuple[Capability, ...]
 
 
@@ -312,7 +320,11 @@ class Redaction(Record, frozen=True):
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """The whole document."""
+    """The whole document.
+
+    ``equal_rows`` stand in the document of a site with 1,000 edges and more, instead of ``matrix``; a report in memory has
+    its rows in ``matrix``.
+    """
 
     schema_version: str
     tool: Tool
@@ -326,6 +338,7 @@ class Report(Record, frozen=True, kw_only=True):
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     baseline: BaselineSeen | None = None
+    equal_rows: tuple[EqualRows, ...] = ()
 
 
 # The worst first; a run that ended early is no better than one that could not look.

@@ -109,11 +109,10 @@ def _told(
 
 @dataclass(slots=True)
 class _Known:
-    """The verdicts of one code: the wrong ones, and whether all the others are right."""
+    """The verdicts of one code that are wrong and right, each with the edges it concerns (none: every one)."""
 
-    wrong: list[Verdict] = field(default_factory=list)
-    open: list[Verdict] = field(default_factory=list)
-    right: list[Verdict] = field(default_factory=list)
+    wrong: list[tuple[Verdict, frozenset[str]]] = field(default_factory=list)
+    right: list[frozenset[str]] = field(default_factory=list)
 
 
 def _by_code(verdicts: Iterable[Verdict]) -> dict[str, _Known]:
@@ -121,11 +120,9 @@ def _by_code(verdicts: Iterable[Verdict]) -> dict[str, _Known]:
     for verdict in verdicts:
         known = found.setdefault(verdict.code, _Known())
         if _counts(verdict):
-            known.wrong.append(verdict)
+            known.wrong.append((verdict, frozenset(_places(verdict))))
         elif verdict.status is Status.PASS:
-            known.right.append(verdict)
-        else:
-            known.open.append(verdict)
+            known.right.append(frozenset(_places(verdict)))
     return found
 
 
@@ -148,11 +145,13 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
         here = known.get(code, _Known())
         same = verdict.code in checks and code in checks[verdict.code].seen_by
         guilty = [
-            one for one in here.wrong if (same or _same_place(verdict, one)) and _strong_enough(verdict, one)
+            one
+            for one, edges in here.wrong
+            if (same or _same_place(verdict, edges)) and _strong_enough(verdict, one)
         ]
         found.extend(guilty)
         passes_on = [one for one in guilty if not one.root]
-        unseen = not guilty and not any(_same_place(verdict, one) for one in here.right)
+        unseen = not guilty and not any(_same_place(verdict, edges) for edges in here.right)
         if code in checks and (passes_on or unseen):
             waiting.extend(checks[code].explained_by)
     return found
@@ -163,16 +162,16 @@ def _places(verdict: Verdict) -> tuple[str, ...]:
     return verdict.nodes or ((verdict.node,) if verdict.node else ())
 
 
-def _same_place(verdict: Verdict, other: Verdict) -> bool:
-    """Whether one may be why the other is wrong, by the edges that they concern.
+def _same_place(verdict: Verdict, edges: frozenset[str]) -> bool:
+    """Whether a fault of ``edges`` (none: of every edge) may be why a verdict is wrong.
 
     What fails for every edge does not fail because of one of them. A warning that names no edge (a line of a log) may
     be about any.
     """
-    mine, theirs = _places(verdict), _places(other)
-    if not theirs:
+    if not edges:
         return True
-    return set(mine) <= set(theirs) if mine else _judged(verdict) is Status.WARN
+    mine = _places(verdict)
+    return edges.issuperset(mine) if mine else _judged(verdict) is Status.WARN
 
 
 def _strong_enough(verdict: Verdict, other: Verdict) -> bool:

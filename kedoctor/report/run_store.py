@@ -16,8 +16,9 @@ from kedoctor.base.atomic_files import make_directory, replace_file
 from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import UsageError
 from kedoctor.base.input_files import read_plain
-from kedoctor.base.records import RecordError, decode, encode_pretty
+from kedoctor.base.records import RecordError
 from kedoctor.model.report import Report, SafeReport
+from kedoctor.model.report_document import read_report, write_report
 from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
@@ -56,7 +57,7 @@ def save(report: SafeReport) -> Path | str:
         make_directory(folder.parent)
         make_directory(folder)
         before = _files()
-        replace_file(target, encode_pretty(report))
+        replace_file(target, write_report(report))
         _make_newest(target, before)
     except OSError as error:
         return f"This run is not kept in the history: {target}: {error.strerror or error}"
@@ -131,7 +132,7 @@ def _readable() -> Iterator[tuple[Report | None, str]]:
 
 def _read(path: Path) -> tuple[Report | None, str]:
     try:
-        return decode(read_plain(path, _MAX_BYTES, follow=False), Report), ""
+        return read_report(read_plain(path, _MAX_BYTES, follow=False)), ""
     except PlaceError as error:
         return None, f"{path} is no report: {error.strerror}"
     except OSError as error:

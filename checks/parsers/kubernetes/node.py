@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from kedoctor.api import Fields, Object, field
+from kedoctor.api import Fields, Object, field, replace
 from kedoctor.checks.parsers.kubernetes.common import Condition, Metadata
 
 __all__ = [
@@ -113,6 +113,19 @@ class Node(Object, frozen=True):
     metadata: NodeMetadata = NodeMetadata()
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
+
+    def reduced(self) -> Node:
+        """The node with its Ready condition and those that say that something is wrong.
+
+        Each node says of four other conditions, with a time and a sentence each, that they are as they should be.
+        """
+        conditions = self.status.conditions or ()
+        told = tuple(one for one in conditions if one.type == "Ready" or one.status != "False")
+        return (
+            self
+            if len(told) == len(conditions)
+            else replace(self, status=replace(self.status, conditions=told))
+        )
 
 
 class LeaseSpec(Fields, frozen=True):

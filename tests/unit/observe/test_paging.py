@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedoctor.api import Fields, Object
 from kedoctor.base.records import decode
-from kedoctor.observe.live.paging import share_equal_values
+from kedoctor.observe.live.sharing import share_equal_values
 
 
 class PagedCondition(Fields, frozen=True):
