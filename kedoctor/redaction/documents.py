@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from kedoctor.base.records import Record, replace
 from kedoctor.model.declarations import RedactionRule
@@ -154,6 +154,20 @@ class DocumentRedactor:
             rows.append(row if same else Cell(edge, known))
         return tuple(rows)
 
+    def _are_fine(self, values: Sequence[object]) -> bool:
+        """Whether these are short texts of which none is worth a closer look, such as the names of very many edges.
+
+        They are looked at together: what makes one of them suspicious does so between other lines, too.
+        """
+        if any(type(one) is not str for one in values):
+            return False
+        new = set(cast("Sequence[str]", values)).difference(self._fine)
+        if any(len(one) > LONGEST_TEXT for one in new) or is_suspicious("\n".join(new)):
+            return False
+        if len(self._fine) < _REMEMBERED_FINE:
+            self._fine |= new
+        return True
+
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             # An enumeration is one of our own words.
@@ -163,22 +177,13 @@ class DocumentRedactor:
         if isinstance(value, Record):
             return self.record(value)
         if isinstance(value, tuple | list):
-            if len(value) >= _MANY and _are_fine(value):
+            if len(value) >= _MANY and self._are_fine(value):
                 return value
             clean = type(value)(self._value(one) for one in value)
             return value if all(a is b for a, b in zip(clean, value, strict=True)) else clean
         if isinstance(value, dict):
             return {self._value(key): self._value(one) for key, one in value.items()}
         return value
-
-
-def _are_fine(values: Sequence[object]) -> bool:
-    """Whether these are short texts of which none is worth a closer look, such as the names of very many edges.
-
-    They are looked at together: what makes one of them suspicious does so between other lines, too.
-    """
-    texts = [one for one in values if type(one) is str and len(one) <= LONGEST_TEXT]
-    return len(texts) == len(values) and not is_suspicious("\n".join(texts))
 
 
 def _cut(text: str) -> str:

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from kedoctor.api import Fields, Object, field, replace
-from kedoctor.checks.parsers.kubernetes.common import Condition, Metadata
+from kedoctor.checks.parsers.kubernetes.common import Condition
 
 __all__ = [
     "DaemonEndpoints",
     "KubeletEndpoint",
     "Lease",
+    "LeaseLabels",
+    "LeaseMetadata",
     "LeaseSpec",
     "Node",
     "NodeAddress",
@@ -128,10 +130,22 @@ class Node(Object, frozen=True):
         )
 
 
-class LeaseSpec(Fields, frozen=True):
-    """Who holds a lease and when it was last renewed (by the holder's clock)."""
+class LeaseLabels(Fields, frozen=True):
+    """The label by which a lease of kube-apiserver names its host."""
 
-    holder_identity: str | None = None
+    hostname: str | None = field(default=None, name="kubernetes.io/hostname")
+
+
+class LeaseMetadata(Fields, frozen=True):
+    """The metadata of a lease."""
+
+    name: str = ""
+    labels: LeaseLabels = LeaseLabels()
+
+
+class LeaseSpec(Fields, frozen=True):
+    """When a lease was last renewed (by its holder's clock)."""
+
     renew_time: datetime | None = None
 
 
@@ -141,5 +155,5 @@ class Lease(Object, frozen=True):
     api: ClassVar[str] = "coordination.k8s.io/v1"
     plural: ClassVar[str] = "leases"
 
-    metadata: Metadata = Metadata()
+    metadata: LeaseMetadata = LeaseMetadata()
     spec: LeaseSpec = LeaseSpec()
