@@ -252,7 +252,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     """One judgement of one check about one subject.
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
-    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
+    verdict that quotes the first of them and lists all in ``nodes``, in order. Both empty: it concerns every edge. ``root``:
     nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
     a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
     written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
