@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from kedoctor import patterns
 from kedoctor.base.code_places import at, place_of
@@ -68,10 +69,16 @@ def judge(
 
 @dataclass(slots=True)
 class _Alike:
-    """Findings that say the same: the verdicts of the first, and the edges of all."""
+    """Findings that say the same: the verdicts of the first, the edges of all, and when the soonest expires."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     nodes: list[str] = field(default_factory=list)
+    expires: datetime | None = None
+
+    def add(self, finding: Finding) -> None:
+        self.nodes.append(finding.node)
+        if finding.expires is not None:
+            self.expires = min(finding.expires, self.expires or finding.expires)
 
 
 class _Folding:
@@ -102,7 +109,7 @@ class _Folding:
             accepted = made.accepted
         key = (self._said(finding), accepted) if finding.node else len(self._alike)
         group = self._alike.setdefault(key, _Alike())
-        group.nodes.append(finding.node)
+        group.add(finding)
         if len(group.verdicts) < FOLD_OVER:
             group.verdicts.append(made or self._verdict(finding))
 
@@ -151,6 +158,7 @@ def _fold(group: _Alike) -> Verdict:
         first,
         node="",
         nodes=tuple(sorted(group.nodes)),
+        expires=group.expires,
         subject=f"{first.subject} and {more} more",
         summary=f"{first.summary} The same holds for {more} more edges.",
         zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
@@ -219,6 +227,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         root=finding.root,
         took_ms=took_ms,
         proves=finding.proves,
+        expires=finding.expires,
         source=place_of(check.judge),
         zh=Translation(
             title=check.title.zh,
@@ -298,6 +307,14 @@ _VIEWS = {
 def not_seen(check: Check) -> Verdict:
     """Nothing of the side it looks at is in view."""
     return _simple(check, "", Status.SKIP, _VIEWS[check.side])
+
+
+def with_host(verdict: Verdict) -> Verdict:
+    """The verdict of a cloud host with the name of that host, for "this host" says little where several are in view."""
+    if verdict.side != Side.CLOUD.value or not verdict.host:
+        return verdict
+    told = replace(verdict.zh, summary=f"{verdict.host}：{verdict.zh.summary}")
+    return replace(verdict, summary=f"{verdict.host}: {verdict.summary}", zh=told)
 
 
 def out_of_view(verdict: Verdict) -> Verdict:

@@ -21,9 +21,10 @@ from kedoctor.model.report import Report, SafeReport
 from kedoctor.model.report_document import read_report, write_report
 from kedoctor.redaction.documents import DocumentRedactor
 
-__all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
+__all__ = ["KEPT", "KEPT_BYTES", "directory", "latest", "load", "notes", "runs", "save"]
 
 KEPT = 50
+KEPT_BYTES = 200 << 20
 ENVIRONMENT = "KEDOCTOR_STATE_DIR"
 
 _UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
@@ -61,7 +62,7 @@ def save(report: SafeReport) -> Path | str:
         _make_newest(target, before)
     except OSError as error:
         return f"This run is not kept in the history: {target}: {error.strerror or error}"
-    for old in _files()[KEPT:]:
+    for old in _too_many(_files()):
         with contextlib.suppress(OSError):
             old.unlink()
     return target
@@ -106,6 +107,17 @@ def _files() -> list[Path]:
     except OSError:
         return []
     return sorted(found, key=lambda path: (path.name[:_SECOND], _kept_at(path), path.name), reverse=True)
+
+
+def _too_many(newest_first: list[Path]) -> list[Path]:
+    """Those that go: beyond :data:`KEPT` runs, and beyond :data:`KEPT_BYTES`, but never the newest."""
+    room = KEPT_BYTES
+    for place, path in enumerate(newest_first):
+        with contextlib.suppress(OSError):
+            room -= path.lstat().st_size
+        if place >= KEPT or (room < 0 and place > 0):
+            return newest_first[place:]
+    return []
 
 
 def _kept_at(path: Path) -> int:

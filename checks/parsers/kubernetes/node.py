@@ -131,8 +131,9 @@ class Node(Object, frozen=True):
 
 
 class LeaseLabels(Fields, frozen=True):
-    """The label by which a lease of kube-apiserver names its host."""
+    """The labels by which a lease says that it is kube-apiserver's, and on which host."""
 
+    identity: str | None = field(default=None, name="apiserver.kubernetes.io/identity")
     hostname: str | None = field(default=None, name="kubernetes.io/hostname")
 
 
