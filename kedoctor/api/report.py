@@ -21,6 +21,7 @@ from kedoctor.model.report import (
     Cell,
     Change,
     EntryState,
+    EqualRows,
     Fix,
     Hint,
     HopTitle,
@@ -37,6 +38,7 @@ from kedoctor.model.report import (
     hidden,
     site_state,
 )
+from kedoctor.model.report_document import write_report
 
 __all__ = [
     "HOP_STATES",
@@ -54,6 +56,7 @@ __all__ = [
     "Change",
     "EdgeGroup",
     "EntryState",
+    "EqualRows",
     "Fix",
     "Hint",
     "HopState",
@@ -73,4 +76,5 @@ __all__ = [
     "hidden",
     "server_reason",
     "site_state",
+    "write_report",
 ]
