@@ -45,6 +45,7 @@ _SPOKEN: dict[str, Callable[..., Any]] = {
     "steps": wording.steps_of,
     "settling": wording.settling_of,
     "breaks": wording.capability_list,
+    "asked": wording.asked_of,
     "unread": wording.unread,
     "status_many": wording.status_of_many,
     "names": name_runs,

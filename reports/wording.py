@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from kedoctor.api import STATUSES, Evidence, Reason, Status, Text, patterns, repair_command
-from kedoctor.api.report import REASONS, Cause, Change, EntryState, Missing, Report, Verdict, detail_text
+from kedoctor.api.report import (
+    REASONS,
+    Cause,
+    Change,
+    EntryState,
+    Missing,
+    Report,
+    Verdict,
+    detail_text,
+    noun_text,
+)
 from kedoctor.reports.headlines import headline, next_step
 from kedoctor.reports.places import commands_by_place, place_of_fix
 from kedoctor.reports.settling import settling_groups, settling_of
@@ -12,6 +22,7 @@ __all__ = [
     "CAPABILITY_STATES",
     "acceptance",
     "actual_of",
+    "asked_of",
     "because",
     "capability_list",
     "commands_by_place",
@@ -281,6 +292,11 @@ def hop_name(report: Report, hop: str, language: str) -> str:
 def capability_list(capabilities: tuple[str, ...], language: str) -> str:
     """``logs, exec, attach, top``, or that it is nothing now."""
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
+
+
+def asked_of(missing: Missing, language: str) -> str:
+    """What could not be read, by its name."""
+    return noun_text(missing.observation).in_language(language)
 
 
 def unread(missing: Missing, language: str) -> list[str]:

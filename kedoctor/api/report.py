@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from kedoctor.model.details import detail_text
+from kedoctor.model.details import detail_text, noun_text
 from kedoctor.model.edge_groups import HOP_STATES, EdgeGroup, HopState, edge_groups
 from kedoctor.model.observations.request import REASONS
 from kedoctor.model.reasons import NEXT_STEPS, server_reason
@@ -74,6 +74,7 @@ __all__ = [
     "detail_text",
     "edge_groups",
     "hidden",
+    "noun_text",
     "server_reason",
     "site_state",
     "write_report",

@@ -239,4 +239,5 @@ def test_the_headline_has_the_colour_of_what_it_says(document: Report, state: st
 def test_what_was_not_read_is_told_in_chinese() -> None:
     missing = Missing("edge1", "file /etc/x", "permission", "permission denied to uid 1000")
     page = html.render(report(unavailable=(missing,)), Presentation("zh")).decode()
+    assert "文件 /etc/x" in page
     assert "edge1 · 权限不足 · uid 1000 没有权限" in page
