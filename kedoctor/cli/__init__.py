@@ -27,6 +27,8 @@ _COMMANDS = {
     "rbac": "Print the smallest roles that the checks, or their repairs, need.",
     "backup": "Save the settings of this site, without secrets.",
     "diff": "Show the differences between two runs, evidence archives or backups, or between one and now.",
+    "watch": "Check again and again; print what changes, and serve metrics.",
+    "serve": "Show the latest report as a page on this host, refreshed.",
     "history": "List earlier runs.",
     "rollback": "Roll back a repair.",
     "install": "Install the cloud or an edge from an offline bundle, each step checked.",

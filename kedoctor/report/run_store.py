@@ -20,7 +20,7 @@ from kedoctor.base.records import RecordError, decode, encode_pretty
 from kedoctor.model.report import Report, SafeReport
 from kedoctor.redaction.documents import DocumentRedactor
 
-__all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
+__all__ = ["KEPT", "directory", "latest", "latest_mark", "load", "notes", "runs", "save"]
 
 KEPT = 50
 ENVIRONMENT = "KEDOCTOR_STATE_DIR"
@@ -80,6 +80,12 @@ def latest() -> SafeReport | None:
     """The newest report that can be read."""
     found = next((report for report, _ in _readable() if report is not None), None)
     return None if found is None else DocumentRedactor().report(found)
+
+
+def latest_mark() -> str:
+    """A text that is another one as soon as another run is the latest; empty while none is kept. Reads no report."""
+    newest = next(iter(_files()), None)
+    return f"{newest.name} {_kept_at(newest)}" if newest else ""
 
 
 def load(run_id: str) -> SafeReport:
