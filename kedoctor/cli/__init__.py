@@ -34,6 +34,7 @@ _COMMANDS = {
     "install": "Install the cloud or an edge from an offline bundle, each step checked.",
     "demo": "Diagnose a recorded broken site, or repair it in a sandbox; needs no cluster.",
     "new-check": "Write the skeleton of a check of your own: fact, check, pages, repair and test.",
+    "completion": "Print the completion script of bash, zsh or fish.",
     "schema": "Print the JSON Schema of the report document.",
     "version": "Print the version.",
 }

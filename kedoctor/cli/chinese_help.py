@@ -30,6 +30,8 @@ HELP = {
     "Write the metrics to this file after each check, for node_exporter.": "每次检查后将指标写入此文件，供 node_exporter 使用。",
     "Check again at this interval; without it, show the latest kept run.": "按此间隔重新检查；不指定时显示最近一次已保存的运行。",
     "Port on 127.0.0.1.": "127.0.0.1 上的端口。",
+    "Print the completion script of bash, zsh or fish.": "输出 bash、zsh 或 fish 的补全脚本。",
+    "Print the script that completes commands, options, codes, runs and edge nodes in a shell.\n\nThe head of the script says where it belongs. The packages (deb, rpm) install it. For kubectl kedoctor, kubectl_complete-kedoctor has to be on the PATH, as an installation puts it there.": "输出在 shell 中补全命令、选项、代码、运行记录和边缘节点的脚本。\n\n脚本开头说明其存放位置。安装包（deb、rpm）会自动安装。kubectl kedoctor 的补全需要 kubectl_complete-kedoctor 位于 PATH 中，安装时已就绪。",
     "List earlier runs.": "列出早先的运行记录。",
     "List the images that belong in an offline bundle.": "列出离线包应包含的镜像。",
     "Check whether an offline bundle is complete and intact.": "检查离线包是否完整无损。",

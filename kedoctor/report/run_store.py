@@ -17,13 +17,13 @@ from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import UsageError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError, decode, encode_pretty
+from kedoctor.base.state_places import state_directory
 from kedoctor.model.report import Report, SafeReport
 from kedoctor.redaction.documents import DocumentRedactor
 
 __all__ = ["KEPT", "directory", "latest", "latest_mark", "load", "notes", "runs", "save"]
 
 KEPT = 50
-ENVIRONMENT = "KEDOCTOR_STATE_DIR"
 
 _UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
 _MAX_BYTES = 256 << 20
@@ -33,13 +33,7 @@ _STEP = 1_000_000  # nanoseconds
 
 def directory() -> Path:
     """The state directory; it may not exist yet."""
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return Path(named)
-    import platformdirs  # noqa: PLC0415  only here, and not at start
-
-    # Root's own state is the machine's: it survives a change of HOME by sudo.
-    return Path("/var/lib/kedoctor") if os.geteuid() == 0 else platformdirs.user_state_path("kedoctor")
+    return state_directory()
 
 
 def save(report: SafeReport) -> Path | str:
