@@ -253,6 +253,14 @@ def not_seen(check: Check) -> Verdict:
     return _simple(check, "", Status.SKIP, _VIEWS[check.side])
 
 
+def with_host(verdict: Verdict) -> Verdict:
+    """The verdict of a cloud host with the name of that host, for "this host" says little where several are in view."""
+    if verdict.side != Side.CLOUD.value or not verdict.host:
+        return verdict
+    told = replace(verdict.zh, summary=f"{verdict.host}：{verdict.zh.summary}")
+    return replace(verdict, summary=f"{verdict.host}: {verdict.summary}", zh=told)
+
+
 def out_of_view(verdict: Verdict) -> Verdict:
     """What a check of the site does not know where no cluster can be asked, as not looked at; else the verdict."""
     if verdict.status is not Status.UNKNOWN or verdict.side != Side.SITE.value or verdict.node:

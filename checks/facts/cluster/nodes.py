@@ -99,11 +99,15 @@ class EdgeNodes:
 
 @dataclass(frozen=True, slots=True)
 class ApiServerHost:
-    """A host that runs kube-apiserver; ``node`` is empty when that host is not a node of this cluster."""
+    """A host that runs kube-apiserver; ``node`` is empty when that host is not a node of this cluster.
+
+    ``lost`` is whether its Node does not report that it is ready, so that what its pods show is as it was last seen.
+    """
 
     node: str
     address: str
     taints: tuple[Taint, ...] = ()
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,9 @@ def _is_control_plane(node: Node) -> bool:
 
 
 def _host(node: Node) -> ApiServerHost:
-    return ApiServerHost(node.metadata.name, _address(node, "InternalIP"), node.spec.taints or ())
+    ready = next((one for one in node.status.conditions or () if one.type == "Ready"), None)
+    lost = ready is not None and ready.status == "Unknown"
+    return ApiServerHost(node.metadata.name, _address(node, "InternalIP"), node.spec.taints or (), lost)
 
 
 def _known(here: tuple[Node, ...], hosts: tuple[ApiServerHost, ...], source: str) -> CloudNodes:
