@@ -42,7 +42,10 @@ def nodes() -> Iterator[tuple[str, str]]:
     newest = next(_reports(), None)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         if newest is not None and newest.stat().st_size <= _LARGEST:
-            yield from ((row["edge"], "") for row in json.loads(newest.read_bytes())["matrix"])
+            document = json.loads(newest.read_bytes())
+            yield from ((row["edge"], "") for row in document["matrix"])
+            # Of a large site, edges of which the same holds stand together.
+            yield from ((edge, "") for rows in document.get("equal_rows", ()) for edge in rows["edges"])
 
 
 def _reports() -> Iterator[Path]:

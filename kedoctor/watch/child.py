@@ -26,7 +26,7 @@ _TOLD = 4096
 
 
 class Look(NamedTuple):
-    """A report, and the pages that were made of it, by format."""
+    """A report as its document has it (of a large site without rows), and the pages made of it, by format."""
 
     report: Report
     pages: Mapping[str, bytes]

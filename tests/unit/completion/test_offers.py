@@ -13,11 +13,11 @@ import click
 import pytest
 from report_samples import many_edges
 
-from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import language_of
 from kedoctor.cli import command as group
 from kedoctor.completion.answer import answered, for_kubectl
 from kedoctor.completion.offers import FILES, offers
+from kedoctor.model.report_document import write_report
 from kedoctor.plugins import load_plugins
 
 ROOT = Path(__file__).parents[3]
@@ -88,7 +88,7 @@ def test_runs_repairs_and_nodes_of_the_last_run(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "runs").mkdir()
     (tmp_path / "journal" / "20261130T100000Z-0ld1.done").mkdir(parents=True)
     (tmp_path / "runs" / "20261123T031953Z-beef.json").write_bytes(b"not read")
-    (tmp_path / "runs" / "20261124T031953Z-cafe.json").write_bytes(encode_pretty(many_edges(20)))
+    (tmp_path / "runs" / "20261124T031953Z-cafe.json").write_bytes(write_report(many_edges(20)))
     assert _words("report", "--run", "") == ["20261124T031953Z-cafe", "20261123T031953Z-beef"]
     assert _words("diff", "l") == ["latest"]
     assert len(_words("diff", "latest", "")) == 4
@@ -96,6 +96,8 @@ def test_runs_repairs_and_nodes_of_the_last_run(tmp_path: Path, monkeypatch: pyt
     edges = [row.edge for row in many_edges(20).matrix]
     assert _words("run", "--node", "") == edges
     assert _words("trace", "logs", edges[3]) == [edges[3]]
+    (tmp_path / "runs" / "20261124T041953Z-0001.json").write_bytes(write_report(many_edges(1200)))
+    assert sorted(_words("run", "--node", "")) == sorted(row.edge for row in many_edges(1200).matrix)
     (tmp_path / "runs" / "20261125T031953Z-0000.json").write_bytes(b"{]")
     assert _words("run", "--node", "") == [], "a report that cannot be read is no reason to complain"
 
