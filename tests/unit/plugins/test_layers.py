@@ -27,7 +27,7 @@ HOMES = {
     "kubernetes": ("kedoctor.observe.live.credential_plugin",),
     "markdown_it": ("kedoctor.base.markdown",),
     "msgspec": ("kedoctor.base.records",),
-    "platformdirs": ("kedoctor.report.run_store",),
+    "platformdirs": ("kedoctor.base.state_places",),
     "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),
     "psutil": ("kedoctor.observe.live.processes",),
     "pytest": ("kedoctor.pytest_plugin",),
