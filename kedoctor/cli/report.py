@@ -56,7 +56,7 @@ def command(
     plugins = format_options.loaded()
     presentation = options.present(lang, to_file=opens or output is not None, verbose=verbose)
     report = chosen(plugins, run_id, presentation.language, where)
-    if not run_id and not where["bundles"]:
+    if not run_id and not where["bundles"] and sys.stderr.isatty():
         _say_which(report, presentation.language)
     page = options.render(plugins, report, form, presentation)
     if opens and output is None:
