@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 from PIL import Image
@@ -86,7 +87,29 @@ def ten_thousand_edges(run: Run, page: Path) -> None:
         run("run", "--side", "cloud", "--kubeconfig", str(config), "--format", "html", "-o", str(page))
 
 
-SCENES = (healthy, broken, fixed, evidence_only, cannot_diagnose, ten_thousand_edges)
+def terminal(run: Run, page: Path) -> None:
+    """The demo on a terminal of 110 columns."""
+    from rich.console import Console  # noqa: PLC0415  not for every scene
+    from rich.terminal_theme import MONOKAI  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from kedoctor.api import Presentation  # noqa: PLC0415
+    from kedoctor.base.records import decode  # noqa: PLC0415
+    from kedoctor.model.report import Report  # noqa: PLC0415
+    from kedoctor.reports.terminal import render  # noqa: PLC0415
+
+    document = page.with_suffix(".json")
+    run("demo", "--format", "json", "-o", str(document))
+    painted = render(decode(document.read_bytes(), Report), Presentation(width=110, colour=True)).decode()
+    console = Console(record=True, width=110, file=StringIO(), force_terminal=True)
+    console.print(Text.from_ansi(painted))
+    drawn = console.export_svg(title="kedoctor demo", theme=MONOKAI)
+    # The font that rich names lies in the web; what is here does as well.
+    drawn = re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
+    page.write_text(f"<!doctype html><body style='margin:0;background:#fff'>{drawn}")
+
+
+SCENES = (healthy, broken, fixed, evidence_only, cannot_diagnose, ten_thousand_edges, terminal)
 
 
 @contextmanager
@@ -127,6 +150,10 @@ def photographs(tab: Page, name: str, page: Path) -> Iterator[tuple[str, bytes]]
     tab.size(1280, 1180, scale=1.25)
     tab.media()
     tab.open(page)
+    if name == "terminal":
+        tab.size(
+            1280, int(tab.value("document.querySelector('svg').getBoundingClientRect().height")), scale=1.25
+        )
     yield name, tab.picture()
     if name != "broken":
         return
