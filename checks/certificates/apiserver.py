@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kedoctor.api import (
     Evidence,
+    Expiry,
     Finding,
     Side,
     Text,
@@ -57,9 +58,13 @@ def apiserver_certs(
     """The certificate that ends first; expired is judged by a clock that agrees with the API server's only."""
     if not found.items:
         return _nothing_read(found)
+    expiries = (
+        Expiry(item=one.path, begins=one.certificate.not_before, ends=one.certificate.not_after)
+        for one in found.items
+    )
     first = min(found.items, key=lambda one: one.certificate.not_after)
     sure = isinstance(clock, Unavailable) or not clock.checked or clock.believed
-    return expiring(_judged(first, found, arguments, time, sure=sure), first.certificate.not_after)
+    return expiring(_judged(first, found, arguments, time, sure=sure), *expiries)
 
 
 def _judged(
