@@ -64,7 +64,7 @@ def _joined(present: list[dict[str, Any]], wanted: dict[str, Any]) -> list[dict[
 
 def _excludes(requirement: Mapping[str, Any], hosts: Sequence[Node]) -> bool:
     """Whether a requirement about a label that is known of nodes fits none of the hosts."""
-    key = requirement.get("key")
+    key = str(requirement.get("key"))
     if key not in _KNOWN or not hosts:
         return False
     return not any(_fits(_KNOWN[key](host), requirement) for host in hosts)
