@@ -57,7 +57,7 @@ def from_this(target: Path) -> None:
         shutil.copytree(modules, library / "lib-dynload", ignore=shutil.ignore_patterns(*_LEFT_OUT))
     program = target / "bin" / "python3"
     program.parent.mkdir(parents=True)
-    shutil.copy2(Path(sys._base_executable).resolve(), program)  # noqa: SLF001  there is no other name for it
+    shutil.copy2(Path(sys.base_prefix, "bin", version), program)
     _bring_libraries(target, program, [*(library / "lib-dynload").glob("*.so")])
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
-from systemd_machine import BASE, needs_machine
+from systemd_machine import BASE, _make_base, needs_machine
 
 from kedoctor.yaml.document import load
 
@@ -67,6 +67,7 @@ def _bare(files: Path, script: str) -> str:
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The files for this machine's architecture."""
+    _make_base()
     out = tmp_path_factory.mktemp("dist")
     reached = subprocess.run(
         [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", out / "probe", "mdurl"],
@@ -94,7 +95,8 @@ ln -s /opt/k/bin/kubectl-kedoctor /usr/bin/kubectl-kedoctor
 export KEDOCTOR_STATE_DIR=/tmp/state
 kubectl-kedoctor --version
 /opt/k/bin/kedoctor demo | grep -c 'KE202  edgeStream of edge1'
-/opt/k/bin/kedoctor run -q || echo "run ends with $?"
+/opt/k/bin/kedoctor run -q >/tmp/run || echo "run ends with $?"
+grep -c '^Cannot diagnose: no kubeconfig was found' /tmp/run
 /opt/k/bin/kedoctor explain KE303 | grep -c 'KE303'
 /opt/k/bin/kedoctor install --help | head -n 1
 /opt/k/bin/kedoctor install edge --help | grep -c bundle
@@ -110,9 +112,7 @@ def test_the_archive_runs_where_there_is_no_python_and_no_network(dist: Path) ->
     assert archive.stat().st_size < 45e6
     lines = _bare(dist, TASKS).splitlines()
     assert lines[0].startswith("kubectl kedoctor ")
-    assert lines[1] == "1"
-    assert lines[2].startswith("Cannot diagnose: no kubeconfig was found")
-    assert lines[3] == "run ends with 3"
+    assert lines[1:4] == ["1", "run ends with 3", "1"]
     assert int(lines[4]) > 0
     assert lines[5].startswith("Usage: kedoctor install")
     assert int(lines[6]) > 0
