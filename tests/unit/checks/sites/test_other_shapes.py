@@ -6,7 +6,9 @@ The sites stand in :mod:`shaped_site`, the faults in :mod:`faults_shapes`.
 from __future__ import annotations
 
 import pytest
+from faults_pod_network import POD_FAULTS, PodFault
 from faults_shapes import FAULTS, ShapeFault
+from pod_network_site import PodNetwork
 from shaped_site import TwoClouds
 
 from kedoctor.model.findings import Status
@@ -85,3 +87,35 @@ def test_the_lacking_entry_can_be_put_back() -> None:
         one.fix for one in site.report("cloud").verdicts if one.code == "KE302" and one.status is Status.FAIL
     )
     assert fix.available
+
+
+# ------------------------------------------------------------------------------------------ cloudcore without hostNetwork
+
+OF_POD_NETWORK = [("cloud", "edge1"), ("cloud",), ("laptop",)]
+
+
+@pytest.mark.parametrize("view", [*OF_POD_NETWORK, ("edge1",)], ids="+".join)
+def test_a_healthy_cloudcore_behind_node_ports_has_no_finding_but_true_ones(view: tuple[str, ...]) -> None:
+    report = PodNetwork().report(*view)
+    assert wrong(report) == []
+    assert view == ("edge1",) or said(report, "KE106") == [
+        "The Service of cloudcore opens 10000 and 10002 to the outside."
+    ]
+
+
+@pytest.mark.parametrize("fault", POD_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("view", OF_POD_NETWORK, ids="+".join)
+def test_the_fault_of_a_cloudcore_in_a_pod_network_is_the_only_cause(
+    fault: PodFault, view: tuple[str, ...]
+) -> None:
+    site = PodNetwork()
+    fault.inject(site)
+    expected = {("cloud",): fault.cloud, ("laptop",): fault.laptop}.get(view, fault.code)
+    report = site.report(*view)
+    assert [one.code for one in report.causes] == [expected], wrong(report)
+    assert fault.nodes in ((), report.causes[0].nodes)
+
+
+def test_what_the_sockets_of_a_host_cannot_say_is_said() -> None:
+    told = said(PodNetwork().report("cloud"), "KE501")
+    assert told == ["cloudcore has a network of its own (no hostNetwork); its ports are not this host's."]
