@@ -238,8 +238,8 @@ def _doubled(item: Any) -> Iterable[Any]:
         )
     elif kind == "Lease" and name == "cloud":
         yield replace(item, metadata=replace(item.metadata, name="cloud2"))
-    elif kind == "Lease" and item.metadata.labels.get("kubernetes.io/hostname") == "cloud":
-        labels = {**item.metadata.labels, "kubernetes.io/hostname": "cloud2"}
+    elif kind == "Lease" and item.metadata.labels.hostname == "cloud":
+        labels = replace(item.metadata.labels, hostname="cloud2")
         yield replace(item, metadata=replace(item.metadata, name="apiserver-of-cloud2", labels=labels))
     elif kind == "Pod" and name in (FIRST, _MANAGER):
         yield replace(

@@ -16,7 +16,6 @@ from kedoctor.checks.parsers.kubernetes import Condition, Endpoints, EndpointSli
 __all__ = ["ApiServerHost", "CloudNodes", "EdgeNode", "EdgeNodes", "NodeLeases", "SiteNodes"]
 
 _IDENTITY = "apiserver.kubernetes.io/identity=kube-apiserver"
-_HOSTNAME = "kubernetes.io/hostname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ def _by_lease(cluster: Cluster, here: tuple[Node, ...]) -> tuple[ApiServerHost, 
         return ()
     found = {}
     for lease in leases:
-        hostname = lease.metadata.labels.get(_HOSTNAME, "")
+        hostname = lease.metadata.labels.hostname or ""
         node = next((one for one in here if hostname and hostname in _names(one)), None)
         if node is None:
             return ()  # a host that is not a node here: endpoints know its address, a lease does not
