@@ -17,15 +17,15 @@ from kedoctor.base.directories import PlaceError
 from kedoctor.base.errors import UsageError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError
+from kedoctor.base.state_places import state_directory
 from kedoctor.model.report import Report, SafeReport
 from kedoctor.model.report_document import read_report, write_report
 from kedoctor.redaction.documents import DocumentRedactor
 
-__all__ = ["KEPT", "KEPT_BYTES", "directory", "latest", "load", "notes", "runs", "save"]
+__all__ = ["KEPT", "KEPT_BYTES", "directory", "latest", "latest_mark", "load", "notes", "runs", "save"]
 
 KEPT = 50
 KEPT_BYTES = 200 << 20
-ENVIRONMENT = "KEDOCTOR_STATE_DIR"
 
 _UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
 _MAX_BYTES = 256 << 20
@@ -35,13 +35,7 @@ _STEP = 1_000_000  # nanoseconds
 
 def directory() -> Path:
     """The state directory; it may not exist yet."""
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return Path(named)
-    import platformdirs  # noqa: PLC0415  only here, and not at start
-
-    # Root's own state is the machine's: it survives a change of HOME by sudo.
-    return Path("/var/lib/kedoctor") if os.geteuid() == 0 else platformdirs.user_state_path("kedoctor")
+    return state_directory()
 
 
 def save(report: SafeReport) -> Path | str:
@@ -82,6 +76,12 @@ def latest() -> SafeReport | None:
     """The newest report that can be read."""
     found = next((report for report, _ in _readable() if report is not None), None)
     return None if found is None else DocumentRedactor().report(found)
+
+
+def latest_mark() -> str:
+    """A text that is another one as soon as another run is the latest; empty while none is kept. Reads no report."""
+    newest = next(iter(_files()), None)
+    return f"{newest.name} {_kept_at(newest)}" if newest else ""
 
 
 def load(run_id: str) -> SafeReport:
