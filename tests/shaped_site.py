@@ -37,7 +37,7 @@ from kedoctor.model.observations.apiserver import ListObjects
 from kedoctor.model.observations.logs import LogText, ReadPodLog
 from kedoctor.model.observations.network import Addresses
 
-__all__ = ["CLOUD2", "OTHER_PORT", "SECOND", "TwoClouds"]
+__all__ = ["CLOUD2", "OTHER_PORT", "SECOND", "TwoClouds", "replace_site"]
 
 CLOUD2 = "10.99.0.4"
 OTHER_PORT = NODE_PORT + 1

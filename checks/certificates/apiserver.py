@@ -34,6 +34,11 @@ _K3S = (
     "sudo k3s certificate check",
     "sudo systemctl restart k3s   # K3s renews what expires within 120 days when it starts",
 )
+_RKE2 = (
+    "sudo rke2 certificate check",
+    "sudo systemctl restart rke2-server   # RKE2 renews what expires within 90 days when it starts",
+)
+_MICROK8S = ("sudo microk8s refresh-certs --check", "sudo microk8s refresh-certs --help")
 
 
 @check(
@@ -77,7 +82,7 @@ def _judged(
 ) -> Finding:
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)
-    commands = _K3S if arguments.is_k3s else _KUBEADM
+    commands = _commands(arguments)
     if left > SOON:
         return passed(
             Text(
@@ -101,6 +106,14 @@ def _judged(
             hop="",
         )
     return _expired(first, evidence, commands, sure=sure)
+
+
+def _commands(arguments: ApiserverArguments) -> tuple[str, ...]:
+    if arguments.is_k3s:
+        return _K3S
+    if arguments.is_rke2:
+        return _RKE2
+    return _MICROK8S if arguments.is_microk8s else _KUBEADM
 
 
 def _nothing_read(found: ApiserverCertificates) -> Finding:
