@@ -206,7 +206,7 @@ def _none_answers(cloudcore: Cloudcore, proved: ProvedEdges) -> bool:
 def _unproved(record: TunnelPortRecord, cloudcore: Cloudcore) -> Finding:
     return unknown(
         Text(
-            f"The record sends port {cloudcore.port} to {cloudcore.address}, which is no address that Kubernetes knows of "
+            f"The record sends port {cloudcore.port} to {cloudcore.address}, which is not an address that Kubernetes knows of "
             f"cloudcore's host {cloudcore.node}, and no edge with that port answers. Whether that host has it, only the "
             "host shows.",
             zh=f"记录把端口 {cloudcore.port} 指向 {cloudcore.address}，但 Kubernetes 所知的 cloudcore 主机 {cloudcore.node} "
