@@ -45,7 +45,7 @@ from recorded_wire import HostOnWire, SiteOnWire
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.declarations import Side
-from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.apiserver import ApiAnswer, ListObjects
 from kedoctor.model.observations.files import FileMetadata
 from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
 from kedoctor.model.observations.network import ListSockets, Socket
@@ -85,6 +85,9 @@ class FaultySite:
     cloudcore_denied: set[str] = field(default_factory=set)  # what cloudcore's account may not do
     legacy: str = ""  # iptables-save of the legacy tables of the cloud host
     nft: str = ""
+    tunnel_port: int = NODE_PORT
+    paths: dict[str, ApiAnswer] = field(default_factory=dict)  # what the API server says at a path
+    lists: dict[str, Any] = field(default_factory=dict)  # by kind of object: what a list of it is answered with
     edgecore_down: set[str] = field(default_factory=set)
     edged_down: set[str] = field(default_factory=set)
     tunnel_down: set[str] = field(default_factory=set)
@@ -153,6 +156,11 @@ class FaultySite:
     def set(self, path: str, value: Any) -> None:
         """Sets one key of edgecore.yaml."""
         self.configure(SetKey(path, value))
+
+    def change_rules(self, old: str, new: str) -> None:
+        """Other rules on the cloud host, in whichever backend the old text stands."""
+        self.legacy = self.legacy.replace(old, new)
+        self.nft = self.nft.replace(old, new)
 
     def cloudcore(self, path: str, value: Any) -> None:
         """Sets one key of cloudcore.yaml; cloudcore was started anew with it."""
@@ -370,7 +378,7 @@ class FaultySite:
 
     def listed(self, request: ListObjects) -> Any:
         """The objects of a list as they are now."""
-        answer = self.cloud.base.observe(request)
+        answer = self.lists.get(request.kind, self.cloud.base.observe(request))
         if request.label_selector == "app.kubernetes.io/name=metrics-server":
             answer = ()  # the label of the Helm chart, which is not what runs here
         elif request.kind == "Deployment" and request.namespace != "kubeedge":
