@@ -87,7 +87,9 @@ class FaultySite:
     nft: str = ""
     tunnel_port: int = NODE_PORT
     paths: dict[str, ApiAnswer] = field(default_factory=dict)  # what the API server says at a path
-    lists: dict[str, Any] = field(default_factory=dict)  # by kind of object: what a list of it is answered with
+    lists: dict[str, Any] = field(
+        default_factory=dict
+    )  # by kind of object: what a list of it is answered with
     edgecore_down: set[str] = field(default_factory=set)
     edged_down: set[str] = field(default_factory=set)
     tunnel_down: set[str] = field(default_factory=set)

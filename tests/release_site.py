@@ -27,7 +27,7 @@ from kedoctor.model.observations.request import Reason, Unavailable
 from kedoctor.yaml.document import RemoveKey, SetKey
 from kedoctor.yaml.edit import edit
 
-__all__ = ["RELEASES", "RECORDED", "ReleaseSite", "number"]
+__all__ = ["RECORDED", "RELEASES", "ReleaseSite", "number"]
 
 RECORDED = "v1.22.0"
 _FIRST_PORT = 10351
@@ -177,7 +177,9 @@ class ReleaseSite(FaultySite):
 
         self.change("ConfigMap", "tunnelport", annotated)
         self.change("Node", "edge", moved)
-        former = [line for line in self.legacy.splitlines() if "--dport" in line and str(recorded) not in line]
+        former = [
+            line for line in self.legacy.splitlines() if "--dport" in line and str(recorded) not in line
+        ]
         for line in former:
             self.change_rules(f"{line}\n", "")
         self.change_rules(f"--dport {recorded} ", f"--dport {_FIRST_PORT} ")

@@ -19,6 +19,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.causality import CLOUDCORE_DOWN
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.release_words import record_kept
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
@@ -48,7 +49,7 @@ _EXPECTED = Text(
         zh="从注解中删除过期的键；其余由 cloudcore 和 iptables-manager 维护。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §3.3", "facts.md §3.4", "facts.md §10 (1, 11, 17)"),
+    references=("facts.md §3.3", "facts.md §3.4", "facts.md §10 (1, 11, 17)", "versions.md §4"),
 )
 def tunnelport_record(
     record: TunnelPortRecord, workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes | Unavailable
@@ -181,14 +182,16 @@ def _liveness(
         )
         return
     for ip in strangers:
-        yield _stale(record, ip, edges, certain=unmatched <= 0)
+        yield _stale(record, ip, edges, kept=record_kept(workload.release), certain=unmatched <= 0)
 
 
 def _told(record: TunnelPortRecord) -> str:
     return ", ".join(f"{ip}: {port}" for ip, port in record.ports.items())
 
 
-def _stale(record: TunnelPortRecord, ip: str, edges: EdgeNodes | Unavailable, *, certain: bool) -> Finding:
+def _stale(
+    record: TunnelPortRecord, ip: str, edges: EdgeNodes | Unavailable, *, kept: Text, certain: bool
+) -> Finding:
     port = record.ports[ip]
     evidence = (Evidence(_SUBJECT, record.text),)
     if not certain:
@@ -218,8 +221,8 @@ def _stale(record: TunnelPortRecord, ip: str, edges: EdgeNodes | Unavailable, *,
         ),
     )
     hint = Text(
-        f"Take the key {ip} out of the annotation, or make iptables-manager work: it does so by itself.",
-        zh=f"从注解中删除键 {ip}，或使 iptables-manager 恢复工作：它会自动删除。",
+        f"Take the key {ip} out of the annotation; {kept.en}.",
+        zh=f"从注解中删除键 {ip}；{kept.zh}。",
     )
     tell = failed if using else warned
     return tell(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from cloudcore_samples import workload
 from siteworld import NOW, both_languages, edge, edges, only
 
 from kedoctor.api import EveryHost, Finding, HttpAnswer, Reason, Status, Unavailable
@@ -27,7 +28,8 @@ def judged(
         for name in tunnels
     )
     lines = CloudcoreLines(tuple(parse_lines(log, NOW)), NOW) if log else BLIND
-    return list(kubelet_port(nodes, record, EveryHost({"cloud": TunnelProbes(answers)}), lines))
+    tunnelled = EveryHost({"cloud": TunnelProbes(answers)})
+    return list(kubelet_port(nodes, record, tunnelled, lines, workload=workload()))
 
 
 def test_the_port_on_record_passes() -> None:

@@ -115,7 +115,9 @@ def test_a_record_without_any_usable_address_is_not_emptied() -> None:
 
 
 def test_the_port_of_a_node_is_for_its_own_edge_to_renew() -> None:
-    wrong = verdict_of(port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND))
+    wrong = verdict_of(
+        port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND, workload=BLIND)
+    )
     here = EveryHost({"somewhere": EdgeName("edge1")})
     assert planned(kubelet_port(wrong, here), wrong).restarts == (RestartUnit("edgecore.service"),)
     assert "edge1" in told(kubelet_port(wrong, EveryHost({})))
@@ -164,7 +166,7 @@ def _mended(
 ) -> Any:
     manager = IptablesManager(made(DaemonSet, **content), pods, {"m-1": complaint} if complaint else {})
     cloud = CloudNodes((ApiServerHost("cloud", "10.99.0.1", taints),), "the label")
-    found = manager_check(manager, cloud, ActingRules())
+    found = manager_check(manager, cloud, ActingRules(), workload=BLIND)
     wrong = verdict_of(manager_check, found)
     answer = iptables_manager(wrong, manager, cloud, access=access, nodes=BLIND, archives=NO_ARCHIVE)
     return wrong, answer
@@ -378,7 +380,11 @@ def test_a_stale_rule_of_our_own_is_brought_up_to_date() -> None:
 def test_exactly_the_stale_rules_go_the_last_first() -> None:
     stale, copied = samples.rule(10350), samples.rule()
     nat = samples.nat((stale, copied, copied, copied))
-    known: dict[str, Any] = {"edges": EdgeNodes((samples.edge(),)), "processes": samples.APISERVER}
+    known: dict[str, Any] = {
+        "edges": EdgeNodes((samples.edge(),)),
+        "processes": samples.APISERVER,
+        "workload": WORKLOAD,
+    }
     wrong = verdicts(stale_check, stale_check(nat, samples.record(), **known), host="cloud")
     assert {one.status for one in wrong} == {Status.WARN}
     plans = [
@@ -402,6 +408,7 @@ def _contradiction(nft: tuple[str, ...], legacy: tuple[str, ...]) -> Any:
         probes=BLIND,
         servers=BLIND,
         processes=samples.APISERVER,
+        workload=BLIND,
     )
     wrong = verdicts(backend_check, answer, host="cloud")[0]
     return wrong, dnat_backend(wrong, nat, samples.targets())
