@@ -181,6 +181,14 @@ class FaultySite:
             klog = moment.strftime(f"{severity}%m%d %H:%M:%S.%f {pid:7} {source}] {message}")
             self.journal += f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[{pid}]: {klog}\n"
 
+    def edge_prints(self, message: str, *, ago: float = 60) -> None:
+        """A line of edgecore's journal as Go's own log writes it."""
+        moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago)
+        self.journal += (
+            f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[6044]: "
+            f"{moment.strftime('%Y/%m/%d %H:%M:%S')} {message}\n"
+        )
+
     def edge_systemd_says(self, message: str, *, ago: float = 2) -> None:
         """A line of systemd about edgecore.service."""
         moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago)

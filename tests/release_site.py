@@ -81,6 +81,23 @@ class ReleaseSite(FaultySite):
         self._let_manager_write(table)
         self._serve(table)
         self._say(table["logs"]["cloudcore"])
+        for entry in self._other_words():
+            self.journal = self.journal.replace(entry["words"], entry["instead"])
+
+    def _other_words(self) -> list[Mapping[str, Any]]:
+        return [entry for entry in differences()["said"] if within(self.release, entry)]
+
+    def edge_says(self, severity: str, source: str, message: str, *, times: int = 1, ago: float = 60) -> None:
+        """The line as this release writes it."""
+        for entry in self._other_words():
+            if entry["words"] in message:
+                told = message.replace(entry["words"], entry["instead"])
+                if entry.get("plain"):
+                    self.edge_prints(told, ago=ago)
+                else:
+                    super().edge_says(severity, source, told, times=times, ago=ago)
+                return
+        super().edge_says(severity, source, message, times=times, ago=ago)
 
     # -------------------------------------------------------------------------------------------- versions
 
