@@ -135,31 +135,15 @@ class ReleaseSite(FaultySite):
     # --------------------------------------------------------------------------------------- configuration
 
     def _configure_programs(self, table: Mapping[str, Any]) -> None:
-        edits = {program: self._edits(table, program) for program in ("edgecore", "cloudcore")}
-        self.edge.files[CONFIG] = edit(self.edge.content(CONFIG), edits["edgecore"])
+        self.edge.files[CONFIG] = configured(self.release, "edgecore", self.edge.content(CONFIG))
         if since(self.release, table["came"]["edgecore"]["edgecoreVersion"]):
             self.set("edgecoreVersion", self.release)
 
         def change(item: Any) -> Any:
-            text = edit(item.data["cloudcore.yaml"].encode(), edits["cloudcore"]).decode()
+            text = configured(self.release, "cloudcore", item.data["cloudcore.yaml"].encode()).decode()
             return replace(item, data={**item.data, "cloudcore.yaml": text})
 
         self.change("ConfigMap", "cloudcore", change)
-        if not self.external:
-            self.cloudcore("modules.iptablesManager.mode", "internal")
-
-    def _edits(self, table: Mapping[str, Any], program: str) -> list[Any]:
-        gone = [
-            RemoveKey(path)
-            for path, first in table["came"].get(program, {}).items()
-            if not since(self.release, first)
-        ]
-        added = [
-            SetKey(path, entry["value"])
-            for path, entry in table["added"].get(program, {}).items()
-            if within(self.release, entry)
-        ]
-        return [*gone, *added]
 
     # ------------------------------------------------------------------------------------------- diversion
 
@@ -232,6 +216,19 @@ class ReleaseSite(FaultySite):
         for line in lines:
             if since(self.release, line["since"]):
                 self.pod_says("cloudcore", line["severity"], line["place"], line["text"], ago=100)
+
+
+@cache
+def configured(release: str, program: str, text: bytes) -> bytes:
+    """A file as that release writes it: without the keys that came later, with those that came or went."""
+    table = differences()
+    came: Mapping[str, str] = table["came"][program]
+    added: Mapping[str, Mapping[str, Any]] = table["added"][program]
+    gone = [RemoveKey(path) for path, first in came.items() if not since(release, first)]
+    more = [SetKey(path, entry["value"]) for path, entry in added.items() if within(release, entry)]
+    if program == "cloudcore" and not since(release, table["external"]):
+        more.append(SetKey("modules.iptablesManager.mode", "internal"))
+    return edit(text, [*gone, *more])
 
 
 def _all_tcp(service: Any) -> Any:

@@ -28,7 +28,11 @@ from kedoctor.checks.facts.edge.leftovers import LOCK_PATH, DatabaseHome, KeadmL
 
 __all__ = ["edge_database", "keadm_leftovers", "secret_permissions"]
 
-_DB_FATAL = ("Failed to register db", "Failed to connect to DB", "Failed to migrate")  # the last two from v1.23 on
+_DB_FATAL = (
+    "Failed to register db",
+    "Failed to connect to DB",
+    "Failed to migrate",
+)  # the last two from v1.23 on
 _LEAST = 20 << 20
 """Free bytes below which sqlite cannot be expected to write."""
 

@@ -45,6 +45,7 @@ class Trait(StrEnum):
     CONFIG_UPDATE_JOBS = "config-update-jobs"
     DEVICE_STATUSES = "device-statuses"
     DEVICE_STATUSES_FORBIDDEN = "device-statuses-forbidden"
+    KUBE_PROXY_TOLERATED = "kube-proxy-tolerated"
     OWN_ADDRESS_ALWAYS_NEEDED = "own-address-always-needed"
 
 
