@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, unknown, warned
+from kedoctor.api import (
+    Evidence,
+    Finding,
+    Side,
+    Text,
+    Unavailable,
+    check,
+    expiring,
+    failed,
+    passed,
+    unknown,
+    warned,
+)
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.apiserver_certificates import ApiserverCertificate, ApiserverCertificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
@@ -46,6 +58,18 @@ def apiserver_certs(
     if not found.items:
         return _nothing_read(found)
     first = min(found.items, key=lambda one: one.certificate.not_after)
+    sure = isinstance(clock, Unavailable) or not clock.checked or clock.believed
+    return expiring(_judged(first, found, arguments, time, sure=sure), first.certificate.not_after)
+
+
+def _judged(
+    first: ApiserverCertificate,
+    found: ApiserverCertificates,
+    arguments: ApiserverArguments,
+    time: HostTime,
+    *,
+    sure: bool,
+) -> Finding:
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)
     commands = _K3S if arguments.is_k3s else _KUBEADM
@@ -71,9 +95,7 @@ def apiserver_certs(
             breaks=(),
             hop="",
         )
-    return _expired(
-        first, evidence, commands, sure=isinstance(clock, Unavailable) or not clock.checked or clock.believed
-    )
+    return _expired(first, evidence, commands, sure=sure)
 
 
 def _nothing_read(found: ApiserverCertificates) -> Finding:

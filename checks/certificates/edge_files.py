@@ -14,6 +14,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     skipped,
@@ -229,6 +230,16 @@ def edge_cert_expiry(
     certificate = files.certificate.certificate
     if certificate is None:
         return no_certificate(files.certificate, config.node_name)
+    return expiring(_in_date(config, files, certificate, clock, log), certificate.not_after)
+
+
+def _in_date(
+    config: EdgecoreConfig,
+    files: EdgeCertificates,
+    certificate: Certificate,
+    clock: TrustedClock,
+    log: EdgecoreLog | Unavailable,
+) -> Finding:
     now = clock.validity(certificate.not_before, certificate.not_after)
     if now is Validity.UNSURE:
         return _unsure(config, files, certificate, clock)

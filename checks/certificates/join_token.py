@@ -16,6 +16,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     skipped,
@@ -119,7 +120,7 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
     ca = secrets if isinstance(secrets, Unavailable) else secrets.ca
     if isinstance(ca, bytes) and hashlib.sha256(ca).hexdigest() != token.ca_sha256:
         return _other_ca(token, hashlib.sha256(ca).hexdigest())
-    return _dates(token, clock, tag)
+    return expiring(_dates(token, clock, tag), token.expires)
 
 
 def _malformed(reason: str) -> Finding:

@@ -14,6 +14,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     unknown,
@@ -84,9 +85,11 @@ def stream_cert_expiry(
             )
             continue
         try:
-            yield _judge(key, read_certificates(pem)[0], clock, verifier)
+            certificate = read_certificates(pem)[0]
         except CertificateError as error:
             yield _unreadable(key, error.reason)
+        else:
+            yield expiring(_judge(key, certificate, clock, verifier), certificate.not_after)
 
 
 def _verifier(apiservers: EveryHost[ApiserverArguments]) -> str | None:

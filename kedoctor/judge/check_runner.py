@@ -105,6 +105,7 @@ def _fold(group: list[Verdict]) -> Verdict:
         first,
         node="",
         nodes=tuple(sorted(one.node for one in group)),
+        expires=min((one.expires for one in group if one.expires), default=None),
         subject=f"{first.subject} and {more} more",
         summary=f"{first.summary} The same holds for {more} more edges.",
         zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
@@ -170,6 +171,7 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         root=finding.root,
         took_ms=took_ms,
         proves=finding.proves,
+        expires=finding.expires,
         source=place_of(check.judge),
         zh=Translation(
             title=check.title.zh,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
-from kedoctor.base.records import Record
+from kedoctor.base.records import Record, replace
 from kedoctor.base.text import Text
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Finding",
     "Status",
     "Wrong",
+    "expiring",
     "failed",
     "passed",
     "skipped",
@@ -75,7 +77,7 @@ class Finding(Record, frozen=True, kw_only=True):
     says that nothing else can be why: it is wrong by itself, whatever else fails. ``actual`` is quoted from the site, or
     a text where it is a word of ours. ``reason`` is why an unknown one could not be judged (a
     :class:`~kedoctor.api.Reason`). ``proves`` are the capabilities that this one proves to work; ``None``: those that
-    the check declares.
+    the check declares. ``expires`` is when the certificate or token that was judged stops being valid.
     """
 
     status: Status
@@ -93,6 +95,12 @@ class Finding(Record, frozen=True, kw_only=True):
     root: bool = False
     reason: str = ""
     proves: tuple[str, ...] | None = None
+    expires: datetime | None = None
+
+
+def expiring(finding: Finding, when: datetime | None) -> Finding:
+    """The finding about something that is valid until ``when`` (with a time zone), so that the time left can be watched."""
+    return replace(finding, expires=when)
 
 
 def passed(

@@ -46,7 +46,7 @@ __all__ = [
     "site_state",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class Tool(Record, frozen=True):
@@ -248,7 +248,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
     a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
     written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
-    ``unavailable``.
+    ``unavailable``. ``expires``: when the certificate or token that was judged stops being valid, of many the first.
     """
 
     code: str
@@ -277,6 +277,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     proves: tuple[str, ...] | None = None
     source: str = ""
     reason: str = ""
+    expires: datetime | None = None
     zh: Translation
 
 
