@@ -161,11 +161,11 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable, tag: str) -> Findin
     evidence = (Evidence(f"{_OBJECT}, key tokendata", f"exp {day(token.expires)}"),)
     state = Validity.UNSURE if isinstance(clock, Unavailable) else clock.validity(_BEGINNING, token.expires)
     if isinstance(clock, Unavailable) or state is Validity.UNSURE:
-        why = str(clock) if isinstance(clock, Unavailable) else clock.detail or "this clock is off (KE410)"
+        why = _why_unsure(clock)
         return unknown(
             Text(
-                f"The join token expires on {day(token.expires)}; whether that is past is unknown: {why}.",
-                zh=f"加入令牌于 {day(token.expires)} 到期；无法判断是否已过期：{why}。",
+                f"The join token expires on {day(token.expires)}; whether that is past is unknown: {why.en}.",
+                zh=f"加入令牌于 {day(token.expires)} 到期；无法判断是否已过期：{why.zh}。",
             ),
             subject=_OBJECT,
             evidence=evidence,
@@ -197,6 +197,16 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable, tag: str) -> Findin
         subject=_OBJECT,
         evidence=compared,
         commands=_RESTART,
+    )
+
+
+def _why_unsure(clock: SiteClock | Unavailable) -> Text:
+    if isinstance(clock, Unavailable):
+        return Text(str(clock), zh=clock.in_chinese)
+    return (
+        clock.detail_text
+        if clock.detail
+        else Text("this clock is off (KE410)", zh="本机时钟不准（见 KE410）")
     )
 
 

@@ -89,7 +89,7 @@ def cloudcore_rbac(
         return unknown(
             Text(
                 f"What {rights.user} may do is unknown: {rights.unanswered()[0]}.",
-                zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0]}。",
+                zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0].in_chinese}。",
             ),
             subject=_SUBJECT,
             hint=Text(

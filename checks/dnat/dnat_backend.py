@@ -265,8 +265,9 @@ def _misplaced(rules: NatRules, diversion: Diversion, rule: DnatRule, moves: Tex
 
 def _half_seen(rules: NatRules) -> Finding:
     why = "; ".join(str(one) for one in rules.unreadable)
+    why_zh = "；".join(one.in_chinese for one in rules.unreadable)
     return unknown(
-        Text(f"One of the two backends was not read: {why}.", zh=f"两个后端之一未能读取：{why}。"),
+        Text(f"One of the two backends was not read: {why}.", zh=f"两个后端之一未能读取：{why_zh}。"),
         subject="nat",
         evidence=view_evidence(rules),
         hint=Text("Run kedoctor as root on this host.", zh="请在本机以 root 运行 kedoctor。"),

@@ -26,7 +26,7 @@ from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes
 from kedoctor.checks.parsers.kubernetes import Taint
-from kedoctor.checks.parsers.kubernetes.pod_health import tolerates, trouble
+from kedoctor.checks.parsers.kubernetes.pod_health import Trouble, tolerates, trouble
 from kedoctor.checks.parsers.releases import Release
 
 __all__ = ["iptables_manager"]
@@ -158,7 +158,7 @@ def _why_absent(manager: IptablesManager, host: ApiServerHost) -> Reasoned:
     for pod in manager.on(host.node):
         reason = trouble(pod)
         if reason is not None:
-            return _of_pod(pod.metadata.name, str(reason), out_of_memory="OOMKilled" in str(reason))
+            return _of_pod(pod.metadata.name, reason, out_of_memory="OOMKilled" in str(reason))
     spec = manager.daemonset.spec.template.spec if manager.daemonset else None
     selector = (spec.node_selector or {}) if spec else {}
     if selector:
@@ -188,7 +188,7 @@ def _keeps_away(taint: Taint) -> bool:
     return taint.effect != "PreferNoSchedule" and not taint.key.startswith("node.kubernetes.io/")
 
 
-def _of_pod(pod: str, reason: str, *, out_of_memory: bool) -> Reasoned:
+def _of_pod(pod: str, reason: Trouble, *, out_of_memory: bool) -> Reasoned:
     if out_of_memory:
         return (
             Text(f"pod {pod} was killed for lack of memory", zh=f"Pod {pod} 因内存不足被终止"),
@@ -196,7 +196,7 @@ def _of_pod(pod: str, reason: str, *, out_of_memory: bool) -> Reasoned:
             (_SHOW, _RAISE_LIMIT),
         )
     return (
-        Text(f"pod {pod}: {reason}", zh=f"Pod {pod}：{reason}"),
+        Text(f"pod {pod}: {reason}", zh=f"Pod {pod}：{reason.in_chinese}"),
         Text("Look at the pod and its log.", zh="请查看该 Pod 及其日志。"),
         (f"kubectl -n kubeedge describe pod {pod}", f"kubectl -n kubeedge logs {pod} --tail=50"),
     )

@@ -222,7 +222,7 @@ def _unjudged(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding
 
 def _unread(record: TunnelPortRecord | Unavailable) -> Text:
     if isinstance(record, Unavailable):
-        return Text(str(record), zh=str(record))
+        return Text(str(record), zh=record.in_chinese)
     if record.state is RecordState.READ:
         return Text("configmap/tunnelport names no cloudcore", zh="configmap/tunnelport 中没有任何 cloudcore")
     return Text(

@@ -81,7 +81,7 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
         ),
         RecordState.UNPARSABLE: Text(
             f"The tunnel-port record is not JSON that cloudcore can read ({record.problem}): no rule is made.",
-            zh=f"隧道端口记录不是 cloudcore 可读的 JSON（{record.problem}）：不会生成规则。",
+            zh=f"隧道端口记录不是 cloudcore 可读的 JSON（“{record.problem}”）：不会生成规则。",
         ),
     }
     return failed(

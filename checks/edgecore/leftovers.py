@@ -213,7 +213,7 @@ def secret_permissions(hosts: EveryHost[SecretFiles]) -> Iterator[Finding]:
             yield unknown(
                 Text(
                     f"The secret files of {name} were not seen: {files.unread[0]}.",
-                    zh=f"未能查看 {name} 的敏感文件：{files.unread[0]}。",
+                    zh=f"未能查看 {name} 的敏感文件：{files.unread[0].in_chinese}。",
                 ),
                 subject=name,
             )
