@@ -5,7 +5,7 @@ VENV   ?= .venv
 WORKERS ?= 4
 BIN     = $(VENV)/bin
 
-.PHONY: demo test fuzz lint unit real setup clean
+.PHONY: demo test fuzz lint unit real dist setup clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kedoctor demo
@@ -24,6 +24,11 @@ fuzz: $(VENV)/.ready
 # `make test` never builds them: without, the tests with real parts are skipped and say so (docs/testing.md).
 real:
 	$(PYTHON) tests/real/real_parts.py
+
+# Everything by which kedoctor gets onto a host, in dist/ (docs/getting-kedoctor.md). PYTHONS="ARCHIVE..." names a Python for
+# each architecture that this machine is not.
+dist: $(VENV)/.ready
+	$(BIN)/python tools/dist/make.py --out dist $(foreach archive,$(PYTHONS),--python $(archive))
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

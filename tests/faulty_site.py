@@ -60,7 +60,7 @@ from kedoctor.run.site import SiteSession
 from kedoctor.yaml.document import Edit, SetKey
 from kedoctor.yaml.edit import edit
 
-__all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite"]
+__all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite", "silent"]
 
 Change = Callable[[Any], Any]
 
@@ -115,6 +115,19 @@ class FaultySite:
         secrets = self.secrets()
         self.pki = Pki(secrets["casecret"]["cadata"], secrets["cloudcoresecret"]["cloudcoredata"])
         self._complement()
+
+    def is_cloud(self, machine: Machine) -> bool:
+        """Whether that host is of the cloud side: it has a kubeconfig and rules."""
+        return machine is self.cloud
+
+    def place_of(self, machine: Machine, wired: SiteOnWire) -> HostOnWire:
+        """That host as others see it."""
+        return wired.cloud if machine is self.cloud else wired.edges[0]
+
+    def rules_of(self, machine: Machine) -> tuple[str, str]:
+        """The rules of a cloud host as iptables-save prints them: legacy, nft."""
+        assert self.is_cloud(machine), machine.name
+        return self.legacy, self.nft
 
     def _saved(self, tool: str) -> str:
         text: str = self.cloud.base.observe(RunTool(tool)).stdout
@@ -226,22 +239,21 @@ class FaultySite:
         """Whether edge1 is connected to CloudHub."""
         return not (self.hub_down or self.edgecore_down or self.cloudcore_down)
 
+    def sources(self) -> dict[str, tuple[FaultySource, frozenset[Side]]]:
+        """The hosts from which it can be looked at, with their sides."""
+        return {
+            "cloud": (FaultySource(self, self.cloud), frozenset({Side.CLOUD})),
+            "edge1": (FaultySource(self, self.edge), frozenset({Side.EDGE})),
+            "laptop": (LaptopSource(self, self.cloud), frozenset()),
+        }
+
     def report(self, *sides: str) -> Report:
         """What kedoctor says of it, over both hosts, or over those named: ``cloud``, ``edge1``, ``laptop``."""
         self.derive()
-        sources: dict[str, FaultySource] = {
-            "cloud": FaultySource(self, self.cloud),
-            "edge1": FaultySource(self, self.edge),
-            "laptop": LaptopSource(self, self.cloud),
-        }
-        memos = {name: MemoSource(source) for name, source in sources.items()}
-        hosts = {
-            "cloud": frozenset({Side.CLOUD}),
-            "edge1": frozenset({Side.EDGE}),
-            "laptop": frozenset[Side](),
-        }
+        sources = self.sources()
+        memos = {name: MemoSource(source) for name, (source, _) in sources.items()}
         wanted = sides or ("cloud", "edge1")
-        views = tuple(HostView(name, hosts[name], memos[name]) for name in wanted)
+        views = tuple(HostView(name, sources[name][1], memos[name]) for name in wanted)
         view = SiteView(views, memos[wanted[0]], wanted != ("edge1",))
         return diagnose_site(
             plugins(), SiteSession(view, {name: memos[name] for name in wanted}), RunRequest()
@@ -264,7 +276,7 @@ class FaultySite:
         if not self.hub:
             edge.close(port=HUB)
         if not self.hub or self.hub_half_open or self.silenced:
-            self.change("Node", "edge1", _silent)
+            self.change("Node", "edge1", silent)
             self.change("Lease", "edge1", _stale)
         elif self.not_ready:
             message = self.not_ready
@@ -321,7 +333,7 @@ class FaultySite:
                 cloud.close(port=port, listening=True)
                 cloud.close(port=port)
             cloud.processes = [one for one in cloud.processes if one.name != "cloudcore"]
-            self.change("Node", "edge2", _silent)
+            self.change("Node", "edge2", silent)
             self.change("Lease", "edge2", _stale)
 
     def _derive_session(self) -> None:
@@ -388,7 +400,7 @@ class FaultySite:
 
     def listed(self, request: ListObjects) -> Any:
         """The objects of a list as they are now."""
-        answer = self.lists.get(request.kind, self.cloud.base.observe(request))
+        answer = self.lists[request.kind] if request.kind in self.lists else self._base_list(request)
         if request.label_selector == "app.kubernetes.io/name=metrics-server":
             answer = ()  # the label of the Helm chart, which is not what runs here
         elif request.kind == "Deployment" and request.namespace != "kubeedge":
@@ -401,6 +413,10 @@ class FaultySite:
         for change in self.edits.get(request.kind, ()):
             changed = [new for old in changed if (new := change(old)) is not None]
         return tuple(changed)
+
+    def _base_list(self, request: ListObjects) -> Any:
+        """The objects of a list before anything was changed."""
+        return self.cloud.base.observe(request)
 
     def _metrics_deployment(self) -> Any:
         """What the recorded pod of metrics-server was made from."""
@@ -471,7 +487,8 @@ def _with_ready(node: Any, status: str, reason: str, message: str) -> Any:
     return replace(node, status=replace(node.status, conditions=conditions))
 
 
-def _silent(node: Any) -> Any:
+def silent(node: Any) -> Any:
+    """A Node that no longer reports."""
     return _with_ready(node, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 
 

@@ -144,7 +144,7 @@ def _beside(user: str, lacking: _Complaint, release: Release | None) -> Finding:
         why = f" The chart of {release} leaves it out."
         why_zh = f"{release} 的 chart 缺少该权限。"
     elif release is None or by_chart is None:
-        why = " Whether the chart of this release grants it is not known."
+        why = " Whether the chart of this release grants it is unknown."
         why_zh = "无法得知该版本的 chart 是否授予该权限。"
     return warned(
         Text(

@@ -123,13 +123,13 @@ def _judge(
             yield from for_each(diversion, conflict)
     elif _twice(rules, diversion.port):
         yield _two_managers(rules, diversion.port)
-    elif path.certain and len(by) == 1 and _leads_right(targets, mapping[0]):
+    elif path.certain and len(by) == 1 and _leads_right(targets, mapping[0], diversion.port):
         yield from _misplaced(rules, diversion, by[0], port_moves(beside.release))
 
 
-def _leads_right(targets: DiversionTargets, ending: TerminalVerdict) -> bool:
+def _leads_right(targets: DiversionTargets, ending: TerminalVerdict, port: int) -> bool:
     """Whether a rule leads to cloudcore, as far as is known; where it does not, KE304 tells all there is to tell."""
-    place = targets.place(ending.outcome.address, ending.outcome.port)
+    place = targets.place(ending.outcome.address, ending.outcome.port, tunnel_port=port)
     return place in {Place.CLOUDCORE, Place.NOT_KNOWN}
 
 
@@ -141,10 +141,13 @@ def _conflict(
     targets: DiversionTargets,
     beside: _Beside,
 ) -> Finding | None:
-    right = [targets.place(one.outcome.address, one.outcome.port) is Place.CLOUDCORE for one in mapping]
-    if not any(right) and targets.runs:
+    places = [
+        targets.place(one.outcome.address, one.outcome.port, tunnel_port=diversion.port) for one in mapping
+    ]
+    if Place.CLOUDCORE not in places and targets.runs:
         return None  # whichever acts, the place is wrong: KE304
-    arrived = _arrived(diversion.port, beside)
+    # All cloudcores show one certificate, so an answer does not say which of them gave it.
+    arrived = None if Place.OTHER_CLOUDCORE in places else _arrived(diversion.port, beside)
     by = {one.backend: rule for one in mapping if (rule := rules.mapping(one)) is not None}
     told = " and ".join(
         f"iptables-{backend} to {outcome_told(_of(mapping, rule)).en}" for backend, rule in by.items()

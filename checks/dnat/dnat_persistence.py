@@ -108,7 +108,10 @@ def _for_tunnel(rule: DnatRule, current: frozenset[int] | None) -> bool:
 def _leads_astray(rule: DnatRule, targets: DiversionTargets) -> bool:
     """Whether it is known to lead to no cloudcore: then losing it is no loss (KE304 judges it)."""
     led = rule.destination
-    return led is not None and targets.place(led.address, led.port) not in (Place.CLOUDCORE, Place.NOT_KNOWN)
+    if led is None:
+        return False
+    place = targets.place(led.address, led.port, tunnel_port=_ports_of(rule).start)
+    return place not in (Place.CLOUDCORE, Place.NOT_KNOWN)
 
 
 def _stale(table: SavedTable, rule: DnatRule, current: frozenset[int]) -> Finding:

@@ -246,7 +246,10 @@ def _rule(evidence: Iterable[Evidence], rules: NatRules) -> DnatRule | None:
 
 def _right(rule: DnatRule, targets: DiversionTargets) -> bool:
     led = rule.destination
-    return led is not None and targets.place(led.address, led.port) is Place.CLOUDCORE
+    if led is None:
+        return False
+    port = rule.ports[0][0] if rule.ports else 0
+    return targets.place(led.address, led.port, tunnel_port=port) is Place.CLOUDCORE
 
 
 def _removed(verdict: Verdict, made: tuple[DnatRule, ...], rules: NatRules) -> Plan:

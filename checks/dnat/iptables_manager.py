@@ -89,6 +89,17 @@ def _on_host(
             subject=host.address,
             hint=Text("Run kedoctor on that host.", zh="请在该主机上运行 kedoctor。"),
         )
+    if host.lost and manager.on(host.node) and instead is None:
+        return unknown(
+            Text(
+                f"Whether iptables-manager works on {host.node} is unknown: its Node no longer reports. The rules it made "
+                "there stay as they are.",
+                zh=f"无法得知 {host.node} 上的 iptables-manager 是否工作：该节点已不再上报。它写入的规则会保持不变。",
+            ),
+            subject=host.node,
+            hint=Text("Run kedoctor on that host.", zh="请在该主机上运行 kedoctor。"),
+            commands=(f"kubectl describe node {host.node}",),
+        )
     if not manager.ready_on(host.node):
         return _absent(manager, host, cloud, instead)
     complaint = manager.complaint_on(host.node)

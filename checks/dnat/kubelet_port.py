@@ -54,7 +54,7 @@ _RESTART = Text(
     side=Side.SITE,
     breaks=ALL_STREAMS,
     hop="address",
-    explained_by=NO_TUNNEL,
+    explained_by=(*NO_TUNNEL, "KE302"),
     remedy=_RESTART,
     risk=Risk.RESTARTS_EDGECORE,
     references=(
@@ -74,9 +74,14 @@ def kubelet_port(
     workload: CloudcoreWorkload | Unavailable,
 ) -> Iterator[Finding]:
     """The port in each edge's Node status against the ports that cloudcores hold on record."""
-    tunnels = {probe.edge for asked in probes.known().values() for probe in asked.items if _answers(probe)}
+    answers = [probe for asked in probes.known().values() for probe in asked.items]
+    tunnels = {probe.edge for probe in answers if _answers(probe)}
+    elsewhere = {probe.edge: probe.elsewhere for probe in answers if probe.elsewhere}
     refused = {} if isinstance(log, Unavailable) else _refused(log)
     for node in edges.items:
+        if node.name in elsewhere and not isinstance(record, Unavailable):
+            yield _of_another(node, record, elsewhere[node.name])
+            continue
         finding = recorded_port(node, record, release_of(workload))
         wrong = finding.status is Status.FAIL and node.name in tunnels
         yield _despite_tunnel(node, record, refused.get(node.name, "")) if wrong else finding
@@ -105,6 +110,22 @@ def _despite_tunnel(node: EdgeNode, record: TunnelPortRecord | Unavailable, line
     if line:
         return replace(finding, evidence=(*finding.evidence, Evidence("log of cloudcore", line[:300])))
     return replace(finding, root=True)
+
+
+def _of_another(node: EdgeNode, record: TunnelPortRecord, address: str) -> Finding:
+    """Only the cloudcore that took the tunnel has the session, and the port says which one is asked."""
+    right = record.ports.get(address)
+    named = next((ip for ip, port in record.ports.items() if port == node.port), "")
+    whose = f", which is that of cloudcore {named}" if named else ", which is not on record"
+    whose_zh = f"，属于 cloudcore {named}" if named else "，不在记录中"
+    has = f"port {right}" if right else "no port on record (KE302)"
+    has_zh = f"端口 {right}" if right else "记录中没有端口（见 KE302）"
+    summary = Text(
+        f"Node {node.name} has port {node.port}{whose}, but its tunnel is with cloudcore {address} ({has}).",
+        zh=f"节点 {node.name} 的端口为 {node.port}{whose_zh}，但其隧道连接在 cloudcore {address} 上（{has_zh}）。",
+    )
+    finding = _wrong(node, frozenset({right} if right else ()), summary, _RESTART)
+    return replace(finding, root=right is not None)
 
 
 def recorded_port(node: EdgeNode, record: TunnelPortRecord | Unavailable, release: Release | None) -> Finding:

@@ -27,7 +27,7 @@ def port_moves(release: Release | None) -> Text:
     moves = has(release, Trait.MOVING_TUNNEL_PORT)
     if moves is None:
         return Text(
-            "whether a new cloudcore pod of this release takes another port is not known",
+            "whether a new cloudcore pod of this release takes another port is unknown",
             zh="无法得知该版本的新 cloudcore Pod 是否会更换端口",
         )
     if moves:
@@ -48,7 +48,7 @@ def since_port_changed(release: Release | None) -> Text:
         return Text("since the cloudcore pod was re-created", zh="自 cloudcore Pod 重建以来")
     if moves is None:
         return Text(
-            "since the port changed (whether a new cloudcore pod of this release takes another one is not known)",
+            "since the port changed (whether a new cloudcore pod of this release takes another one is unknown)",
             zh="自端口变化以来（无法得知该版本的新 cloudcore Pod 是否会更换端口）",
         )
     return Text(
@@ -62,7 +62,7 @@ def record_kept(release: Release | None) -> Text:
     moves = has(release, Trait.MOVING_TUNNEL_PORT)
     if moves is None:
         return Text(
-            "whether iptables-manager of this release does so by itself is not known",
+            "whether iptables-manager of this release does so by itself is unknown",
             zh="无法得知该版本的 iptables-manager 是否会自动删除",
         )
     if moves:
@@ -77,7 +77,7 @@ def by_default(release: Release | None) -> Text:
     """Which mode the chart and keadm of the release choose, as a clause."""
     external = has(release, Trait.EXTERNAL_MANAGER)
     if external is None:
-        return Text("which mode is the default of this release is not known", zh="无法得知该版本的默认模式")
+        return Text("which mode is the default of this release is unknown", zh="无法得知该版本的默认模式")
     mode = "external" if external else "internal"
     return Text(f"the default of {release} is {mode}", zh=f"{release} 的默认模式为 {mode}")
 
@@ -87,7 +87,7 @@ def framework(release: Release | None) -> Text:
     can = has(release, Trait.MANAGER_FRAMEWORK)
     if can is None:
         return Text(
-            "whether this release has iptablesManager.framework is not known (v1.21 and later have it)",
+            "whether this release has iptablesManager.framework is unknown (v1.21 and later have it)",
             zh="无法得知该版本是否有 iptablesManager.framework（v1.21 起才有）",
         )
     if can:

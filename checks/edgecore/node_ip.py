@@ -100,7 +100,7 @@ def _not_known(node: str, addresses: EdgeAddresses | Unavailable) -> Finding:
     why = (
         Text(
             "its host name and its default route lead to different addresses, and which of them this release of "
-            "edgecore takes is not known",
+            "edgecore takes is unknown",
             zh="主机名与默认路由指向不同地址，而无法得知该版本的 edgecore 采用哪一个",
         )
         if both

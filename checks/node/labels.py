@@ -126,7 +126,7 @@ def _with_proxy(finding: Finding, node: EdgeNode, found: tuple[str, ...], log: E
     if tolerated or not any("kube-proxy" in name for name in found):
         return finding
     if tolerated is None:
-        more = " Whether this release of edgecore starts beside kube-proxy is not known."
+        more = " Whether this release of edgecore starts beside kube-proxy is unknown."
         more_zh = "无法得知该版本的 edgecore 能否与 kube-proxy 同时运行。"
     else:
         more = f" edgecore {release} refuses to start beside kube-proxy."

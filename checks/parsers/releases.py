@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -80,6 +80,7 @@ class Line:
     fixed: Release | None
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Release | None:
     """``v1.22.0`` or ``1.22.0`` as a release; ``None`` for anything else, such as a development build."""
     found = _RELEASE.fullmatch(text.strip())

@@ -19,6 +19,7 @@ from kedoctor.model.report import (
     Cell,
     Change,
     EntryState,
+    EqualRows,
     Fix,
     Hint,
     HopTitle,
@@ -34,6 +35,7 @@ from kedoctor.model.report import (
     hidden,
     site_state,
 )
+from kedoctor.model.report_document import write_report
 
 __all__ = [
     "NEXT_STEPS",
@@ -48,6 +50,7 @@ __all__ = [
     "Cell",
     "Change",
     "EntryState",
+    "EqualRows",
     "Fix",
     "Hint",
     "HopTitle",
@@ -64,4 +67,5 @@ __all__ = [
     "hidden",
     "server_reason",
     "site_state",
+    "write_report",
 ]

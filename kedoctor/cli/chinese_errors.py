@@ -211,6 +211,13 @@ ERRORS = {
     "name another directory": "请指定其他目录",
     "the backup {} could not be written: {}": "无法写入备份 {}：{}",
     "{} is not a backup: {}: {}": "{} 不是备份：{}：{}",
+    "{} is too short an interval": "间隔 {} 过短",
+    "take 10s or more: a check of a large site takes that long": "请使用 10s 或更长：大型站点的一次检查需要这么久",
+    "cannot listen on {}: {}": "无法在 {} 上监听：{}",
+    "{} is not an address to listen on": "{} 不是可监听的地址",
+    "write it as ADDRESS:PORT, such as 127.0.0.1:9788": "请写成 ADDRESS:PORT 的形式，如 127.0.0.1:9788",
+    "Address already in use": "地址已被占用",
+    "Cannot assign requested address": "无法使用该地址",
     # places
     "it belongs to the user with id {} in a directory that others can write to": "它属于 ID 为 {} 的用户，且所在目录其他用户可写",
     "it belongs to the user with id {}": "它属于 ID 为 {} 的用户",

@@ -142,6 +142,8 @@ def run_checks(
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [clean(_left(task))])
+    if sum(Side.CLOUD in view.sides for view in site.hosts) > 1:
+        verdicts = [check_runner.with_host(one) for one in verdicts]
     verdicts.sort(key=lambda found: (found.code, found.host, found.subject))
     return Outcome(verdicts, complete, whole, run.interrupted)
 

@@ -26,6 +26,7 @@ __all__ = [
     "Cell",
     "Change",
     "EntryState",
+    "EqualRows",
     "Fix",
     "Hint",
     "HopTitle",
@@ -148,6 +149,13 @@ class Cell(Record, frozen=True):
     capabilities: tuple[Capability, ...]
 
 
+class EqualRows(Record, frozen=True):
+    """The row that many edges have in common."""
+
+    edges: tuple[str, ...]
+    capabilities: tuple[Capability, ...]
+
+
 class HopTitle(Record, frozen=True):
     """A hop of the data path, in travelling order, as a person calls it; ``short`` is for cells of a table."""
 
@@ -244,7 +252,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     """One judgement of one check about one subject.
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
-    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
+    verdict that quotes the first of them and lists all in ``nodes``, in order. Both empty: it concerns every edge. ``root``:
     nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
     a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
     written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
@@ -313,7 +321,11 @@ class Redaction(Record, frozen=True):
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """The whole document."""
+    """The whole document.
+
+    ``equal_rows`` stand in the document of a site with 1,000 edges and more, instead of ``matrix``; a report in memory has
+    its rows in ``matrix``.
+    """
 
     schema_version: str
     tool: Tool
@@ -327,6 +339,7 @@ class Report(Record, frozen=True, kw_only=True):
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     baseline: BaselineSeen | None = None
+    equal_rows: tuple[EqualRows, ...] = ()
 
 
 # The worst first; a run that ended early is no better than one that could not look.

@@ -10,12 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from kedoctor.base.records import Record, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.findings import Evidence
-from kedoctor.model.report import Change, Hint, Report, SafeReport, Translation, Verdict, sealed
+from kedoctor.model.report import (
+    Capability,
+    Cell,
+    Change,
+    Hint,
+    Report,
+    SafeReport,
+    Translation,
+    Verdict,
+    sealed,
+)
 from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_names
 from kedoctor.redaction.patterns import is_suspicious, redact_text
@@ -31,6 +41,7 @@ LONGEST_TEXT = 1 << 16
 WITHHELD_TEXT = "(withheld: it could not be redacted safely)"
 _REMEMBERED = 20_000
 _REMEMBERED_FINE = 200_000
+_MANY = 50
 
 
 class DocumentRedactor:
@@ -114,8 +125,9 @@ class DocumentRedactor:
         Its verdicts were made safe one by one before they were shown; what was added to them since (repairs, what they wait
         for, names of nodes) and what was drawn from them passes here.
         """
-        rest = self.record(replace(report, verdicts=()))
-        return sealed(replace(rest, verdicts=tuple(self.verdict(one) for one in report.verdicts)))
+        rest = self.record(replace(report, verdicts=(), matrix=()))
+        verdicts = tuple(self.verdict(one) for one in report.verdicts)
+        return sealed(replace(rest, verdicts=verdicts, matrix=self._matrix(report.matrix)))
 
     def with_fields(self, report: SafeReport, **fields: Any) -> SafeReport:
         """The document with other values of some fields."""
@@ -129,6 +141,33 @@ class DocumentRedactor:
         """Anything that can be written as JSON, with every text in it made safe."""
         return self._value(value)
 
+    def _matrix(self, matrix: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """The rows; those of edges that are alike share what they hold, and it is looked at once."""
+        names = self._value(tuple(row.edge for row in matrix))
+        shared: dict[int, tuple[Capability, ...]] = {}
+        rows = []
+        for row, edge in zip(matrix, names, strict=True):
+            known = shared.get(id(row.capabilities))
+            if known is None:
+                known = shared[id(row.capabilities)] = self._value(row.capabilities)
+            same = edge is row.edge and known is row.capabilities
+            rows.append(row if same else Cell(edge, known))
+        return tuple(rows)
+
+    def _are_fine(self, values: Sequence[object]) -> bool:
+        """Whether these are short texts of which none is worth a closer look, such as the names of very many edges.
+
+        They are looked at together: what makes one of them suspicious does so between other lines, too.
+        """
+        if any(type(one) is not str for one in values):
+            return False
+        new = set(cast("Sequence[str]", values)).difference(self._fine)
+        if any(len(one) > LONGEST_TEXT for one in new) or is_suspicious("\n".join(new)):
+            return False
+        if len(self._fine) < _REMEMBERED_FINE:
+            self._fine |= new
+        return True
+
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             # An enumeration is one of our own words.
@@ -138,6 +177,8 @@ class DocumentRedactor:
         if isinstance(value, Record):
             return self.record(value)
         if isinstance(value, tuple | list):
+            if len(value) >= _MANY and self._are_fine(value):
+                return value
             clean = type(value)(self._value(one) for one in value)
             return value if all(a is b for a, b in zip(clean, value, strict=True)) else clean
         if isinstance(value, dict):

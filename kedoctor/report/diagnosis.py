@@ -8,6 +8,7 @@ that somebody stopped stays stopped, whatever else is repaired. Equal causes of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -109,10 +110,9 @@ def _told(
 
 @dataclass(slots=True)
 class _Known:
-    """The verdicts of one code: the wrong ones, and whether all the others are right."""
+    """The verdicts of one code that are wrong, and those that are right."""
 
     wrong: list[Verdict] = field(default_factory=list)
-    open: list[Verdict] = field(default_factory=list)
     right: list[Verdict] = field(default_factory=list)
 
 
@@ -124,8 +124,6 @@ def _by_code(verdicts: Iterable[Verdict]) -> dict[str, _Known]:
             known.wrong.append(verdict)
         elif verdict.status is Status.PASS:
             known.right.append(verdict)
-        else:
-            known.open.append(verdict)
     return found
 
 
@@ -172,7 +170,13 @@ def _same_place(verdict: Verdict, other: Verdict) -> bool:
     mine, theirs = _places(verdict), _places(other)
     if not theirs:
         return True
-    return set(mine) <= set(theirs) if mine else _judged(verdict) is Status.WARN
+    return all(_is_among(node, theirs) for node in mine) if mine else _judged(verdict) is Status.WARN
+
+
+def _is_among(node: str, nodes: tuple[str, ...]) -> bool:
+    """Whether ``nodes``, which are in order, have that one; they are too many to make a set of them for each look."""
+    place = bisect_left(nodes, node)
+    return place < len(nodes) and nodes[place] == node
 
 
 def _strong_enough(verdict: Verdict, other: Verdict) -> bool:
@@ -256,22 +260,29 @@ def _matrix(
     if path is None:
         return []
     everywhere = [verdict for verdict in verdicts if not _places(verdict)]
-    of_edge: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        for node in _places(verdict):
-            of_edge.setdefault(node, []).append(verdict)
+    of_edge = _by_edge(verdicts)
     # Most edges of a large site look alike: rows that rest on the same verdicts are computed once and shared.
-    shared: dict[tuple[int, ...], tuple[Capability, ...]] = {}
+    shared: dict[int, tuple[Capability, ...]] = {}
     rows = []
     for edge in edges:
-        own = of_edge.get(edge, [])
-        key = tuple(id(verdict) for verdict in own)
-        if key not in shared:
+        own = of_edge.get(edge, ())
+        if id(own) not in shared:
             concerning = [*everywhere, *own]
             cells = [_capability(name, concerning, proves, hops) for name, hops in path.capabilities.items()]
-            shared[key] = tuple(_named(cell, verdict, causes, edge) for cell, verdict in cells)
-        rows.append(Cell(edge, shared[key]))
+            shared[id(own)] = tuple(_named(cell, verdict, causes, edge) for cell, verdict in cells)
+        rows.append(Cell(edge, shared[id(own)]))
     return rows
+
+
+def _by_edge(verdicts: Sequence[Verdict]) -> dict[str, tuple[Verdict, ...]]:
+    """The verdicts that name an edge; edges that the same verdicts name have one and the same tuple."""
+    found: dict[str, tuple[Verdict, ...]] = {}
+    for verdict in verdicts:
+        longer: dict[int, tuple[Verdict, ...]] = {}
+        for node in _places(verdict):
+            so_far = found.get(node, ())
+            found[node] = longer.get(id(so_far)) or longer.setdefault(id(so_far), (*so_far, verdict))
+    return found
 
 
 def _proofs(checks: Mapping[str, Check]) -> dict[str, frozenset[str]]:

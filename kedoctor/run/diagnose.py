@@ -12,6 +12,7 @@ from kedoctor import __version__
 from kedoctor.base.collector import quiet_collector
 from kedoctor.base.errors import ExitCode
 from kedoctor.base.foreign_code import quiet_stdout
+from kedoctor.base.memory_use import share_one_arena
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.planning import with_fixes
@@ -70,6 +71,7 @@ def diagnose_site(
     Raises:
         UsageError: the selection names a check that does not exist.
     """
+    share_one_arena()
     started, clock = datetime.now(UTC), time.monotonic()
     symptoms = plugins.symptoms()
     redactor = DocumentRedactor([rule for one in plugins.evidence() for rule in one.redactions])

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from kedoctor.api import (
     Addresses,
     Clock,
+    EveryHost,
     Host,
     Process,
     Resources,
@@ -31,6 +32,7 @@ __all__ = [
     "host_addresses",
     "is_k3s_server",
     "is_program",
+    "other_ends",
 ]
 
 
@@ -122,6 +124,21 @@ class HostAddresses:
 def host_addresses(host: Host) -> HostAddresses:
     """The addresses of all interfaces."""
     return HostAddresses(require(host.addresses()))
+
+
+def other_ends(
+    held: Socket, port: int, hosts: EveryHost[CloudSockets], addresses: EveryHost[HostAddresses]
+) -> list[CloudSockets]:
+    """The cloud hosts in view that would have the other end of an edge's connection to that port.
+
+    With several cloudcores that is the one whose address is dialled. An address that is nobody's here (translated on the
+    way, a load balancer's) is that of the only cloud host in view, and of none where there are more.
+    """
+    listening = {name: one for name, one in hosts.known().items() if one.listening(port)}
+    owners = [name for name, one in addresses.known().items() if one.has(held.remote_address)]
+    if owners:
+        return [one for name, one in listening.items() if name in owners]
+    return list(listening.values()) if len(listening) == 1 else []
 
 
 @dataclass(frozen=True, slots=True)

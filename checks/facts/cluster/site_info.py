@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from kedoctor.api import (
     Clock,
@@ -111,6 +112,7 @@ def about_site(
     )
 
 
+@lru_cache(maxsize=1024)
 def kubeedge_version(kubelet_version: str) -> str:
     """``v1.22.0`` out of ``v1.31.12-kubeedge-v1.22.0`` (facts.md §7); empty for any other kubelet."""
     found = _KUBEEDGE.search(kubelet_version)

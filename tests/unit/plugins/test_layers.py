@@ -26,7 +26,7 @@ HOMES = {
     "jinja2": ("kedoctor.reports.html",),
     "kubernetes": ("kedoctor.observe.live.credential_plugin",),
     "msgspec": ("kedoctor.base.records",),
-    "platformdirs": ("kedoctor.report.run_store",),
+    "platformdirs": ("kedoctor.base.state_places",),
     "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),
     "psutil": ("kedoctor.observe.live.processes",),
     "pytest": ("kedoctor.pytest_plugin",),

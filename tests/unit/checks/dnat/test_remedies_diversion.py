@@ -40,6 +40,7 @@ from kedoctor.checks.dnat.kubelet_port import kubelet_port as port_check
 from kedoctor.checks.dnat.tunnel_port_record import tunnelport_record
 from kedoctor.checks.facts.cloud.acting_rules import ActingRules
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreDocument, CloudcoreWorkload, cloudcore_config
+from kedoctor.checks.facts.cloud.cloudcores import Cloudcores, cloudcores
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cluster.images import ImageArchives
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
@@ -70,6 +71,13 @@ def cloudcore(ip: str = "10.99.0.1") -> Pod:
 WORKLOAD = CloudcoreWorkload(None, (cloudcore(),))
 
 
+def judged(
+    record: TunnelPortRecord, found: CloudcoreWorkload, users: EdgeNodes | Unavailable
+) -> tuple[TunnelPortRecord, Cloudcores, EdgeNodes | Unavailable]:
+    """What KE302 judges."""
+    return record, cloudcores(found, record, BLIND, users), users
+
+
 # ------------------------------------------------------------------------------------- KE302, KE301
 
 
@@ -87,31 +95,40 @@ WORKLOAD = CloudcoreWorkload(None, (cloudcore(),))
 )
 def test_the_record_keeps_only_what_leads_to_a_live_cloudcore(before: str, after: str) -> None:
     record, users = parse_record(before), edges(edge(port=10351))
-    wrong = verdicts(tunnelport_record, tunnelport_record(record, WORKLOAD, users))
+    wrong = verdicts(
+        tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, users), workload=WORKLOAD)
+    )
     for one in wrong:
-        plan = planned(tunnelport(one, record, WORKLOAD), one)
+        plan = planned(tunnelport(one, record, WORKLOAD, BLIND, BLIND), one)
         assert (plan.risk, plan.restarts) == (Risk.SAFE, ())
         kept = after_patch(plan, {"metadata": {"annotations": {"other": "stays"}}})["metadata"]["annotations"]
         assert kept == {"other": "stays", "tunnelportrecord.kubeedge.io": after}
-        assert not verdicts(tunnelport_record, tunnelport_record(parse_record(after), WORKLOAD, users))
+        assert not verdicts(
+            tunnelport_record,
+            tunnelport_record(*judged(parse_record(after), WORKLOAD, users), workload=WORKLOAD),
+        )
 
 
 def test_a_record_that_cloudcore_would_panic_on_is_made_anew() -> None:
     for record in (TunnelPortRecord(RecordState.NO_ANNOTATION), parse_record("not json")):
-        wrong = verdict_of(tunnelport_record, tunnelport_record(record, WORKLOAD, BLIND))
-        plan = planned(tunnelport(wrong, record, WORKLOAD), wrong)
+        wrong = verdict_of(
+            tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, BLIND), workload=WORKLOAD)
+        )
+        plan = planned(tunnelport(wrong, record, WORKLOAD, BLIND, BLIND), wrong)
         assert (len(plan.actions), len(plan.restarts), plan.risk) == (1, 1, Risk.RESTARTS_CLOUDCORE)
     gone = TunnelPortRecord(RecordState.NO_CONFIG_MAP)
-    wrong = verdict_of(tunnelport_record, tunnelport_record(gone, WORKLOAD, BLIND))
-    assert planned(tunnelport(wrong, gone, WORKLOAD), wrong).actions == ()
-    told(tunnelport(wrong, gone, CloudcoreWorkload(None, ())))
+    wrong = verdict_of(
+        tunnelport_record, tunnelport_record(*judged(gone, WORKLOAD, BLIND), workload=WORKLOAD)
+    )
+    assert planned(tunnelport(wrong, gone, WORKLOAD, BLIND, BLIND), wrong).actions == ()
+    told(tunnelport(wrong, gone, CloudcoreWorkload(None, ()), BLIND, BLIND))
 
 
 def test_a_record_without_any_usable_address_is_not_emptied() -> None:
     record = parse_record('{"ipTunnelPort":{"":10351}}')
     nobody = CloudcoreWorkload(None, ())
-    wrong = verdict_of(tunnelport_record, tunnelport_record(record, nobody, BLIND))
-    assert "default route" in told(tunnelport(wrong, record, nobody))
+    wrong = verdict_of(tunnelport_record, tunnelport_record(*judged(record, nobody, BLIND), workload=nobody))
+    assert "default route" in told(tunnelport(wrong, record, nobody, BLIND, BLIND))
 
 
 def test_the_port_of_a_node_is_for_its_own_edge_to_renew() -> None:

@@ -36,7 +36,7 @@ TRUE = {
     # The chart's ClusterRole has no right on devicestatuses, as cloudcore's log says (versions.md §4); streams work.
     "KE113": {"v1.23.0", "v1.23.1"},
 }
-# What nobody recorded (facts.md has no recording of it), so that it is not known, whatever the release.
+# What nobody recorded (facts.md has no recording of it), so that it is unknown, whatever the release.
 NOT_RECORDED = {"KE412", "KE601", "KE607", "KE911", "KE912", "KE923"}
 
 Inject = Callable[[ReleaseSite], None]
@@ -122,7 +122,7 @@ def test_who_writes_the_rule_where_and_for_which_port(
 
 
 def test_an_unknown_release_is_not_known_and_breaks_nothing() -> None:
-    """A build of master: what depends on the release is not known, the site is as healthy as before."""
+    """A build of master: what depends on the release is unknown, the site is as healthy as before."""
 
     def of_master(site: ReleaseSite) -> None:
         def tagged(item: Any) -> Any:
@@ -138,7 +138,7 @@ def test_an_unknown_release_is_not_known_and_breaks_nothing() -> None:
     unknown = {one.code for one in report.verdicts if one.status is Status.UNKNOWN}
     assert {"KE803", "KE804"} <= unknown
     stale = look(RECORDED, of_master, named("stale-rule").inject)
-    assert "is not known" in str(cause(stale).expected)
+    assert "is unknown" in str(cause(stale).expected)
 
 
 # ------------------------------------------------------------------------------- faults that show by every release's rule
