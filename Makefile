@@ -40,6 +40,7 @@ setup: $(VENV)/.ready
 
 # python-iptables needs a C compiler; where there is none everything else works.
 $(VENV)/.ready: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): fetches about 60 packages, once; a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,gate,kubernetes]'
 	@command -v cc >/dev/null 2>&1 \

@@ -40,6 +40,8 @@ __all__ = ["HostOnWire", "RecordedWire", "SiteOnWire"]
 
 HUB, HTTPS, STREAM, TUNNEL, EDGED = 10000, 10002, 10003, 10004, 10350
 SERVICES = ip_network("10.96.0.0/16")
+PODS = ip_network("10.244.0.0/16")
+"""Pods of the cloud are reached from its hosts alone."""
 STATS_RECORDED_AT = datetime(2026, 11, 23, 4, 26, 3, tzinfo=UTC)
 STATS = "62-stream-10003-stats-host-ip.http"
 
@@ -95,6 +97,7 @@ class SiteOnWire:
     others: Sequence[HostOnWire] = ()
     rules_there: Mapping[str, Sequence[str]] = field(default_factory=dict)
     logs_there: Mapping[str, str] = field(default_factory=dict)
+    node_ports: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
     @property
     def clouds(self) -> tuple[HostOnWire, ...]:
@@ -197,7 +200,7 @@ class RecordedWire:
         on_cloud = self._on_cloud(self._host)
         if on_cloud and self._site.edge_at(host) is not None:
             return self._site.diverted(port, self._host.name) or (host, port)
-        return host, port
+        return self._site.node_ports.get((host, port), (host, port))
 
     def _on_cloud(self, host: HostOnWire | None) -> bool:
         return any(host is one for one in self._site.clouds)
@@ -212,6 +215,12 @@ class RecordedWire:
             Reason.TIMEOUT, what, f"no answer within {getattr(request, 'timeout', 5.0):g} s"
         )
         owner = self._owner(target)
+        if (
+            ip_address(target) in PODS
+            and not self._on_cloud(self._host)
+            and (host, port) == (target, target_port)
+        ):
+            return Unavailable(Reason.UNREACHABLE, what, "no route: No route to host")
         if ip_address(target) in SERVICES:
             return no_answer
         if owner is None:

@@ -37,7 +37,7 @@ from kedoctor.model.observations.apiserver import ListObjects
 from kedoctor.model.observations.logs import LogText, ReadPodLog
 from kedoctor.model.observations.network import Addresses
 
-__all__ = ["CLOUD2", "OTHER_PORT", "SECOND", "TwoClouds"]
+__all__ = ["CLOUD2", "OTHER_PORT", "SECOND", "TwoClouds", "replace_site"]
 
 CLOUD2 = "10.99.0.4"
 OTHER_PORT = NODE_PORT + 1
@@ -238,8 +238,8 @@ def _doubled(item: Any) -> Iterable[Any]:
         )
     elif kind == "Lease" and name == "cloud":
         yield replace(item, metadata=replace(item.metadata, name="cloud2"))
-    elif kind == "Lease" and item.metadata.labels.get("kubernetes.io/hostname") == "cloud":
-        labels = {**item.metadata.labels, "kubernetes.io/hostname": "cloud2"}
+    elif kind == "Lease" and item.metadata.labels.hostname == "cloud":
+        labels = replace(item.metadata.labels, hostname="cloud2")
         yield replace(item, metadata=replace(item.metadata, name="apiserver-of-cloud2", labels=labels))
     elif kind == "Pod" and name in (FIRST, _MANAGER):
         yield replace(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kedoctor.api import (
     Evidence,
+    Expiry,
     Finding,
     Side,
     Text,
@@ -33,6 +34,11 @@ _K3S = (
     "sudo k3s certificate check",
     "sudo systemctl restart k3s   # K3s renews what expires within 120 days when it starts",
 )
+_RKE2 = (
+    "sudo rke2 certificate check",
+    "sudo systemctl restart rke2-server   # RKE2 renews what expires within 90 days when it starts",
+)
+_MICROK8S = ("sudo microk8s refresh-certs --check", "sudo microk8s refresh-certs --help")
 
 
 @check(
@@ -57,9 +63,13 @@ def apiserver_certs(
     """The certificate that ends first; expired is judged by a clock that agrees with the API server's only."""
     if not found.items:
         return _nothing_read(found)
+    expiries = (
+        Expiry(item=one.path, begins=one.certificate.not_before, ends=one.certificate.not_after)
+        for one in found.items
+    )
     first = min(found.items, key=lambda one: one.certificate.not_after)
     sure = isinstance(clock, Unavailable) or not clock.checked or clock.believed
-    return expiring(_judged(first, found, arguments, time, sure=sure), first.certificate.not_after)
+    return expiring(_judged(first, found, arguments, time, sure=sure), *expiries)
 
 
 def _judged(
@@ -72,7 +82,7 @@ def _judged(
 ) -> Finding:
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)
-    commands = _K3S if arguments.is_k3s else _KUBEADM
+    commands = _commands(arguments)
     if left > SOON:
         return passed(
             Text(
@@ -96,6 +106,14 @@ def _judged(
             hop="",
         )
     return _expired(first, evidence, commands, sure=sure)
+
+
+def _commands(arguments: ApiserverArguments) -> tuple[str, ...]:
+    if arguments.is_k3s:
+        return _K3S
+    if arguments.is_rke2:
+        return _RKE2
+    return _MICROK8S if arguments.is_microk8s else _KUBEADM
 
 
 def _nothing_read(found: ApiserverCertificates) -> Finding:

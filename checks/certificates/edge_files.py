@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from kedoctor.api import (
     Evidence,
+    Expiry,
     Finding,
     Reason,
     Risk,
@@ -233,7 +234,8 @@ def edge_cert_expiry(
     certificate = files.certificate.certificate
     if certificate is None:
         return no_certificate(files.certificate, config.node_name)
-    return expiring(_in_date(config, files, certificate, clock, log), certificate.not_after)
+    expiry = Expiry(item=files.certificate.path, begins=certificate.not_before, ends=certificate.not_after)
+    return expiring(_in_date(config, files, certificate, clock, log), expiry)
 
 
 def _in_date(

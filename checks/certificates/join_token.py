@@ -9,6 +9,7 @@ from datetime import datetime
 from kedoctor.api import (
     EveryHost,
     Evidence,
+    Expiry,
     Finding,
     Reason,
     Risk,
@@ -117,10 +118,18 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
                 Text("The join token is redacted as a whole.", zh="加入令牌已整体脱敏。"), subject=_OBJECT
             )
         return _malformed(error.reason)
+    ends = token.expires
+    expiry = () if ends is None else (Expiry(item=_OBJECT, begins=token.issued, ends=ends, kind="token"),)
+    return expiring(_of_this_ca(token, secrets, clock, tag), *expiry)
+
+
+def _of_this_ca(
+    token: JoinToken, secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailable, tag: str
+) -> Finding:
     ca = secrets if isinstance(secrets, Unavailable) else secrets.ca
     if isinstance(ca, bytes) and hashlib.sha256(ca).hexdigest() != token.ca_sha256:
         return _other_ca(token, hashlib.sha256(ca).hexdigest())
-    return expiring(_dates(token, clock, tag), token.expires)
+    return _dates(token, clock, tag)
 
 
 def _malformed(reason: str) -> Finding:

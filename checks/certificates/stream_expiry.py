@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from kedoctor.api import (
     EveryHost,
     Evidence,
+    Expiry,
     Finding,
     Risk,
     Side,
@@ -89,7 +90,9 @@ def stream_cert_expiry(
         except CertificateError as error:
             yield _unreadable(key, error.reason)
         else:
-            yield expiring(_judge(key, certificate, clock, verifier), certificate.not_after)
+            begins, ends = certificate.not_before, certificate.not_after
+            expiry = Expiry(item=f"{_OBJECT} {key}", begins=begins, ends=ends)
+            yield expiring(_judge(key, certificate, clock, verifier), expiry)
 
 
 def _verifier(apiservers: EveryHost[ApiserverArguments]) -> str | None:

@@ -42,6 +42,8 @@ _PREDICTED = Text(
 @remedy("KE801")
 def k3s_egress(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan:
     """``egress-selector-mode: disabled`` where it is written wrongly, else in a fragment of our own."""
+    if not arguments.is_k3s:
+        return NoPlan(_RKE2)
     source = arguments.source(_EGRESS)
     path = source.partition(", line ")[0]
     if source != "default" and not path.startswith("/"):
@@ -71,7 +73,7 @@ def kubelet_ca(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
     §0.2); a repair that breaks with the next edge is none. What it costs is said in the prediction.
     """
     if not arguments.is_k3s:
-        return NoPlan(_STATIC_POD)
+        return NoPlan(_elsewhere(arguments))
     source = arguments.source(_AUTHORITY)
     if "command line" in source or "ExecStart" in source:
         return NoPlan(_on_the_command_line(source))
@@ -133,6 +135,32 @@ def _later(source: str) -> Text:
     )
 
 
+def _elsewhere(arguments: ApiserverArguments) -> Text:
+    """Where the flag is taken out by hand."""
+    if arguments.is_microk8s:
+        return Text(
+            f"kube-apiserver is MicroK8s' here: take --{_AUTHORITY} out of {arguments.config}, then sudo snap restart "
+            "microk8s.daemon-kubelite; or sign stream.crt with that CA for the InternalIP of every edge",
+            zh=f"此处 kube-apiserver 属于 MicroK8s：请从 {arguments.config} 删除 --{_AUTHORITY}，然后 sudo snap restart "
+            "microk8s.daemon-kubelite；或用该 CA 为所有边缘节点的 InternalIP 签发 stream.crt",
+        )
+    if arguments.is_rke2:
+        return Text(
+            f"kube-apiserver is RKE2's here: write kube-apiserver-arg {_AUTHORITY}= into a file in "
+            "/etc/rancher/rke2/config.yaml.d, then sudo systemctl restart rke2-server; or sign stream.crt with that CA for "
+            "the InternalIP of every edge",
+            zh=f"此处 kube-apiserver 属于 RKE2：请在 /etc/rancher/rke2/config.yaml.d 的文件中写入 kube-apiserver-arg {_AUTHORITY}=，"
+            "然后 sudo systemctl restart rke2-server；或用该 CA 为所有边缘节点的 InternalIP 签发 stream.crt",
+        )
+    return _STATIC_POD
+
+
+_RKE2 = Text(
+    "kube-apiserver is not K3s' here: write egress-selector-mode: disabled into a file in /etc/rancher/rke2/config.yaml.d, "
+    "then sudo systemctl restart rke2-server",
+    zh="此处 kube-apiserver 不属于 K3s：请在 /etc/rancher/rke2/config.yaml.d 的文件中写入 egress-selector-mode: disabled，"
+    "然后 sudo systemctl restart rke2-server",
+)
 _STATIC_POD = Text(
     f"kube-apiserver is a static pod here and was given --{_AUTHORITY} by hand; take that line out of "
     "/etc/kubernetes/manifests/kube-apiserver.yaml (kubelet then restarts it), or sign stream.crt with that CA for the "

@@ -100,6 +100,13 @@ def _two(config: CloudcoreConfig, manager: IptablesManager, release: Release | N
     )
 
 
+_IN_ITS_POD = Text(
+    "Mode internal, and cloudcore is not on the host network: it writes its rules into the network of its own pod, where "
+    "no request of kube-apiserver passes.",
+    zh="internal 模式，而 cloudcore 未使用主机网络：它把规则写入自身 Pod 的网络，kube-apiserver 的请求不会经过那里。",
+)
+
+
 def _internal(
     config: CloudcoreConfig,
     workload: CloudcoreWorkload | Unavailable,
@@ -116,6 +123,10 @@ def _internal(
                 f"（{missing.in_chinese if isinstance(missing, Unavailable) else ''}）。",
             ),
             subject=_CONFIG_MAP,
+        )
+    if workload.host_network is False:
+        return _missing(
+            _IN_ITS_POD, config, "internal", diverted=all(acting.on(host.node) for host in cloud.hosts)
         )
     covered = {pod.spec.node_name for pod in workload.live if pod.spec.host_network}
     bare = [host for host in cloud.hosts if host.node not in covered]

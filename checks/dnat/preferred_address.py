@@ -51,14 +51,16 @@ def node_address(
 ) -> Iterator[Finding]:
     """An InternalIP for each edge, and no API server told to look up names that its ``/etc/hosts`` lacks.
 
-    An order that is not written anywhere is not judged: what a process table shows may be cut off.
+    An order that is not written anywhere is judged only where all flags were read (MicroK8s' file of them): what a process
+    table shows may be cut off.
     """
     if not edges.items:
         yield unknown(Text("There is no edge node to judge.", zh="没有可判断的边缘节点。"))
     by_name = {
         host: arguments
         for host, arguments in apiservers.known().items()
-        if FLAG in arguments.flags and arguments.kubelet_preferred_address_types[0] == "Hostname"
+        if (FLAG in arguments.flags or arguments.complete)
+        and arguments.kubelet_preferred_address_types[0] == "Hostname"
     }
     for node in edges.items:
         yield _judge(node, by_name, names)

@@ -107,6 +107,7 @@ HELP = {
     "How to print it.": "输出格式。",
     "Explain a log file instead, gzipped or not; - reads standard input.": "解释日志文件（可为 gzip）；- 表示标准输入。",
     'Print a section of a reference document instead, such as "facts.md §3.5" or "facts.md 3.5".': '输出参考文档的章节，如 "facts.md §3.5" 或 "facts.md 3.5"。',
+    "Show the page in a browser (with --html).": "在浏览器中显示该网页（与 --html 同用）。",
     "Also write the report in this format to this file.": "同时以此格式将报告写入该文件。",
     "Re-run until everything passes, at most this long; 0 runs once.": "重复运行直到全部通过，最长为此时长；0 表示只运行一次。",
     "Image of the test pods; it needs sh, echo and sleep.": "测试 Pod 的镜像；需要包含 sh、echo 和 sleep。",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from kedoctor import patterns
 from kedoctor.base.code_places import at, place_of
@@ -15,7 +14,7 @@ from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Refusal, RegisteredCheck
 from kedoctor.model.declarations import Check, FactUnavailableError, Side
 from kedoctor.model.details import detail_text
-from kedoctor.model.findings import Certainty, Finding, Status
+from kedoctor.model.findings import Certainty, Expiry, Finding, Status
 from kedoctor.model.observations.request import REASONS, Unavailable
 from kedoctor.model.reasons import NEXT_STEPS, observation
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
@@ -69,16 +68,15 @@ def judge(
 
 @dataclass(slots=True)
 class _Alike:
-    """Findings that say the same: the verdicts of the first, the edges of all, and when the soonest expires."""
+    """Findings that say the same: the verdicts of the first, the edges of all, and what of them expires."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     nodes: list[str] = field(default_factory=list)
-    expires: datetime | None = None
+    expiries: list[Expiry] = field(default_factory=list)
 
     def add(self, finding: Finding) -> None:
         self.nodes.append(finding.node)
-        if finding.expires is not None:
-            self.expires = min(finding.expires, self.expires or finding.expires)
+        self.expiries.extend(finding.expiries)
 
 
 class _Folding:
@@ -158,8 +156,8 @@ def _fold(group: _Alike) -> Verdict:
         first,
         node="",
         nodes=tuple(sorted(group.nodes)),
-        expires=group.expires,
         subject=f"{first.subject} and {more} more",
+        expiries=tuple(sorted(group.expiries, key=lambda one: one.ends)[:FOLD_OVER]),
         summary=f"{first.summary} The same holds for {more} more edges.",
         zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
     )
@@ -227,8 +225,8 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         root=finding.root,
         took_ms=took_ms,
         proves=finding.proves,
-        expires=finding.expires,
         source=place_of(check.judge),
+        expiries=finding.expiries,
         zh=Translation(
             title=check.title.zh,
             summary=finding.summary.zh,

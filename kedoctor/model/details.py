@@ -45,6 +45,7 @@ _DETAILS = {
     "a program is asked for by its name": "须以名称指定程序",
     "a program is named by its bare name or its absolute path": "须以名称或绝对路径指定程序",
     # systemd, journal, iptables
+    "this machine does not run systemd, or it does not answer": "本机未运行 systemd，或其没有应答",
     "this machine does not run systemd, or it does not answer: {}": "本机未运行 systemd，或其没有应答：{}",
     "systemctl does not tell the unit's LoadState": "systemctl 未给出该单元的 LoadState",
     "only root and the groups adm and systemd-journal may read the journal": (

@@ -8,10 +8,12 @@ withheld and says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar, cast
 
+from kedoctor import patterns
 from kedoctor.base.records import Record, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.findings import Evidence
@@ -20,6 +22,7 @@ from kedoctor.model.report import (
     Cell,
     Change,
     Hint,
+    Redaction,
     Report,
     SafeReport,
     Translation,
@@ -29,7 +32,7 @@ from kedoctor.model.report import (
 from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_names
 from kedoctor.redaction.patterns import is_suspicious, redact_text
-from kedoctor.redaction.placeholders import Placeholders
+from kedoctor.redaction.placeholders import PLACEHOLDER, Placeholders, placeholder_kind
 
 __all__ = ["LONGEST_TEXT", "WITHHELD_TEXT", "DocumentRedactor"]
 
@@ -39,6 +42,8 @@ LONGEST_TEXT = 1 << 16
 """Characters of one text of a document; what is beyond is cut off."""
 
 WITHHELD_TEXT = "(withheld: it could not be redacted safely)"
+_REPORT = "report"
+_PLACEHOLDER = patterns.compiled(PLACEHOLDER)
 _REMEMBERED = 20_000
 _REMEMBERED_FINE = 200_000
 _MANY = 50
@@ -125,9 +130,12 @@ class DocumentRedactor:
         Its verdicts were made safe one by one before they were shown; what was added to them since (repairs, what they wait
         for, names of nodes) and what was drawn from them passes here.
         """
-        rest = self.record(replace(report, verdicts=(), matrix=()))
+        rest = self.record(replace(report, verdicts=(), matrix=(), redactions=()))
         verdicts = tuple(self.verdict(one) for one in report.verdicts)
-        return sealed(replace(rest, verdicts=verdicts, matrix=self._matrix(report.matrix)))
+        taken_out = tuple(_taken_out(verdicts, rest.changes))
+        return sealed(
+            replace(rest, verdicts=verdicts, matrix=self._matrix(report.matrix), redactions=taken_out)
+        )
 
     def with_fields(self, report: SafeReport, **fields: Any) -> SafeReport:
         """The document with other values of some fields."""
@@ -184,6 +192,28 @@ class DocumentRedactor:
         if isinstance(value, dict):
             return {self._value(key): self._value(one) for key, one in value.items()}
         return value
+
+
+def _taken_out(verdicts: Sequence[Verdict], changes: Sequence[Change]) -> Iterator[Redaction]:
+    """How many different secrets of each kind stood in these texts, and how many of the texts are withheld whole."""
+    found: set[str] = set()
+    withheld = 0
+    for text in _quoting(verdicts, changes):
+        if "[redacted " in text:
+            found.update(match[0] for match in _PLACEHOLDER.finditer(text))
+        withheld += text == WITHHELD_TEXT
+    kinds = Counter(placeholder_kind(one) for one in found)
+    yield from (Redaction(_REPORT, kind, number) for kind, number in sorted(kinds.items()))
+    if withheld:
+        yield Redaction(_REPORT, "withheld", withheld)
+
+
+def _quoting(verdicts: Sequence[Verdict], changes: Sequence[Change]) -> Iterator[str]:
+    for one in verdicts:
+        yield from (one.summary, one.expected, one.actual, one.hint.text, *one.hint.commands)
+        yield from (quoted.excerpt for quoted in one.evidence)
+    for change in changes:
+        yield from change.diffs
 
 
 def _cut(text: str) -> str:

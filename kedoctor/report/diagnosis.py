@@ -17,9 +17,9 @@ from kedoctor.base.text import Text
 from kedoctor.judge.check_runner import what_it_says
 from kedoctor.model.declarations import Check, DataPath
 from kedoctor.model.findings import Certainty, Status
-from kedoctor.model.report import Acceptance, Capability, Cause, Cell, HopTitle, Verdict
+from kedoctor.model.report import Acceptance, Capability, CapabilityPath, Cause, Cell, HopTitle, Verdict
 
-__all__ = ["Diagnosis", "diagnose", "explained_by", "hop_titles"]
+__all__ = ["Diagnosis", "capability_paths", "diagnose", "explained_by", "hop_titles"]
 
 
 @dataclass(slots=True)
@@ -74,7 +74,13 @@ def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
 
 def _hop_title(path: DataPath, name: str, title: Text) -> HopTitle:
     short = path.names.get(name, Text(name, zh=name))
-    return HopTitle(name, title.en, title.zh, short.en, short.zh)
+    side = path.sides.get(name)
+    return HopTitle(name, title.en, title.zh, short.en, short.zh, side.value if side else "")
+
+
+def capability_paths(path: DataPath | None) -> tuple[CapabilityPath, ...]:
+    """The hops of each capability, for the report document."""
+    return tuple(CapabilityPath(name, hops) for name, hops in path.capabilities.items()) if path else ()
 
 
 def _judged(verdict: Verdict) -> Status:

@@ -14,7 +14,7 @@ from pathlib import Path
 from kedoctor import patterns
 from kedoctor.base.atomic_files import make_directory, replace_file
 from kedoctor.base.directories import PlaceError
-from kedoctor.base.errors import UsageError
+from kedoctor.base.errors import OutputError, UsageError
 from kedoctor.base.input_files import read_plain
 from kedoctor.base.records import RecordError
 from kedoctor.base.state_places import state_directory
@@ -22,7 +22,18 @@ from kedoctor.model.report import Report, SafeReport
 from kedoctor.model.report_document import read_report, write_report
 from kedoctor.redaction.documents import DocumentRedactor
 
-__all__ = ["KEPT", "KEPT_BYTES", "directory", "latest", "latest_mark", "load", "notes", "runs", "save"]
+__all__ = [
+    "KEPT",
+    "KEPT_BYTES",
+    "directory",
+    "kept_page",
+    "latest",
+    "latest_mark",
+    "load",
+    "notes",
+    "runs",
+    "save",
+]
 
 KEPT = 50
 KEPT_BYTES = 200 << 20
@@ -59,6 +70,23 @@ def save(report: SafeReport) -> Path | str:
     for old in _too_many(_files()):
         with contextlib.suppress(OSError):
             old.unlink()
+    return target
+
+
+def kept_page(report: SafeReport, page: bytes) -> Path:
+    """A page of a report beside the kept runs, where a browser finds it: one file, which the next page replaces.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    if not isinstance(report, SafeReport):
+        raise TypeError("a report that has not passed the redactor is not kept")
+    target = directory() / "report.html"
+    try:
+        make_directory(target.parent)
+        replace_file(target, page)
+    except OSError as error:
+        raise OutputError(f"{target} could not be written: {error.strerror or error}") from error
     return target
 
 

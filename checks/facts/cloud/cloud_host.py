@@ -31,6 +31,7 @@ __all__ = [
     "cloud_sockets",
     "host_addresses",
     "is_k3s_server",
+    "is_kubelite_server",
     "is_program",
     "other_ends",
 ]
@@ -40,12 +41,13 @@ __all__ = [
 class CloudProcesses:
     """The processes of the cloud side; containers' processes are seen from their host like any other.
 
-    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5). ``now`` is when
-    the table was read, by this host's clock.
+    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5), ``kubelite`` the same of
+    MicroK8s (facts.md §12.4). ``now`` is when the table was read, by this host's clock.
     """
 
     apiserver: Process | None = None
     k3s: Process | None = None
+    kubelite: Process | None = None
     cloudcore: Process | None = None
     now: datetime | None = None
 
@@ -58,7 +60,7 @@ class CloudProcesses:
     @property
     def serves_api(self) -> bool:
         """Whether requests for ``kubectl logs`` start on this host."""
-        return self.apiserver is not None or self.k3s is not None
+        return any(one is not None for one in (self.apiserver, self.k3s, self.kubelite))
 
 
 @fact
@@ -69,6 +71,7 @@ def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
     return CloudProcesses(
         apiserver=next((one for one in items if is_program(one, "kube-apiserver")), None),
         k3s=next(filter(is_k3s_server, items), None),
+        kubelite=next(filter(is_kubelite_server, items), None),
         cloudcore=next((one for one in items if is_program(one, "cloudcore")), None),
         now=None if isinstance(now, Unavailable) else now.time,
     )
@@ -85,6 +88,11 @@ def is_k3s_server(process: Process) -> bool:
     return process.name == "k3s-server" or (
         len(words) > 1 and PurePosixPath(words[0]).name == "k3s" and words[1] == "server"
     )
+
+
+def is_kubelite_server(process: Process) -> bool:
+    """Whether this is MicroK8s' ``kubelite`` with a control plane in it; a worker has ``--start-control-plane=false``."""
+    return is_program(process, "kubelite") and "--start-control-plane=false" not in process.argv
 
 
 @dataclass(frozen=True, slots=True)

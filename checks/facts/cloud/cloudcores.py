@@ -89,7 +89,8 @@ def cloudcores(
     known = [(pod, _addresses(pod, nodes)) for pod in _pods(workload.pods)]
     named = [(pod, own, next((ip for ip in entries if ip in own), "")) for pod, own in known]
     strangers = [ip for ip in entries if ip not in {ip for _, _, ip in named}]
-    nameless = [pod for pod, _, ip in named if not ip and is_live(pod)]
+    # Without hostNetwork the default route is that of the pod, so the address is always the pod's own.
+    nameless = [pod for pod, _, ip in named if not ip and is_live(pod) and pod.spec.host_network]
     pair = strangers[0] if len(strangers) == len(nameless) == 1 else ""
     unknown = bool(strangers) and bool(nameless) and not pair
     found = []

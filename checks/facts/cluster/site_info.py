@@ -51,7 +51,7 @@ class AboutSite:
     """Versions and distribution; what could not be read is empty.
 
     ``component_versions`` maps ``KubeEdge`` (cloudcore's image and all edges) and ``edge runtime`` to all versions
-    seen. ``distribution`` is ``kubeadm``, ``k3s``, ``rke2`` or ``unknown``.
+    seen. ``distribution`` is ``kubeadm``, ``k3s``, ``rke2``, ``microk8s`` or ``unknown``.
     """
 
     cluster_version: str
@@ -130,4 +130,6 @@ def _distribution(git_version: str, nodes: tuple[Node, ...]) -> str:
             return name
     if any(node.metadata.annotations.kubeadm_cri_socket is not None for node in nodes):
         return "kubeadm"
+    if any(node.metadata.labels.microk8s is not None for node in nodes):
+        return "microk8s"
     return "unknown"

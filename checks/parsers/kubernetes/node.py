@@ -36,6 +36,7 @@ class NodeLabels(Fields, frozen=True):
     master: str | None = field(default=None, name="node-role.kubernetes.io/master")
     instance_type: str | None = field(default=None, name="node.kubernetes.io/instance-type")
     enable_lb: str | None = field(default=None, name="svccontroller.k3s.cattle.io/enablelb")
+    microk8s: str | None = field(default=None, name="microk8s.io/cluster")
 
 
 class NodeAnnotations(Fields, frozen=True):

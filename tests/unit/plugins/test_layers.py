@@ -25,6 +25,7 @@ HOMES = {
     "iptc": ("kedoctor.observe.live.iptables_legacy", "kedoctor.changes.actors.nat_legacy"),
     "jinja2": ("kedoctor.reports.html",),
     "kubernetes": ("kedoctor.observe.live.credential_plugin",),
+    "markdown_it": ("kedoctor.base.markdown",),
     "msgspec": ("kedoctor.base.records",),
     "platformdirs": ("kedoctor.base.state_places",),
     "pluggy": ("kedoctor.plugins", "kedoctor.hookspecs"),

@@ -21,7 +21,7 @@ from report_samples import (
     verdict,
 )
 
-from kedoctor.api import Status
+from kedoctor.api import Expiry, Status
 from kedoctor.base.plain import plain
 from kedoctor.model.report import Report
 from kedoctor.reports import prometheus
@@ -71,9 +71,14 @@ def test_the_seconds_that_a_certificate_has_left() -> None:
     folded = {"subject": "edge1 and 60 more", "node": "", "nodes": ("edge1", "edge2")}
     series = _read(
         report(
-            verdict(Status.WARN, expires=soon),
-            verdict(Status.PASS, code="TOY2", expires=late, **folded),
-            verdict(Status.FAIL, code="TOY2", expires=begun - timedelta(hours=1), **folded),
+            verdict(Status.WARN, expiries=(Expiry(item="x", ends=soon),)),
+            verdict(Status.PASS, code="TOY2", expiries=(Expiry(item="x", ends=late),), **folded),
+            verdict(
+                Status.FAIL,
+                code="TOY2",
+                expiries=(Expiry(item="x", ends=begun - timedelta(hours=1)),),
+                **folded,
+            ),
         )
     )
     assert _value(series, "kedoctor_expires_in_seconds", code="TOY101", node="edge1") == 2 * 86400

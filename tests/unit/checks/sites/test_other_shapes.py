@@ -5,12 +5,23 @@ The sites stand in :mod:`shaped_site`, the faults in :mod:`faults_shapes`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from distribution_sites import DISTRIBUTION_FAULTS, DistributionFault, microk8s, rke2
+from faults_pod_network import POD_FAULTS, PodFault
 from faults_shapes import FAULTS, ShapeFault
+from faulty_machine import plugins
+from faulty_site import FaultySite
+from faulty_source import FaultySource
+from pod_network_site import PodNetwork
 from shaped_site import TwoClouds
 
+from kedoctor.model.declarations import Side
 from kedoctor.model.findings import Status
+from kedoctor.model.ports import Host
 from kedoctor.model.report import Report
+from kedoctor.observe.memo import MemoSource
 
 VIEWS = [("cloud", "edge1"), ("cloud", "cloud2", "edge1"), ("laptop",)]
 TRUE = {"KE507", "KE804"}
@@ -85,3 +96,98 @@ def test_the_lacking_entry_can_be_put_back() -> None:
         one.fix for one in site.report("cloud").verdicts if one.code == "KE302" and one.status is Status.FAIL
     )
     assert fix.available
+
+
+# ------------------------------------------------------------------------------------------ cloudcore without hostNetwork
+
+OF_POD_NETWORK = [("cloud", "edge1"), ("cloud",), ("laptop",)]
+
+
+@pytest.mark.parametrize("view", [*OF_POD_NETWORK, ("edge1",)], ids="+".join)
+def test_a_healthy_cloudcore_behind_node_ports_has_no_finding_but_true_ones(view: tuple[str, ...]) -> None:
+    report = PodNetwork().report(*view)
+    assert wrong(report) == []
+    assert view == ("edge1",) or said(report, "KE106") == [
+        "The Service of cloudcore opens 10000 and 10002 to the outside."
+    ]
+
+
+@pytest.mark.parametrize("fault", POD_FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("view", OF_POD_NETWORK, ids="+".join)
+def test_the_fault_of_a_cloudcore_in_a_pod_network_is_the_only_cause(
+    fault: PodFault, view: tuple[str, ...]
+) -> None:
+    site = PodNetwork()
+    fault.inject(site)
+    expected = {("cloud",): fault.cloud, ("laptop",): fault.laptop}.get(view, fault.code)
+    report = site.report(*view)
+    assert [one.code for one in report.causes] == [expected], wrong(report)
+    assert fault.nodes in ((), report.causes[0].nodes)
+
+
+def test_what_the_sockets_of_a_host_cannot_say_is_said() -> None:
+    told = said(PodNetwork().report("cloud"), "KE501")
+    assert told == ["cloudcore has a network of its own (no hostNetwork); its ports are not this host's."]
+
+
+# ------------------------------------------------------------------------------------------------ RKE2 and MicroK8s
+
+
+@pytest.mark.parametrize("distribution", [rke2, microk8s], ids=["rke2", "microk8s"])
+@pytest.mark.parametrize("view", [("cloud", "edge1"), ("cloud",)], ids="+".join)
+def test_another_distribution_has_no_finding_but_true_ones(
+    distribution: Callable[[FaultySite], None], view: tuple[str, ...]
+) -> None:
+    site = FaultySite()
+    distribution(site)
+    report = site.report(*view)
+    assert wrong(report) == []
+    passed = {one.code for one in report.verdicts if one.status is Status.PASS}
+    assert {"KE303", "KE304", "KE309", "KE311", "KE802"} <= passed
+    assert not [one for one in report.verdicts if "kube-apiserver does not run on this host" in one.summary]
+
+
+@pytest.mark.parametrize("fault", DISTRIBUTION_FAULTS, ids=lambda fault: fault.name)
+def test_the_fault_of_another_distribution_is_the_only_cause(fault: DistributionFault) -> None:
+    site = FaultySite()
+    fault.inject(site)
+    report = site.report("cloud")
+    assert [one.code for one in report.causes] == [fault.code], wrong(report)
+    cause = report.causes[0]
+    assert cause.status is (Status.WARN if fault.waits else Status.FAIL)
+    assert fault.told in cause.summary
+    assert fault.command in " ".join(cause.commands)
+
+
+@pytest.mark.parametrize("name", ["rke2-tunnel", "rke2-verifies", "microk8s-verifies"])
+def test_no_repair_writes_into_the_files_of_k3s(name: str) -> None:
+    site = FaultySite()
+    next(one for one in DISTRIBUTION_FAULTS if one.name == name).inject(site)
+    fixes = [
+        one.fix
+        for one in site.report("cloud").verdicts
+        if one.code in ("KE801", "KE802") and one.status is Status.FAIL
+    ]
+    assert fixes
+    assert not any(fix.available for fix in fixes)
+    assert not any("rancher/k3s" in " ".join(fix.needs) for fix in fixes)
+
+
+def test_a_host_of_each_distribution_is_a_cloud_host() -> None:
+    for distribution in (rke2, microk8s):
+        site = FaultySite()
+        distribution(site)
+        site.cloud.processes = [one for one in site.cloud.processes if one.name != "cloudcore"]
+        assert plugins().sides(Host(MemoSource(FaultySource(site, site.cloud)))) == frozenset({Side.CLOUD})
+
+
+def test_another_proxy_before_the_nodes_is_not_judged() -> None:
+    site = FaultySite()
+    site.apiserver_flags.append("--egress-selector-config-file=/etc/kubernetes/egress.yaml")
+    site.cloud.files["/etc/kubernetes/egress.yaml"] = (
+        b"egressSelections:\n- name: cluster\n  connection:\n    proxyProtocol: GRPC\n"
+        b"    transport:\n      uds:\n        udsName: /run/konnectivity.socket\n"
+    )
+    found = [one for one in site.report("cloud").verdicts if one.code == "KE801"]
+    assert [one.status for one in found] == [Status.UNKNOWN]
+    assert "GRPC /run/konnectivity.socket" in found[0].summary
