@@ -125,9 +125,8 @@ def _internal(
             subject=_CONFIG_MAP,
         )
     if workload.host_network is False:
-        return _missing(
-            _IN_ITS_POD, config, "internal", diverted=all(acting.on(host.node) for host in cloud.hosts)
-        )
+        diverted = all(acting.on(host.node) for host in cloud.hosts)
+        return _missing(_IN_ITS_POD, config, "internal", diverted=diverted, release=workload.release)
     covered = {pod.spec.node_name for pod in workload.live if pod.spec.host_network}
     bare = [host for host in cloud.hosts if host.node not in covered]
     if not bare:
