@@ -131,6 +131,7 @@ _LABELS = {
     "tile-causes": Text("root causes", zh="故障原因"),
     "tile-cause": Text("root cause", zh="故障原因"),
     "tile-expiry": Text("{item} ends", zh="{item} 到期"),
+    "tile-expired": Text("{item} expired", zh="{item} 已到期"),
     "of": Text("{n} of {all}", zh="{n} / {all}"),
     "alike": Text("{n} alike", zh="同类 {n} 项"),
     "more-rows": Text("{n} more rows", zh="另有 {n} 行"),

@@ -41,6 +41,7 @@ LONGEST = (
     "test_trace",
     "test_combinations",
     "test_real_streams",
+    "test_dist",
     "test_wheel",
     "test_real_trouble",
     "test_hands_nat",

@@ -219,6 +219,10 @@ ERRORS = {
     "write it as ADDRESS:PORT, such as 127.0.0.1:9788": "请写成 ADDRESS:PORT 的形式，如 127.0.0.1:9788",
     "Address already in use": "地址已被占用",
     "Cannot assign requested address": "无法使用该地址",
+    "{} is not an archive of kedoctor": "{} 不是 kedoctor 的归档",
+    "make dist writes it: kedoctor-VERSION-linux-ARCH-glibcVERSION.tar.gz": "由 make dist 生成：kedoctor-VERSION-linux-ARCH-glibcVERSION.tar.gz",
+    "{} is for {}, the offline bundle for {}": "{} 适用于 {}，而离线包适用于 {}",
+    "name the archive of that architecture": "请指定该架构的归档",
     # places
     "it belongs to the user with id {} in a directory that others can write to": "它属于 ID 为 {} 的用户，且所在目录其他用户可写",
     "it belongs to the user with id {}": "它属于 ID 为 {} 的用户",

@@ -54,7 +54,7 @@ def look(words: Sequence[str], *, seconds: float, formats: Sequence[str] = ()) -
         ]
         argv = [
             sys.executable,
-            "-P",
+            "-I" if sys.flags.isolated else "-P",
             "-m",
             "kedoctor",
             "run",

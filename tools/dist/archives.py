@@ -43,7 +43,7 @@ def _owned(info: tarfile.TarInfo, mtime: int) -> tarfile.TarInfo:
 
 def gzipped(data: bytes) -> bytes:
     """The data, compressed without a time or a name."""
-    return gzip.compress(data, compresslevel=9, mtime=0)
+    return gzip.compress(data, compresslevel=6, mtime=0)
 
 
 def packed(folder: Path, target: Path, prefix: str, mtime: int) -> Path:

@@ -32,12 +32,10 @@ def made(tree: Path, target: Path, kind: str, architecture: Architecture, *, ver
         "description": "Diagnosis and repair of the kubectl logs / exec / attach / top path of KubeEdge sites",
         "license": "Apache-2.0",
         "depends": [_LIBC[kind].format(glibc=glibc)],
-        "mtime": f"@{epoch()}",
-        "rpm": {"compression": "gzip:9", "buildhost": "localhost"},
+        "rpm": {"compression": "gzip:6", "buildhost": "localhost"},
         "deb": {"compression": "gzip"},
         "contents": [*_contents(tree)],
     }
-    del settings["mtime"]  # nfpm takes SOURCE_DATE_EPOCH
     config = target.with_suffix(".json")
     config.write_text(json.dumps(settings), encoding="utf-8")
     nfpm = Path(sys.executable).with_name("nfpm")

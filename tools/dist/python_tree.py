@@ -38,6 +38,11 @@ def from_archive(archive: Path, target: Path) -> None:
         members = [one for one in tar if one.name.startswith("python/") and not _left_out(Path(one.name))]
         tar.extractall(target.parent, members=members, filter="tar")
     (target.parent / "python").rename(target)
+    program = target / "bin" / "python3"
+    if program.is_symlink():  # the archive is told by its program, which has to be a file
+        real = program.resolve()
+        program.unlink()
+        real.rename(program)
 
 
 def from_this(target: Path) -> None:
@@ -52,7 +57,7 @@ def from_this(target: Path) -> None:
         shutil.copytree(modules, library / "lib-dynload", ignore=shutil.ignore_patterns(*_LEFT_OUT))
     program = target / "bin" / "python3"
     program.parent.mkdir(parents=True)
-    shutil.copy2(Path(sys._base_executable).resolve(), program)  # noqa: SLF001  there is no other name for it
+    shutil.copy2(Path(sys.base_prefix, "bin", version), program)
     _bring_libraries(target, program, [*(library / "lib-dynload").glob("*.so")])
 
 

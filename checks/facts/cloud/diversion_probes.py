@@ -159,7 +159,7 @@ def tunnel_probes(
             return living
         return [own if own in living else "", *(one for one in living if one != own)][:_MOST_CLOUDCORES]
 
-    wanted = [edge for edge in edges.items if _reached_by_tunnel(edge) and any(asked(edge))]
+    wanted = [edge for edge in edges.items if _has_session(edge) and any(asked(edge))]
     chosen = _chosen(wanted, lambda edge: not edge.is_ready or edge.port not in record.current)
 
     def ask(edge: EdgeNode) -> TunnelProbe | None:
@@ -174,10 +174,11 @@ def tunnel_probes(
         return TunnelProbe(edge.name, edge.internal_ip, "", none, None, targets.port, elsewhere)
 
     def _of_first(edge: EdgeNode, address: str) -> TunnelProbe:
-        answer = get(address, edge.internal_ip)
-        lost = isinstance(answer, HttpAnswer) and answer.status == 500
+        key = edge.name if _is_ipv6(edge) else edge.internal_ip
+        answer = get(address, key)
+        lost = isinstance(answer, HttpAnswer) and answer.status == 500 and key != edge.name
         by_name = get(address, edge.name) if lost else None
-        return TunnelProbe(edge.name, edge.internal_ip, address, answer, by_name, targets.port)
+        return TunnelProbe(edge.name, key, address, answer, by_name, targets.port)
 
     def get(address: str, key: str) -> HttpAnswer | Unavailable:
         return wire.get(url_at(address, targets.port, SUMMARY), host_header=key, timeout=_THROUGH)
@@ -265,6 +266,17 @@ def _reached_by_tunnel(edge: EdgeNode) -> bool:
     address = edge.internal_ip
     usable = bool(address) and is_ip(address) and ":" not in address
     return usable and not edge.runs_foreign_kubelet and not edge.absent_as_planned
+
+
+def _has_session(edge: EdgeNode) -> bool:
+    """Also one with an IPv6 address, which cloudcore finds by its name alone (facts.md §12.6)."""
+    return _reached_by_tunnel(edge) or (
+        _is_ipv6(edge) and not edge.runs_foreign_kubelet and not edge.absent_as_planned
+    )
+
+
+def _is_ipv6(edge: EdgeNode) -> bool:
+    return ":" in edge.internal_ip and is_ip(edge.internal_ip)
 
 
 def _chosen(edges: Sequence[EdgeNode], suspicious: Callable[[EdgeNode], bool]) -> tuple[EdgeNode, ...]:

@@ -14,6 +14,7 @@ from faults_shapes import FAULTS, ShapeFault
 from faulty_machine import plugins
 from faulty_site import FaultySite
 from faulty_source import FaultySource
+from ipv6_site import SIX, SixEdge
 from pod_network_site import PodNetwork
 from shaped_site import TwoClouds
 
@@ -191,3 +192,32 @@ def test_another_proxy_before_the_nodes_is_not_judged() -> None:
     found = [one for one in site.report("cloud").verdicts if one.code == "KE801"]
     assert [one.status for one in found] == [Status.UNKNOWN]
     assert "GRPC /run/konnectivity.socket" in found[0].summary
+
+
+# ----------------------------------------------------------------------------------------------------------- IPv6 edges
+
+
+@pytest.mark.parametrize("view", [("cloud", "edge1"), ("laptop",)], ids="+".join)
+def test_an_edge_with_both_kinds_of_address_is_judged_by_the_first(view: tuple[str, ...]) -> None:
+    report = SixEdge(addresses=("10.99.0.3", SIX)).report(*view)
+    assert wrong(report) == []
+    assert "10.99.0.3" in said(report, "KE311", "edge2")[0]
+
+
+@pytest.mark.parametrize("view", [("cloud", "edge1"), ("cloud",), ("laptop",)], ids="+".join)
+@pytest.mark.parametrize("addresses", [(SIX,), (SIX, "10.99.0.3")], ids=["IPv6 only", "IPv6 first"])
+def test_an_edge_that_is_dialled_at_ipv6_is_not_diverted(
+    addresses: tuple[str, ...], view: tuple[str, ...]
+) -> None:
+    report = SixEdge(addresses=addresses).report(*view)
+    assert [(one.code, one.nodes) for one in report.causes] == [("KE311", ("edge2",))], wrong(report)
+    assert "iptables-manager writes rules for IPv4 only" in report.causes[0].summary
+    if "cloud" in view:
+        assert said(report, "KE508", "edge2") == [
+            "cloudcore 10.99.0.1 gets stats of edge2 through the tunnel."
+        ]
+
+
+def test_a_rule_of_somebodys_own_diverts_ipv6_but_top_has_no_session() -> None:
+    report = SixEdge(diverted=True).report("cloud")
+    assert [(one.code, one.capabilities) for one in report.causes] == [("KE311", ("top",))], wrong(report)
