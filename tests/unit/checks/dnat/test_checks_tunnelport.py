@@ -35,7 +35,7 @@ def pod(ip: str = "10.99.0.1", phase: str = "Running") -> Pod:
 def judged(
     record: TunnelPortRecord, found: CloudcoreWorkload | Unavailable, users: EdgeNodes
 ) -> list[Finding]:
-    return list(tunnelport_record(record, cloudcores(found, record, BLIND, users), users))
+    return list(tunnelport_record(record, cloudcores(found, record, BLIND, users), users, workload=found))
 
 
 def workload(*pods: Pod) -> CloudcoreWorkload:
@@ -131,7 +131,7 @@ OF_ITS_OTHER_NETWORK = parse_record('{"ipTunnelPort":{"192.168.7.1":10351},"port
 def test_an_address_that_cloudcores_host_does_not_have_is_nobodys() -> None:
     users = edges(edge(port=10351))
     seen = cloudcores(workload(), NOT_ITS_OWN, BLIND, users, on_host("10.99.0.1", "127.0.0.1"))
-    found = only(list(tunnelport_record(NOT_ITS_OWN, seen, users)))
+    found = only(list(tunnelport_record(NOT_ITS_OWN, seen, users, workload=workload())))
     assert found.status is Status.FAIL
     assert "10.99.0.77, where no cloudcore runs" in found.summary.en
     assert [one.address for one in seen.unrecorded] == ["10.99.0.1"]
@@ -141,7 +141,10 @@ def test_another_address_of_cloudcores_host_is_its_own() -> None:
     users = edges(edge(port=10351))
     host = on_host("10.99.0.1", "192.168.7.1")
     seen = cloudcores(workload(), OF_ITS_OTHER_NETWORK, BLIND, users, host)
-    assert only(list(tunnelport_record(OF_ITS_OTHER_NETWORK, seen, users))).status is Status.PASS
+    assert (
+        only(list(tunnelport_record(OF_ITS_OTHER_NETWORK, seen, users, workload=workload()))).status
+        is Status.PASS
+    )
     (one,) = seen.items
     assert (one.address, one.port, one.guessed) == ("192.168.7.1", 10351, False)
 
@@ -149,7 +152,10 @@ def test_another_address_of_cloudcores_host_is_its_own() -> None:
 def test_of_another_host_in_view_nothing_follows() -> None:
     users = edges(edge(port=10351))
     seen = cloudcores(workload(), OF_ITS_OTHER_NETWORK, BLIND, users, on_host("10.99.0.5"))
-    assert only(list(tunnelport_record(OF_ITS_OTHER_NETWORK, seen, users))).status is Status.PASS
+    assert (
+        only(list(tunnelport_record(OF_ITS_OTHER_NETWORK, seen, users, workload=workload()))).status
+        is Status.PASS
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,6 +172,6 @@ def test_an_address_nobody_knows_is_doubted_where_no_edge_answers(
 ) -> None:
     users = edges(edge(port=10351))
     seen = cloudcores(workload(), NOT_ITS_OWN, BLIND, users)
-    found = only(list(tunnelport_record(NOT_ITS_OWN, seen, users, proved=proved)))
+    found = only(list(tunnelport_record(NOT_ITS_OWN, seen, users, workload=workload(), proved=proved)))
     assert found.status is status
     assert both_languages(found)
