@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from faults_cloud import RULE
+from faults_cloud import rule
 from faulty_site import NOW, FaultySite
 
 from kedoctor.base.records import replace
@@ -104,7 +104,7 @@ def _rke2_verifies(site: FaultySite) -> None:
 
 def _rke2_no_rule(site: FaultySite) -> None:
     rke2(site)
-    site.legacy = site.legacy.replace(RULE, "")
+    site.change_rules(rule(site), "")
 
 
 def _microk8s_verifies(site: FaultySite) -> None:
@@ -122,7 +122,7 @@ def _microk8s_by_name(site: FaultySite) -> None:
 
 def _microk8s_no_rule(site: FaultySite) -> None:
     microk8s(site)
-    site.legacy = site.legacy.replace(RULE, "")
+    site.change_rules(rule(site), "")
 
 
 DISTRIBUTION_FAULTS = (

@@ -45,7 +45,7 @@ from recorded_wire import HostOnWire, SiteOnWire
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.declarations import Side
-from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.apiserver import ApiAnswer, ListObjects
 from kedoctor.model.observations.files import FileMetadata
 from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
 from kedoctor.model.observations.network import ListSockets, Socket
@@ -85,6 +85,11 @@ class FaultySite:
     cloudcore_denied: set[str] = field(default_factory=set)  # what cloudcore's account may not do
     legacy: str = ""  # iptables-save of the legacy tables of the cloud host
     nft: str = ""
+    tunnel_port: int = NODE_PORT
+    paths: dict[str, ApiAnswer] = field(default_factory=dict)  # what the API server says at a path
+    lists: dict[str, Any] = field(
+        default_factory=dict
+    )  # by kind of object: what a list of it is answered with
     edgecore_down: set[str] = field(default_factory=set)
     edged_down: set[str] = field(default_factory=set)
     tunnel_down: set[str] = field(default_factory=set)
@@ -167,6 +172,11 @@ class FaultySite:
         """Sets one key of edgecore.yaml."""
         self.configure(SetKey(path, value))
 
+    def change_rules(self, old: str, new: str) -> None:
+        """Other rules on the cloud host, in whichever backend the old text stands."""
+        self.legacy = self.legacy.replace(old, new)
+        self.nft = self.nft.replace(old, new)
+
     def cloudcore(self, path: str, value: Any) -> None:
         """Sets one key of cloudcore.yaml; cloudcore was started anew with it."""
 
@@ -183,6 +193,14 @@ class FaultySite:
             moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago + 2 * place)
             klog = moment.strftime(f"{severity}%m%d %H:%M:%S.%f {pid:7} {source}] {message}")
             self.journal += f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[{pid}]: {klog}\n"
+
+    def edge_prints(self, message: str, *, ago: float = 60) -> None:
+        """A line of edgecore's journal as Go's own log writes it."""
+        moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago)
+        self.journal += (
+            f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[6044]: "
+            f"{moment.strftime('%Y/%m/%d %H:%M:%S')} {message}\n"
+        )
 
     def edge_systemd_says(self, message: str, *, ago: float = 2) -> None:
         """A line of systemd about edgecore.service."""
@@ -382,7 +400,7 @@ class FaultySite:
 
     def listed(self, request: ListObjects) -> Any:
         """The objects of a list as they are now."""
-        answer = self._base_list(request)
+        answer = self.lists[request.kind] if request.kind in self.lists else self._base_list(request)
         if request.label_selector == "app.kubernetes.io/name=metrics-server":
             answer = ()  # the label of the Helm chart, which is not what runs here
         elif request.kind == "Deployment" and request.namespace != "kubeedge":

@@ -102,6 +102,8 @@ class FaultySource:
                 )[1]
                 if log is not None:
                     return LogText("\n".join(log.splitlines()[-request.lines :]) + "\n")
+            case GetPath(path=path) if path in site.paths:
+                return site.paths[path]
             case GetPath(path=path) if "/proxy/stats/" in path:
                 node, _, rest = path.removeprefix("/api/v1/nodes/").partition("/proxy")
                 answer = self._wire.node_proxy(node, rest)

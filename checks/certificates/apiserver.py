@@ -49,8 +49,8 @@ _MICROK8S = ("sudo microk8s refresh-certs --check", "sudo microk8s refresh-certs
     breaks=ALL_STREAMS,
     hop="api",
     remedy=Text(
-        "Renew them with the distribution's own tool (kubeadm certs renew, or a restart of K3s).",
-        zh="用发行版自带的方式更新（kubeadm certs renew，或重启 K3s）。",
+        "Renew them with the distribution's own tool (`kubeadm certs renew`, or a restart of K3s).",
+        zh="用发行版自带的方式更新（`kubeadm certs renew`，或重启 K3s）。",
     ),
     references=("kubeprepare.md §3.4", "facts.md §8.5"),
 )
@@ -117,11 +117,15 @@ def _commands(arguments: ApiserverArguments) -> tuple[str, ...]:
 
 
 def _nothing_read(found: ApiserverCertificates) -> Finding:
-    why = str(found.unread[0]) if found.unread else "none of the usual files is there"
+    why = (
+        Text(str(found.unread[0]), zh=found.unread[0].in_chinese)
+        if found.unread
+        else Text("none of the usual files is there", zh="常用位置均没有文件")
+    )
     return unknown(
         Text(
-            f"No certificate of kube-apiserver was read: {why}.",
-            zh=f"未能读取 kube-apiserver 的证书：{why}。",
+            f"No certificate of kube-apiserver was read: {why.en}.",
+            zh=f"未能读取 kube-apiserver 的证书：{why.zh}。",
         ),
         hint=Text("Run kedoctor as root on this host.", zh="请在本机以 root 运行 kedoctor。"),
     )

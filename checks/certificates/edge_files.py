@@ -189,7 +189,10 @@ def _pair(config: EdgecoreConfig, files: EdgeCertificates, certificate: Certific
             zh=f"{node} 的私钥与证书不配对；edgecore 启动时无法加载。",
         ),
         expected=Text("one key pair", zh="证书与私钥配对"),
-        actual=f"public key of the certificate sha256 {certificate.spki_sha256[:16]}…, of the key {key.spki_sha256[:16]}…",
+        actual=Text(
+            f"public key of the certificate sha256 {certificate.spki_sha256[:16]}…, of the key {key.spki_sha256[:16]}…",
+            zh=f"证书公钥 sha256 {certificate.spki_sha256[:16]}…，私钥对应的公钥 {key.spki_sha256[:16]}…",
+        ),
         hint=Text(
             "Put the matching file back, or obtain a new pair with a fresh token.",
             zh="恢复配对的文件，或用新令牌重新获取。",
@@ -272,8 +275,8 @@ def _unsure(
     node = config.node_name
     if clock.skew_seconds is None:
         why = Text(
-            f"the clock of this host was compared with nothing ({clock.detail})",
-            zh=f"本机时钟没有可对照的时间（{clock.detail}）",
+            f"the clock of this host was compared with nothing ({clock.detail_text.en})",
+            zh=f"本机时钟没有可对照的时间（{clock.detail_text.zh}）",
         )
     else:
         why = Text(

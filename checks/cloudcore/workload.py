@@ -174,7 +174,7 @@ def _rollout_stuck(running: Pod, pending: Pod, reason: Trouble) -> Finding:
             zh=f"cloudcore 的滚动更新卡住：{pending.metadata.name} 等待被 {running.metadata.name} 占用的端口。",
         ),
         expected=Text("no pending pod beside the running one", zh="运行中的 Pod 旁没有 Pending 的 Pod"),
-        actual=str(reason),
+        actual=Text(str(reason), zh=reason.in_chinese),
         hint=Text(
             "Delete the old pod, as rollout restart can never finish on one node with hostNetwork; every edge reconnects.",
             zh="请删除旧 Pod：单节点 hostNetwork 下 rollout restart 永远无法完成；所有边缘节点将重新连接。",
@@ -220,13 +220,14 @@ def _not_ready(pod: Pod, last_words: str) -> Finding:
     if last_words:
         evidence.append(Evidence(f"log of {name}", last_words))
     told = f": {last_words}" if last_words else ""
+    told_zh = f"：“{last_words}”" if last_words else ""
     return failed(
         Text(
             f"cloudcore does not run: {name} is {reason}{told}.",
-            zh=f"cloudcore 未运行：{name} 状态为 {reason}{told}。",
+            zh=f"cloudcore 未运行：{name} 状态为 {reason.in_chinese}{told_zh}。",
         ),
         expected=_EXPECTED,
-        actual=str(reason),
+        actual=Text(str(reason), zh=reason.in_chinese),
         hint=_hint(reason),
         subject=_SUBJECT,
         evidence=tuple(evidence),

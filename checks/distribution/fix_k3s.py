@@ -18,6 +18,7 @@ from kedoctor.api import (
     Verdict,
     WriteFile,
     YamlChange,
+    patterns,
     remedy,
 )
 from kedoctor.checks.facts.cloud.apiserver_flags import K3S_UNIT, ApiserverArguments
@@ -111,11 +112,18 @@ def _plan(verdict: Verdict, title: Text, prediction: Text, action: WriteFile | E
     )
 
 
+_COMMAND_LINE = patterns.compiled(r"(?:(\S+) in )?command line of (\S+) \(pid (\d+)\)")
+
+
 def _on_the_command_line(source: str) -> Text:
+    found = _COMMAND_LINE.fullmatch(source)
+    place = source
+    if found is not None:
+        place = f"{found[2]}（pid {found[3]}）的命令行" + (f"中的 {found[1]}" if found[1] else "")
     return Text(
         f"it is set in the {source}, which wins over every file; change it there: sudo systemctl edit --full k3s, then "
         "sudo systemctl restart k3s",
-        zh=f"该设置来自 {source}，优先于所有文件；请在那里修改：sudo systemctl edit --full k3s，然后 sudo systemctl restart k3s",
+        zh=f"该设置来自 {place}，优先于所有文件；请在那里修改：sudo systemctl edit --full k3s，然后 sudo systemctl restart k3s",
     )
 
 

@@ -166,7 +166,7 @@ def _hand_made(rule: DnatRule, saved: SavedRules) -> Finding:
         return unknown(
             Text(
                 f"Whether the hand-made diversion ({text}) survives a reboot is unknown: {saved.unread[0]}.",
-                zh=f"无法得知手工转发规则（{text}）能否在重启后保留：{saved.unread[0]}。",
+                zh=f"无法得知手工转发规则（{text}）能否在重启后保留：{saved.unread[0].in_chinese}。",
             ),
             subject=subject,
         )

@@ -20,6 +20,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    detail_text,
     failed,
     passed,
     skipped,
@@ -257,7 +258,7 @@ def _stranger(diversion: Diversion, target: _Target, targets: DiversionTargets, 
     if isinstance(answer, Unavailable):
         why = Text(
             f"{why.en}, and a connection to it fails ({answer.detail or answer.reason})",
-            zh=f"{why.zh}，且无法连接（{answer.detail or answer.reason}）",
+            zh=f"{why.zh}，且无法连接（{detail_text(answer.detail).zh or answer.reason}）",
         )
     elif answer is not None:
         why = Text(f"{why.en}, and something else answers there", zh=f"{why.zh}，且那里应答的是其他程序")

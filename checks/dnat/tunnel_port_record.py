@@ -21,6 +21,8 @@ from kedoctor.api import (
 )
 from kedoctor.checks.causality import CLOUDCORE_DOWN
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.release_words import record_kept, release_of
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcores import Cloudcore, Cloudcores
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
@@ -51,10 +53,20 @@ _EXPECTED = Text(
         zh="从注解中删除过期的键；其余由 cloudcore 和 iptables-manager 维护。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §3.3", "facts.md §3.4", "facts.md §10 (1, 11, 17)", "facts.md §12.1"),
+    references=(
+        "facts.md §3.3",
+        "facts.md §3.4",
+        "facts.md §10 (1, 11, 17)",
+        "facts.md §12.1",
+        "versions.md §4",
+    ),
 )
 def tunnelport_record(
-    record: TunnelPortRecord, cloudcores: Cloudcores, edges: EdgeNodes | Unavailable
+    record: TunnelPortRecord,
+    cloudcores: Cloudcores,
+    edges: EdgeNodes | Unavailable,
+    *,
+    workload: CloudcoreWorkload | Unavailable,
 ) -> Iterator[Finding]:
     """The annotation itself, each address in it, and each cloudcore that runs."""
     if record.state is not RecordState.READ:
@@ -66,7 +78,7 @@ def tunnelport_record(
     wrong = [finding for ip in record.ports if (finding := _malformed(record, ip)) is not None]
     yield from wrong
     if not wrong:
-        yield from _liveness(record, cloudcores, edges)
+        yield from _liveness(record, cloudcores, edges, record_kept(release_of(workload)))
 
 
 def _unreadable(record: TunnelPortRecord) -> Finding:
@@ -83,7 +95,7 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
         ),
         RecordState.UNPARSABLE: Text(
             f"The tunnel-port record is not JSON that cloudcore can read ({record.problem}): no rule is made.",
-            zh=f"隧道端口记录不是 cloudcore 可读的 JSON（{record.problem}）：不会生成规则。",
+            zh=f"隧道端口记录不是 cloudcore 可读的 JSON（“{record.problem}”）：不会生成规则。",
         ),
     }
     return failed(
@@ -157,7 +169,7 @@ def _malformed(record: TunnelPortRecord, ip: str) -> Finding | None:
 
 
 def _liveness(
-    record: TunnelPortRecord, cloudcores: Cloudcores, edges: EdgeNodes | Unavailable
+    record: TunnelPortRecord, cloudcores: Cloudcores, edges: EdgeNodes | Unavailable, kept: Text
 ) -> Iterator[Finding]:
     if all(one.runs is None for one in cloudcores.items):
         yield unknown(
@@ -171,7 +183,7 @@ def _liveness(
         return
     strangers = [one for one in cloudcores.items if not one.pod and not one.runs]
     for one in strangers:
-        yield from _stale(record, one) if one.runs is False else [_ambiguous(record, one.address)]
+        yield from _stale(record, one, kept) if one.runs is False else [_ambiguous(record, one.address)]
     lacking = cloudcores.unrecorded
     if lacking:
         yield from _lacking(record, lacking, edges)
@@ -242,7 +254,7 @@ def _lacking(
         yield replace(finding, node=name, subject=f"{name}, {finding.subject}")
 
 
-def _stale(record: TunnelPortRecord, entry: Cloudcore) -> Iterator[Finding]:
+def _stale(record: TunnelPortRecord, entry: Cloudcore, kept: Text) -> Iterator[Finding]:
     """An entry of no cloudcore, for each edge that has its port; where none has, it breaks nothing."""
     ip, port, using = entry.address, entry.port, entry.edges
     summary = Text(
@@ -260,8 +272,8 @@ def _stale(record: TunnelPortRecord, entry: Cloudcore) -> Iterator[Finding]:
         ),
     )
     hint = Text(
-        f"Take the key {ip} out of the annotation, or make iptables-manager work: it does so by itself.",
-        zh=f"从注解中删除键 {ip}，或使 iptables-manager 恢复工作：它会自动删除。",
+        f"Take the key {ip} out of the annotation; {kept.en}.",
+        zh=f"从注解中删除键 {ip}；{kept.zh}。",
     )
     finding = warned(
         summary,

@@ -145,7 +145,7 @@ def _not_ready(server: MetricsServer, pod: Pod, *, on_edge: bool) -> Finding:
     return failed(
         Text(
             f"metrics-server's pod {pod.metadata.name} is not ready: {reason}.",
-            zh=f"metrics-server 的 Pod {pod.metadata.name} 未就绪：{reason}。",
+            zh=f"metrics-server 的 Pod {pod.metadata.name} 未就绪：{reason.in_chinese}。",
         ),
         expected=Text("one ready pod", zh="一个就绪的 Pod"),
         actual=reason.reason,

@@ -168,7 +168,7 @@ def _unschedulable(
 def _no_place(message: str) -> Text:
     return Text(
         f"no node takes the pod, and what is in its way is yours to decide: {message}",
-        zh=f"没有节点能运行该 Pod，障碍需由您处理：{message}",
+        zh=f"没有节点能运行该 Pod，障碍需由您处理：“{message}”",
     )
 
 

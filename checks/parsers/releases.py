@@ -37,12 +37,15 @@ class Trait(StrEnum):
     EXTERNAL_MANAGER = "external-manager"
     MOVING_TUNNEL_PORT = "moving-tunnel-port"
     MANAGER_FRAMEWORK = "manager-framework"
+    MANAGER_READS_PODS = "manager-reads-pods"
     DEFAULT_ROUTE_FIRST = "default-route-first"
     COMMON_NAME_CHECKED = "common-name-checked"
     CGROUP_DRIVER_FROM_CRI = "cgroup-driver-from-cri"
     TOKEN_NOT_SAVED = "token-not-saved"  # noqa: S105  no password
+    CONFIG_UPDATE_JOBS = "config-update-jobs"
     DEVICE_STATUSES = "device-statuses"
     DEVICE_STATUSES_FORBIDDEN = "device-statuses-forbidden"
+    KUBE_PROXY_TOLERATED = "kube-proxy-tolerated"
     OWN_ADDRESS_ALWAYS_NEEDED = "own-address-always-needed"
 
 

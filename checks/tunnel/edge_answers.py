@@ -198,11 +198,11 @@ def _told(text: str) -> _End:
     answer = explain([text])
     cause = next(iter(answer.causes), None)
     if cause is None:
-        return _End(Text(f"The request ended with: {text}.", zh=f"请求的结果：{text}。"))
+        return _End(Text(f"The request ended with: {text}.", zh=f"请求的结果：“{text}”。"))
     return _End(
         Text(
             f"The request ended with: {text} ({answer.meaning.removesuffix('.')}).",
-            zh=f"请求的结果：{text}（{answer.zh.meaning.removesuffix('。')}）。",
+            zh=f"请求的结果：“{text}”（{answer.zh.meaning.removesuffix('。')}）。",
         ),
         cause.hop,
     )
@@ -217,7 +217,7 @@ def _broken(answer: EdgeAnswer, result: _End) -> Finding:
             f"{edge} does not answer the API server. {seen.en}", zh=f"{edge} 没有应答 API 服务器。{seen.zh}"
         ),
         expected=Text(f"stats or a line of a log from {edge}", zh=f"来自 {edge} 的统计数据或日志"),
-        actual=seen.en,
+        actual=seen,
         hint=Text(
             f"Follow the request hop by hop: the cloud host and {edge} each see a part of the path that the other does not.",
             zh=f"逐跳跟踪该请求：云端主机与 {edge} 各能看到链路中对方看不到的部分。",

@@ -255,7 +255,7 @@ def _none(config: EdgecoreConfig, why_en: str, why_zh: str, evidence: tuple[Evid
     return failed(
         Text(f"{node} has no tunnel to the cloud: {why_en}.", zh=f"{node} 没有到云端的隧道：{why_zh}。"),
         expected=Text(f"edgecore ESTABLISHED to {server}", zh=f"edgecore 到 {server} 的 ESTABLISHED 连接"),
-        actual=why_en,
+        actual=Text(why_en, zh=why_zh),
         hint=Text("Follow the error of the last dial.", zh="根据最近一次拨号的错误排查。"),
         subject=node,
         node=node,

@@ -19,6 +19,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    detail_text,
     failed,
     passed,
     replace,
@@ -150,9 +151,9 @@ def _stream_down(server: StreamServer, users: tuple[str, ...]) -> Iterator[Findi
     finding = failed(
         Text(
             f"cloudcore's stream server {where} does not answer: {told}.",
-            zh=f"cloudcore 的流服务 {where} 没有应答：{told}。",
+            zh=f"cloudcore 的流服务 {where} 没有应答：{detail_text(told).zh}。",
         ),
-        expected=Text("404: Page Not Found", zh="404: Page Not Found"),
+        expected=Text("“404: Page Not Found”", zh="“404: Page Not Found”"),
         actual=told,
         hint=Text(
             "Look whether cloudStream is on (KE101), whether cloudcore runs (KE105) and what it listens on (KE501).",

@@ -43,6 +43,7 @@ from kedoctor.model.declarations import (
     repair_command,
     require,
 )
+from kedoctor.model.details import detail_text
 from kedoctor.model.explanations import Explanation, InChinese, Note, Parts, Statement, SuspectedCause
 from kedoctor.model.fake_services import (
     ApiWrite,
@@ -253,6 +254,7 @@ __all__ = [
     "check",
     "decode",
     "decode_yaml",
+    "detail_text",
     "differences",
     "encode_pretty",
     "expiring",

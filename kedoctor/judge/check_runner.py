@@ -231,11 +231,19 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
             title=check.title.zh,
             summary=finding.summary.zh,
             expected=expected.zh,
-            actual=finding.actual.zh if isinstance(finding.actual, Text) else "",
+            actual=_seen_in_chinese(finding.actual),
             hint=hint.zh,
             remedy=remedy.zh,
         ),
     )
+
+
+def _seen_in_chinese(actual: str | Text) -> str:
+    """What was seen, if there is Chinese for it; empty for what a program said, which stays as it is."""
+    if isinstance(actual, Text):
+        return actual.zh
+    told = detail_text(actual).zh
+    return "" if told == actual else told
 
 
 def _simple(check: Check, host: str, status: Status, summary: Text) -> Verdict:

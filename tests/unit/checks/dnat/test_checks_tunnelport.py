@@ -33,7 +33,7 @@ def pod(ip: str = "10.99.0.1", phase: str = "Running") -> Pod:
 def judged(
     record: TunnelPortRecord, found: CloudcoreWorkload | Unavailable, users: EdgeNodes
 ) -> list[Finding]:
-    return list(tunnelport_record(record, cloudcores(found, record, BLIND, users), users))
+    return list(tunnelport_record(record, cloudcores(found, record, BLIND, users), users, workload=found))
 
 
 def workload(*pods: Pod) -> CloudcoreWorkload:

@@ -95,24 +95,31 @@ def judged(
 )
 def test_the_record_keeps_only_what_leads_to_a_live_cloudcore(before: str, after: str) -> None:
     record, users = parse_record(before), edges(edge(port=10351))
-    wrong = verdicts(tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, users)))
+    wrong = verdicts(
+        tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, users), workload=WORKLOAD)
+    )
     for one in wrong:
         plan = planned(tunnelport(one, record, WORKLOAD, BLIND, BLIND), one)
         assert (plan.risk, plan.restarts) == (Risk.SAFE, ())
         kept = after_patch(plan, {"metadata": {"annotations": {"other": "stays"}}})["metadata"]["annotations"]
         assert kept == {"other": "stays", "tunnelportrecord.kubeedge.io": after}
         assert not verdicts(
-            tunnelport_record, tunnelport_record(*judged(parse_record(after), WORKLOAD, users))
+            tunnelport_record,
+            tunnelport_record(*judged(parse_record(after), WORKLOAD, users), workload=WORKLOAD),
         )
 
 
 def test_a_record_that_cloudcore_would_panic_on_is_made_anew() -> None:
     for record in (TunnelPortRecord(RecordState.NO_ANNOTATION), parse_record("not json")):
-        wrong = verdict_of(tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, BLIND)))
+        wrong = verdict_of(
+            tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, BLIND), workload=WORKLOAD)
+        )
         plan = planned(tunnelport(wrong, record, WORKLOAD, BLIND, BLIND), wrong)
         assert (len(plan.actions), len(plan.restarts), plan.risk) == (1, 1, Risk.RESTARTS_CLOUDCORE)
     gone = TunnelPortRecord(RecordState.NO_CONFIG_MAP)
-    wrong = verdict_of(tunnelport_record, tunnelport_record(*judged(gone, WORKLOAD, BLIND)))
+    wrong = verdict_of(
+        tunnelport_record, tunnelport_record(*judged(gone, WORKLOAD, BLIND), workload=WORKLOAD)
+    )
     assert planned(tunnelport(wrong, gone, WORKLOAD, BLIND, BLIND), wrong).actions == ()
     told(tunnelport(wrong, gone, CloudcoreWorkload(None, ()), BLIND, BLIND))
 
@@ -120,12 +127,14 @@ def test_a_record_that_cloudcore_would_panic_on_is_made_anew() -> None:
 def test_a_record_without_any_usable_address_is_not_emptied() -> None:
     record = parse_record('{"ipTunnelPort":{"":10351}}')
     nobody = CloudcoreWorkload(None, ())
-    wrong = verdict_of(tunnelport_record, tunnelport_record(*judged(record, nobody, BLIND)))
+    wrong = verdict_of(tunnelport_record, tunnelport_record(*judged(record, nobody, BLIND), workload=nobody))
     assert "default route" in told(tunnelport(wrong, record, nobody, BLIND, BLIND))
 
 
 def test_the_port_of_a_node_is_for_its_own_edge_to_renew() -> None:
-    wrong = verdict_of(port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND))
+    wrong = verdict_of(
+        port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND, workload=BLIND)
+    )
     here = EveryHost({"somewhere": EdgeName("edge1")})
     assert planned(kubelet_port(wrong, here), wrong).restarts == (RestartUnit("edgecore.service"),)
     assert "edge1" in told(kubelet_port(wrong, EveryHost({})))
@@ -174,7 +183,7 @@ def _mended(
 ) -> Any:
     manager = IptablesManager(made(DaemonSet, **content), pods, {"m-1": complaint} if complaint else {})
     cloud = CloudNodes((ApiServerHost("cloud", "10.99.0.1", taints),), "the label")
-    found = manager_check(manager, cloud, ActingRules())
+    found = manager_check(manager, cloud, ActingRules(), workload=BLIND)
     wrong = verdict_of(manager_check, found)
     answer = iptables_manager(wrong, manager, cloud, access=access, nodes=BLIND, archives=NO_ARCHIVE)
     return wrong, answer
@@ -388,7 +397,11 @@ def test_a_stale_rule_of_our_own_is_brought_up_to_date() -> None:
 def test_exactly_the_stale_rules_go_the_last_first() -> None:
     stale, copied = samples.rule(10350), samples.rule()
     nat = samples.nat((stale, copied, copied, copied))
-    known: dict[str, Any] = {"edges": EdgeNodes((samples.edge(),)), "processes": samples.APISERVER}
+    known: dict[str, Any] = {
+        "edges": EdgeNodes((samples.edge(),)),
+        "processes": samples.APISERVER,
+        "workload": WORKLOAD,
+    }
     wrong = verdicts(stale_check, stale_check(nat, samples.record(), **known), host="cloud")
     assert {one.status for one in wrong} == {Status.WARN}
     plans = [
@@ -412,6 +425,7 @@ def _contradiction(nft: tuple[str, ...], legacy: tuple[str, ...]) -> Any:
         probes=BLIND,
         servers=BLIND,
         processes=samples.APISERVER,
+        workload=BLIND,
     )
     wrong = verdicts(backend_check, answer, host="cloud")[0]
     return wrong, dnat_backend(wrong, nat, samples.targets())
