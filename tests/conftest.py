@@ -40,6 +40,7 @@ LONGEST = (
     "test_install_story",
     "test_trace",
     "test_combinations",
+    "test_release_sites",
     "test_real_streams",
     "test_dist",
     "test_wheel",

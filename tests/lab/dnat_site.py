@@ -70,7 +70,11 @@ def node(name: str, address: str, port: int, version: str, **labels: str) -> dic
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": {f"node-role.kubernetes.io/{key}": "" for key in labels}},
+        "metadata": {
+            "name": name,
+            "labels": {f"node-role.kubernetes.io/{key}": "" for key in labels},
+            "creationTimestamp": "2026-01-01T00:00:00Z",  # what has just joined is still settling
+        },
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
             "conditions": [{"type": "Ready", "status": "True"}],
