@@ -17,6 +17,7 @@ from kedoctor.model.observations.apiserver import ListObjects
 __all__ = ["CLOUD_FAULTS"]
 
 CLOUD_FAULTS: list[Fault] = []
+NOBODY = "10.99.0.77"
 JUMP = '-A OUTPUT -m comment --comment "kubeedge tunnel port" -j TUNNEL-PORT\n'
 
 
@@ -97,6 +98,28 @@ def tunnelport_record_broken(site: FaultySite) -> None:
         ),
     )
     site.change_rules(rule(site), "")
+
+
+@fault(CLOUD_FAULTS, "KE302", "diversion")
+def record_names_nobody(site: FaultySite) -> None:
+    """Somebody wrote the address of a host without a cloudcore into the record; the manager made its rule of it."""
+    site.change(
+        "ConfigMap",
+        "tunnelport",
+        lambda one: replace(
+            one,
+            metadata=replace(
+                one.metadata,
+                annotations=replace(
+                    one.metadata.annotations,
+                    tunnel_port_record=(one.metadata.annotations.tunnel_port_record or "").replace(
+                        CLOUD, NOBODY
+                    ),
+                ),
+            ),
+        ),
+    )
+    site.change_rules(rule(site), rule(site).replace(CLOUD, NOBODY))
 
 
 @fault(CLOUD_FAULTS, "KE310", "diversion")

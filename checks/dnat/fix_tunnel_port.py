@@ -122,9 +122,18 @@ def _right(record: TunnelPortRecord, workload: CloudcoreWorkload) -> dict[str, i
 def _completed(
     record: TunnelPortRecord, cloudcores: Cloudcores | Unavailable, edges: EdgeNodes | Unavailable
 ) -> dict[str, int]:
-    """The record with the one cloudcore that it lacks, whose port its edges have; empty where that is not certain."""
-    lacking = () if isinstance(cloudcores, Unavailable) else cloudcores.unrecorded
+    """The record with the one cloudcore that it lacks, whose port its edges have; empty where that is not certain.
+
+    An address of nobody that stands at this port goes: it stands where that cloudcore should.
+    """
+    if isinstance(cloudcores, Unavailable):
+        return {}
+    lacking = cloudcores.unrecorded
     users = () if isinstance(edges, Unavailable) else edges.items
+    nobody = [one for one in cloudcores.items if not one.pod and one.runs is False and one.edges]
+    if len(lacking) == len(nobody) == 1 and is_ip(lacking[0].address) and nobody[0].port:
+        kept = {ip: port for ip, port in record.ports.items() if ip != nobody[0].address}
+        return {**kept, lacking[0].address: nobody[0].port}
     lost = {edge.port for edge in users if edge.port in record.reserved and edge.port not in record.current}
     if len(lacking) != 1 or len(lost) != 1 or not is_ip(lacking[0].address) or _malformed(record.ports):
         return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kedoctor.api import (
     Evidence,
@@ -24,6 +24,7 @@ from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.dnat.release_words import record_kept, release_of
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcores import Cloudcore, Cloudcores
+from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
 
@@ -67,6 +68,7 @@ def tunnelport_record(
     edges: EdgeNodes | Unavailable,
     *,
     workload: CloudcoreWorkload | Unavailable,
+    proved: ProvedEdges = NOT_TRIED,
 ) -> Iterator[Finding]:
     """The annotation itself, each address in it, and each cloudcore that runs."""
     if record.state is not RecordState.READ:
@@ -78,7 +80,7 @@ def tunnelport_record(
     wrong = [finding for ip in record.ports if (finding := _malformed(record, ip)) is not None]
     yield from wrong
     if not wrong:
-        yield from _liveness(record, cloudcores, edges, record_kept(release_of(workload)))
+        yield from _liveness(record, cloudcores, edges, proved, kept=record_kept(release_of(workload)))
 
 
 def _unreadable(record: TunnelPortRecord) -> Finding:
@@ -169,7 +171,12 @@ def _malformed(record: TunnelPortRecord, ip: str) -> Finding | None:
 
 
 def _liveness(
-    record: TunnelPortRecord, cloudcores: Cloudcores, edges: EdgeNodes | Unavailable, kept: Text
+    record: TunnelPortRecord,
+    cloudcores: Cloudcores,
+    edges: EdgeNodes | Unavailable,
+    proved: ProvedEdges,
+    *,
+    kept: Text,
 ) -> Iterator[Finding]:
     if all(one.runs is None for one in cloudcores.items):
         yield unknown(
@@ -186,8 +193,11 @@ def _liveness(
         yield from _stale(record, one, kept) if one.runs is False else [_ambiguous(record, one.address)]
     lacking = cloudcores.unrecorded
     if lacking:
-        yield from _lacking(record, lacking, edges)
-    if not strangers and not lacking:
+        yield from _lacking(record, lacking, strangers, edges)
+    doubtful = [one for one in cloudcores.items if one.guessed and _none_answers(one, proved)]
+    for one in doubtful:
+        yield _unproved(record, one)
+    if not strangers and not lacking and not doubtful:
         yield passed(
             Text(
                 "The tunnel-port record holds only " + _told(record) + ".",
@@ -196,6 +206,27 @@ def _liveness(
             subject=_SUBJECT,
             evidence=(Evidence(_SUBJECT, record.text),),
         )
+
+
+def _none_answers(cloudcore: Cloudcore, proved: ProvedEdges) -> bool:
+    """Whether edges of a cloudcore were asked and none answered: then its address may be no cloudcore's."""
+    asked = proved.asked.intersection(cloudcore.edges)
+    return bool(asked) and asked.isdisjoint(proved.names)
+
+
+def _unproved(record: TunnelPortRecord, cloudcore: Cloudcore) -> Finding:
+    return unknown(
+        Text(
+            f"The record sends port {cloudcore.port} to {cloudcore.address}, which is not an address that Kubernetes knows of "
+            f"cloudcore's host {cloudcore.node}, and no edge with that port answers. Whether that host has it, only the "
+            "host shows.",
+            zh=f"记录把端口 {cloudcore.port} 指向 {cloudcore.address}，但 Kubernetes 所知的 cloudcore 主机 {cloudcore.node} "
+            "的地址中没有它，且使用该端口的边缘节点均无响应。该主机是否拥有此地址，只能在该主机上确认。",
+        ),
+        subject=_SUBJECT,
+        evidence=(Evidence(_SUBJECT, record.text),),
+        commands=(f"kedoctor run  # on {cloudcore.node}", _SHOW),
+    )
 
 
 def _told(record: TunnelPortRecord) -> str:
@@ -216,9 +247,15 @@ def _ambiguous(record: TunnelPortRecord, ip: str) -> Finding:
 
 
 def _lacking(
-    record: TunnelPortRecord, lacking: tuple[Cloudcore, ...], edges: EdgeNodes | Unavailable
+    record: TunnelPortRecord,
+    lacking: tuple[Cloudcore, ...],
+    strangers: Sequence[Cloudcore],
+    edges: EdgeNodes | Unavailable,
 ) -> Iterator[Finding]:
-    """Cloudcores that run without an entry: no rule is made for their edges, whose port is on record nowhere."""
+    """Cloudcores that run without an entry: no rule is made for their edges, whose port is on record nowhere.
+
+    Where an entry of no cloudcore has the port of edges, that one is named, and this is the other half of the same fault.
+    """
     users = () if isinstance(edges, Unavailable) else edges.items
     lost = [
         one.name
@@ -248,7 +285,7 @@ def _lacking(
         commands=(_SHOW, *(f"kubectl -n kubeedge delete pod {one.pod}" for one in lacking)),
         root=True,
     )
-    if not lost:
+    if not lost and not any(one.runs is False and one.edges for one in strangers):
         yield replace(finding, status=Status.WARN, breaks=(), root=False)
     for name in lost:
         yield replace(finding, node=name, subject=f"{name}, {finding.subject}")

@@ -60,6 +60,7 @@ _NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
         "KE205",
         "KE206",
         "KE212",
+        "KE302",
         "KE409",
         "KE410",
         "KE504",

@@ -136,8 +136,9 @@ def _by_code(verdicts: Iterable[Verdict]) -> dict[str, _Known]:
 def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[str, Check]) -> list[Verdict]:
     """What failed on the way back from a verdict.
 
-    The way leads through checks that failed and through those nobody could look at. It ends at one that passed:
-    what is in order cannot have passed a fault on.
+    The way leads through checks that failed and through those nobody could look at. It ends at one that passed (what is in
+    order cannot have passed a fault on), and at one that sees the same from elsewhere and saw nothing: what keeps that one
+    from looking has not made this.
     """
     found: list[Verdict] = []
     if verdict.root:
@@ -156,7 +157,7 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
         ]
         found.extend(guilty)
         passes_on = [one for one in guilty if not one.root]
-        unseen = not guilty and not any(_same_place(verdict, one) for one in here.right)
+        unseen = not guilty and not same and not any(_same_place(verdict, one) for one in here.right)
         if code in checks and (passes_on or unseen):
             waiting.extend(checks[code].explained_by)
     return found

@@ -7,18 +7,21 @@ So port, rule, session and process belong together for each cloudcore by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kedoctor.api import Unavailable, fact
+from kedoctor.api import EveryHost, Unavailable, fact
+from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes, SiteNodes
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
+from kedoctor.checks.parsers.host_port import is_loopback
 from kedoctor.checks.parsers.kubernetes import Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import is_live
 
 __all__ = ["Cloudcore", "Cloudcores", "cloudcores"]
 
+_NO_HOSTS: EveryHost[HostAddresses] = EveryHost({})
 _DONE = frozenset({"Failed", "Succeeded"})
 
 
@@ -29,7 +32,7 @@ class Cloudcore:
     ``address`` is what it wrote of itself, or that of its pod where the record does not name it. ``port`` is its tunnel
     port, 0 where none is on record and ``None`` where that is not known. ``pod`` and ``node`` are empty for an entry of
     the record that is no pod's. ``runs`` is ``None`` where that cannot be told. ``addresses`` are all by which it is
-    reached, ``edges`` those whose Node has its port.
+    reached, ``edges`` those whose Node has its port. ``guessed``: the record's address is none that is known of its host.
     """
 
     address: str
@@ -39,6 +42,7 @@ class Cloudcore:
     runs: bool | None = None
     addresses: frozenset[str] = frozenset()
     edges: tuple[str, ...] = ()
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +80,31 @@ def cloudcores(
     record: TunnelPortRecord | Unavailable,
     nodes: SiteNodes | Unavailable,
     edges: EdgeNodes | Unavailable,
+    hosts: EveryHost[HostAddresses] = _NO_HOSTS,
 ) -> Cloudcores:
     """Pods and entries of the record put together by their addresses.
 
     A cloudcore writes the address of its default route, which need not be one that Kubernetes knows of its pod: one
-    entry that is left over belongs to the one running pod that is left over. Where more are, nobody can tell which.
+    entry that is left over belongs to the one running pod that is left over. Where more are, nobody can tell which. Of a
+    host in view all addresses are known: an entry that is none of them is not its cloudcore's.
     """
     entries = {} if isinstance(record, Unavailable) else dict(record.ports)
     users = () if isinstance(edges, Unavailable) else edges.items
     if isinstance(workload, Unavailable) or not workload.pods:
         return Cloudcores(tuple(_entry(ip, port, users) for ip, port in entries.items()))
-    known = [(pod, _addresses(pod, nodes)) for pod in _pods(workload.pods)]
+    seen = {pod.metadata.name: own for pod in workload.pods if (own := _of_host(pod, hosts))}
+    known = [
+        (pod, _addresses(pod, nodes) | seen.get(pod.metadata.name, frozenset()))
+        for pod in _pods(workload.pods)
+    ]
     named = [(pod, own, next((ip for ip in entries if ip in own), "")) for pod, own in known]
     strangers = [ip for ip in entries if ip not in {ip for _, _, ip in named}]
     # Without hostNetwork the default route is that of the pod, so the address is always the pod's own.
-    nameless = [pod for pod, _, ip in named if not ip and is_live(pod) and pod.spec.host_network]
+    nameless = [
+        pod
+        for pod, _, ip in named
+        if not ip and is_live(pod) and pod.spec.host_network and pod.metadata.name not in seen
+    ]
     pair = strangers[0] if len(strangers) == len(nameless) == 1 else ""
     unknown = bool(strangers) and bool(nameless) and not pair
     found = []
@@ -103,6 +117,14 @@ def cloudcores(
     return Cloudcores(
         (*found, *(_entry(ip, entries[ip], users, runs=alive) for ip in strangers if ip != pair))
     )
+
+
+def _of_host(pod: Pod, hosts: EveryHost[HostAddresses]) -> frozenset[str]:
+    """All IPv4 addresses of the host that a pod shares, where it is in view; loopback is every host's."""
+    if not pod.spec.host_network or not pod.status.host_ip:
+        return frozenset()
+    own = next((one for one in hosts.known().values() if pod.status.host_ip in one.ipv4), None)
+    return frozenset(ip for ip in own.ipv4 if not is_loopback(ip)) if own else frozenset()
 
 
 def _pods(pods: Sequence[Pod]) -> list[Pod]:
@@ -131,7 +153,7 @@ def _addresses(pod: Pod, nodes: SiteNodes | Unavailable) -> frozenset[str]:
 
 
 def _running(
-    pod: Pod, recorded: str, own: Iterable[str], port: int | None, users: Sequence[EdgeNode]
+    pod: Pod, recorded: str, own: frozenset[str], port: int | None, users: Sequence[EdgeNode]
 ) -> Cloudcore:
     return Cloudcore(
         address=recorded or _own(pod),
@@ -141,6 +163,7 @@ def _running(
         runs=is_live(pod),
         addresses=frozenset({*own, recorded} - {""}),
         edges=_edges(port, users),
+        guessed=bool(recorded) and recorded not in own,
     )
 
 

@@ -146,7 +146,7 @@ def diversion_targets(
     own = frozenset() if isinstance(addresses, Unavailable) else addresses.ipv4
     recorded = frozenset() if isinstance(record, Unavailable) else frozenset(record.ports)
     process = not isinstance(processes, Unavailable) and processes.cloudcore is not None
-    live, runs = _live(workload, nodes, recorded, process=process)
+    live, runs = _live(workload, nodes, recorded, cloudcores, process=process)
     on_host = isinstance(workload, Unavailable) or workload.host_network is not False
     return DiversionTargets(
         port=_STREAM_PORT if isinstance(config, Unavailable) else config.stream_port or _STREAM_PORT,
@@ -169,6 +169,7 @@ def _live(
     workload: CloudcoreWorkload | Unavailable,
     nodes: SiteNodes | Unavailable,
     recorded: frozenset[str],
+    cloudcores: Cloudcores,
     *,
     process: bool,
 ) -> tuple[frozenset[str], bool | None]:
@@ -184,12 +185,9 @@ def _live(
         return frozenset(pod.status.pod_ip for pod in workload.live if pod.status.pod_ip), True
     names = {pod.spec.node_name for pod in workload.live}
     of_nodes = {address for address, node in _addresses(nodes, edges=False).items() if node in names}
-    # A cloudcore writes the address of its default route, which need not be the one Kubernetes gives its pod
-    # (facts.md §3.3): as many strangers on record as there are cloudcores without an entry are theirs.
-    known = workload.addresses | of_nodes
-    strangers = recorded - known
-    unmatched = len(workload.live) - len(recorded & known)
-    return known | (strangers if len(strangers) <= unmatched else frozenset()), True
+    # A cloudcore writes the address of its default route, which need not be the one Kubernetes gives its pod.
+    written = {address for one in cloudcores.items if one.runs for address in one.addresses}
+    return workload.addresses | of_nodes | written, True
 
 
 def _addresses(nodes: SiteNodes | Unavailable, *, edges: bool) -> dict[str, str]:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import pytest
 from siteworld import both_languages, cluster, edge, edges, made, only
 
-from kedoctor.api import Finding, Reason, Status, Unavailable
+from kedoctor.api import Addresses, EveryHost, Finding, InterfaceAddress, Reason, Status, Unavailable
 from kedoctor.checks.dnat.tunnel_port_record import tunnelport_record
+from kedoctor.checks.facts.cloud.cloud_host import HostAddresses
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcores import cloudcores
+from kedoctor.checks.facts.cloud.relayed import ProvedEdges
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import (
     RecordState,
@@ -112,3 +114,64 @@ def test_without_pods_nothing_is_said_of_liveness() -> None:
     blind = Unavailable(Reason.FORBIDDEN, "pods")
     assert only(judged(HEALTHY, blind, edges())).status is Status.UNKNOWN
     assert only(judged(HEALTHY, CloudcoreWorkload(None, ()), edges())).status is Status.UNKNOWN
+
+
+# What the host of cloudcore shows: all its addresses are known.
+
+
+def on_host(*ips: str) -> EveryHost[HostAddresses]:
+    items = tuple(InterfaceAddress("eth0", ip, 24) for ip in ips)
+    return EveryHost({"cloud": HostAddresses(Addresses(items))})
+
+
+NOT_ITS_OWN = parse_record('{"ipTunnelPort":{"10.99.0.77":10351},"port":{"10351":true}}')
+OF_ITS_OTHER_NETWORK = parse_record('{"ipTunnelPort":{"192.168.7.1":10351},"port":{"10351":true}}')
+
+
+def test_an_address_that_cloudcores_host_does_not_have_is_nobodys() -> None:
+    users = edges(edge(port=10351))
+    seen = cloudcores(workload(), NOT_ITS_OWN, BLIND, users, on_host("10.99.0.1", "127.0.0.1"))
+    found = only(list(tunnelport_record(NOT_ITS_OWN, seen, users, workload=workload())))
+    assert found.status is Status.FAIL
+    assert "10.99.0.77, where no cloudcore runs" in found.summary.en
+    assert [one.address for one in seen.unrecorded] == ["10.99.0.1"]
+
+
+def test_another_address_of_cloudcores_host_is_its_own() -> None:
+    users = edges(edge(port=10351))
+    host = on_host("10.99.0.1", "192.168.7.1")
+    seen = cloudcores(workload(), OF_ITS_OTHER_NETWORK, BLIND, users, host)
+    assert (
+        only(list(tunnelport_record(OF_ITS_OTHER_NETWORK, seen, users, workload=workload()))).status
+        is Status.PASS
+    )
+    (one,) = seen.items
+    assert (one.address, one.port, one.guessed) == ("192.168.7.1", 10351, False)
+
+
+def test_of_another_host_in_view_nothing_follows() -> None:
+    users = edges(edge(port=10351))
+    seen = cloudcores(workload(), OF_ITS_OTHER_NETWORK, BLIND, users, on_host("10.99.0.5"))
+    assert (
+        only(list(tunnelport_record(OF_ITS_OTHER_NETWORK, seen, users, workload=workload()))).status
+        is Status.PASS
+    )
+
+
+@pytest.mark.parametrize(
+    ("proved", "status"),
+    [
+        (ProvedEdges(), Status.PASS),
+        (ProvedEdges(frozenset({"edge1"}), frozenset({"edge1"})), Status.PASS),
+        (ProvedEdges(frozenset(), frozenset({"edge1"})), Status.UNKNOWN),
+        (ProvedEdges(frozenset(), frozenset({"edge9"})), Status.PASS),
+    ],
+)
+def test_an_address_nobody_knows_is_doubted_where_no_edge_answers(
+    proved: ProvedEdges, status: Status
+) -> None:
+    users = edges(edge(port=10351))
+    seen = cloudcores(workload(), NOT_ITS_OWN, BLIND, users)
+    found = only(list(tunnelport_record(NOT_ITS_OWN, seen, users, workload=workload(), proved=proved)))
+    assert found.status is status
+    assert both_languages(found)

@@ -109,6 +109,19 @@ def test_the_record_keeps_only_what_leads_to_a_live_cloudcore(before: str, after
         )
 
 
+def test_an_address_of_nobody_is_replaced_by_that_of_the_cloudcore_that_lacks_an_entry() -> None:
+    record = parse_record('{"ipTunnelPort":{"10.99.0.77":10351},"port":{"10351":true}}')
+    users = edges(edge(port=10351))
+    host = samples.addresses(("eth0", "10.99.0.1"))
+    seen = cloudcores(WORKLOAD, record, BLIND, users, EveryHost({"cloud": host}))
+    (wrong,) = verdicts(tunnelport_record, tunnelport_record(record, seen, users, workload=WORKLOAD))
+    plan = planned(tunnelport(wrong, record, WORKLOAD, seen, users), wrong)
+    text = after_patch(plan, {"metadata": {"annotations": {}}})["metadata"]["annotations"]
+    assert text == {
+        "tunnelportrecord.kubeedge.io": '{"ipTunnelPort":{"10.99.0.1":10351},"port":{"10351":true}}'
+    }
+
+
 def test_a_record_that_cloudcore_would_panic_on_is_made_anew() -> None:
     for record in (TunnelPortRecord(RecordState.NO_ANNOTATION), parse_record("not json")):
         wrong = verdict_of(
