@@ -142,6 +142,7 @@ class LeaseMetadata(Fields, frozen=True):
     """The metadata of a lease."""
 
     name: str = ""
+    namespace: str = ""
     labels: LeaseLabels = LeaseLabels()
 
 
