@@ -78,8 +78,11 @@ def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
 
 
 def is_program(process: Process, name: str) -> bool:
-    """Whether a process runs the program ``name``; the kernel keeps 15 characters of a name only."""
-    return process.name == name[:15] or bool(process.argv and PurePosixPath(process.argv[0]).name == name)
+    """Whether a process runs the program ``name``; the kernel keeps 15 characters of a name only.
+
+    One without arguments has ended and waits for its parent (a zombie): it runs nothing.
+    """
+    return bool(process.argv) and (process.name == name[:15] or PurePosixPath(process.argv[0]).name == name)
 
 
 def is_k3s_server(process: Process) -> bool:
