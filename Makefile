@@ -5,7 +5,7 @@ VENV   ?= .venv
 WORKERS ?= 4
 BIN     = $(VENV)/bin
 
-.PHONY: demo test fuzz lint unit real setup clean
+.PHONY: demo test fuzz lint unit real dist setup clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/kedoctor demo
@@ -25,6 +25,11 @@ fuzz: $(VENV)/.ready
 real:
 	$(PYTHON) tests/real/real_parts.py
 
+# Everything by which kedoctor gets onto a host, in dist/ (docs/getting-kedoctor.md). PYTHONS="ARCHIVE..." names a Python for
+# each architecture that this machine is not.
+dist: $(VENV)/.ready
+	$(BIN)/python tools/dist/make.py --out dist $(foreach archive,$(PYTHONS),--python $(archive))
+
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +40,7 @@ setup: $(VENV)/.ready
 
 # python-iptables needs a C compiler; where there is none everything else works.
 $(VENV)/.ready: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): fetches about 60 packages, once; a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,gate,kubernetes]'
 	@command -v cc >/dev/null 2>&1 \

@@ -21,6 +21,7 @@ EDGECORE_DOWN = (
     "KE701",
     "KE705",
     "KE706",
+    "KE710",
     "KE713",
     "KE715",
     "KE717",
@@ -30,7 +31,7 @@ EDGECORE_DOWN = (
 
 EDGECORE_ENDS = (
     *("KE201", "KE204", "KE213", "KE214", "KE401", "KE409", "KE504"),
-    *("KE701", "KE705", "KE706", "KE713", "KE715", "KE717", "KE718"),
+    *("KE701", "KE705", "KE706", "KE710", "KE713", "KE715", "KE717", "KE718"),
 )
 """Edgecore ends again and again."""
 

@@ -8,7 +8,7 @@ then goes the same way. ``ready`` needs the hub link (10000), certificates, edge
 
 from __future__ import annotations
 
-from kedoctor.api import DataPath, Text
+from kedoctor.api import DataPath, Side, Text
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import AboutSite
 from kedoctor.checks.facts.edge.edgecore import EdgeName
@@ -38,7 +38,7 @@ HOPS = {
 NAMES = {
     "api": Text("api", zh="API 服务器"),
     "address": Text("address", zh="节点地址"),
-    "diversion": Text("diversion", zh="DNAT 规则"),
+    "diversion": Text("DNAT rule", zh="DNAT 规则"),
     "stream": Text("stream", zh="流服务"),
     "session": Text("session", zh="会话"),
     "tunnel": Text("tunnel", zh="隧道"),
@@ -48,6 +48,22 @@ NAMES = {
     "apiservice": Text("apiservice", zh="指标 API"),
 }
 """As a column of the matrix calls them; the others are called the same everywhere."""
+
+SIDES = {
+    "api": Side.CLOUD,
+    "address": Side.CLOUD,
+    "diversion": Side.CLOUD,
+    "stream": Side.CLOUD,
+    "session": Side.CLOUD,
+    "tunnel": Side.SITE,
+    "link": Side.SITE,
+    "certificates": Side.EDGE,
+    "edgecore": Side.EDGE,
+    "edged": Side.EDGE,
+    "runtime": Side.EDGE,
+    "apiservice": Side.CLOUD,
+    "metrics-server": Side.CLOUD,
+}
 
 _STREAM_HOPS = ("address", "diversion", "stream", "session", "tunnel", "edgecore", "edged", "runtime")
 
@@ -64,4 +80,5 @@ PATH = DataPath(
     members=EdgeNodes,
     about=AboutSite,
     own_member=EdgeName,
+    sides=SIDES,
 )

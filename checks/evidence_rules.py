@@ -31,6 +31,14 @@ FILES = (
     "/var/lib/rancher/k3s/server/token",
     "/var/lib/rancher/k3s/server/node-token",
     "/var/lib/rancher/k3s/agent/etc/containerd/*",
+    # RKE2 and MicroK8s: what kube-apiserver was given, and certificates (facts.md §12.3, §12.4).
+    "/var/lib/rancher/rke2/server/tls",
+    "/var/lib/rancher/rke2/server/tls/*.crt",
+    "/var/lib/rancher/rke2/server/tls/etcd/*.crt",
+    "/var/lib/rancher/rke2/server/etc/egress-selector-config.yaml",
+    "/var/snap/microk8s/*/args/kube-apiserver",
+    "/var/snap/microk8s/*/certs/*.crt",
+    "/var/snap/microk8s/common/run/containerd.sock",
     # Archives of images: only their names.
     "/var/lib/rancher/k3s/agent/images/*.tar",
     "/var/lib/kedoctor/images/*.tar",
@@ -192,6 +200,7 @@ PROGRAMS = (
     "k3s agent",
     "k3s-agent",
     "rke2",
+    "kubelite",
     "containerd",
     "containerd-shim*",
     "dockerd",

@@ -8,25 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kedoctor.api import FileMetadata, Host, Process, Processes, Side, Unit, hookimpl
-from kedoctor.checks.facts.cloud.cloud_host import is_k3s_server, is_program
+from kedoctor.checks.facts.cloud.cloud_host import is_k3s_server, is_kubelite_server, is_program
 
 __all__ = ["CLOUD_MARKS", "EDGE_MARKS", "kedoctor_sides"]
 
 EDGE_MARKS = ("/etc/kubeedge/config/edgecore.yaml",)
 CLOUD_MARKS = (
     "/var/lib/rancher/k3s/server/tls",
+    "/var/lib/rancher/rke2/server/tls",
     "/etc/kubernetes/manifests/kube-apiserver.yaml",
     "/etc/kubeedge/config/cloudcore.yaml",
 )
-"""Files and directories that only a K3s server, a kubeadm control plane or a cloudcore binary leaves."""
+"""Files and directories that only a K3s or RKE2 server, a kubeadm control plane or a cloudcore binary leaves."""
 
 _EDGE_UNITS = ("edgecore.service",)
-_CLOUD_UNITS = ("k3s.service", "kube-apiserver.service", "cloudcore.service")
+_CLOUD_UNITS = ("k3s.service", "rke2-server.service", "kube-apiserver.service", "cloudcore.service")
 
 
 @hookimpl
 def kedoctor_sides(host: Host) -> Iterable[str]:
-    """``edge`` where edgecore is, ``cloud`` where kube-apiserver, ``k3s server`` or cloudcore is; maybe both."""
+    """``edge`` where edgecore is, ``cloud`` where kube-apiserver, ``k3s server``, MicroK8s' kubelite or cloudcore is; maybe both."""
     table = host.processes()
     processes = table.items if isinstance(table, Processes) else ()
     sides = []
@@ -38,7 +39,8 @@ def kedoctor_sides(host: Host) -> Iterable[str]:
 
 
 def _of_cloud(process: Process) -> bool:
-    return is_k3s_server(process) or is_program(process, "kube-apiserver") or is_program(process, "cloudcore")
+    own = is_k3s_server(process) or is_kubelite_server(process)
+    return own or is_program(process, "kube-apiserver") or is_program(process, "cloudcore")
 
 
 def _marked(host: Host, paths: Iterable[str], units: Iterable[str]) -> bool:

@@ -6,9 +6,17 @@ from kedoctor.base.early_interrupt import ends_quietly
 
 _loaded = ends_quietly()
 
+import os  # noqa: E402  as below
+
+if (
+    "KEDOCTOR_COMPLETE" in os.environ
+):  # a shell asks at each TAB: what follows would take longer than anybody waits
+    from kedoctor.completion.answer import tell_shell
+
+    tell_shell()
+
 import errno  # noqa: E402  importing all that follows takes long enough for somebody to press Ctrl-C
 import io  # noqa: E402
-import os  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402

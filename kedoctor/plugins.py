@@ -20,6 +20,7 @@ import pluggy
 from kedoctor import hookspecs, patterns
 from kedoctor.base.directories import changeable_by_others
 from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
+from kedoctor.base.state_places import PLUGIN_DIRECTORY, plugin_directories
 from kedoctor.judge.declared_page import page_beside, page_of
 from kedoctor.judge.plugin_answers import guard_hooks, is_ours, told
 from kedoctor.judge.registry import Refusal, Registry
@@ -39,8 +40,6 @@ __all__ = ["PLUGIN_DIRECTORY", "Plugins", "load_plugins"]
 
 _WORD = patterns.compiled(r"\W+")
 _CODE = patterns.compiled(r"[A-Z]{2,8}\d{2,4}")
-PLUGIN_DIRECTORY = Path("/etc/kedoctor/plugins")
-PLUGINS_ENVIRONMENT = "KEDOCTOR_PLUGINS"
 GROUP = "kedoctor"
 IMPORT_SECONDS = 10.0
 """How long the import of a plugin may take."""
@@ -245,15 +244,10 @@ def load_plugins(*, directory: Path | None = None) -> Plugins:
             plugins.refuse(entry.name, "everything", f"it cannot be imported: {told(error)}")
             continue
         plugins.register(entry.name, module)
-    for place in [directory] if directory is not None else _directories():
+    for place in [directory] if directory is not None else plugin_directories():
         for path in _drop_ins(plugins, place):
             _load_file(plugins, path)
     return plugins
-
-
-def _directories() -> list[Path]:
-    named = os.environ.get(PLUGINS_ENVIRONMENT, "").split(":")
-    return [PLUGIN_DIRECTORY, *(Path(one) for one in named if one)]
 
 
 def _ours_first(entry: EntryPoint) -> tuple[bool, str]:

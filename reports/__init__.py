@@ -30,7 +30,7 @@ def kedoctor_reports() -> list[ReportFormat]:
         _format(
             "short", ".txt", Text("at most 2 KB, for a message or a call", zh="不超过 2 KB，用于消息或通话")
         ),
-        _format("html", ".html", Text("one self-contained page", zh="单个自包含网页")),
+        _format("html", ".html", Text("one self-contained page", zh="单个自包含网页"), beside=True),
         _format("json", ".json", Text("the report document itself", zh="报告文档本身")),
         _format(
             "junit",
@@ -57,5 +57,6 @@ def kedoctor_reports() -> list[ReportFormat]:
                 "metrics for node_exporter's textfile collector",
                 zh="指标，供 node_exporter 的 textfile 收集器使用",
             ),
+            beside=True,
         ),
     ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from kedoctor.api import Presentation, Status
 from kedoctor.api.report import Capability, Cause, Report, Verdict, site_state
 from kedoctor.reports import wording
-from kedoctor.reports.markup import code, escaped, fenced
+from kedoctor.reports.markup import code, escaped, fenced, ticked
 
 __all__ = ["render"]
 
@@ -116,7 +116,7 @@ class _Page:
         if verdict is not None:
             rows.append(("found", escaped(_cut(wording.actual_of(verdict, self.language)))))
             rows.append(("expected", escaped(wording.expected_of(verdict, self.language))))
-            rows.append(("do", escaped(wording.hint_of(verdict, self.language))))
+            rows.append(("do", ticked(wording.hint_of(verdict, self.language))))
         yield "\n".join(f"- **{self._word(key)}**: {text}" for key, text in rows if text)
         if cause.commands:
             yield fenced("\n".join(self._typed(cause)), "sh")
@@ -161,7 +161,7 @@ class _Page:
             back = wording.rollback_of(one)
             ended = escaped(wording.result_of(one, self.language)) + (f" ({code(back)})" if back else "")
             yield f"- **{escaped(one.code)}** {ended}"
-            told = "\n".join(part for part in (*one.actions, *one.diffs) if part)
+            told = "\n".join(part for part in (*wording.steps_of(one, self.language), *one.diffs) if part)
             yield fenced(_shortened(told), "diff")
         yield from self._more(len(changes), _CAUSES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedoctor.api import patterns, plain
 
-__all__ = ["code", "escaped", "fenced"]
+__all__ = ["code", "escaped", "fenced", "ticked"]
 
 # What begins markup anywhere in a line (or ends a cell of a table), and what does at its beginning.
 _SPECIAL = patterns.compiled(r"([\\`*_\[\]|~$])")
@@ -31,6 +31,20 @@ def code(text: str) -> str:
     fence = "`" * (_longest_run(line) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") or not line.strip() else ""
     return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def ticked(text: str) -> str:
+    """A sentence of ours in which backticks stand around what is typed: prose escaped, the rest as code spans."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escaped(text)
+    return "".join(code(piece) if at % 2 else _beside(piece, at) for at, piece in enumerate(pieces) if piece)
+
+
+def _beside(piece: str, at: int) -> str:
+    """Prose before or behind a code span: it keeps the spaces there, and behind one it begins no line."""
+    told = escaped(f"x{piece}x")[1:-1] if at else escaped(f"{piece}x")[:-1]
+    return told.lstrip() if not at else told
 
 
 def fenced(text: str, language: str = "text") -> str:

@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from kedoctor.api import Presentation, plain
+from kedoctor.api import Presentation, Status, plain
 from kedoctor.api.report import Cell, Report, Verdict
 
 __all__ = ["render"]
 
 EDGES = 500
+
+# How a hop is, by the worst verdict about it; a warning breaks nothing, and what does not apply says nothing.
+_HOP_STATES = {
+    Status.FAIL: "broken",
+    Status.SETTLING: "settling",
+    Status.UNKNOWN: "unknown",
+    Status.CRASHED: "unknown",
+    Status.BLOCKED: "unknown",
+    Status.ACCEPTED: "accepted",
+    Status.WARN: "clear",
+    Status.PASS: "clear",
+}
+_WORST_FIRST = ("broken", "settling", "unknown", "accepted", "clear")
 
 Sample = tuple[Mapping[str, str], float]
 
@@ -47,6 +60,21 @@ def _lines(report: Report) -> Iterator[str]:
         "capability_state",
         "What works on an edge, with the first broken hop and its cause; always 1.",
         _capability_states(report.matrix),
+    )
+    yield from _metric(
+        "hop_state",
+        "How a step of the path is for an edge, by the worst check there; edge is empty for what concerns all; always 1.",
+        _hop_states(report),
+    )
+    yield from _metric(
+        "expiry_timestamp_seconds",
+        "When a certificate or token stops being valid.",
+        _expiries(report),
+    )
+    yield from _metric(
+        "expires_in_seconds",
+        "Seconds that a certificate or token was still valid when the run began; negative: expired.",
+        ((labels, when - report.run.started.timestamp()) for labels, when in _expiries(report)),
     )
 
 
@@ -82,12 +110,47 @@ def _capability_edges(matrix: Iterable[Cell]) -> Iterator[Sample]:
     yield from (({"capability": name, "state": state}, count) for (name, state), count in found.items())
 
 
+def _broken_first(matrix: Iterable[Cell]) -> list[Cell]:
+    return sorted(matrix, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
+
+
 def _capability_states(matrix: Iterable[Cell]) -> Iterator[Sample]:
-    ordered = sorted(matrix, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
-    for row in ordered[:EDGES]:
+    for row in _broken_first(matrix)[:EDGES]:
         for cell in row.capabilities:
             labels = {"edge": row.edge, "capability": cell.name, "state": cell.state}
             yield {**labels, "hop": cell.hop, "cause": cell.cause}, 1
+
+
+def _hop_states(report: Report) -> Iterator[Sample]:
+    hops = [hop.name for hop in report.hops]
+    edges = ["", *(row.edge for row in _broken_first(report.matrix)[:EDGES])]
+    found: dict[tuple[str, str], set[str]] = {(edge, hop): set() for edge in edges for hop in hops}
+    for one in report.verdicts:
+        for edge in one.nodes or (one.node,):
+            if one.status in _HOP_STATES and (edge, one.hop) in found:
+                found[edge, one.hop].add(_HOP_STATES[one.status])
+    for (edge, hop), own in found.items():
+        states = own | found["", hop]
+        if states:
+            yield {"edge": edge, "hop": hop, "state": min(states, key=_WORST_FIRST.index)}, 1
+
+
+def _expiries(report: Report) -> list[Sample]:
+    """The first end of each thing; verdicts about many edges are one."""
+    first: dict[tuple[tuple[str, str], ...], float] = {}
+    for one in report.verdicts:
+        if one.expires is not None:
+            subject = "" if one.nodes else one.subject
+            labels = {
+                "code": one.code,
+                "slug": one.slug,
+                "subject": subject,
+                "node": one.node,
+                "host": one.host,
+            }
+            key, when = tuple(labels.items()), one.expires.timestamp()
+            first[key] = min(first.get(key, when), when)
+    return [(dict(key), when) for key, when in first.items()]
 
 
 def _metric(name: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]:

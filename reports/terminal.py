@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kedoctor.api import Presentation, Status
-from kedoctor.api.report import Capability, Cause, Report, Verdict
+from kedoctor.api.report import Cause, Report, Verdict
 from kedoctor.api.screen import Group, Line, Padding, RenderableType, Styled, Table, columns, paint
 from kedoctor.reports import wording
+from kedoctor.reports.edge_names import in_short
+from kedoctor.reports.terminal_matrix import matrix
 
 __all__ = ["render"]
 
@@ -22,26 +24,25 @@ _MARKS = {
     Status.CRASHED: ("#", "magenta"),
     Status.SETTLING: ("~", "cyan"),
 }
-_STATE_MARKS = {
-    "works": ("✓", "green"),
-    "clear": ("–", "green"),
-    "broken": ("✗", "bold red"),
-    "accepted": ("=", "cyan"),
-    "settling": ("~", "cyan"),
-    "unknown": ("?", "magenta"),
-}
 _INDENT = (0, 0, 0, 9)
 _LABELS = ("breaks", "where", "found", "expected", "read", "do", "fix", "leads-to", "more")
-_ROWS = 40
+_REMINDED = 5
+_NARROW = 64
+"""Columns below which a value stands under its label and not beside it."""
 
 
 def render(report: Report, presentation: Presentation) -> bytes:
     """The whole text."""
-    return paint(
-        Group(*_Page(report, presentation).parts()),
-        width=presentation.width,
-        colour=presentation.colour,
-    )
+    page = _Page(report, presentation)
+    painted = _painted(page.parts(), presentation)
+    # What has scrolled away is what matters most.
+    if presentation.height and painted.count(b"\n") >= presentation.height and not presentation.brief:
+        painted += _painted(page.reminder(), presentation)
+    return painted
+
+
+def _painted(parts: Iterable[RenderableType], presentation: Presentation) -> bytes:
+    return paint(Group(*parts), width=presentation.width, colour=presentation.colour)
 
 
 class _Page:
@@ -50,6 +51,7 @@ class _Page:
     def __init__(self, report: Report, presentation: Presentation) -> None:
         self.report = report
         self.language = presentation.language
+        self.width, self.height = presentation.width, presentation.height
         self.verbose, self.brief = presentation.verbose, presentation.brief
         self.label_width = max(columns(wording.word(key, self.language)) for key in _LABELS)
 
@@ -60,7 +62,7 @@ class _Page:
         yield from self._head()
         for cause in self.report.causes:
             yield from self._cause(cause)
-        yield from self._matrix()
+        yield from matrix(self.report, self.language, self.width)
         yield from self._advice()
         yield from self._accepted()
         yield from self._settling()
@@ -90,6 +92,18 @@ class _Page:
         if step:
             yield Styled(f"{wording.word('next', self.language)}{self._colon}{step}")
 
+    def reminder(self) -> Iterator[RenderableType]:
+        """The headline and the causes once more, a line each, for the end of a long report."""
+        if not self.report.causes:
+            return
+        yield Styled("")
+        yield from self._headline()
+        for cause in self.report.causes[:_REMINDED]:
+            yield self._line(cause.status, cause.code, wording.summary_of(cause, self.language))
+        more = len(self.report.causes) - _REMINDED
+        if more > 0:
+            yield Styled(wording.word("and-more", self.language).format(n=more), style="dim")
+
     # ----------------------------------------------------------------------------------------- causes
 
     def _cause(self, cause: Cause) -> Iterator[RenderableType]:
@@ -103,23 +117,27 @@ class _Page:
             self._row(table, "expected", wording.expected_of(verdict, self.language))
             self._row(table, "read", "\n".join(wording.quoted(one) for one in verdict.evidence[:3]))
             self._row(table, "do", wording.hint_of(verdict, self.language))
-        yield Padding(table, _INDENT)
+        yield Padding(table, self._indent)
         yield from self._typed(cause)
         table = self._details()
         if verdict is not None:
             self._row(table, "fix", wording.fix_of(verdict, self.language))
         self._row(table, "leads-to", wording.consequences_of(self.report, cause, self.language))
         self._row(table, "more", f"kedoctor explain {cause.code}", style="dim")
-        yield Padding(table, _INDENT)
+        yield Padding(table, self._indent)
         yield Styled("")
 
     def _typed(self, cause: Cause) -> Iterator[RenderableType]:
         # Never broken into lines: the terminal folds them, and what is copied from it is one command.
-        begins = " " * (_INDENT[3] + self.label_width + 2)
+        begins = " " * (4 if self.width < _NARROW else _INDENT[3] + self.label_width + 2)
         for place, commands in wording.commands_by_place(self.report, cause, self.language):
             yield Padding(Styled(f"{place}{self._colon.rstrip()}"), (0, 0, 0, len(begins)))
             for one in commands:
                 yield Line(f"{begins}$ {one}", style="cyan")
+
+    @property
+    def _indent(self) -> tuple[int, int, int, int]:
+        return (0, 0, 0, 2) if self.width < _NARROW else _INDENT
 
     @property
     def _colon(self) -> str:
@@ -127,40 +145,8 @@ class _Page:
 
     def _where(self, cause: Cause) -> str:
         hop = wording.hop_title(self.report, cause.hop, self.language)
-        names = cause.nodes or cause.subjects
-        shown = ", ".join(names[:5])
-        if len(names) > 5:
-            shown += " " + wording.word("and-more", self.language).format(n=len(names) - 5)
+        shown = in_short(cause.nodes or cause.subjects, self.language)
         return f"{shown} · {hop}" if hop else shown
-
-    # ----------------------------------------------------------------------------------------- matrix
-
-    def _matrix(self) -> Iterator[RenderableType]:
-        rows = self.report.matrix
-        if not rows:
-            return
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        table.add_column(wording.word("edge", self.language), no_wrap=True)
-        for capability in rows[0].capabilities:
-            table.add_column(Styled(capability.name))
-        # The broken ones first: on a large site nobody scrolls through what is well.
-        ordered = sorted(rows, key=lambda row: -sum(cell.state == "broken" for cell in row.capabilities))
-        for row in ordered[:_ROWS]:
-            table.add_row(Styled(row.edge), *(self._cell(cell) for cell in row.capabilities))
-        yield table
-        if len(ordered) > _ROWS:
-            yield Styled(wording.word("and-more", self.language).format(n=len(ordered) - _ROWS), style="dim")
-        yield Styled("")
-
-    def _cell(self, cell: Capability) -> Styled:
-        mark, style = _STATE_MARKS[cell.state]
-        text = wording.CAPABILITY_STATES[cell.state].in_language(self.language)
-        if cell.state == "broken":
-            hop = wording.hop_name(self.report, cell.hop, self.language)
-            text = f"{hop or text} ({cell.cause})"
-        elif cell.state == "accepted":
-            text = f"{text} ({cell.cause})"
-        return Styled(f"{mark} {text}", style=style)
 
     # ------------------------------------------------------------------------------------------- rest
 
@@ -284,13 +270,20 @@ class _Page:
 
     def _details(self) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))
+        if self.width < _NARROW:
+            table.add_column()
+            return table
         table.add_column(style="dim", no_wrap=True, min_width=self.label_width)
         table.add_column()
         return table
 
     def _row(self, table: Table, key: str, value: str, *, style: str = "") -> None:
-        if value:
-            table.add_row(wording.word(key, self.language), Styled(value, style=style))
+        label = wording.word(key, self.language)
+        if value and self.width < _NARROW:
+            table.add_row(Styled(label, style="dim"))
+            table.add_row(Padding(Styled(value, style=style), (0, 0, 0, 2)))
+        elif value:
+            table.add_row(label, Styled(value, style=style))
 
 
 def _first_words(verdict: Verdict, language: str) -> str:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from kedoctor.api import STATUSES, Evidence, Reason, Status, Text, patterns, repair_command
-from kedoctor.api.report import REASONS, Cause, Change, EntryState, Missing, Report, Verdict, detail_text
+from kedoctor.api.report import (
+    REASONS,
+    Cause,
+    Change,
+    EntryState,
+    Missing,
+    Report,
+    Verdict,
+    detail_text,
+    noun_text,
+)
 from kedoctor.reports.headlines import headline, next_step
 from kedoctor.reports.places import commands_by_place, place_of_fix
 from kedoctor.reports.settling import settling_groups, settling_of
@@ -12,6 +22,7 @@ __all__ = [
     "CAPABILITY_STATES",
     "acceptance",
     "actual_of",
+    "asked_of",
     "because",
     "capability_list",
     "commands_by_place",
@@ -33,6 +44,8 @@ __all__ = [
     "settling_groups",
     "settling_of",
     "stale_entries",
+    "status_of_many",
+    "steps_of",
     "summary_of",
     "title_of",
     "unknown_checks",
@@ -198,6 +211,11 @@ def rollback_of(change: Change) -> str:
     return f"kedoctor rollback {change.journal_id}" if change.result in ("fixed", "left") else ""
 
 
+def steps_of(change: Change, language: str) -> tuple[str, ...]:
+    """What a repair did, in words; its targets in documents that do not say."""
+    return (change.steps_zh if language == "zh" else change.steps) or change.actions
+
+
 def actual_of(verdict: Verdict, language: str) -> str:
     """What was found instead of what is expected."""
     return (verdict.zh.actual if language == "zh" else "") or verdict.actual
@@ -276,6 +294,11 @@ def capability_list(capabilities: tuple[str, ...], language: str) -> str:
     return ", ".join(capabilities) if capabilities else word("nothing-now", language)
 
 
+def asked_of(missing: Missing, language: str) -> str:
+    """What could not be read, by its name."""
+    return noun_text(missing.observation).in_language(language)
+
+
 def unread(missing: Missing, language: str) -> list[str]:
     """Why something could not be read: the reason, and what was met if anything."""
     why = missing.reason
@@ -320,6 +343,12 @@ def counts(report: Report, language: str) -> str:
             )
             parts.append(f"{number}{_among(status, mine, language)}")
     return ("，" if language == "zh" else ", ").join(parts)
+
+
+def status_of_many(status: str, number: int, language: str) -> str:
+    """What so many verdicts of a state are called: ``warnings``."""
+    told = STATUSES[Status(status)]
+    return (_MANY.get(Status(status), told) if number != 1 else told).in_language(language)
 
 
 def unknown_checks(report: Report, language: str) -> str:

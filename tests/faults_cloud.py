@@ -8,7 +8,7 @@ from typing import Any
 
 from fault import Fault, fault
 from faults_edge import edge_dial, hub_dial
-from faulty_site import CLOUD, NODE_PORT, FaultySite
+from faulty_site import CLOUD, FaultySite
 
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource, open_bundle
@@ -17,8 +17,13 @@ from kedoctor.model.observations.apiserver import ListObjects
 __all__ = ["CLOUD_FAULTS"]
 
 CLOUD_FAULTS: list[Fault] = []
+NOBODY = "10.99.0.77"
 JUMP = '-A OUTPUT -m comment --comment "kubeedge tunnel port" -j TUNNEL-PORT\n'
-RULE = f"-A TUNNEL-PORT -p tcp -m tcp --dport {NODE_PORT} -j DNAT --to-destination {CLOUD}:10003\n"
+
+
+def rule(site: FaultySite) -> str:
+    """What iptables-manager wrote for the port that cloudcore took."""
+    return f"-A TUNNEL-PORT -p tcp -m tcp --dport {site.tunnel_port} -j DNAT --to-destination {CLOUD}:10003\n"
 
 
 # ----------------------------------------------------------------------------------------------------------- API server
@@ -69,14 +74,14 @@ def manager_missing(site: FaultySite) -> None:
         lambda one: replace(one, status=replace(one.status, desired_number_scheduled=0, number_ready=0)),
     )
     site.cloud.processes = [one for one in site.cloud.processes if one.name != "iptables-manage"]
-    site.legacy = site.legacy.replace(RULE, "")
+    site.change_rules(rule(site), "")
 
 
 @fault(CLOUD_FAULTS, "KE304", "diversion")
 def wrong_dnat_target(site: FaultySite) -> None:
     """A hand-made rule in front leads to cloudcore's tunnel port instead of its stream port (testbed.md case e)."""
-    own = f"-A OUTPUT -p tcp -m tcp --dport {NODE_PORT} -j DNAT --to-destination {CLOUD}:10004\n"
-    site.legacy = site.legacy.replace(JUMP, own + JUMP)
+    own = f"-A OUTPUT -p tcp -m tcp --dport {site.tunnel_port} -j DNAT --to-destination {CLOUD}:10004\n"
+    site.change_rules(JUMP, own + JUMP)
 
 
 @fault(CLOUD_FAULTS, "KE302", "diversion")
@@ -92,18 +97,38 @@ def tunnelport_record_broken(site: FaultySite) -> None:
             ),
         ),
     )
-    site.legacy = site.legacy.replace(RULE, "")
+    site.change_rules(rule(site), "")
+
+
+@fault(CLOUD_FAULTS, "KE302", "diversion")
+def record_names_nobody(site: FaultySite) -> None:
+    """Somebody wrote the address of a host without a cloudcore into the record; the manager made its rule of it."""
+    site.change(
+        "ConfigMap",
+        "tunnelport",
+        lambda one: replace(
+            one,
+            metadata=replace(
+                one.metadata,
+                annotations=replace(
+                    one.metadata.annotations,
+                    tunnel_port_record=(one.metadata.annotations.tunnel_port_record or "").replace(
+                        CLOUD, NOBODY
+                    ),
+                ),
+            ),
+        ),
+    )
+    site.change_rules(rule(site), rule(site).replace(CLOUD, NOBODY))
 
 
 @fault(CLOUD_FAULTS, "KE310", "diversion")
 def foreign_redirect(site: FaultySite) -> None:
     """A service mesh catches everything before TUNNEL-PORT does (corpus)."""
-    site.legacy = site.legacy.replace(JUMP, "-A OUTPUT -p tcp -j EDGE-MESH\n" + JUMP).replace(
-        ":TUNNEL-PORT", ":EDGE-MESH - [0:0]\n:TUNNEL-PORT"
-    )
-    site.legacy = site.legacy.replace(
-        RULE, "-A EDGE-MESH -p tcp -j DNAT --to-destination 127.0.0.1:15001\n" + RULE
-    )
+    site.change_rules(JUMP, "-A OUTPUT -p tcp -j EDGE-MESH\n" + JUMP)
+    site.change_rules(":TUNNEL-PORT", ":EDGE-MESH - [0:0]\n:TUNNEL-PORT")
+    to_mesh = "-A EDGE-MESH -p tcp -j DNAT --to-destination 127.0.0.1:15001\n"
+    site.change_rules(rule(site), to_mesh + rule(site))
     site.metrics.scrapes = False
 
 
@@ -111,7 +136,7 @@ def foreign_redirect(site: FaultySite) -> None:
 def stale_rule(site: FaultySite) -> None:
     """The document's rule for 10350, beside the manager's (facts.md §9 (10))."""
     own = f"-A OUTPUT -p tcp -m tcp --dport 10350 -j DNAT --to-destination {CLOUD}:10003\n"
-    site.legacy = site.legacy.replace(JUMP, own + JUMP)
+    site.change_rules(JUMP, own + JUMP)
 
 
 @fault(CLOUD_FAULTS, "KE107", "diversion", waits=True)

@@ -20,7 +20,15 @@ from kedoctor.model.observations.processes import Process
 from kedoctor.model.observations.units import Unit
 from kedoctor.yaml.document import SetKey
 
-__all__ = ["EDGE_FAULTS", "edge_certificate", "edge_dial", "hub_dial", "join_token"]
+__all__ = [
+    "CERTIFICATE",
+    "EDGE_FAULTS",
+    "edge_certificate",
+    "edge_dial",
+    "edgecore_ended",
+    "hub_dial",
+    "join_token",
+]
 
 EDGE_FAULTS: list[Fault] = []
 CERTIFICATE, KEY, ROOT = (
@@ -122,7 +130,7 @@ def tunnel_cert_path_wrong(site: FaultySite) -> None:
     """edgeStream names a file that does not exist, and edgecore ends (facts.md §5.4)."""
     site.set("modules.edgeStream.tlsTunnelCertFile", "/etc/kubeedge/certs/tunnel.crt")
     site.edge.absent("/etc/kubeedge/certs/tunnel.crt")
-    _edgecore_ended(
+    edgecore_ended(
         site,
         "edgestream.go:97",
         "Failed to load x509 key pair: open /etc/kubeedge/certs/tunnel.crt: no such file or directory",
@@ -237,7 +245,7 @@ def edge_cert_expired(site: FaultySite) -> None:
 def edge_key_of_another(site: FaultySite) -> None:
     """server.key does not belong to server.crt; edgecore ended with that (facts.md §5.4)."""
     site.edge.files[KEY] = site.pki.edge_key("somebody else")
-    _edgecore_ended(
+    edgecore_ended(
         site, "edgestream.go:97", "Failed to load x509 key pair: tls: private key does not match public key"
     )
 
@@ -278,7 +286,7 @@ def edge_clock_ahead(site: FaultySite) -> None:
 def edge_cert_of_another(site: FaultySite) -> None:
     """server.crt was issued for another node name; edgecore ends (facts.md §10 (30))."""
     site.edge.files[CERTIFICATE] = edge_certificate(site, node="edge9")
-    _edgecore_ended(
+    edgecore_ended(
         site,
         "certmanager.go:82",
         "failed to apply the edge certs, err: certificate CN system:node:edge9 does not match node name edge1",
@@ -294,7 +302,7 @@ def rotation_off(site: FaultySite) -> None:
 # ------------------------------------------------------------------------------------------------------------- edgecore
 
 
-def _edgecore_ended(site: FaultySite, source: str, message: str, *, severity: str = "F") -> None:
+def edgecore_ended(site: FaultySite, source: str, message: str, *, severity: str = "F") -> None:
     site.edge_says(severity, source, message, ago=3)
     site.edgecore_down.add(message)
     site.edge.unit(
@@ -314,7 +322,7 @@ def edgecore_stopped(site: FaultySite) -> None:
 def edgecore_yaml_broken(site: FaultySite) -> None:
     """A syntax error (testbed.md case l1)."""
     site.yaml_tail = b"\n  broken: [\n"
-    _edgecore_ended(
+    edgecore_ended(
         site, "server.go:68", "failed to unmarshal configfile /etc/kubeedge/config/edgecore.yaml, err: error converting YAML to JSON"
     )  # fmt: skip
 
@@ -326,7 +334,7 @@ def kubelet_beside(site: FaultySite) -> None:
     site.edge.units["kubelet.service"] = Unit(
         "kubelet.service", "loaded", "active", "running", "enabled", main_pid=900
     )
-    _edgecore_ended(
+    edgecore_ended(
         site,
         "server.go:117",
         "failed to check the running environment: kubelet should not be running on edge node",
@@ -354,7 +362,7 @@ def misplaced_key(site: FaultySite) -> None:
 @fault(EDGE_FAULTS, "KE713", "edgecore")
 def database_unusable(site: FaultySite) -> None:
     """edgecore.db cannot be opened, and edgecore ends (facts.md §5.5)."""
-    _edgecore_ended(site, "db.go:22", "Failed to register db: unable to open database file")
+    edgecore_ended(site, "db.go:22", "Failed to register db: unable to open database file")
 
 
 @fault(EDGE_FAULTS, "KE715", "edgecore")
@@ -383,7 +391,7 @@ def elf(machine: int) -> bytes:
 @fault(EDGE_FAULTS, "KE717", "edgecore")
 def open_files_used_up(site: FaultySite) -> None:
     """edgecore ends because it may open no more files (facts.md §11.2)."""
-    _edgecore_ended(
+    edgecore_ended(
         site,
         "server.go:212",
         "Start edged failed, err: failed to run Kubelet: could not init cloud provider: inotify_init: too many open files",
@@ -397,7 +405,7 @@ def swap_refused(site: FaultySite) -> None:
     site.edge.files["/proc/swaps"] = (
         b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n/swapfile file 2097148 0 -2\n"
     )
-    _edgecore_ended(
+    edgecore_ended(
         site,
         "edged.go:163",
         "Start edged failed, err: failed to run Kubelet: running with swap on is not supported, please disable swap or set --fail-swap-on flag to false",
@@ -430,7 +438,7 @@ def debug_handlers_off(site: FaultySite) -> None:
 @fault(EDGE_FAULTS, "KE504", "edged")
 def port_10350_taken(site: FaultySite) -> None:
     """Another program listens on 10350 and edged ends (facts.md §10 (25))."""
-    _edgecore_ended(site, "server.go:219", '"Failed to listen and serve" err="listen tcp 127.0.0.1:10350: bind: address already in use"', severity="E")  # fmt: skip
+    edgecore_ended(site, "server.go:219", '"Failed to listen and serve" err="listen tcp 127.0.0.1:10350: bind: address already in use"', severity="E")  # fmt: skip
     site.edged_down.add("the port is taken")
     site.edge.processes.append(Process(901, 1, "nginx", ("/usr/sbin/nginx",)))
     site.foreign_listener = (10350, "nginx", 901)
@@ -444,7 +452,7 @@ def cri_disabled(site: FaultySite) -> None:
     """containerd as its package ships it: without CRI; edgecore ends (facts.md §10 (45))."""
     site.edge.files["/etc/containerd/config.toml"] = b'disabled_plugins = ["cri"]\n'
     site.edge.says("crictl", stderr="unknown service runtime.v1.RuntimeService", code=1)
-    _edgecore_ended(
+    edgecore_ended(
         site,
         "edged.go:107",
         'init new edged error, validate CRI v1 runtime API for endpoint "unix:///run/containerd/containerd.sock": rpc error: code = Unimplemented desc = unknown service runtime.v1.RuntimeService',

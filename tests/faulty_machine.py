@@ -10,7 +10,7 @@ from typing import Any
 from kedoctor.base.records import replace
 from kedoctor.evidence.replay import ReplaySource, open_bundle
 from kedoctor.model.observations.files import File, FileMetadata, Files, FindFiles, ReadFile, StatFile
-from kedoctor.model.observations.machine import Now, ReadClock
+from kedoctor.model.observations.machine import Now, ReadClock, ReadIdentity
 from kedoctor.model.observations.network import Addresses, ListAddresses, ListSockets, Socket, Sockets
 from kedoctor.model.observations.processes import ListProcesses, Process, Processes
 from kedoctor.model.observations.request import Reason, Request, Unavailable
@@ -43,11 +43,11 @@ def recorded(host: str) -> ReplaySource:
 
 
 class Machine:
-    """One host: what was recorded of it, and what is different now."""
+    """One host: what was recorded of it (or of ``like``), and what is different now."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, like: str = "") -> None:
         self.name = name
-        self.base = recorded(name)
+        self.base = recorded(like or name)
         self.files: dict[str, bytes | Unavailable] = {}
         self.modes: dict[str, int] = {}
         self.found: dict[str, tuple[FileMetadata, ...]] = {}
@@ -120,6 +120,9 @@ class Machine:
                 return Sockets(tuple(self.sockets))
             case ListAddresses():
                 return self.addresses
+            case ReadIdentity():
+                known = self.base.observe(request)
+                return known if isinstance(known, Unavailable) else replace(known, hostname=self.name)
             case ReadUnit(name=name) if name in self.units:
                 return self.units[name]
             case RunTool(tool=tool) if tool in self.tools:

@@ -45,7 +45,7 @@ from recorded_wire import HostOnWire, SiteOnWire
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import HostView, SiteView
 from kedoctor.model.declarations import Side
-from kedoctor.model.observations.apiserver import ListObjects
+from kedoctor.model.observations.apiserver import ApiAnswer, ListObjects
 from kedoctor.model.observations.files import FileMetadata
 from kedoctor.model.observations.logs import LogText, ReadJournal, ReadPodLog
 from kedoctor.model.observations.network import ListSockets, Socket
@@ -60,7 +60,7 @@ from kedoctor.run.site import SiteSession
 from kedoctor.yaml.document import Edit, SetKey
 from kedoctor.yaml.edit import edit
 
-__all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite"]
+__all__ = ["CLOUD", "EDGE", "NODE_PORT", "NOW", "FaultySite", "silent"]
 
 Change = Callable[[Any], Any]
 
@@ -85,6 +85,11 @@ class FaultySite:
     cloudcore_denied: set[str] = field(default_factory=set)  # what cloudcore's account may not do
     legacy: str = ""  # iptables-save of the legacy tables of the cloud host
     nft: str = ""
+    tunnel_port: int = NODE_PORT
+    paths: dict[str, ApiAnswer] = field(default_factory=dict)  # what the API server says at a path
+    lists: dict[str, Any] = field(
+        default_factory=dict
+    )  # by kind of object: what a list of it is answered with
     edgecore_down: set[str] = field(default_factory=set)
     edged_down: set[str] = field(default_factory=set)
     tunnel_down: set[str] = field(default_factory=set)
@@ -110,6 +115,19 @@ class FaultySite:
         secrets = self.secrets()
         self.pki = Pki(secrets["casecret"]["cadata"], secrets["cloudcoresecret"]["cloudcoredata"])
         self._complement()
+
+    def is_cloud(self, machine: Machine) -> bool:
+        """Whether that host is of the cloud side: it has a kubeconfig and rules."""
+        return machine is self.cloud
+
+    def place_of(self, machine: Machine, wired: SiteOnWire) -> HostOnWire:
+        """That host as others see it."""
+        return wired.cloud if machine is self.cloud else wired.edges[0]
+
+    def rules_of(self, machine: Machine) -> tuple[str, str]:
+        """The rules of a cloud host as iptables-save prints them: legacy, nft."""
+        assert self.is_cloud(machine), machine.name
+        return self.legacy, self.nft
 
     def _saved(self, tool: str) -> str:
         text: str = self.cloud.base.observe(RunTool(tool)).stdout
@@ -154,6 +172,11 @@ class FaultySite:
         """Sets one key of edgecore.yaml."""
         self.configure(SetKey(path, value))
 
+    def change_rules(self, old: str, new: str) -> None:
+        """Other rules on the cloud host, in whichever backend the old text stands."""
+        self.legacy = self.legacy.replace(old, new)
+        self.nft = self.nft.replace(old, new)
+
     def cloudcore(self, path: str, value: Any) -> None:
         """Sets one key of cloudcore.yaml; cloudcore was started anew with it."""
 
@@ -170,6 +193,14 @@ class FaultySite:
             moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago + 2 * place)
             klog = moment.strftime(f"{severity}%m%d %H:%M:%S.%f {pid:7} {source}] {message}")
             self.journal += f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[{pid}]: {klog}\n"
+
+    def edge_prints(self, message: str, *, ago: float = 60) -> None:
+        """A line of edgecore's journal as Go's own log writes it."""
+        moment = NOW + self.edge.clock_ahead - timedelta(seconds=ago)
+        self.journal += (
+            f"{moment.strftime('%Y-%m-%dT%H:%M:%S.%f+0000')} edge1 edgecore[6044]: "
+            f"{moment.strftime('%Y/%m/%d %H:%M:%S')} {message}\n"
+        )
 
     def edge_systemd_says(self, message: str, *, ago: float = 2) -> None:
         """A line of systemd about edgecore.service."""
@@ -208,22 +239,21 @@ class FaultySite:
         """Whether edge1 is connected to CloudHub."""
         return not (self.hub_down or self.edgecore_down or self.cloudcore_down)
 
+    def sources(self) -> dict[str, tuple[FaultySource, frozenset[Side]]]:
+        """The hosts from which it can be looked at, with their sides."""
+        return {
+            "cloud": (FaultySource(self, self.cloud), frozenset({Side.CLOUD})),
+            "edge1": (FaultySource(self, self.edge), frozenset({Side.EDGE})),
+            "laptop": (LaptopSource(self, self.cloud), frozenset()),
+        }
+
     def report(self, *sides: str) -> Report:
         """What kedoctor says of it, over both hosts, or over those named: ``cloud``, ``edge1``, ``laptop``."""
         self.derive()
-        sources: dict[str, FaultySource] = {
-            "cloud": FaultySource(self, self.cloud),
-            "edge1": FaultySource(self, self.edge),
-            "laptop": LaptopSource(self, self.cloud),
-        }
-        memos = {name: MemoSource(source) for name, source in sources.items()}
-        hosts = {
-            "cloud": frozenset({Side.CLOUD}),
-            "edge1": frozenset({Side.EDGE}),
-            "laptop": frozenset[Side](),
-        }
+        sources = self.sources()
+        memos = {name: MemoSource(source) for name, (source, _) in sources.items()}
         wanted = sides or ("cloud", "edge1")
-        views = tuple(HostView(name, hosts[name], memos[name]) for name in wanted)
+        views = tuple(HostView(name, sources[name][1], memos[name]) for name in wanted)
         view = SiteView(views, memos[wanted[0]], wanted != ("edge1",))
         return diagnose_site(
             plugins(), SiteSession(view, {name: memos[name] for name in wanted}), RunRequest()
@@ -246,7 +276,7 @@ class FaultySite:
         if not self.hub:
             edge.close(port=HUB)
         if not self.hub or self.hub_half_open or self.silenced:
-            self.change("Node", "edge1", _silent)
+            self.change("Node", "edge1", silent)
             self.change("Lease", "edge1", _stale)
         elif self.not_ready:
             message = self.not_ready
@@ -303,7 +333,7 @@ class FaultySite:
                 cloud.close(port=port, listening=True)
                 cloud.close(port=port)
             cloud.processes = [one for one in cloud.processes if one.name != "cloudcore"]
-            self.change("Node", "edge2", _silent)
+            self.change("Node", "edge2", silent)
             self.change("Lease", "edge2", _stale)
 
     def _derive_session(self) -> None:
@@ -370,7 +400,7 @@ class FaultySite:
 
     def listed(self, request: ListObjects) -> Any:
         """The objects of a list as they are now."""
-        answer = self.cloud.base.observe(request)
+        answer = self.lists[request.kind] if request.kind in self.lists else self._base_list(request)
         if request.label_selector == "app.kubernetes.io/name=metrics-server":
             answer = ()  # the label of the Helm chart, which is not what runs here
         elif request.kind == "Deployment" and request.namespace != "kubeedge":
@@ -383,6 +413,10 @@ class FaultySite:
         for change in self.edits.get(request.kind, ()):
             changed = [new for old in changed if (new := change(old)) is not None]
         return tuple(changed)
+
+    def _base_list(self, request: ListObjects) -> Any:
+        """The objects of a list before anything was changed."""
+        return self.cloud.base.observe(request)
 
     def _metrics_deployment(self) -> Any:
         """What the recorded pod of metrics-server was made from."""
@@ -453,7 +487,8 @@ def _with_ready(node: Any, status: str, reason: str, message: str) -> Any:
     return replace(node, status=replace(node.status, conditions=conditions))
 
 
-def _silent(node: Any) -> Any:
+def silent(node: Any) -> Any:
+    """A Node that no longer reports."""
     return _with_ready(node, "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")
 
 

@@ -60,8 +60,7 @@ class FaultySource:
         self._site = site
         self._machine = machine
         wired = site.on_wire()
-        me = wired.cloud if machine is site.cloud else wired.edges[0]
-        self._wire = RecordedWire(wired, me)
+        self._wire = RecordedWire(wired, site.place_of(machine, wired))
 
     def observation(self, request: Request) -> Observation:
         """The answer, read now."""
@@ -69,7 +68,7 @@ class FaultySource:
 
     def observe(self, request: Request) -> Any:
         """The answer of the machine, the cluster or the wire, else what was recorded."""
-        on_cloud = self._machine is self._site.cloud
+        on_cloud = self._site.is_cloud(self._machine)
         answer = self._machine.observe(request)
         if answer is not None:
             return answer
@@ -77,9 +76,13 @@ class FaultySource:
             case ReadJournal(unit="edgecore.service") if not on_cloud:
                 return LogText("\n".join(self._site.journal.splitlines()[-request.lines :]) + "\n")
             case RunTool(tool="iptables-legacy-save") if on_cloud:
-                return replace(self._machine.base.observe(request), stdout=self._site.legacy)
+                return replace(
+                    self._machine.base.observe(request), stdout=self._site.rules_of(self._machine)[0]
+                )
             case RunTool(tool="iptables-nft-save") if on_cloud:
-                return replace(self._machine.base.observe(request), stdout=self._site.nft)
+                return replace(
+                    self._machine.base.observe(request), stdout=self._site.rules_of(self._machine)[1]
+                )
             case OpenTcp() | OpenTls() | GetHttp():
                 return self._wire.observe(request)
             case ListObjects() | ReadPodLog() | ReviewAccess() | GetPath() if on_cloud:
@@ -92,9 +95,15 @@ class FaultySource:
             case ListObjects():
                 return site.listed(request)
             case ReadPodLog(pod=pod, previous=False):
-                log = next((text for name, text in site.logs.items() if pod.startswith(name)), None)
+                # Of two beginnings of the name the longer one is meant.
+                log = max(
+                    ((name, text) for name, text in site.logs.items() if pod.startswith(name)),
+                    default=("", None),
+                )[1]
                 if log is not None:
                     return LogText("\n".join(log.splitlines()[-request.lines :]) + "\n")
+            case GetPath(path=path) if path in site.paths:
+                return site.paths[path]
             case GetPath(path=path) if "/proxy/stats/" in path:
                 node, _, rest = path.removeprefix("/api/v1/nodes/").partition("/proxy")
                 answer = self._wire.node_proxy(node, rest)

@@ -40,6 +40,8 @@ __all__ = ["HostOnWire", "RecordedWire", "SiteOnWire"]
 
 HUB, HTTPS, STREAM, TUNNEL, EDGED = 10000, 10002, 10003, 10004, 10350
 SERVICES = ip_network("10.96.0.0/16")
+PODS = ip_network("10.244.0.0/16")
+"""Pods of the cloud are reached from its hosts alone."""
 STATS_RECORDED_AT = datetime(2026, 11, 23, 4, 26, 3, tzinfo=UTC)
 STATS = "62-stream-10003-stats-host-ip.http"
 
@@ -57,11 +59,16 @@ _DROPPED = re.compile(r"^-A INPUT -p tcp -m tcp --dport (\d+) -j DROP$", re.MULT
 
 @dataclass(frozen=True, slots=True)
 class HostOnWire:
-    """A host of the site: its name, its address and its sockets."""
+    """A host of the site: its name, its address, its sockets, and further addresses of it (a virtual one)."""
 
     name: str
     address: str
     sockets: Sequence[Socket]
+    also: tuple[str, ...] = ()
+
+    def has(self, address: str) -> bool:
+        """Whether that address is its own."""
+        return address == self.address or address in self.also
 
     def listens(self, address: str, port: int) -> bool:
         """Whether a connection to that address and port of this host is taken."""
@@ -86,6 +93,16 @@ class SiteOnWire:
     ca: bytes
     ports: Mapping[str, int]  # the kubelet port of each edge, from nodes.json
     exchanges: Path = field(repr=False)
+    # More hosts on which a cloudcore runs: each with its rules (of API-server hosts) and the log of its cloudcore.
+    others: Sequence[HostOnWire] = ()
+    rules_there: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    logs_there: Mapping[str, str] = field(default_factory=dict)
+    node_ports: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def clouds(self) -> tuple[HostOnWire, ...]:
+        """All hosts with a cloudcore, the first one first."""
+        return (self.cloud, *self.others)
 
     def edge_at(self, address: str) -> HostOnWire | None:
         return next((edge for edge in self.edges if edge.address == address), None)
@@ -98,9 +115,9 @@ class SiteOnWire:
         """Whether the cloud host drops what comes in on a port."""
         return any(str(port) in _DROPPED.findall(text) for text in self.rules)
 
-    def diverted(self, port: int) -> tuple[str, int] | None:
-        """Where the cloud host sends a connection to that port of an edge."""
-        for text in self.rules:
+    def diverted(self, port: int, on: str = "") -> tuple[str, int] | None:
+        """Where a cloud host (the first one, or that of the name) sends a connection to that port of an edge."""
+        for text in self.rules_there.get(on, self.rules):
             for rule in _DNAT.finditer(text):
                 if int(rule["port"]) == port and " -d " not in f" {rule['match']}":
                     return rule["to"], int(rule["to_port"])
@@ -111,16 +128,18 @@ class SiteOnWire:
         targets = [self.diverted(port) for port in self.ports.values()]
         return "i/o timeout" in self.kubectl and not any(targets)
 
-    def session(self, edge: HostOnWire) -> str:
-        """``live``, ``hanging``, ``dead`` or ``none``."""
+    def session(self, edge: HostOnWire, cloud: HostOnWire | None = None) -> str:
+        """``live``, ``hanging``, ``dead`` or ``none``, with the first cloudcore or that of ``cloud``."""
+        asked = cloud or self.cloud
         if any(
             s.state == "ESTABLISHED" and s.local_port == TUNNEL and s.remote_address == edge.address
-            for s in self.cloud.sockets
+            for s in asked.sockets
         ):
             return "hanging" if self.dropped(TUNNEL) else "live"
+        log = self.cloudcore_log if asked is self.cloud else self.logs_there.get(asked.name, "")
         had_one = (
-            f"get a new tunnel agent hostname {edge.name}," in self.cloudcore_log
-            or f"the tunnel connection of Tunnel session [{edge.name}] has closed" in self.cloudcore_log
+            f"get a new tunnel agent hostname {edge.name}," in log
+            or f"the tunnel connection of Tunnel session [{edge.name}] has closed" in log
             or re.search(r"kubectl logs web --tail=3\n\[rc 0", self.kubectl) is not None
         )
         return "dead" if had_one else "none"
@@ -162,10 +181,12 @@ class RecordedWire:
             words = _GO_WORDS.get(refused.reason, refused.detail)
             detail = f"error trying to reach service: dial tcp {edge.address}:{port}: {words}"
             return Unavailable(Reason.SERVER_ERROR, what, detail)
-        if self._end(edge.address, port)[1] != STREAM:
+        target, target_port = self._end(edge.address, port)
+        if target_port != STREAM:
             detail = "error trying to reach service: remote error: tls: unknown certificate authority"
             return Unavailable(Reason.SERVER_ERROR, what, detail)
-        answer = self._stats(GetHttp(f"https://{edge.address}:{port}{path}"), edge)
+        url = f"https://{edge.address}:{port}{path}"
+        answer = self._stats(GetHttp(url), edge, self._owner(target))
         if isinstance(answer, Unavailable):
             return Unavailable(answer.reason, what, answer.detail)
         if answer.status >= 500:
@@ -176,10 +197,13 @@ class RecordedWire:
 
     def _end(self, host: str, port: int) -> tuple[str, int]:
         """Where a connection ends up: diverted on the cloud host, if it goes to an edge."""
-        on_cloud = self._host is self._site.cloud
+        on_cloud = self._on_cloud(self._host)
         if on_cloud and self._site.edge_at(host) is not None:
-            return self._site.diverted(port) or (host, port)
-        return host, port
+            return self._site.diverted(port, self._host.name) or (host, port)
+        return self._site.node_ports.get((host, port), (host, port))
+
+    def _on_cloud(self, host: HostOnWire | None) -> bool:
+        return any(host is one for one in self._site.clouds)
 
     def _reached(self, request: Request, host: str, port: int) -> Unavailable | None:
         """Why a connection is not made, or nothing if it is."""
@@ -191,13 +215,19 @@ class RecordedWire:
             Reason.TIMEOUT, what, f"no answer within {getattr(request, 'timeout', 5.0):g} s"
         )
         owner = self._owner(target)
+        if (
+            ip_address(target) in PODS
+            and not self._on_cloud(self._host)
+            and (host, port) == (target, target_port)
+        ):
+            return Unavailable(Reason.UNREACHABLE, what, "no route: No route to host")
         if ip_address(target) in SERVICES:
             return no_answer
         if owner is None:
             return Unavailable(Reason.UNREACHABLE, what, "no route: No route to host")
         if owner is not self._host and owner is self._site.cloud and self._site.dropped(target_port):
             return no_answer
-        if owner is not self._host and owner is not self._site.cloud and self._site.edges_unreachable():
+        if owner is not self._host and not self._on_cloud(owner) and self._site.edges_unreachable():
             return no_answer
         if not owner.listens(target, target_port):
             refused = "connection refused: nothing listens there, or a firewall rejects it"
@@ -207,12 +237,12 @@ class RecordedWire:
     def _owner(self, address: str) -> HostOnWire | None:
         if ip_address(address).is_loopback:
             return self._host
-        everybody = (self._site.cloud, *self._site.edges)
-        return next((host for host in everybody if host.address == address), None)
+        everybody = (*self._site.clouds, *self._site.edges)
+        return next((host for host in everybody if host.has(address)), None)
 
     def _tls(self, request: Request, host: str, port: int) -> TlsPeer | Unavailable:
         site = self._site
-        if self._owner(host) is site.cloud:
+        if self._on_cloud(self._owner(host)):
             if port == STREAM:
                 return TlsPeer((site.stream_certificate,), "TLSv1.3")
             if port == HTTPS:
@@ -233,10 +263,10 @@ class RecordedWire:
             return refused
         target, target_port = self._end(host, port)
         owner = self._owner(target)
-        if owner is not self._site.cloud:
+        if not self._on_cloud(owner):
             return self._get_from_edge(request, target_port, url.path)
         if target_port == STREAM:
-            return self._get_from_stream(request, url.path)
+            return self._get_from_stream(request, url.path, owner)
         if target_port == HTTPS:
             return self._get_from_https(request, url.path)
         if target_port in (HUB, TUNNEL):
@@ -244,18 +274,22 @@ class RecordedWire:
             return Unavailable(Reason.ERROR, describe(request), detail)
         return _not_recorded(request)
 
-    def _get_from_stream(self, request: GetHttp, path: str) -> HttpAnswer | Unavailable:
+    def _get_from_stream(
+        self, request: GetHttp, path: str, cloud: HostOnWire | None
+    ) -> HttpAnswer | Unavailable:
         if path in ("", "/"):
             return self._answer(404, b"404 page not found\n", self._site.stream_certificate)
         name = (request.host_header or urlsplit(request.url).netloc).partition(":")[0]
         edge = self._site.edge_named(name)
         if path == "/stats/summary":
-            return self._stats(request, edge)
+            return self._stats(request, edge, cloud)
         return _not_recorded(request)
 
-    def _stats(self, request: GetHttp, edge: HostOnWire | None) -> HttpAnswer | Unavailable:
+    def _stats(
+        self, request: GetHttp, edge: HostOnWire | None, cloud: HostOnWire | None
+    ) -> HttpAnswer | Unavailable:
         certificate = self._site.stream_certificate
-        match self._site.session(edge) if edge is not None else "none":
+        match self._site.session(edge, cloud) if edge is not None else "none":
             case "live" if edge is not None:
                 return self._answer(200, self._site.stats(edge), certificate)
             case "dead":

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kedoctor.api import Evidence, Finding, Side, Text, Unavailable, check, failed, passed, unknown, warned
+from kedoctor.api import (
+    Evidence,
+    Expiry,
+    Finding,
+    Side,
+    Text,
+    Unavailable,
+    check,
+    expiring,
+    failed,
+    passed,
+    unknown,
+    warned,
+)
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.apiserver_certificates import ApiserverCertificate, ApiserverCertificates
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
@@ -21,6 +34,11 @@ _K3S = (
     "sudo k3s certificate check",
     "sudo systemctl restart k3s   # K3s renews what expires within 120 days when it starts",
 )
+_RKE2 = (
+    "sudo rke2 certificate check",
+    "sudo systemctl restart rke2-server   # RKE2 renews what expires within 90 days when it starts",
+)
+_MICROK8S = ("sudo microk8s refresh-certs --check", "sudo microk8s refresh-certs --help")
 
 
 @check(
@@ -31,8 +49,8 @@ _K3S = (
     breaks=ALL_STREAMS,
     hop="api",
     remedy=Text(
-        "Renew them with the distribution's own tool (kubeadm certs renew, or a restart of K3s).",
-        zh="用发行版自带的方式更新（kubeadm certs renew，或重启 K3s）。",
+        "Renew them with the distribution's own tool (`kubeadm certs renew`, or a restart of K3s).",
+        zh="用发行版自带的方式更新（`kubeadm certs renew`，或重启 K3s）。",
     ),
     references=("kubeprepare.md §3.4", "facts.md §8.5"),
 )
@@ -45,10 +63,26 @@ def apiserver_certs(
     """The certificate that ends first; expired is judged by a clock that agrees with the API server's only."""
     if not found.items:
         return _nothing_read(found)
+    expiries = (
+        Expiry(item=one.path, begins=one.certificate.not_before, ends=one.certificate.not_after)
+        for one in found.items
+    )
     first = min(found.items, key=lambda one: one.certificate.not_after)
+    sure = isinstance(clock, Unavailable) or not clock.checked or clock.believed
+    return expiring(_judged(first, found, arguments, time, sure=sure), *expiries)
+
+
+def _judged(
+    first: ApiserverCertificate,
+    found: ApiserverCertificates,
+    arguments: ApiserverArguments,
+    time: HostTime,
+    *,
+    sure: bool,
+) -> Finding:
     left = first.certificate.not_after - time.now
     evidence = (Evidence(first.path, f"notAfter {day(first.certificate.not_after)}"),)
-    commands = _K3S if arguments.is_k3s else _KUBEADM
+    commands = _commands(arguments)
     if left > SOON:
         return passed(
             Text(
@@ -71,17 +105,27 @@ def apiserver_certs(
             breaks=(),
             hop="",
         )
-    return _expired(
-        first, evidence, commands, sure=isinstance(clock, Unavailable) or not clock.checked or clock.believed
-    )
+    return _expired(first, evidence, commands, sure=sure)
+
+
+def _commands(arguments: ApiserverArguments) -> tuple[str, ...]:
+    if arguments.is_k3s:
+        return _K3S
+    if arguments.is_rke2:
+        return _RKE2
+    return _MICROK8S if arguments.is_microk8s else _KUBEADM
 
 
 def _nothing_read(found: ApiserverCertificates) -> Finding:
-    why = str(found.unread[0]) if found.unread else "none of the usual files is there"
+    why = (
+        Text(str(found.unread[0]), zh=found.unread[0].in_chinese)
+        if found.unread
+        else Text("none of the usual files is there", zh="常用位置均没有文件")
+    )
     return unknown(
         Text(
-            f"No certificate of kube-apiserver was read: {why}.",
-            zh=f"未能读取 kube-apiserver 的证书：{why}。",
+            f"No certificate of kube-apiserver was read: {why.en}.",
+            zh=f"未能读取 kube-apiserver 的证书：{why.zh}。",
         ),
         hint=Text("Run kedoctor as root on this host.", zh="请在本机以 root 运行 kedoctor。"),
     )

@@ -68,8 +68,15 @@ def clock_skew(
         yield _judge(api, "", commands, breaks=())
 
 
+_READER = Text("the host that reads the API", zh="读取 API 的主机")
+
+
 def _subject(node: str) -> str:
-    return node or "the host that reads the API"
+    return node or _READER.en
+
+
+def _who(node: str) -> Text:
+    return Text(node, zh=node) if node else _READER
 
 
 def _no_api(api: Unavailable) -> Finding:
@@ -83,23 +90,22 @@ def _no_api(api: Unavailable) -> Finding:
 
 
 def _not_read(node: str, clock: Unavailable | None) -> Finding:
-    why = "" if clock is None else f": {clock}"
+    who = _who(node)
+    why, why_zh = ("", "") if clock is None else (f": {clock}", f"：{clock.in_chinese}")
     return unknown(
-        Text(
-            f"The clock of {_subject(node)} was not read{why}.", zh=f"未能读取 {_subject(node)} 的时钟{why}。"
-        ),
+        Text(f"The clock of {who.en} was not read{why}.", zh=f"未能读取 {who.zh} 的时钟{why_zh}。"),
         subject=_subject(node),
         node=node,
     )
 
 
 def _judge(clock: ClockReading, node: str, commands: tuple[str, ...], *, breaks: tuple[str, ...]) -> Finding:
-    subject = _subject(node)
+    subject, who, reference = _subject(node), _who(node), clock.reference_text
     if clock.skew_seconds is None:
         return unknown(
             Text(
-                f"The clock of {subject} says {day(clock.now)}; there was nothing to compare it with: {clock.detail}.",
-                zh=f"{subject} 的时钟为 {day(clock.now)}；没有可对照的时间：{clock.detail}。",
+                f"The clock of {who.en} says {day(clock.now)}; there was nothing to compare it with: {clock.detail_text.en}.",
+                zh=f"{who.zh} 的时钟为 {day(clock.now)}；没有可对照的时间：{clock.detail_text.zh}。",
             ),
             subject=subject,
             node=node,
@@ -109,8 +115,8 @@ def _judge(clock: ClockReading, node: str, commands: tuple[str, ...], *, breaks:
     if off <= _WARN_SECONDS:
         return passed(
             Text(
-                f"The clock of {subject} agrees with {clock.reference}.",
-                zh=f"{subject} 的时钟与 {clock.reference} 一致。",
+                f"The clock of {who.en} agrees with {reference.en}.",
+                zh=f"{who.zh} 的时钟与 {reference.zh} 一致。",
             ),
             subject=subject,
             node=node,
@@ -121,8 +127,8 @@ def _judge(clock: ClockReading, node: str, commands: tuple[str, ...], *, breaks:
     tail_zh = "以此无法判断证书有效期。" if off > _FAIL_SECONDS else ""
     return tell(
         Text(
-            f"The clock of {subject} is {off:.0f} s {'ahead of' if ahead else 'behind'} {clock.reference}.{tail_en}",
-            zh=f"{subject} 的时钟比 {clock.reference} {'快' if ahead else '慢'} {off:.0f} 秒。{tail_zh}",
+            f"The clock of {who.en} is {off:.0f} s {'ahead of' if ahead else 'behind'} {reference.en}.{tail_en}",
+            zh=f"{who.zh} 的时钟比 {reference.zh} {'快' if ahead else '慢'} {off:.0f} 秒。{tail_zh}",
         ),
         expected=Text("at most 60 s apart", zh="相差不超过 60 秒"),
         actual=Text(

@@ -8,12 +8,14 @@ from kedoctor.api import (
     Certainty,
     EveryHost,
     Evidence,
+    Expiry,
     Finding,
     Risk,
     Side,
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     unknown,
@@ -74,6 +76,22 @@ def cloudcore_cert_san(
         )
         return
     authority = _read(secrets.ca)
+    shown = {_OBJECT: certificate}
+    if isinstance(authority, Certificate):
+        shown["secret/kubeedge/casecret"] = authority
+    expiries = tuple(
+        Expiry(item=item, begins=one.not_before, ends=one.not_after) for item, one in shown.items()
+    )
+    for place, finding in enumerate(_judged(certificate, authority, edges, cloudcore)):
+        yield finding if place else expiring(finding, *expiries)
+
+
+def _judged(
+    certificate: Certificate,
+    authority: Certificate | str,
+    edges: EveryHost[EdgecoreConfig],
+    cloudcore: CloudcoreConfig | Unavailable,
+) -> Iterator[Finding]:
     if isinstance(authority, Certificate) and not certificate.is_signed_by(authority):
         yield _foreign(certificate, authority)
     configs = edges.known()

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from kedoctor.api import (
     Evidence,
+    Expiry,
     Finding,
     Reason,
     Risk,
@@ -14,6 +15,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     skipped,
@@ -187,7 +189,10 @@ def _pair(config: EdgecoreConfig, files: EdgeCertificates, certificate: Certific
             zh=f"{node} 的私钥与证书不配对；edgecore 启动时无法加载。",
         ),
         expected=Text("one key pair", zh="证书与私钥配对"),
-        actual=f"public key of the certificate sha256 {certificate.spki_sha256[:16]}…, of the key {key.spki_sha256[:16]}…",
+        actual=Text(
+            f"public key of the certificate sha256 {certificate.spki_sha256[:16]}…, of the key {key.spki_sha256[:16]}…",
+            zh=f"证书公钥 sha256 {certificate.spki_sha256[:16]}…，私钥对应的公钥 {key.spki_sha256[:16]}…",
+        ),
         hint=Text(
             "Put the matching file back, or obtain a new pair with a fresh token.",
             zh="恢复配对的文件，或用新令牌重新获取。",
@@ -229,6 +234,17 @@ def edge_cert_expiry(
     certificate = files.certificate.certificate
     if certificate is None:
         return no_certificate(files.certificate, config.node_name)
+    expiry = Expiry(item=files.certificate.path, begins=certificate.not_before, ends=certificate.not_after)
+    return expiring(_in_date(config, files, certificate, clock, log), expiry)
+
+
+def _in_date(
+    config: EdgecoreConfig,
+    files: EdgeCertificates,
+    certificate: Certificate,
+    clock: TrustedClock,
+    log: EdgecoreLog | Unavailable,
+) -> Finding:
     now = clock.validity(certificate.not_before, certificate.not_after)
     if now is Validity.UNSURE:
         return _unsure(config, files, certificate, clock)
@@ -259,8 +275,8 @@ def _unsure(
     node = config.node_name
     if clock.skew_seconds is None:
         why = Text(
-            f"the clock of this host was compared with nothing ({clock.detail})",
-            zh=f"本机时钟没有可对照的时间（{clock.detail}）",
+            f"the clock of this host was compared with nothing ({clock.detail_text.en})",
+            zh=f"本机时钟没有可对照的时间（{clock.detail_text.zh}）",
         )
     else:
         why = Text(

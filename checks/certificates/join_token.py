@@ -9,6 +9,7 @@ from datetime import datetime
 from kedoctor.api import (
     EveryHost,
     Evidence,
+    Expiry,
     Finding,
     Reason,
     Risk,
@@ -16,6 +17,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     skipped,
@@ -116,6 +118,14 @@ def _secret(secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailab
                 Text("The join token is redacted as a whole.", zh="加入令牌已整体脱敏。"), subject=_OBJECT
             )
         return _malformed(error.reason)
+    ends = token.expires
+    expiry = () if ends is None else (Expiry(item=_OBJECT, begins=token.issued, ends=ends, kind="token"),)
+    return expiring(_of_this_ca(token, secrets, clock, tag), *expiry)
+
+
+def _of_this_ca(
+    token: JoinToken, secrets: KubeedgeSecrets | Unavailable, clock: SiteClock | Unavailable, tag: str
+) -> Finding:
     ca = secrets if isinstance(secrets, Unavailable) else secrets.ca
     if isinstance(ca, bytes) and hashlib.sha256(ca).hexdigest() != token.ca_sha256:
         return _other_ca(token, hashlib.sha256(ca).hexdigest())
@@ -160,15 +170,18 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable, tag: str) -> Findin
     evidence = (Evidence(f"{_OBJECT}, key tokendata", f"exp {day(token.expires)}"),)
     state = Validity.UNSURE if isinstance(clock, Unavailable) else clock.validity(_BEGINNING, token.expires)
     if isinstance(clock, Unavailable) or state is Validity.UNSURE:
-        why = str(clock) if isinstance(clock, Unavailable) else clock.detail or "this clock is off (KE410)"
+        why = _why_unsure(clock)
         return unknown(
             Text(
-                f"The join token expires on {day(token.expires)}; whether that is past is unknown: {why}.",
-                zh=f"加入令牌于 {day(token.expires)} 到期；无法判断是否已过期：{why}。",
+                f"The join token expires on {day(token.expires)}; whether that is past is unknown: {why.en}.",
+                zh=f"加入令牌于 {day(token.expires)} 到期；无法判断是否已过期：{why.zh}。",
             ),
             subject=_OBJECT,
             evidence=evidence,
         )
+    unsaved = has(parse(tag), Trait.TOKEN_NOT_SAVED)
+    if state is Validity.VALID and unsaved:
+        return _never_saved(token.expires, tag, evidence, over=False)
     if state is Validity.VALID:
         return passed(
             Text(
@@ -180,8 +193,8 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable, tag: str) -> Findin
         )
     age = span(clock.now - token.expires)
     compared = (*evidence, Evidence("date -u", f"{day(clock.now)} (compared with {clock.reference})"))
-    if has(parse(tag), Trait.TOKEN_NOT_SAVED):
-        return _never_saved(token.expires, tag, compared)
+    if unsaved:
+        return _never_saved(token.expires, tag, compared, over=True)
     return warned(
         Text(
             f"The join token expired on {day(token.expires)} ({age.en} ago): cloudcore has stopped refreshing it, so no edge can join or get a new certificate. Joined edges go on.",
@@ -196,18 +209,33 @@ def _dates(token: JoinToken, clock: SiteClock | Unavailable, tag: str) -> Findin
     )
 
 
-def _never_saved(expired: datetime, tag: str, evidence: tuple[Evidence, ...]) -> Finding:
+def _why_unsure(clock: SiteClock | Unavailable) -> Text:
+    if isinstance(clock, Unavailable):
+        return Text(str(clock), zh=clock.in_chinese)
+    return (
+        clock.detail_text
+        if clock.detail
+        else Text("this clock is off (KE410)", zh="本机时钟不准（见 KE410）")
+    )
+
+
+def _never_saved(end: datetime, tag: str, evidence: tuple[Evidence, ...], *, over: bool) -> Finding:
+    ends, ends_zh = (
+        (f"expired on {day(end)}", f"已于 {day(end)} 过期")
+        if over
+        else (f"ends on {day(end)}", f"将于 {day(end)} 过期")
+    )
     return warned(
         Text(
-            f"The join token expired on {day(expired)}: cloudcore {tag} never saves the token that it refreshes, so 24 "
+            f"The join token {ends}: cloudcore {tag} never saves the token that it refreshes, so 24 "
             "hours after each start no edge can join. Joined edges go on.",
-            zh=f"加入令牌已于 {day(expired)} 过期：cloudcore {tag} 从不保存刷新后的令牌，每次启动 24 小时后边缘节点便无法加入。"
+            zh=f"加入令牌{ends_zh}：cloudcore {tag} 从不保存刷新后的令牌，每次启动 24 小时后边缘节点便无法加入。"
             "已加入的边缘节点不受影响。",
         ),
         expected=Text(
             "v1.18.2, v1.19.1 or later, which save it", zh="v1.18.2、v1.19.1 或更高版本，会保存令牌"
         ),
-        actual=f"exp {day(expired)}, cloudcore {tag}",
+        actual=f"exp {day(end)}, cloudcore {tag}",
         hint=Text(
             "Upgrade KubeEdge; until then restart cloudcore less than 24 hours before an edge joins.",
             zh="请升级 KubeEdge；在此之前，请在边缘节点加入前 24 小时内重启 cloudcore。",
@@ -215,6 +243,7 @@ def _never_saved(expired: datetime, tag: str, evidence: tuple[Evidence, ...]) ->
         subject=_OBJECT,
         evidence=evidence,
         commands=_RESTART,
+        hop=None if over else "",
     )
 
 

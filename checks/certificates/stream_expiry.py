@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from kedoctor.api import (
     EveryHost,
     Evidence,
+    Expiry,
     Finding,
     Risk,
     Side,
     Text,
     Unavailable,
     check,
+    expiring,
     failed,
     passed,
     unknown,
@@ -84,9 +86,13 @@ def stream_cert_expiry(
             )
             continue
         try:
-            yield _judge(key, read_certificates(pem)[0], clock, verifier)
+            certificate = read_certificates(pem)[0]
         except CertificateError as error:
             yield _unreadable(key, error.reason)
+        else:
+            begins, ends = certificate.not_before, certificate.not_after
+            expiry = Expiry(item=f"{_OBJECT} {key}", begins=begins, ends=ends)
+            yield expiring(_judge(key, certificate, clock, verifier), expiry)
 
 
 def _verifier(apiservers: EveryHost[ApiserverArguments]) -> str | None:
@@ -131,11 +137,16 @@ def _unreadable(key: str, reason: str) -> Finding:
 
 
 def _unsure(subject: str, key: str, certificate: Certificate, clock: SiteClock) -> Finding:
-    why = clock.detail or f"this clock is {abs(clock.skew_seconds or 0):.0f} s off (KE410)"
+    off = abs(clock.skew_seconds or 0)
+    why = (
+        clock.detail_text
+        if clock.detail
+        else Text(f"this clock is {off:.0f} s off (KE410)", zh=f"本机时钟相差 {off:.0f} 秒（见 KE410）")
+    )
     return unknown(
         Text(
-            f"Whether {key} is in date is unknown: the clock cannot be relied on ({why}). It is valid from {day(certificate.not_before)} to {day(certificate.not_after)}.",
-            zh=f"无法判断 {key} 是否在有效期内：时钟不可信（{why}）。证书有效期为 {day(certificate.not_before)} 至 {day(certificate.not_after)}。",
+            f"Whether {key} is in date is unknown: the clock cannot be relied on ({why.en}). It is valid from {day(certificate.not_before)} to {day(certificate.not_after)}.",
+            zh=f"无法判断 {key} 是否在有效期内：时钟不可信（{why.zh}）。证书有效期为 {day(certificate.not_before)} 至 {day(certificate.not_after)}。",
         ),
         subject=subject,
         evidence=(_dates(key, certificate),),

@@ -30,6 +30,7 @@ from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.config.schema import Violation
 from kedoctor.checks.parsers.durations import ago
+from kedoctor.checks.parsers.kubernetes.pod_health import running_since
 
 __all__ = ["cloudcore_config_live", "cloudcore_config_valid"]
 
@@ -220,7 +221,7 @@ def cloudcore_config_live(
             return contradiction
     later = _edited_after_start(read.writing, workload)
     if later is not None:
-        return _stale(later, time)
+        return _stale(later, time, _older(later, workload), several=len(workload.live) > 1)
     known = read.writing is not None and workload.started is not None
     if known or _log_agrees(config, workload, log):
         return _live()
@@ -280,18 +281,30 @@ def _edited_after_start(writing: Writing | None, workload: CloudcoreWorkload) ->
     # Cloudcore writes the whole document back a few seconds after it started (facts.md §1.1): that is not an edit.
     if writing is None or workload.started is None or writing.manager == "cloudcore":
         return None
-    return writing if writing.time > workload.started else None
+    return writing if _older(writing, workload) else None
 
 
-def _stale(writing: Writing, time: SiteTime | Unavailable) -> Finding:
+def _older(writing: Writing, workload: CloudcoreWorkload) -> tuple[str, ...]:
+    """The pods that run since before the writing; each cloudcore reads the document at its own start."""
+    return tuple(
+        pod.metadata.name
+        for pod in workload.live
+        if (start := running_since(pod)) is not None and start < writing.time
+    )
+
+
+def _stale(
+    writing: Writing, time: SiteTime | Unavailable, pods: tuple[str, ...], *, several: bool
+) -> Finding:
+    which = pods[0] if len(pods) == 1 and several else "cloudcore"
     when = Text(f"at {writing.time:%H:%M:%S} UTC", zh=f"于 {writing.time:%H:%M:%S} UTC")
     if not isinstance(time, Unavailable):
         past = ago(time.now, writing.time)
         when = Text(past.en, zh=f"在{past.zh}")
     return warned(
         Text(
-            f"{writing.manager} changed cloudcore.yaml {when.en}, after cloudcore had started: it runs with the old one.",
-            zh=f"{writing.manager} {when.zh}修改了 cloudcore.yaml，晚于 cloudcore 启动：它仍使用旧配置。",
+            f"{writing.manager} changed cloudcore.yaml {when.en}, after {which} had started: it runs with the old one.",
+            zh=f"{writing.manager} {when.zh}修改了 cloudcore.yaml，晚于 {which} 启动：它仍使用旧配置。",
         ),
         expected=Text("cloudcore started after the last change", zh="cloudcore 在最后一次修改之后启动"),
         actual=Text(

@@ -51,14 +51,15 @@ def cloudcore_service(
     deployment = workload.deployment
     if deployment is None:
         return NoPlan(_NOT_INSTALLED)
-    if verdict.status is Status.WARN:
+    if verdict.status is Status.WARN and "pod/" not in verdict.subject:
         return _patch(verdict, _STUCK, EDGES_RECONNECT, PatchObject(CLOUDCORE_DEPLOYMENT, "merge", _RECREATE))
     if not workload.pods:
         if deployment.spec.replicas:
             return NoPlan(_NO_PODS)
         one = PatchObject(CLOUDCORE_DEPLOYMENT, "merge", {"spec": {"replicas": 1}})
         return _patch(verdict, _SCALE, _PREDICTED, one)
-    pod = next(pod for pod in workload.pods if not is_ready(pod))
+    waiting = [pod for pod in workload.pods if not is_ready(pod)]
+    pod = next((one for one in waiting if verdict.subject.endswith(one.metadata.name)), waiting[0])
     reason = str(trouble(pod))
     if "taint" in reason:
         return _tolerate(verdict, workload, cloud)

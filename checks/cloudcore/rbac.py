@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kedoctor.api import (
     Evidence,
     Finding,
@@ -15,17 +17,26 @@ from kedoctor.api import (
     patterns,
     skipped,
     unknown,
+    warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcore_log_lines import CloudcoreLines
-from kedoctor.checks.facts.cloud.cloudcore_rbac import CloudcoreRights
+from kedoctor.checks.facts.cloud.cloudcore_rbac import RIGHTS, CloudcoreRights
 from kedoctor.checks.facts.cluster.metrics import WorkingDiversion
+from kedoctor.checks.parsers.logs.klog import LogLine
+from kedoctor.checks.parsers.releases import Release, Trait, has
 
 __all__ = ["cloudcore_rbac"]
 
 _SUBJECT = "clusterrole/cloudcore"
-_FORBIDDEN = patterns.compiled(r'is forbidden: User "([^"]+)" cannot (\w+) resource "([^"]+)"')
+_FORBIDDEN = patterns.compiled(
+    r'is forbidden: User "([^"]+)" cannot (\w+) resource "([^"]+)"(?: in API group "([^"]*)")?'
+)
+_GROUPS = frozenset(right.group for right in RIGHTS)
+"""The API groups of what the data path needs; rights on devices, rules and jobs are for something else."""
+
+_STATUSES = "devicestatuses"
 
 
 @check(
@@ -60,13 +71,12 @@ def cloudcore_rbac(
     if denied:
         names = ", ".join(right.name for right in denied)
         return _refused(rights.user, names, Evidence("SubjectAccessReview", f"denied: {names}"))
-    told = () if isinstance(lines, Unavailable) else lines.lines
-    for line in reversed(told):
-        found = _FORBIDDEN.search(line.raw.replace('\\"', '"'))
-        if found and found[1] == rights.user:
-            return _refused(
-                rights.user, f"{found[2]} {found[3]}", Evidence("log of cloudcore", line.raw.strip())
-            )
+    told = _complaints(rights.user, lines)
+    needed = next((one for one in told if one.group in _GROUPS), None)
+    if needed is not None:
+        return _refused(rights.user, needed.right, needed.evidence)
+    if told:
+        return _beside(rights.user, told[0], workload.release)
     if rights.unanswered() and working.edges:
         return skipped(
             Text(
@@ -79,7 +89,7 @@ def cloudcore_rbac(
         return unknown(
             Text(
                 f"What {rights.user} may do is unknown: {rights.unanswered()[0]}.",
-                zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0]}。",
+                zh=f"无法得知 {rights.user} 的权限：{rights.unanswered()[0].in_chinese}。",
             ),
             subject=_SUBJECT,
             hint=Text(
@@ -96,6 +106,78 @@ def cloudcore_rbac(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """A right that cloudcore lacks as its own log says, and the API group that it belongs to."""
+
+    verb: str
+    resource: str
+    group: str
+    line: LogLine
+
+    @property
+    def right(self) -> str:
+        return f"{self.verb} {self.resource}"
+
+    @property
+    def evidence(self) -> Evidence:
+        return Evidence("log of cloudcore", self.line.raw.strip())
+
+
+def _complaints(user: str, lines: CloudcoreLines | Unavailable) -> list[_Complaint]:
+    """What its log says, the newest first; a line without a group is about the core group."""
+    told = () if isinstance(lines, Unavailable) else lines.lines
+    found = ((line, _FORBIDDEN.search(line.raw.replace('\\"', '"'))) for line in reversed(told))
+    return [
+        _Complaint(match[2], match[3], match[4] or "", line)
+        for line, match in found
+        if match and match[1] == user
+    ]
+
+
+def _beside(user: str, lacking: _Complaint, release: Release | None) -> Finding:
+    """A right that no stream and no report of a Node needs (versions.md §4: devicestatuses)."""
+    name = f"{lacking.resource}.{lacking.group}"
+    by_chart = lacking.resource == _STATUSES and has(release, Trait.DEVICE_STATUSES_FORBIDDEN)
+    why = why_zh = ""
+    if by_chart:
+        why = f" The chart of {release} leaves it out."
+        why_zh = f"{release} 的 chart 缺少该权限。"
+    elif release is None or by_chart is None:
+        why = " Whether the chart of this release grants it is unknown."
+        why_zh = "无法得知该版本的 chart 是否授予该权限。"
+    return warned(
+        Text(
+            f"cloudcore ({user}) may not {lacking.verb} {name}; logs, exec and top do not need it.{why}",
+            zh=f"cloudcore（{user}）无权 {lacking.verb} {name}；logs、exec、top 不需要它。{why_zh}",
+        ),
+        expected=Text(f"the right to {lacking.verb} {name}", zh=f"具有 {lacking.verb} {name} 的权限"),
+        actual=Text(f"denied: {lacking.right}", zh=f"无权：{lacking.right}"),
+        hint=_add_right(name) if by_chart else _APPLY,
+        subject=_SUBJECT,
+        evidence=(lacking.evidence,),
+        commands=(
+            f"kubectl auth can-i {lacking.verb} {name} --as={user}",
+            "kubectl edit clusterrole cloudcore-common",
+        ),
+        breaks=(),
+        hop="",
+    )
+
+
+def _add_right(name: str) -> Text:
+    return Text(
+        f"Add {name} with get, list and watch to ClusterRole cloudcore-common, if you use devices.",
+        zh=f"如使用设备功能，请在 ClusterRole cloudcore-common 中为 {name} 增加 get、list、watch 权限。",
+    )
+
+
+_APPLY = Text(
+    "Apply the chart's RBAC again. ClusterRole cloudcore is put together from all roles labelled rbac/aggregate-to-cloudcore (cloudcore-common and others): edit those, because an edit of cloudcore itself is reverted.",
+    zh="重新应用 chart 的 RBAC。ClusterRole cloudcore 由所有带 rbac/aggregate-to-cloudcore 标签的角色（如 cloudcore-common）聚合而成：请修改这些角色，直接修改 cloudcore 会被还原。",
+)
+
+
 def _refused(user: str, names: str, evidence: Evidence) -> Finding:
     return failed(
         Text(f"cloudcore ({user}) may not {names}.", zh=f"cloudcore（{user}）无权 {names}。"),
@@ -103,10 +185,7 @@ def _refused(user: str, names: str, evidence: Evidence) -> Finding:
             "the rights of the chart's ClusterRole cloudcore", zh="chart 中 ClusterRole cloudcore 的权限"
         ),
         actual=Text(f"denied: {names}", zh=f"无权：{names}"),
-        hint=Text(
-            "Apply the chart's RBAC again. ClusterRole cloudcore is put together from all roles labelled rbac/aggregate-to-cloudcore (cloudcore-common and others): edit those, because an edit of cloudcore itself is reverted.",
-            zh="重新应用 chart 的 RBAC。ClusterRole cloudcore 由所有带 rbac/aggregate-to-cloudcore 标签的角色（如 cloudcore-common）聚合而成：请修改这些角色，直接修改 cloudcore 会被还原。",
-        ),
+        hint=_APPLY,
         subject=_SUBJECT,
         evidence=(evidence,),
         commands=(

@@ -1,11 +1,31 @@
-"""Cloudcore as a workload: does it run, and if not, why (facts.md §1.3, §10)."""
+"""Cloudcore as a workload: does it run, and if not, why (facts.md §1.3, §10).
+
+Where several are wanted, each is judged by itself: one that is down breaks the edges that hang on it and no others.
+"""
 
 from __future__ import annotations
 
-from kedoctor.api import Evidence, Finding, Reason, Side, Text, Unavailable, check, failed, passed, warned
+from collections.abc import Iterator
+
+from kedoctor.api import (
+    Evidence,
+    Finding,
+    Reason,
+    Side,
+    Text,
+    Unavailable,
+    check,
+    failed,
+    passed,
+    replace,
+    warned,
+)
+from kedoctor.checks.cloudcore.replicas import for_edges, no_place
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcore_log import CloudcoreLog
+from kedoctor.checks.facts.cloud.cloudcores import Cloudcores
+from kedoctor.checks.facts.cluster.nodes import EdgeNodes, SiteNodes
 from kedoctor.checks.facts.cluster.site_info import SiteTime
 from kedoctor.checks.parsers.kubernetes import Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import Trouble, is_ready, keeps_dying, last_exit, trouble
@@ -17,6 +37,8 @@ _EXPECTED = Text(
     "one ready pod with the label kubeedge=cloudcore", zh="一个带标签 kubeedge=cloudcore 的就绪 Pod"
 )
 _NO_TIME = Unavailable(Reason.NOT_RECORDED, "the time")
+_ONE = Cloudcores()
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "nodes")
 _PODS = "kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide"
 
 
@@ -31,12 +53,72 @@ _PODS = "kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide"
     references=("facts.md §1.3", "facts.md §5.2", "facts.md §9 (11, 22)", "facts.md §10 (35-37)"),
 )
 def cloudcore_running(
-    workload: CloudcoreWorkload, log: CloudcoreLog | Unavailable, time: SiteTime | Unavailable = _NO_TIME
-) -> Finding:
-    """A ready pod of cloudcore; otherwise the reason of the newest one.
+    workload: CloudcoreWorkload,
+    log: CloudcoreLog | Unavailable,
+    time: SiteTime | Unavailable = _NO_TIME,
+    *,
+    cloudcores: Cloudcores = _ONE,
+    nodes: SiteNodes | Unavailable = _NOT_READ,
+    edges: EdgeNodes | Unavailable = _NOT_READ,
+) -> Iterator[Finding]:
+    """A ready pod of cloudcore; otherwise the reason of the newest one. Where several are wanted, each of them.
 
     There is no probe, so ready means started; one that ends soon after each start does not run.
     """
+    if _several(workload):
+        yield from _each(workload, log, time, cloudcores, nodes=nodes, edges=edges)
+    else:
+        yield _only(workload, log, time)
+
+
+def _several(workload: CloudcoreWorkload) -> bool:
+    wanted = workload.deployment.spec.replicas if workload.deployment is not None else 0
+    return (wanted or 0) > 1 and len(workload.pods) > 1
+
+
+def _each(
+    workload: CloudcoreWorkload,
+    log: CloudcoreLog | Unavailable,
+    time: SiteTime | Unavailable,
+    cloudcores: Cloudcores,
+    *,
+    nodes: SiteNodes | Unavailable,
+    edges: EdgeNodes | Unavailable,
+) -> Iterator[Finding]:
+    """One finding for each pod, for each edge on it where it is down."""
+    if not any(is_ready(pod) for pod in workload.pods):
+        yield _not_ready(workload.pods[0], _last_words(workload.pods[0], log))
+        return
+    for pod in workload.pods:
+        subject = f"pod/{NAMESPACE}/{pod.metadata.name}"
+        dying = not isinstance(time, Unavailable) and keeps_dying(pod, time.now)
+        if is_ready(pod) and not dying:
+            yield replace(_runs(pod), subject=subject)
+            continue
+        if pod.metadata.deletion_timestamp is not None:  # its successor is judged
+            continue
+        if not pod.spec.node_name:
+            yield no_place(workload, pod, subject)
+            continue
+        found = _dying(pod, _last_words(pod, log)) if dying else _not_ready(pod, _last_words(pod, log))
+        mine = cloudcores.of_pod(pod.metadata.name)
+        users = mine.edges if mine is not None else ()
+        yield from for_edges(replace(found, subject=subject), pod, users, nodes=nodes, edges=edges)
+
+
+def _runs(pod: Pod) -> Finding:
+    return passed(
+        Text(
+            f"{pod.metadata.name} runs on {pod.spec.node_name}.",
+            zh=f"{pod.metadata.name} 在 {pod.spec.node_name} 上运行。",
+        ),
+        subject=_SUBJECT,
+    )
+
+
+def _only(
+    workload: CloudcoreWorkload, log: CloudcoreLog | Unavailable, time: SiteTime | Unavailable
+) -> Finding:
     ready = [pod for pod in workload.pods if is_ready(pod)]
     others = [pod for pod in workload.pods if not is_ready(pod)]
     if ready and others and (stuck := _stuck(others)) is not None:
@@ -44,13 +126,7 @@ def cloudcore_running(
     if ready and not isinstance(time, Unavailable) and keeps_dying(ready[0], time.now):
         return _dying(ready[0], _last_words(ready[0], log))
     if ready:
-        return passed(
-            Text(
-                f"{ready[0].metadata.name} runs on {ready[0].spec.node_name}.",
-                zh=f"{ready[0].metadata.name} 在 {ready[0].spec.node_name} 上运行。",
-            ),
-            subject=_SUBJECT,
-        )
+        return _runs(ready[0])
     if others:
         return _not_ready(others[0], _last_words(others[0], log))
     return _none(workload)
@@ -98,7 +174,7 @@ def _rollout_stuck(running: Pod, pending: Pod, reason: Trouble) -> Finding:
             zh=f"cloudcore 的滚动更新卡住：{pending.metadata.name} 等待被 {running.metadata.name} 占用的端口。",
         ),
         expected=Text("no pending pod beside the running one", zh="运行中的 Pod 旁没有 Pending 的 Pod"),
-        actual=str(reason),
+        actual=Text(str(reason), zh=reason.in_chinese),
         hint=Text(
             "Delete the old pod, as rollout restart can never finish on one node with hostNetwork; every edge reconnects.",
             zh="请删除旧 Pod：单节点 hostNetwork 下 rollout restart 永远无法完成；所有边缘节点将重新连接。",
@@ -144,13 +220,14 @@ def _not_ready(pod: Pod, last_words: str) -> Finding:
     if last_words:
         evidence.append(Evidence(f"log of {name}", last_words))
     told = f": {last_words}" if last_words else ""
+    told_zh = f"：“{last_words}”" if last_words else ""
     return failed(
         Text(
             f"cloudcore does not run: {name} is {reason}{told}.",
-            zh=f"cloudcore 未运行：{name} 状态为 {reason}{told}。",
+            zh=f"cloudcore 未运行：{name} 状态为 {reason.in_chinese}{told_zh}。",
         ),
         expected=_EXPECTED,
-        actual=str(reason),
+        actual=Text(str(reason), zh=reason.in_chinese),
         hint=_hint(reason),
         subject=_SUBJECT,
         evidence=tuple(evidence),

@@ -18,6 +18,7 @@ from kedoctor.api import (
     Verdict,
     WriteFile,
     YamlChange,
+    patterns,
     remedy,
 )
 from kedoctor.checks.facts.cloud.apiserver_flags import K3S_UNIT, ApiserverArguments
@@ -41,6 +42,8 @@ _PREDICTED = Text(
 @remedy("KE801")
 def k3s_egress(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan:
     """``egress-selector-mode: disabled`` where it is written wrongly, else in a fragment of our own."""
+    if not arguments.is_k3s:
+        return NoPlan(_RKE2)
     source = arguments.source(_EGRESS)
     path = source.partition(", line ")[0]
     if source != "default" and not path.startswith("/"):
@@ -70,7 +73,7 @@ def kubelet_ca(verdict: Verdict, arguments: ApiserverArguments) -> Plan | NoPlan
     §0.2); a repair that breaks with the next edge is none. What it costs is said in the prediction.
     """
     if not arguments.is_k3s:
-        return NoPlan(_STATIC_POD)
+        return NoPlan(_elsewhere(arguments))
     source = arguments.source(_AUTHORITY)
     if "command line" in source or "ExecStart" in source:
         return NoPlan(_on_the_command_line(source))
@@ -109,11 +112,18 @@ def _plan(verdict: Verdict, title: Text, prediction: Text, action: WriteFile | E
     )
 
 
+_COMMAND_LINE = patterns.compiled(r"(?:(\S+) in )?command line of (\S+) \(pid (\d+)\)")
+
+
 def _on_the_command_line(source: str) -> Text:
+    found = _COMMAND_LINE.fullmatch(source)
+    place = source
+    if found is not None:
+        place = f"{found[2]}（pid {found[3]}）的命令行" + (f"中的 {found[1]}" if found[1] else "")
     return Text(
         f"it is set in the {source}, which wins over every file; change it there: sudo systemctl edit --full k3s, then "
         "sudo systemctl restart k3s",
-        zh=f"该设置来自 {source}，优先于所有文件；请在那里修改：sudo systemctl edit --full k3s，然后 sudo systemctl restart k3s",
+        zh=f"该设置来自 {place}，优先于所有文件；请在那里修改：sudo systemctl edit --full k3s，然后 sudo systemctl restart k3s",
     )
 
 
@@ -125,6 +135,32 @@ def _later(source: str) -> Text:
     )
 
 
+def _elsewhere(arguments: ApiserverArguments) -> Text:
+    """Where the flag is taken out by hand."""
+    if arguments.is_microk8s:
+        return Text(
+            f"kube-apiserver is MicroK8s' here: take --{_AUTHORITY} out of {arguments.config}, then sudo snap restart "
+            "microk8s.daemon-kubelite; or sign stream.crt with that CA for the InternalIP of every edge",
+            zh=f"此处 kube-apiserver 属于 MicroK8s：请从 {arguments.config} 删除 --{_AUTHORITY}，然后 sudo snap restart "
+            "microk8s.daemon-kubelite；或用该 CA 为所有边缘节点的 InternalIP 签发 stream.crt",
+        )
+    if arguments.is_rke2:
+        return Text(
+            f"kube-apiserver is RKE2's here: write kube-apiserver-arg {_AUTHORITY}= into a file in "
+            "/etc/rancher/rke2/config.yaml.d, then sudo systemctl restart rke2-server; or sign stream.crt with that CA for "
+            "the InternalIP of every edge",
+            zh=f"此处 kube-apiserver 属于 RKE2：请在 /etc/rancher/rke2/config.yaml.d 的文件中写入 kube-apiserver-arg {_AUTHORITY}=，"
+            "然后 sudo systemctl restart rke2-server；或用该 CA 为所有边缘节点的 InternalIP 签发 stream.crt",
+        )
+    return _STATIC_POD
+
+
+_RKE2 = Text(
+    "kube-apiserver is not K3s' here: write egress-selector-mode: disabled into a file in /etc/rancher/rke2/config.yaml.d, "
+    "then sudo systemctl restart rke2-server",
+    zh="此处 kube-apiserver 不属于 K3s：请在 /etc/rancher/rke2/config.yaml.d 的文件中写入 egress-selector-mode: disabled，"
+    "然后 sudo systemctl restart rke2-server",
+)
 _STATIC_POD = Text(
     f"kube-apiserver is a static pod here and was given --{_AUTHORITY} by hand; take that line out of "
     "/etc/kubernetes/manifests/kube-apiserver.yaml (kubelet then restarts it), or sign stream.crt with that CA for the "

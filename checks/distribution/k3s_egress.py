@@ -1,7 +1,7 @@
 """K3s' own tunnel in the way: with the egress selector on, kube-apiserver's requests never reach nat OUTPUT.
 
 K3s then asks its own tunnel server for the kubelet of an edge, which is not a K3s agent, and gives up with 502
-(facts.md §8.5). No DNAT rule can help: the connection it would divert is never made.
+(facts.md §8.5). No DNAT rule can help: the connection it would divert is never made. RKE2 does the same (facts.md §12.3).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from kedoctor.api import (
     Certainty,
     Evidence,
     Finding,
+    Reason,
     Risk,
     Side,
     Text,
@@ -20,12 +21,15 @@ from kedoctor.api import (
     skipped,
     unknown,
 )
+from kedoctor.checks.distribution.egress_selection import judge_selection
 from kedoctor.checks.facts.cloud.apiserver_flags import DEFAULT_EGRESS_MODE, ApiserverArguments
+from kedoctor.checks.facts.cloud.egress_selection import EgressSelection
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 
 __all__ = ["k3s_egress_selector"]
 
 _FLAG = "egress-selector-mode"
+_NONE = Unavailable(Reason.NOT_RECORDED, "the egress selector")
 _FRAGMENT = "/etc/rancher/k3s/config.yaml.d/kubeedge.yaml"
 _REMEDY = Text(
     f"Write egress-selector-mode: disabled into {_FRAGMENT} and restart K3s.",
@@ -50,16 +54,26 @@ _COMMANDS = (
     hop="api",
     remedy=_REMEDY,
     risk=Risk.RESTARTS_APISERVER,
-    references=("facts.md §8.5", "facts.md §10 (40)", "kubeprepare.md §0.2"),
+    references=("facts.md §8.5", "facts.md §10 (40)", "facts.md §12.3", "kubeprepare.md §0.2"),
 )
-def k3s_egress_selector(arguments: ApiserverArguments, edges: EdgeNodes | Unavailable) -> Finding:
-    """The mode that K3s' files and its unit give together; ``agent`` where nothing is written."""
-    if not arguments.is_k3s:
+def k3s_egress_selector(
+    arguments: ApiserverArguments,
+    edges: EdgeNodes | Unavailable,
+    egress: EgressSelection | Unavailable = _NONE,
+) -> Finding:
+    """The mode that K3s' files and its unit give together; ``agent`` where nothing is written.
+
+    A kube-apiserver of its own (RKE2) shows by the file of its egress selector what became of that.
+    """
+    selected = bool(arguments.egress_selector_file)
+    if not arguments.is_k3s and not selected:
         return skipped(Text("kube-apiserver here is not K3s'.", zh="此处的 kube-apiserver 不属于 K3s。"))
     if not isinstance(edges, Unavailable) and not edges.items:
         return skipped(
             Text("There is no edge node yet; the mode does not matter.", zh="尚无边缘节点，该模式暂无影响。")
         )
+    if selected:
+        return judge_selection(arguments, egress)
     mode, source = arguments.egress_selector_mode, arguments.source(_FLAG)
     evidence = (
         Evidence(

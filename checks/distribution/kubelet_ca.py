@@ -133,6 +133,18 @@ def _judge(
 
 def _commands(arguments: ApiserverArguments) -> tuple[str, ...]:
     look = "kubectl -n kubeedge get secret cloudcore -o jsonpath='{.data.stream\\.crt}' | base64 -d | openssl x509 -noout -issuer -ext subjectAltName"
+    if arguments.is_microk8s:
+        return (
+            look,
+            f"sudo sed -i '/^--{_FLAG}=/d' {arguments.config}",
+            "sudo snap restart microk8s.daemon-kubelite   # kube-apiserver is away for some seconds",
+        )
+    if arguments.is_rke2:
+        return (
+            look,
+            f"printf 'kube-apiserver-arg+:\\n  - {_FLAG}=\\n' | sudo tee -a /etc/rancher/rke2/config.yaml.d/kubeedge.yaml",
+            "sudo systemctl restart rke2-server   # kube-apiserver is away for some minutes",
+        )
     if not arguments.is_k3s:
         return (look, f"grep {_FLAG} /etc/kubernetes/manifests/kube-apiserver.yaml   # take the line out")
     return (

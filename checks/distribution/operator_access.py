@@ -32,7 +32,7 @@ def operator_rbac(access: OperatorAccess) -> Finding:
         return unknown(
             Text(
                 f"Whether this user may {needs} is unknown: {unanswered[0][1]}.",
-                zh=f"无法判断当前用户是否可以 {needs}：{unanswered[0][1]}。",
+                zh=f"无法判断当前用户是否可以 {needs}：{unanswered[0][1].in_chinese}。",
             ),
             subject=_SUBJECT,
         )

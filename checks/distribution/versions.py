@@ -22,12 +22,20 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.site_info import AboutSite, kubeedge_version
 from kedoctor.checks.facts.edge.edgecore import EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
-from kedoctor.checks.parsers.releases import Line, Release, fixed_releases, line_of, newest_line, parse
+from kedoctor.checks.parsers.releases import (
+    Line,
+    Release,
+    Trait,
+    fixed_releases,
+    has,
+    line_of,
+    newest_line,
+    parse,
+)
 
 __all__ = ["known_defects", "version_skew"]
 
 _STARTED = "Version: "
-_DEFECTS = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62370"
 
 
 @check(
@@ -209,12 +217,17 @@ def known_defects(workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes) -
 
 def _affected(releases: list[Release], lines: Mapping[Release, Line | None]) -> Finding:
     told = ", ".join(map(str, releases))
+    jobs = any(has(release, Trait.CONFIG_UPDATE_JOBS) for release in releases)
+    defects = "CVE-2026-62371, CVE-2026-62182, CVE-2026-62370" if jobs else "CVE-2026-62371, CVE-2026-62370"
+    kinds = "a NodeUpgradeJob or ConfigUpdateJob" if jobs else "a NodeUpgradeJob"
+    worst, worst_zh = ("two of them let", "其中两个") if jobs else ("one of them lets", "其中一个")
+    kinds_zh = kinds.removeprefix("a ").replace(" or ", " 或 ")
     fixes = [str(line.fixed) for release in releases if (line := lines[release]) and line.fixed]
     wanted = ", ".join(dict.fromkeys(fixes)) or " / ".join(map(str, fixed_releases()))
     return warned(
         Text(
-            f"KubeEdge {told} has known vulnerabilities ({_DEFECTS}); two of them let a NodeUpgradeJob or ConfigUpdateJob run commands on edge nodes.",
-            zh=f"KubeEdge {told} 存在已知漏洞（{_DEFECTS}）；其中两个可通过 NodeUpgradeJob 或 ConfigUpdateJob 在边缘节点上执行命令。",
+            f"KubeEdge {told} has known vulnerabilities ({defects}); {worst} {kinds} run commands on edge nodes.",
+            zh=f"KubeEdge {told} 存在已知漏洞（{defects}）；{worst_zh}可通过 {kinds_zh} 在边缘节点上执行命令。",
         ),
         expected=Text(f"{wanted} or newer", zh=f"{wanted} 或更新版本"),
         actual=told,

@@ -12,6 +12,7 @@ Both act in the kernel; which one meets a connection first depends on which was 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from kedoctor.api import (
     Finding,
@@ -29,6 +30,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.dnat.backends import Standing, home_of, standing_of
+from kedoctor.checks.dnat.release_words import framework, port_moves, release_of
 from kedoctor.checks.dnat.wording import (
     SHOW_RULES,
     for_each,
@@ -40,19 +42,26 @@ from kedoctor.checks.dnat.wording import (
     whose,
 )
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.diversion_probes import DiversionProbes, StreamServers
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets, Place
 from kedoctor.checks.facts.cloud.diversions import Diversion, Diversions
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.parsers.netfilter import DnatRule, DoubtKind, Outcome, TerminalVerdict
+from kedoctor.checks.parsers.releases import Release
 
 __all__ = ["dnat_backend"]
 
 _MANAGER = "kubectl -n kubeedge get daemonset,pods -l kubeedge=iptables-manager -o wide"
-_REMEDY = Text(
-    "Leave one rule, iptables-manager's; if its image is of the wrong backend, set iptablesManager.framework.",
-    zh="只保留 iptables-manager 的规则；若其镜像的后端不对，请设置 iptablesManager.framework。",
-)
+_REMEDY = Text("Leave one rule, iptables-manager's.", zh="只保留 iptables-manager 的规则。")
+
+
+def _remedy(release: Release | None) -> Text:
+    can = framework(release)
+    return Text(
+        f"{_REMEDY.en} Its image writes to one backend; {can.en}.",
+        zh=f"{_REMEDY.zh}其镜像只写入一个后端；{can.zh}。",
+    )
 
 
 @check(
@@ -65,7 +74,7 @@ _REMEDY = Text(
     explained_by=("KE107",),
     remedy=_REMEDY,
     risk=Risk.RESTARTS_CLOUDCORE,
-    references=("facts.md §3.4", "facts.md §10 (14, 18)", "testbed.md ports"),
+    references=("facts.md §3.4", "facts.md §10 (14, 18)", "versions.md §4", "testbed.md ports"),
 )
 def dnat_backend(
     rules: NatRules,
@@ -75,6 +84,7 @@ def dnat_backend(
     probes: DiversionProbes | Unavailable,
     servers: StreamServers | Unavailable,
     processes: CloudProcesses | Unavailable,
+    workload: CloudcoreWorkload | Unavailable,
 ) -> Iterator[Finding]:
     """Both views of the same host, for every port on record."""
     elsewhere = not_an_apiserver(processes, "nat")
@@ -87,33 +97,39 @@ def dnat_backend(
     found = [
         finding
         for diversion in diversions.items
-        for finding in _judge(rules, diversion, targets, (probes, servers))
+        for finding in _judge(rules, diversion, targets, _Beside(probes, servers, release_of(workload)))
     ]
     yield from found or [_agree(rules, diversions)]
 
 
-_Probes = tuple[DiversionProbes | Unavailable, StreamServers | Unavailable]
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is known beside the rules: what was tried, who answers as cloudcore does, and the release."""
+
+    probes: DiversionProbes | Unavailable
+    servers: StreamServers | Unavailable
+    release: Release | None
 
 
 def _judge(
-    rules: NatRules, diversion: Diversion, targets: DiversionTargets, probes: _Probes
+    rules: NatRules, diversion: Diversion, targets: DiversionTargets, beside: _Beside
 ) -> Iterator[Finding]:
     path = diversion.path
     mapping = [ending for ending in path.endings if ending.outcome.is_mapping]
     by = [rule for ending in mapping if (rule := rules.mapping(ending)) is not None]
     if any(doubt.kind is DoubtKind.ORDER for doubt in path.doubts):
-        conflict = _conflict(rules, diversion, mapping, targets=targets, probes=probes)
+        conflict = _conflict(rules, diversion, mapping, targets=targets, beside=beside)
         if conflict is not None:
             yield from for_each(diversion, conflict)
     elif _twice(rules, diversion.port):
         yield _two_managers(rules, diversion.port)
-    elif path.certain and len(by) == 1 and _leads_right(targets, mapping[0]):
-        yield from _misplaced(rules, diversion, by[0])
+    elif path.certain and len(by) == 1 and _leads_right(targets, mapping[0], diversion.port):
+        yield from _misplaced(rules, diversion, by[0], port_moves(beside.release))
 
 
-def _leads_right(targets: DiversionTargets, ending: TerminalVerdict) -> bool:
+def _leads_right(targets: DiversionTargets, ending: TerminalVerdict, port: int) -> bool:
     """Whether a rule leads to cloudcore, as far as is known; where it does not, KE304 tells all there is to tell."""
-    place = targets.place(ending.outcome.address, ending.outcome.port)
+    place = targets.place(ending.outcome.address, ending.outcome.port, tunnel_port=port)
     return place in {Place.CLOUDCORE, Place.NOT_KNOWN}
 
 
@@ -123,12 +139,15 @@ def _conflict(
     mapping: list[TerminalVerdict],
     *,
     targets: DiversionTargets,
-    probes: _Probes,
+    beside: _Beside,
 ) -> Finding | None:
-    right = [targets.place(one.outcome.address, one.outcome.port) is Place.CLOUDCORE for one in mapping]
-    if not any(right) and targets.runs:
+    places = [
+        targets.place(one.outcome.address, one.outcome.port, tunnel_port=diversion.port) for one in mapping
+    ]
+    if Place.CLOUDCORE not in places and targets.runs:
         return None  # whichever acts, the place is wrong: KE304
-    arrived = _arrived(diversion.port, probes)
+    # All cloudcores show one certificate, so an answer does not say which of them gave it.
+    arrived = None if Place.OTHER_CLOUDCORE in places else _arrived(diversion.port, beside)
     by = {one.backend: rule for one in mapping if (rule := rules.mapping(one)) is not None}
     told = " and ".join(
         f"iptables-{backend} to {outcome_told(_of(mapping, rule)).en}" for backend, rule in by.items()
@@ -154,7 +173,7 @@ def _conflict(
             "one backend with one rule for each port on record", zh="只有一个后端，且记录中每个端口一条规则"
         ),
         actual=told,
-        hint=_REMEDY,
+        hint=_remedy(beside.release),
         subject=f"port {diversion.port}",
         evidence=tuple(rule_evidence(rule.rule, rule.backend) for rule in by.values()),
         commands=(*(removal(rule) for rule in hand), *SHOW_RULES),
@@ -166,9 +185,9 @@ def _of(mapping: list[TerminalVerdict], rule: DnatRule) -> Outcome:
     return next(one.outcome for one in mapping if one.rule == rule.rule and one.backend == rule.backend)
 
 
-def _arrived(port: int, probes: _Probes) -> bool | None:
+def _arrived(port: int, beside: _Beside) -> bool | None:
     """Whether connections to that port reach cloudcore now; ``None`` if that was not tried."""
-    tried, servers = probes
+    tried, servers = beside.probes, beside.servers
     if isinstance(tried, Unavailable) or isinstance(servers, Unavailable) or not servers.certificates:
         return None
     answers = [probe.answer for probe in tried.on(port)]
@@ -206,7 +225,7 @@ def _two_managers(rules: NatRules, port: int) -> Finding:
     )
 
 
-def _misplaced(rules: NatRules, diversion: Diversion, rule: DnatRule) -> Iterator[Finding]:
+def _misplaced(rules: NatRules, diversion: Diversion, rule: DnatRule, moves: Text) -> Iterator[Finding]:
     standing = standing_of(rule, rules)
     if standing is Standing.AT_HOME:
         return
@@ -223,8 +242,8 @@ def _misplaced(rules: NatRules, diversion: Diversion, rule: DnatRule) -> Iterato
         )
         if part
     )
-    seen = " Nobody who looks there finds it, and it goes stale at the next port change." if hidden else ""
-    seen_zh = "在那里查看的人都找不到它，下一次端口变化后它就会过期。" if hidden else ""
+    seen = f" Nobody who looks there finds it, and nobody keeps it up to date; {moves.en}." if hidden else ""
+    seen_zh = f"在那里查看的人都找不到它，也没有人维护它；{moves.zh}。" if hidden else ""
     yield warned(
         Text(
             f"Port {diversion.port} is diverted only by {whose(rule).en} in iptables-{rule.backend}, while {others}.{seen}",
@@ -249,8 +268,9 @@ def _misplaced(rules: NatRules, diversion: Diversion, rule: DnatRule) -> Iterato
 
 def _half_seen(rules: NatRules) -> Finding:
     why = "; ".join(str(one) for one in rules.unreadable)
+    why_zh = "；".join(one.in_chinese for one in rules.unreadable)
     return unknown(
-        Text(f"One of the two backends was not read: {why}.", zh=f"两个后端之一未能读取：{why}。"),
+        Text(f"One of the two backends was not read: {why}.", zh=f"两个后端之一未能读取：{why_zh}。"),
         subject="nat",
         evidence=view_evidence(rules),
         hint=Text("Run kedoctor as root on this host.", zh="请在本机以 root 运行 kedoctor。"),

@@ -108,7 +108,10 @@ def _for_tunnel(rule: DnatRule, current: frozenset[int] | None) -> bool:
 def _leads_astray(rule: DnatRule, targets: DiversionTargets) -> bool:
     """Whether it is known to lead to no cloudcore: then losing it is no loss (KE304 judges it)."""
     led = rule.destination
-    return led is not None and targets.place(led.address, led.port) not in (Place.CLOUDCORE, Place.NOT_KNOWN)
+    if led is None:
+        return False
+    place = targets.place(led.address, led.port, tunnel_port=_ports_of(rule).start)
+    return place not in (Place.CLOUDCORE, Place.NOT_KNOWN)
 
 
 def _stale(table: SavedTable, rule: DnatRule, current: frozenset[int]) -> Finding:
@@ -163,7 +166,7 @@ def _hand_made(rule: DnatRule, saved: SavedRules) -> Finding:
         return unknown(
             Text(
                 f"Whether the hand-made diversion ({text}) survives a reboot is unknown: {saved.unread[0]}.",
-                zh=f"无法得知手工转发规则（{text}）能否在重启后保留：{saved.unread[0]}。",
+                zh=f"无法得知手工转发规则（{text}）能否在重启后保留：{saved.unread[0].in_chinese}。",
             ),
             subject=subject,
         )

@@ -17,8 +17,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kedoctor.api import (
+    EveryHost,
     Evidence,
     Finding,
+    Reason,
     Risk,
     Side,
     Text,
@@ -32,6 +34,7 @@ from kedoctor.api import (
 )
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.dnat.backends import Standing, standing_of
+from kedoctor.checks.dnat.unseen_hosts import unseen_hosts
 from kedoctor.checks.dnat.wording import (
     SHOW_RULES,
     doubts_told,
@@ -46,7 +49,9 @@ from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, HostAddresses
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets, Place
 from kedoctor.checks.facts.cloud.diversions import Diversion, Diversions
 from kedoctor.checks.facts.cloud.nat import BACKENDS, NatRules
+from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.metrics import MetricsServer
+from kedoctor.checks.facts.cluster.nodes import CloudNodes
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
 from kedoctor.checks.parsers.kubernetes.pod_health import is_live
 from kedoctor.checks.parsers.netfilter import DnatRule, DoubtKind, OutcomeKind, Packet
@@ -54,6 +59,8 @@ from kedoctor.checks.parsers.netfilter import DnatRule, DoubtKind, OutcomeKind, 
 __all__ = ["dnat_rule"]
 
 _MANAGER = "kubectl -n kubeedge get daemonset,pods -l kubeedge=iptables-manager -o wide"
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "it")
+_NOBODY: EveryHost[HostAddresses] = EveryHost({})
 _REMEDY = Text(
     "Make iptables-manager work on this host: it writes the rule within 10 seconds and follows every port change.",
     zh="使 iptables-manager 在本机正常工作：它会在 10 秒内写入规则，并跟随端口变化。",
@@ -87,8 +94,11 @@ def dnat_rule(
     processes: CloudProcesses | Unavailable,
     metrics: MetricsServer | Unavailable,
     addresses: HostAddresses | Unavailable,
+    cloud: CloudNodes | Unavailable = _NOT_READ,
+    manager: IptablesManager | Unavailable = _NOT_READ,
+    seen: EveryHost[HostAddresses] = _NOBODY,
 ) -> Iterator[Finding]:
-    """Walks nat OUTPUT of both backends, jumps included, for every port on record."""
+    """Walks nat OUTPUT of both backends, jumps included, for every port on record; names API-server hosts that are not in view."""
     elsewhere = not_an_apiserver(processes, "nat OUTPUT")
     if elsewhere is not None:
         yield elsewhere
@@ -111,6 +121,8 @@ def dnat_rule(
             pods = _from_pods(rules, diversion) if _has_pod_here(metrics, addresses) else None
             if pods is not None:
                 yield from for_each(diversion, pods)
+    if elsewhere is None and not isinstance(cloud, Unavailable):
+        yield from unseen_hosts(cloud, manager, seen)
 
 
 def _judge(rules: NatRules, diversion: Diversion, targets: DiversionTargets) -> Finding:
@@ -226,7 +238,8 @@ def _mapped(rules: NatRules, diversion: Diversion, targets: DiversionTargets) ->
     rule = rules.mapping(ending) if ending is not None else None
     told, subject = outcome_told(outcome), _subject(diversion)
     evidence = (rule_evidence(rule.rule, rule.backend),) if rule is not None else ()
-    right = targets.place(outcome.address, outcome.port) is Place.CLOUDCORE
+    place = targets.place(outcome.address, outcome.port, tunnel_port=diversion.port)
+    right = place is Place.CLOUDCORE
     if rule is not None and rule.owner not in (None, "iptables-manager", "kedoctor") and not right:
         return _taken(diversion, rule, evidence)
     if not right:

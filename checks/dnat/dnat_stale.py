@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kedoctor.api import Evidence, Finding, Risk, Side, Text, Unavailable, check, passed, warned
+from kedoctor.checks.dnat.release_words import port_moves, release_of
 from kedoctor.checks.dnat.wording import not_an_apiserver, removal, rule_evidence, whose
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
@@ -22,11 +24,6 @@ __all__ = ["dnat_stale"]
 _FIRST = 10350
 _ROOM = 100
 """Cloudcore counts up from 10351; a rule for a port this far above the highest on record is none of ours."""
-
-_WHY = Text(
-    "since v1.17.5, v1.18.3 and v1.19.2 every new cloudcore pod takes another port",
-    zh="自 v1.17.5、v1.18.3、v1.19.2 起，每个新的 cloudcore Pod 都会更换端口",
-)
 
 
 @check(
@@ -50,6 +47,8 @@ def dnat_stale(
     record: TunnelPortRecord,
     edges: EdgeNodes | Unavailable,
     processes: CloudProcesses | Unavailable,
+    *,
+    workload: CloudcoreWorkload | Unavailable,
 ) -> Iterator[Finding]:
     """Every hand-made rule for a tunnel port, against the record and against the rules before it."""
     elsewhere = not_an_apiserver(processes, "nat")
@@ -58,7 +57,8 @@ def dnat_stale(
         return
     used = frozenset() if isinstance(edges, Unavailable) else frozenset(edge.port for edge in edges.items)
     made = [rule for rule in rules.dnat if _by_hand(rule) and _for_tunnel(rule, record)]
-    wrong = [finding for rule in made if (finding := _judge(rule, rules, record, used)) is not None]
+    moves = port_moves(release_of(workload))
+    wrong = [found for rule in made if (found := _judge(rule, rules, record, used, moves)) is not None]
     yield from wrong
     if not wrong:
         yield _clean(rules, record, made)
@@ -75,12 +75,14 @@ def _for_tunnel(rule: DnatRule, record: TunnelPortRecord) -> bool:
     return any(first >= _FIRST and end <= last for first, end in rule.ports)
 
 
-def _judge(rule: DnatRule, rules: NatRules, record: TunnelPortRecord, used: frozenset[int]) -> Finding | None:
+def _judge(
+    rule: DnatRule, rules: NatRules, record: TunnelPortRecord, used: frozenset[int], moves: Text
+) -> Finding | None:
     current = [port for port in record.current if rule.asks_for(port)]
     if not current and not any(rule.asks_for(port) for port in used):
-        return _stale(rule, record)
+        return _stale(rule, record, moves)
     before = _acting_instead(rule, rules) if current else None
-    return _repeated(rule, before) if before is not None else None
+    return _repeated(rule, before, moves) if before is not None else None
 
 
 def _acting_instead(rule: DnatRule, rules: NatRules) -> DnatRule | None:
@@ -103,14 +105,14 @@ def _ports(rule: DnatRule) -> str:
     return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in rule.ports)
 
 
-def _stale(rule: DnatRule, record: TunnelPortRecord) -> Finding:
+def _stale(rule: DnatRule, record: TunnelPortRecord, moves: Text) -> Finding:
     ports, now = _ports(rule), ", ".join(map(str, sorted(record.current))) or "none"
     return warned(
         Text(
             f"A hand-made rule in iptables-{rule.backend} diverts port {ports}, which no edge has; the port on record is {now}.",
             zh=f"iptables-{rule.backend} 中有一条手工规则转发端口 {ports}，但没有边缘节点使用该端口；记录中的端口为 {now}。",
         ),
-        expected=Text(f"no rule for {ports}: {_WHY.en}", zh=f"没有针对 {ports} 的规则：{_WHY.zh}"),
+        expected=Text(f"no rule for {ports}: {moves.en}", zh=f"没有针对 {ports} 的规则：{moves.zh}"),
         actual=rule.rule.text,
         hint=Text("Remove exactly this rule.", zh="仅删除这一条规则。"),
         subject=f"{rule.rule.chain} {rule.rule.position}",
@@ -120,7 +122,7 @@ def _stale(rule: DnatRule, record: TunnelPortRecord) -> Finding:
     )
 
 
-def _repeated(rule: DnatRule, before: DnatRule) -> Finding:
+def _repeated(rule: DnatRule, before: DnatRule, moves: Text) -> Finding:
     ports = _ports(rule)
     same = rule.destination == before.destination
     where = f"iptables-{before.backend}, {before.rule.chain} {before.rule.position}"
@@ -129,9 +131,9 @@ def _repeated(rule: DnatRule, before: DnatRule) -> Finding:
     return warned(
         Text(
             f"A hand-made rule for port {ports} in iptables-{rule.backend} {what} {whose(before).en} ({where}) and never "
-            "acts or changes nothing; it will be wrong after the next port change.",
+            f"acts or changes nothing. Nobody keeps it up to date; {moves.en}.",
             zh=f"iptables-{rule.backend} 中针对端口 {ports} 的手工规则{what_zh}{whose(before).zh}（{where}），"
-            "不起作用；下一次端口变化后它将是错误的。",
+            f"不起作用。没有人维护它；{moves.zh}。",
         ),
         expected=Text("one rule for each port on record", zh="记录中的每个端口只有一条规则"),
         actual=rule.rule.text,

@@ -20,6 +20,7 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    detail_text,
     failed,
     passed,
     skipped,
@@ -103,7 +104,9 @@ def dnat_target(
     judged = False
     for diversion in diversions.items:
         found = [
-            _target(rules, targets, ending) for ending in diversion.path.endings if ending.outcome.is_mapping
+            _target(rules, targets, ending, diversion.port)
+            for ending in diversion.path.endings
+            if ending.outcome.is_mapping
         ]
         found = [one for one in found if one.rule is None or one.rule.owner in _WRITTEN_BY_PROGRAMS]
         if not found or len(found) < len(diversion.path.endings):
@@ -121,7 +124,7 @@ def dnat_target(
         )
 
 
-def _target(rules: NatRules, targets: DiversionTargets, ending: TerminalVerdict) -> _Target:
+def _target(rules: NatRules, targets: DiversionTargets, ending: TerminalVerdict, tunnel_port: int) -> _Target:
     rule, outcome = rules.mapping(ending), ending.outcome
     kept = (
         rule is not None
@@ -129,7 +132,7 @@ def _target(rules: NatRules, targets: DiversionTargets, ending: TerminalVerdict)
         and rule.destination is not None
         and rule.destination.address is None
     )
-    place = targets.place(outcome.address, outcome.port, kept=kept)
+    place = targets.place(outcome.address, outcome.port, kept=kept, tunnel_port=tunnel_port)
     return _Target(outcome.address, outcome.port, place, rule, ending)
 
 
@@ -171,6 +174,14 @@ def _judge(
             ),
             subject=subject,
         )
+    if all(one.place is Place.DOWN for one in found):
+        return skipped(
+            Text(
+                f"Port {diversion.port} leads to cloudcore {found[0].address}, which does not run (KE105).",
+                zh=f"端口 {diversion.port} 指向 cloudcore {found[0].address}，而它未运行（见 KE105）。",
+            ),
+            subject=subject,
+        )
     wrong = [one for one in found if one.place not in _RIGHT_ENOUGH]
     if not wrong:
         return _fine(diversion, found[0])
@@ -187,7 +198,7 @@ def _judge(
         return _wrong(diversion, wrong[0], targets, _virtual(wrong[0], onward))
     if wrong[0].place is Place.STRANGER:
         return _stranger(diversion, wrong[0], targets, probes)
-    return _wrong(diversion, wrong[0], targets, _why(wrong[0], targets))
+    return _wrong(diversion, wrong[0], targets, _why(wrong[0], targets, diversion))
 
 
 def _fine(diversion: Diversion, target: _Target) -> Finding:
@@ -247,18 +258,22 @@ def _stranger(diversion: Diversion, target: _Target, targets: DiversionTargets, 
     if isinstance(answer, Unavailable):
         why = Text(
             f"{why.en}, and a connection to it fails ({answer.detail or answer.reason})",
-            zh=f"{why.zh}，且无法连接（{answer.detail or answer.reason}）",
+            zh=f"{why.zh}，且无法连接（{detail_text(answer.detail).zh or answer.reason}）",
         )
     elif answer is not None:
         why = Text(f"{why.en}, and something else answers there", zh=f"{why.zh}，且那里应答的是其他程序")
     return _wrong(diversion, target, targets, why, proved=answer is not None)
 
 
-def _why(target: _Target, targets: DiversionTargets) -> Text:
+def _why(target: _Target, targets: DiversionTargets, diversion: Diversion) -> Text:
     address = target.address or ""
     service = (targets.services or {}).get(address, "")
     node = targets.others.get(address, "") or targets.edges.get(address, "")
     reasons = {
+        Place.OTHER_CLOUDCORE: Text(
+            f"this port belongs to cloudcore {diversion.cloudcore}, and the cloudcore at {address} has no session of its edges",
+            zh=f"该端口属于 cloudcore {diversion.cloudcore}，而 {address} 上的 cloudcore 没有这些边缘节点的会话",
+        ),
         Place.OTHER_PORT: Text(
             f"cloudcore's stream server is on port {targets.port}, not {target.port}",
             zh=f"cloudcore 的流服务端口是 {targets.port}，不是 {target.port}",
@@ -296,7 +311,7 @@ def _expected(diversion: Diversion, targets: DiversionTargets) -> Text:
     # The record may itself be what is wrong; then the live address is what is wanted.
     right = (
         diversion.cloudcore
-        if diversion.cloudcore in targets.live
+        if diversion.cloudcore in targets.live or targets.cloudcores.several
         else next(iter(sorted(targets.live)), "<cloudcore>")
     )
     return Text(

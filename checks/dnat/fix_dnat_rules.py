@@ -30,6 +30,7 @@ from kedoctor.checks.dnat.dnat_stale import dnat_stale
 from kedoctor.checks.dnat.fix_iptables_manager import restart_manager
 from kedoctor.checks.dnat.wording import rule_evidence
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, HostAddresses
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets, Place
 from kedoctor.checks.facts.cloud.diversions import Diversions
 from kedoctor.checks.facts.cloud.nat import NatRules
@@ -209,9 +210,14 @@ def dnat_stale_rules(
     *,
     edges: EdgeNodes | Unavailable,
     processes: CloudProcesses | Unavailable,
+    workload: CloudcoreWorkload | Unavailable,
 ) -> Plan | NoPlan:
     """Exactly the rules that the check complains of, all at once: equal ones have to go from the last to the first."""
-    findings = [one for one in dnat_stale(rules, record, edges, processes) if one.status is Status.WARN]
+    findings = [
+        one
+        for one in dnat_stale(rules, record, edges, processes, workload=workload)
+        if one.status is Status.WARN
+    ]
     complained = [_rule(one.evidence[:1], rules) for one in findings]
     ours = _rule(verdict.evidence[:1], rules)
     if ours is not None and ours.owner == "kedoctor":
@@ -240,7 +246,10 @@ def _rule(evidence: Iterable[Evidence], rules: NatRules) -> DnatRule | None:
 
 def _right(rule: DnatRule, targets: DiversionTargets) -> bool:
     led = rule.destination
-    return led is not None and targets.place(led.address, led.port) is Place.CLOUDCORE
+    if led is None:
+        return False
+    port = rule.ports[0][0] if rule.ports else 0
+    return targets.place(led.address, led.port, tunnel_port=port) is Place.CLOUDCORE
 
 
 def _removed(verdict: Verdict, made: tuple[DnatRule, ...], rules: NatRules) -> Plan:

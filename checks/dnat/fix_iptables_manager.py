@@ -273,7 +273,7 @@ def _last_words(pod: Pod) -> Text:
 def _complains(line: str) -> Text:
     return Text(
         f"iptables-manager says why it writes no rule, and that has to be put right where it arises: {line}",
-        zh=f"iptables-manager 已说明其不写规则的原因，需从源头处理：{line}",
+        zh=f"iptables-manager 已说明其不写规则的原因，需从源头处理：“{line}”",
     )
 
 

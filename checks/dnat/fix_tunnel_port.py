@@ -14,10 +14,13 @@ from kedoctor.api import (
     RestartUnit,
     Risk,
     Text,
+    Unavailable,
     Verdict,
     remedy,
 )
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.cloud.cloudcores import Cloudcores
+from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
 from kedoctor.checks.facts.edge.edgecore import UNIT_NAME, EdgeName
 from kedoctor.checks.parsers.host_port import is_ip
@@ -40,13 +43,19 @@ _AFTER_EDGECORE = 60.0
 
 
 @remedy("KE302", touches=TUNNELPORT)
-def tunnelport(verdict: Verdict, record: TunnelPortRecord, workload: CloudcoreWorkload) -> Plan | NoPlan:
-    """The annotation without keys that lead nowhere, or an empty one that cloudcore fills at its next start."""
+def tunnelport(
+    verdict: Verdict,
+    record: TunnelPortRecord,
+    workload: CloudcoreWorkload,
+    cloudcores: Cloudcores | Unavailable,
+    edges: EdgeNodes | Unavailable,
+) -> Plan | NoPlan:
+    """The annotation without keys that lead nowhere and with those that lack, or an empty one that cloudcore fills at its next start."""
     if record.state is RecordState.NO_CONFIG_MAP or (record.state is RecordState.READ and not record.ports):
         return _anew(verdict, (), restart_cloudcore(workload))
     if record.state is not RecordState.READ:
         return _anew(verdict, (_annotate({}, frozenset()),), restart_cloudcore(workload))
-    ports = _right(record, workload)
+    ports = _completed(record, cloudcores, edges) or _right(record, workload)
     if not ports or ports == dict(record.ports):
         return NoPlan(_NOT_CERTAIN if ports else _NO_ADDRESS)
     return Plan(
@@ -110,9 +119,35 @@ def _right(record: TunnelPortRecord, workload: CloudcoreWorkload) -> dict[str, i
     return live if workload.live and len(live) >= len(workload.live) else kept
 
 
+def _completed(
+    record: TunnelPortRecord, cloudcores: Cloudcores | Unavailable, edges: EdgeNodes | Unavailable
+) -> dict[str, int]:
+    """The record with the one cloudcore that it lacks, whose port its edges have; empty where that is not certain.
+
+    An address of nobody that stands at this port goes: it stands where that cloudcore should.
+    """
+    if isinstance(cloudcores, Unavailable):
+        return {}
+    lacking = cloudcores.unrecorded
+    users = () if isinstance(edges, Unavailable) else edges.items
+    nobody = [one for one in cloudcores.items if not one.pod and one.runs is False and one.edges]
+    if len(lacking) == len(nobody) == 1 and is_ip(lacking[0].address) and nobody[0].port:
+        kept = {ip: port for ip, port in record.ports.items() if ip != nobody[0].address}
+        return {**kept, lacking[0].address: nobody[0].port}
+    lost = {edge.port for edge in users if edge.port in record.reserved and edge.port not in record.current}
+    if len(lacking) != 1 or len(lost) != 1 or not is_ip(lacking[0].address) or _malformed(record.ports):
+        return {}
+    return {**record.ports, lacking[0].address: lost.pop()}
+
+
 def _title(before: Mapping[str, int], after: Mapping[str, int]) -> Text:
     gone = ", ".join(ip or repr(ip) for ip in before if ip not in after)
     new = ", ".join(f"{ip}: {port}" for ip, port in after.items() if ip not in before)
+    if new and not gone:
+        return Text(
+            f"put the cloudcore that runs and is lacking ({new}) into the record of tunnel ports",
+            zh=f"将缺少的、正在运行的 cloudcore（{new}）写入隧道端口记录",
+        )
     if new:
         return Text(
             f"put cloudcore's IPv4 address into the record of tunnel ports ({new}) in place of {gone}",

@@ -11,6 +11,7 @@ from kedoctor.api import (
     Risk,
     Side,
     Text,
+    Unavailable,
     check,
     failed,
     passed,
@@ -19,11 +20,14 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.release_words import framework, release_of, rights
 from kedoctor.checks.facts.cloud.acting_rules import ActingRules
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.nodes import ApiServerHost, CloudNodes
 from kedoctor.checks.parsers.kubernetes import Taint
-from kedoctor.checks.parsers.kubernetes.pod_health import tolerates, trouble
+from kedoctor.checks.parsers.kubernetes.pod_health import Trouble, tolerates, trouble
+from kedoctor.checks.parsers.releases import Release
 
 __all__ = ["iptables_manager"]
 
@@ -51,6 +55,8 @@ def iptables_manager(
     manager: IptablesManager,
     cloud: CloudNodes,
     acting: ActingRules,
+    *,
+    workload: CloudcoreWorkload | Unavailable,
 ) -> Iterator[Finding]:
     """A ready pod of the DaemonSet on each host that runs kube-apiserver, and that it may read what it needs."""
     if manager.daemonset is None:
@@ -62,11 +68,16 @@ def iptables_manager(
         )
         return
     for host in cloud.hosts:
-        yield _on_host(manager, host, cloud, acting.on(host.node))
+        yield _on_host(manager, host, cloud, acting.on(host.node), release=release_of(workload))
 
 
 def _on_host(
-    manager: IptablesManager, host: ApiServerHost, cloud: CloudNodes, instead: bool | None
+    manager: IptablesManager,
+    host: ApiServerHost,
+    cloud: CloudNodes,
+    instead: bool | None,
+    *,
+    release: Release | None,
 ) -> Finding:
     if not host.node:
         return unknown(
@@ -78,11 +89,23 @@ def _on_host(
             subject=host.address,
             hint=Text("Run kedoctor on that host.", zh="请在该主机上运行 kedoctor。"),
         )
+    if host.lost and manager.on(host.node) and instead is None:
+        return unknown(
+            Text(
+                f"Whether iptables-manager works on {host.node} is unknown: its Node no longer reports. The rules it made "
+                "there stay as they are.",
+                zh=f"无法得知 {host.node} 上的 iptables-manager 是否工作：该节点已不再上报。它写入的规则会保持不变。",
+            ),
+            subject=host.node,
+            hint=Text("Run kedoctor on that host.", zh="请在该主机上运行 kedoctor。"),
+            commands=(f"kubectl describe node {host.node}",),
+        )
     if not manager.ready_on(host.node):
         return _absent(manager, host, cloud, instead)
     complaint = manager.complaint_on(host.node)
     if complaint:
-        return _forbidden(host, complaint) if "is forbidden" in complaint else _unable(host, complaint)
+        tell = _forbidden if "is forbidden" in complaint else _unable
+        return tell(host, complaint, release)
     killed = _out_of_memory(manager, host)
     if killed is not None:
         return killed
@@ -146,7 +169,7 @@ def _why_absent(manager: IptablesManager, host: ApiServerHost) -> Reasoned:
     for pod in manager.on(host.node):
         reason = trouble(pod)
         if reason is not None:
-            return _of_pod(pod.metadata.name, str(reason), out_of_memory="OOMKilled" in str(reason))
+            return _of_pod(pod.metadata.name, reason, out_of_memory="OOMKilled" in str(reason))
     spec = manager.daemonset.spec.template.spec if manager.daemonset else None
     selector = (spec.node_selector or {}) if spec else {}
     if selector:
@@ -176,7 +199,7 @@ def _keeps_away(taint: Taint) -> bool:
     return taint.effect != "PreferNoSchedule" and not taint.key.startswith("node.kubernetes.io/")
 
 
-def _of_pod(pod: str, reason: str, *, out_of_memory: bool) -> Reasoned:
+def _of_pod(pod: str, reason: Trouble, *, out_of_memory: bool) -> Reasoned:
     if out_of_memory:
         return (
             Text(f"pod {pod} was killed for lack of memory", zh=f"Pod {pod} 因内存不足被终止"),
@@ -184,7 +207,7 @@ def _of_pod(pod: str, reason: str, *, out_of_memory: bool) -> Reasoned:
             (_SHOW, _RAISE_LIMIT),
         )
     return (
-        Text(f"pod {pod}: {reason}", zh=f"Pod {pod}：{reason}"),
+        Text(f"pod {pod}: {reason}", zh=f"Pod {pod}：{reason.in_chinese}"),
         Text("Look at the pod and its log.", zh="请查看该 Pod 及其日志。"),
         (f"kubectl -n kubeedge describe pod {pod}", f"kubectl -n kubeedge logs {pod} --tail=50"),
     )
@@ -227,16 +250,13 @@ def _counts(manager: IptablesManager) -> str:
     return f"desired {status.desired_number_scheduled}, ready {status.number_ready}"
 
 
-def _forbidden(host: ApiServerHost, line: str) -> Finding:
+def _forbidden(host: ApiServerHost, line: str, release: Release | None) -> Finding:
     return failed(
         Text(
             f"iptables-manager on {host.node} may not read what it makes rules from, so it makes none.",
             zh=f"{host.node} 上的 iptables-manager 无权读取生成规则所需的对象，因此不生成任何规则。",
         ),
-        expected=Text(
-            "configmaps get/list/watch/update and pods get/list/watch in all namespaces",
-            zh="对所有命名空间的 configmaps 具有 get/list/watch/update、对 pods 具有 get/list/watch 权限",
-        ),
+        expected=rights(release),
         actual=line,
         hint=Text(
             "Restore the ClusterRole and ClusterRoleBinding of the chart for iptables-manager-sa.",
@@ -251,7 +271,8 @@ def _forbidden(host: ApiServerHost, line: str) -> Finding:
     )
 
 
-def _unable(host: ApiServerHost, line: str) -> Finding:
+def _unable(host: ApiServerHost, line: str, release: Release | None) -> Finding:
+    can = framework(release)
     return failed(
         Text(
             f"iptables-manager on {host.node} cannot write its rules: {line}",
@@ -260,10 +281,10 @@ def _unable(host: ApiServerHost, line: str) -> Finding:
         expected=Text("no error in its log", zh="日志中没有错误"),
         actual=line,
         hint=Text(
-            "Invalid port: the record has an IPv6 address (KE302). Table does not exist: take the image of the other "
-            "backend (iptablesManager.framework).",
-            zh="invalid port：记录中有 IPv6 地址（KE302）。Table does not exist：改用另一后端的镜像"
-            "（iptablesManager.framework）。",
+            "Invalid port: the record has an IPv6 address (KE302). Table does not exist: this kernel lacks its image's "
+            f"backend; {can.en}.",
+            zh="invalid port：记录中有 IPv6 地址（KE302）。Table does not exist：本内核没有其镜像所用的后端；"
+            f"{can.zh}。",
         ),
         subject=host.node,
         evidence=(Evidence(f"log of iptables-manager on {host.node}", line),),

@@ -17,10 +17,12 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.release_words import by_default, port_moves, release_of
 from kedoctor.checks.facts.cloud.acting_rules import ActingRules
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig, CloudcoreWorkload
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
 from kedoctor.checks.facts.cluster.nodes import CloudNodes
+from kedoctor.checks.parsers.releases import Release
 
 __all__ = ["iptables_manager_mode"]
 
@@ -45,7 +47,7 @@ _RESTORE_MODE = Text(
     hop="diversion",
     remedy=_RESTORE_MODE,
     risk=Risk.RESTARTS_CLOUDCORE,
-    references=("facts.md §1.2", "facts.md §10 (13, 18)", "facts.md §10.4"),
+    references=("facts.md §1.2", "facts.md §10 (13, 18)", "facts.md §10.4", "versions.md §4"),
 )
 def iptables_manager_mode(
     config: CloudcoreConfig,
@@ -55,9 +57,11 @@ def iptables_manager_mode(
     acting: ActingRules,
 ) -> Finding:
     """``iptablesManager.mode`` (code default: internal) against the DaemonSet of the external one."""
-    mode = config.manager_mode
+    mode, release = config.manager_mode, release_of(workload)
     if mode == "internal":
-        return _two(config, manager) if manager.wanted else _internal(config, workload, cloud, acting)
+        return (
+            _two(config, manager, release) if manager.wanted else _internal(config, workload, cloud, acting)
+        )
     if manager.daemonset is not None:
         return passed(
             Text(
@@ -66,7 +70,7 @@ def iptables_manager_mode(
             ),
             subject=_CONFIG_MAP,
         )
-    return _none(config, mode, cloud, acting)
+    return _none(config, mode, cloud, acting, release=release)
 
 
 def _evidence(config: CloudcoreConfig, mode: str) -> tuple[Evidence, ...]:
@@ -76,14 +80,16 @@ def _evidence(config: CloudcoreConfig, mode: str) -> tuple[Evidence, ...]:
     return (Evidence(f"{_CONFIG_MAP}, cloudcore.yaml", written, config.line(_PATH)),)
 
 
-def _two(config: CloudcoreConfig, manager: IptablesManager) -> Finding:
+def _two(config: CloudcoreConfig, manager: IptablesManager, release: Release | None) -> Finding:
+    default = by_default(release)
     return warned(
         Text(
             f"Two iptables-managers write rules: cloudcore itself (mode internal) and the DaemonSet {manager.name}.",
             zh=f"有两个 iptables-manager 在写规则：cloudcore 自身（internal 模式）和 DaemonSet {manager.name}。",
         ),
         expected=Text(
-            "mode external while that DaemonSet exists", zh="该 DaemonSet 存在时应为 external 模式"
+            f"mode external while that DaemonSet exists; {default.en}",
+            zh=f"该 DaemonSet 存在时应为 external 模式；{default.zh}",
         ),
         actual="internal",
         hint=_RESTORE_MODE,
@@ -92,6 +98,13 @@ def _two(config: CloudcoreConfig, manager: IptablesManager) -> Finding:
         commands=(_EDIT, _RECREATE),
         breaks=(),
     )
+
+
+_IN_ITS_POD = Text(
+    "Mode internal, and cloudcore is not on the host network: it writes its rules into the network of its own pod, where "
+    "no request of kube-apiserver passes.",
+    zh="internal 模式，而 cloudcore 未使用主机网络：它把规则写入自身 Pod 的网络，kube-apiserver 的请求不会经过那里。",
+)
 
 
 def _internal(
@@ -106,10 +119,14 @@ def _internal(
             Text(
                 "Mode internal: cloudcore writes the rules on its own host; whether that is every API-server host "
                 f"is unknown ({missing}).",
-                zh=f"internal 模式：cloudcore 在自身主机写规则；无法判断是否覆盖所有 API 服务器主机（{missing}）。",
+                zh="internal 模式：cloudcore 在自身主机写规则；无法判断是否覆盖所有 API 服务器主机"
+                f"（{missing.in_chinese if isinstance(missing, Unavailable) else ''}）。",
             ),
             subject=_CONFIG_MAP,
         )
+    if workload.host_network is False:
+        diverted = all(acting.on(host.node) for host in cloud.hosts)
+        return _missing(_IN_ITS_POD, config, "internal", diverted=diverted, release=workload.release)
     covered = {pod.spec.node_name for pod in workload.live if pod.spec.host_network}
     bare = [host for host in cloud.hosts if host.node not in covered]
     if not bare:
@@ -125,24 +142,36 @@ def _internal(
         f"Mode internal: cloudcore writes rules only on its own host, not on the API-server host {names}.",
         zh=f"internal 模式：cloudcore 只在自身主机写规则，API 服务器主机 {names} 上没有。",
     )
-    return _missing(summary, config, "internal", diverted=all(acting.on(host.node) for host in bare))
+    diverted = all(acting.on(host.node) for host in bare)
+    return _missing(summary, config, "internal", diverted=diverted, release=workload.release)
 
 
 def _none(
-    config: CloudcoreConfig, mode: str, cloud: CloudNodes | Unavailable, acting: ActingRules
+    config: CloudcoreConfig,
+    mode: str,
+    cloud: CloudNodes | Unavailable,
+    acting: ActingRules,
+    *,
+    release: Release | None,
 ) -> Finding:
     summary = Text(
         f"Nobody writes the diversion rules: the mode is {mode}, and namespace kubeedge has no iptables-manager.",
         zh=f"没有任何组件写转发规则：模式为 {mode}，而命名空间 kubeedge 中没有 iptables-manager。",
     )
     hosts = () if isinstance(cloud, Unavailable) else cloud.names
-    return _missing(summary, config, mode, diverted=bool(hosts) and all(acting.on(host) for host in hosts))
+    diverted = bool(hosts) and all(acting.on(host) for host in hosts)
+    return _missing(summary, config, mode, diverted=diverted, release=release)
 
 
-def _missing(summary: Text, config: CloudcoreConfig, mode: str, *, diverted: bool) -> Finding:
+def _missing(
+    summary: Text, config: CloudcoreConfig, mode: str, *, diverted: bool, release: Release | None
+) -> Finding:
+    default, moves = by_default(release), port_moves(release)
     expected = Text(
-        "a DaemonSet cloud-iptables-manager with mode external, or mode internal with cloudcore on the API-server host",
-        zh="DaemonSet cloud-iptables-manager 加 external 模式，或 internal 模式且 cloudcore 在 API 服务器主机上",
+        "a DaemonSet cloud-iptables-manager with mode external, or mode internal with cloudcore on the API-server host; "
+        f"{default.en}",
+        zh="DaemonSet cloud-iptables-manager 加 external 模式，或 internal 模式且 cloudcore 在 API 服务器主机上；"
+        f"{default.zh}",
     )
     hint = Text(
         "Install the DaemonSet of the chart (iptablesManager.mode=external), with tolerations for the control plane.",
@@ -162,8 +191,8 @@ def _missing(summary: Text, config: CloudcoreConfig, mode: str, *, diverted: boo
         )
     return warned(
         Text(
-            f"{summary.en} A rule that nothing maintains works at present: it will not follow the next port change.",
-            zh=f"{summary.zh}目前起作用的规则无人维护，它不会跟随下一次端口变化。",
+            f"{summary.en} A rule that nothing maintains works at present; {moves.en}.",
+            zh=f"{summary.zh}目前起作用的规则无人维护；{moves.zh}。",
         ),
         expected=expected,
         actual=mode,

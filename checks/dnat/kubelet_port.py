@@ -24,10 +24,13 @@ from kedoctor.api import (
 )
 from kedoctor.checks.causality import NO_TUNNEL
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.release_words import release_of, since_port_changed
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcore_log_lines import CloudcoreLines
 from kedoctor.checks.facts.cloud.diversion_probes import TunnelProbe, TunnelProbes
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
+from kedoctor.checks.parsers.releases import Release
 
 __all__ = ["duplicate_internal_ip", "kubelet_port", "recorded_port"]
 
@@ -51,22 +54,35 @@ _RESTART = Text(
     side=Side.SITE,
     breaks=ALL_STREAMS,
     hop="address",
-    explained_by=NO_TUNNEL,
+    explained_by=(*NO_TUNNEL, "KE302"),
     remedy=_RESTART,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.1", "facts.md §3.2", "facts.md §10 (8, 10)", "testbed.md ports"),
+    references=(
+        "facts.md §3.1",
+        "facts.md §3.2",
+        "facts.md §10 (8, 10)",
+        "versions.md §4",
+        "testbed.md ports",
+    ),
 )
 def kubelet_port(
     edges: EdgeNodes,
     record: TunnelPortRecord | Unavailable,
     probes: EveryHost[TunnelProbes],
     log: CloudcoreLines | Unavailable,
+    *,
+    workload: CloudcoreWorkload | Unavailable,
 ) -> Iterator[Finding]:
     """The port in each edge's Node status against the ports that cloudcores hold on record."""
-    tunnels = {probe.edge for asked in probes.known().values() for probe in asked.items if _answers(probe)}
+    answers = [probe for asked in probes.known().values() for probe in asked.items]
+    tunnels = {probe.edge for probe in answers if _answers(probe)}
+    elsewhere = {probe.edge: probe.elsewhere for probe in answers if probe.elsewhere}
     refused = {} if isinstance(log, Unavailable) else _refused(log)
     for node in edges.items:
-        finding = recorded_port(node, record)
+        if node.name in elsewhere and not isinstance(record, Unavailable):
+            yield _of_another(node, record, elsewhere[node.name])
+            continue
+        finding = recorded_port(node, record, release_of(workload))
         wrong = finding.status is Status.FAIL and node.name in tunnels
         yield _despite_tunnel(node, record, refused.get(node.name, "")) if wrong else finding
 
@@ -96,7 +112,23 @@ def _despite_tunnel(node: EdgeNode, record: TunnelPortRecord | Unavailable, line
     return replace(finding, root=True)
 
 
-def recorded_port(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding:
+def _of_another(node: EdgeNode, record: TunnelPortRecord, address: str) -> Finding:
+    """Only the cloudcore that took the tunnel has the session, and the port says which one is asked."""
+    right = record.ports.get(address)
+    named = next((ip for ip, port in record.ports.items() if port == node.port), "")
+    whose = f", which is that of cloudcore {named}" if named else ", which is not on record"
+    whose_zh = f"，属于 cloudcore {named}" if named else "，不在记录中"
+    has = f"port {right}" if right else "no port on record (KE302)"
+    has_zh = f"端口 {right}" if right else "记录中没有端口（见 KE302）"
+    summary = Text(
+        f"Node {node.name} has port {node.port}{whose}, but its tunnel is with cloudcore {address} ({has}).",
+        zh=f"节点 {node.name} 的端口为 {node.port}{whose_zh}，但其隧道连接在 cloudcore {address} 上（{has_zh}）。",
+    )
+    finding = _wrong(node, frozenset({right} if right else ()), summary, _RESTART)
+    return replace(finding, root=right is not None)
+
+
+def recorded_port(node: EdgeNode, record: TunnelPortRecord | Unavailable, release: Release | None) -> Finding:
     """The port of one edge against the record, whatever its tunnel does."""
     if node.absent_as_planned:
         return skipped(
@@ -130,7 +162,7 @@ def recorded_port(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Fin
         return _wrong(node, current, *_no_tunnel_yet(node))
     if not known or not current:
         return _unjudged(node, record)
-    return _wrong(node, current, *_stale(node, current))
+    return _wrong(node, current, *_stale(node, current, since_port_changed(release)))
 
 
 def _never(node: EdgeNode) -> tuple[Text, Text]:
@@ -161,14 +193,14 @@ def _no_tunnel_yet(node: EdgeNode) -> tuple[Text, Text]:
     )
 
 
-def _stale(node: EdgeNode, current: frozenset[int]) -> tuple[Text, Text]:
+def _stale(node: EdgeNode, current: frozenset[int], since: Text) -> tuple[Text, Text]:
     ports = _listed(current)
     return (
         Text(
             f"Node {node.name} has port {node.port}, but cloudcore now holds {ports}: "
-            "its tunnel has not connected since the cloudcore pod was re-created.",
+            f"its tunnel has not connected {since.en}.",
             zh=f"节点 {node.name} 的端口为 {node.port}，而 cloudcore 现持有 {ports}："
-            "自 cloudcore Pod 重建以来其隧道未再连接。",
+            f"{since.zh}，其隧道未再连接。",
         ),
         _RESTART,
     )
@@ -211,7 +243,7 @@ def _unjudged(node: EdgeNode, record: TunnelPortRecord | Unavailable) -> Finding
 
 def _unread(record: TunnelPortRecord | Unavailable) -> Text:
     if isinstance(record, Unavailable):
-        return Text(str(record), zh=str(record))
+        return Text(str(record), zh=record.in_chinese)
     if record.state is RecordState.READ:
         return Text("configmap/tunnelport names no cloudcore", zh="configmap/tunnelport 中没有任何 cloudcore")
     return Text(

@@ -9,8 +9,10 @@ from kedoctor.api import (
     EveryHost,
     Evidence,
     Finding,
+    Reason,
     Side,
     Text,
+    Unavailable,
     check,
     failed,
     passed,
@@ -19,7 +21,9 @@ from kedoctor.api import (
     warned,
 )
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.ipv6 import judge_ipv6
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
+from kedoctor.checks.facts.cloud.relayed import EdgeAnswers
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.edge.routing import EdgeNames
 
@@ -27,6 +31,8 @@ __all__ = ["FLAG", "node_address"]
 
 FLAG = "kubelet-preferred-address-types"
 """The flag of kube-apiserver that orders the addresses of a Node."""
+
+_NOT_ASKED = Unavailable(Reason.NOT_RECORDED, "what edges answer")
 
 
 @check(
@@ -44,24 +50,31 @@ FLAG = "kubelet-preferred-address-types"
         "Put InternalIP first in kubelet-preferred-address-types; set edged.nodeIP where InternalIP is missing.",
         zh="在 kubelet-preferred-address-types 中将 InternalIP 放在首位；缺少 InternalIP 时设置 edged.nodeIP。",
     ),
-    references=("facts.md §3.1", "facts.md §10 (2, 57)"),
+    references=("facts.md §3.1", "facts.md §10 (2, 57)", "facts.md §12.6"),
 )
 def node_address(
-    edges: EdgeNodes, apiservers: EveryHost[ApiserverArguments], names: EveryHost[EdgeNames]
+    edges: EdgeNodes,
+    apiservers: EveryHost[ApiserverArguments],
+    names: EveryHost[EdgeNames],
+    answers: EdgeAnswers | Unavailable = _NOT_ASKED,
 ) -> Iterator[Finding]:
     """An InternalIP for each edge, and no API server told to look up names that its ``/etc/hosts`` lacks.
 
-    An order that is not written anywhere is not judged: what a process table shows may be cut off.
+    An order that is not written anywhere is judged only where all flags were read (MicroK8s' file of them): what a process
+    table shows may be cut off.
     """
     if not edges.items:
         yield unknown(Text("There is no edge node to judge.", zh="没有可判断的边缘节点。"))
     by_name = {
         host: arguments
         for host, arguments in apiservers.known().items()
-        if FLAG in arguments.flags and arguments.kubelet_preferred_address_types[0] == "Hostname"
+        if (FLAG in arguments.flags or arguments.complete)
+        and arguments.kubelet_preferred_address_types[0] == "Hostname"
     }
+    asked = {} if isinstance(answers, Unavailable) else {one.edge: one for one in answers.items}
     for node in edges.items:
-        yield _judge(node, by_name, names)
+        six = ":" in node.internal_ip and not node.runs_foreign_kubelet and not node.absent_as_planned
+        yield judge_ipv6(node, asked.get(node.name)) if six else _judge(node, by_name, names)
 
 
 def _judge(node: EdgeNode, by_name: dict[str, ApiserverArguments], names: EveryHost[EdgeNames]) -> Finding:

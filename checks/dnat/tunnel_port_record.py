@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kedoctor.api import (
     Evidence,
     Finding,
     Risk,
     Side,
+    Status,
     Text,
     Unavailable,
     check,
     failed,
     passed,
+    replace,
     unknown,
     warned,
 )
 from kedoctor.checks.causality import CLOUDCORE_DOWN
 from kedoctor.checks.data_path import ALL_STREAMS
+from kedoctor.checks.dnat.release_words import record_kept, release_of
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
+from kedoctor.checks.facts.cloud.cloudcores import Cloudcore, Cloudcores
+from kedoctor.checks.facts.cloud.relayed import NOT_TRIED, ProvedEdges
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import RecordState, TunnelPortRecord
 
 __all__ = ["tunnelport_record"]
 
 _SUBJECT = "configmap/kubeedge/tunnelport"
+_EDGED_PORT = 10350
 _SHOW = "kubectl -n kubeedge get configmap tunnelport -o jsonpath='{.metadata.annotations}'"
 _EDIT = "kubectl -n kubeedge edit configmap tunnelport"
 _RECREATE = "kubectl -n kubeedge delete pod -l kubeedge=cloudcore"
@@ -48,12 +54,23 @@ _EXPECTED = Text(
         zh="从注解中删除过期的键；其余由 cloudcore 和 iptables-manager 维护。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §3.3", "facts.md §3.4", "facts.md §10 (1, 11, 17)"),
+    references=(
+        "facts.md §3.3",
+        "facts.md §3.4",
+        "facts.md §10 (1, 11, 17)",
+        "facts.md §12.1",
+        "versions.md §4",
+    ),
 )
 def tunnelport_record(
-    record: TunnelPortRecord, workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes | Unavailable
+    record: TunnelPortRecord,
+    cloudcores: Cloudcores,
+    edges: EdgeNodes | Unavailable,
+    *,
+    workload: CloudcoreWorkload | Unavailable,
+    proved: ProvedEdges = NOT_TRIED,
 ) -> Iterator[Finding]:
-    """The annotation itself, and each address in it."""
+    """The annotation itself, each address in it, and each cloudcore that runs."""
     if record.state is not RecordState.READ:
         yield _unreadable(record)
         return
@@ -63,7 +80,7 @@ def tunnelport_record(
     wrong = [finding for ip in record.ports if (finding := _malformed(record, ip)) is not None]
     yield from wrong
     if not wrong:
-        yield from _liveness(record, workload, edges)
+        yield from _liveness(record, cloudcores, edges, proved, kept=record_kept(release_of(workload)))
 
 
 def _unreadable(record: TunnelPortRecord) -> Finding:
@@ -80,7 +97,7 @@ def _unreadable(record: TunnelPortRecord) -> Finding:
         ),
         RecordState.UNPARSABLE: Text(
             f"The tunnel-port record is not JSON that cloudcore can read ({record.problem}): no rule is made.",
-            zh=f"隧道端口记录不是 cloudcore 可读的 JSON（{record.problem}）：不会生成规则。",
+            zh=f"隧道端口记录不是 cloudcore 可读的 JSON（“{record.problem}”）：不会生成规则。",
         ),
     }
     return failed(
@@ -154,9 +171,14 @@ def _malformed(record: TunnelPortRecord, ip: str) -> Finding | None:
 
 
 def _liveness(
-    record: TunnelPortRecord, workload: CloudcoreWorkload | Unavailable, edges: EdgeNodes | Unavailable
+    record: TunnelPortRecord,
+    cloudcores: Cloudcores,
+    edges: EdgeNodes | Unavailable,
+    proved: ProvedEdges,
+    *,
+    kept: Text,
 ) -> Iterator[Finding]:
-    if isinstance(workload, Unavailable) or not workload.pods:
+    if all(one.runs is None for one in cloudcores.items):
         yield unknown(
             Text(
                 "Which cloudcores are alive is unknown: no pod with the label kubeedge=cloudcore was seen.",
@@ -166,11 +188,16 @@ def _liveness(
             evidence=(Evidence(_SUBJECT, record.text),),
         )
         return
-    strangers = [ip for ip in record.ports if ip not in workload.addresses]
-    # A cloudcore that runs has always written its own address: that of its default route, which on a host with
-    # several networks need not be the address Kubernetes gives its pod.
-    unmatched = len(workload.live) - len([ip for ip in record.ports if ip in workload.addresses])
-    if len(strangers) <= max(0, unmatched):
+    strangers = [one for one in cloudcores.items if not one.pod and not one.runs]
+    for one in strangers:
+        yield from _stale(record, one, kept) if one.runs is False else [_ambiguous(record, one.address)]
+    lacking = cloudcores.unrecorded
+    if lacking:
+        yield from _lacking(record, lacking, strangers, edges)
+    doubtful = [one for one in cloudcores.items if one.guessed and _none_answers(one, proved)]
+    for one in doubtful:
+        yield _unproved(record, one)
+    if not strangers and not lacking and not doubtful:
         yield passed(
             Text(
                 "The tunnel-port record holds only " + _told(record) + ".",
@@ -179,30 +206,94 @@ def _liveness(
             subject=_SUBJECT,
             evidence=(Evidence(_SUBJECT, record.text),),
         )
-        return
-    for ip in strangers:
-        yield _stale(record, ip, edges, certain=unmatched <= 0)
+
+
+def _none_answers(cloudcore: Cloudcore, proved: ProvedEdges) -> bool:
+    """Whether edges of a cloudcore were asked and none answered: then its address may be no cloudcore's."""
+    asked = proved.asked.intersection(cloudcore.edges)
+    return bool(asked) and asked.isdisjoint(proved.names)
+
+
+def _unproved(record: TunnelPortRecord, cloudcore: Cloudcore) -> Finding:
+    return unknown(
+        Text(
+            f"The record sends port {cloudcore.port} to {cloudcore.address}, which is not an address that Kubernetes knows of "
+            f"cloudcore's host {cloudcore.node}, and no edge with that port answers. Whether that host has it, only the "
+            "host shows.",
+            zh=f"记录把端口 {cloudcore.port} 指向 {cloudcore.address}，但 Kubernetes 所知的 cloudcore 主机 {cloudcore.node} "
+            "的地址中没有它，且使用该端口的边缘节点均无响应。该主机是否拥有此地址，只能在该主机上确认。",
+        ),
+        subject=_SUBJECT,
+        evidence=(Evidence(_SUBJECT, record.text),),
+        commands=(f"kedoctor run  # on {cloudcore.node}", _SHOW),
+    )
 
 
 def _told(record: TunnelPortRecord) -> str:
     return ", ".join(f"{ip}: {port}" for ip, port in record.ports.items())
 
 
-def _stale(record: TunnelPortRecord, ip: str, edges: EdgeNodes | Unavailable, *, certain: bool) -> Finding:
-    port = record.ports[ip]
-    evidence = (Evidence(_SUBJECT, record.text),)
-    if not certain:
-        return unknown(
-            Text(
-                f"The record names {ip}, which is not an address of a cloudcore pod; more addresses are on record than "
-                "cloudcores run, but which of them is stale cannot be told from here.",
-                zh=f"记录中的 {ip} 不是 cloudcore Pod 的地址；记录的地址多于在线的 cloudcore，但无法从此处判断哪个已过期。",
-            ),
-            subject=_SUBJECT,
-            evidence=evidence,
-            commands=("kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide", _SHOW),
-        )
-    using = [] if isinstance(edges, Unavailable) else [node.name for node in edges.items if node.port == port]
+def _ambiguous(record: TunnelPortRecord, ip: str) -> Finding:
+    return unknown(
+        Text(
+            f"The record names {ip}, which is not an address of a cloudcore pod; more addresses are on record than "
+            "cloudcores run, but which of them is stale cannot be told from here.",
+            zh=f"记录中的 {ip} 不是 cloudcore Pod 的地址；记录的地址多于在线的 cloudcore，但无法从此处判断哪个已过期。",
+        ),
+        subject=_SUBJECT,
+        evidence=(Evidence(_SUBJECT, record.text),),
+        commands=("kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide", _SHOW),
+    )
+
+
+def _lacking(
+    record: TunnelPortRecord,
+    lacking: tuple[Cloudcore, ...],
+    strangers: Sequence[Cloudcore],
+    edges: EdgeNodes | Unavailable,
+) -> Iterator[Finding]:
+    """Cloudcores that run without an entry: no rule is made for their edges, whose port is on record nowhere.
+
+    Where an entry of no cloudcore has the port of edges, that one is named, and this is the other half of the same fault.
+    """
+    users = () if isinstance(edges, Unavailable) else edges.items
+    lost = [
+        one.name
+        for one in users
+        if one.port > _EDGED_PORT and one.port not in record.current and not one.runs_foreign_kubelet
+    ]
+    names = ", ".join(f"{one.address} ({one.node})" for one in lacking)
+    told = (
+        f"; no rule is made for {len(lost)} edge node(s) whose port is not on record, e.g. {lost[0]}"
+        if lost
+        else ""
+    )
+    told_zh = f"；有 {len(lost)} 个边缘节点的端口不在记录中，不会为其生成规则，例如 {lost[0]}" if lost else ""
+    finding = failed(
+        Text(
+            f"The record lacks the cloudcore at {names}, which runs{told}.",
+            zh=f"记录中缺少正在运行的 cloudcore {names}{told_zh}。",
+        ),
+        expected=_EXPECTED,
+        actual=record.text,
+        hint=Text(
+            "Delete the pod of that cloudcore: it writes its entry at every start. Its edges reconnect.",
+            zh="请删除该 cloudcore 的 Pod：它每次启动都会写入自己的条目，其边缘节点会重新连接。",
+        ),
+        subject=f"{_SUBJECT}, {lacking[0].address}",
+        evidence=(Evidence(_SUBJECT, record.text),),
+        commands=(_SHOW, *(f"kubectl -n kubeedge delete pod {one.pod}" for one in lacking)),
+        root=True,
+    )
+    if not lost and not any(one.runs is False and one.edges for one in strangers):
+        yield replace(finding, status=Status.WARN, breaks=(), root=False)
+    for name in lost:
+        yield replace(finding, node=name, subject=f"{name}, {finding.subject}")
+
+
+def _stale(record: TunnelPortRecord, entry: Cloudcore, kept: Text) -> Iterator[Finding]:
+    """An entry of no cloudcore, for each edge that has its port; where none has, it breaks nothing."""
+    ip, port, using = entry.address, entry.port, entry.edges
     summary = Text(
         f"The record still sends port {port} to {ip}, where no cloudcore runs"
         + (
@@ -218,17 +309,23 @@ def _stale(record: TunnelPortRecord, ip: str, edges: EdgeNodes | Unavailable, *,
         ),
     )
     hint = Text(
-        f"Take the key {ip} out of the annotation, or make iptables-manager work: it does so by itself.",
-        zh=f"从注解中删除键 {ip}，或使 iptables-manager 恢复工作：它会自动删除。",
+        f"Take the key {ip} out of the annotation; {kept.en}.",
+        zh=f"从注解中删除键 {ip}；{kept.zh}。",
     )
-    tell = failed if using else warned
-    return tell(
+    finding = warned(
         summary,
         expected=_EXPECTED,
         actual=record.text,
         hint=hint,
         subject=_SUBJECT,
-        evidence=evidence,
+        evidence=(Evidence(_SUBJECT, record.text),),
         commands=("kubectl -n kubeedge get pods -l kubeedge=cloudcore -o wide", _EDIT),
-        breaks=None if using else (),
+        breaks=(),
     )
+    if not using:
+        yield finding
+    elif len(record.ports) == 1:
+        yield replace(finding, status=Status.FAIL, breaks=None)
+    else:
+        for name in using:
+            yield replace(finding, status=Status.FAIL, breaks=None, node=name, subject=f"{name}, {_SUBJECT}")

@@ -238,7 +238,7 @@ def misplaced_keys(config: EdgecoreConfig, version: EdgecoreRelease) -> Finding:
             "only keys of the v1alpha2 schema, each once and in its place",
             zh="只含 v1alpha2 格式的键，位置正确且不重复",
         ),
-        actual=told_en,
+        actual=Text(told_en, zh=told_zh),
         hint=Text("Move or rename them, then restart edgecore.", zh="移动或改名后重启 edgecore。"),
         subject=node,
         node=node,

@@ -178,7 +178,11 @@ def _taken(socket: Socket, node: str) -> Finding:
 
 def _silent(sockets: EdgeSockets, node: str) -> Finding:
     elsewhere = [f"{socket.local_address}:{EDGED_PORT}" for socket in sockets.listening(EDGED_PORT)]
-    actual = f"listens on {', '.join(elsewhere)} only" if elsewhere else f"nothing listens on {EDGED_PORT}"
+    actual = (
+        Text(f"listens on {', '.join(elsewhere)} only", zh=f"只监听 {'、'.join(elsewhere)}")
+        if elsewhere
+        else Text(f"nothing listens on {EDGED_PORT}", zh=f"没有进程监听 {EDGED_PORT}")
+    )
     return failed(
         Text(
             f"Nothing on {node} answers at {_LOOPBACK}:{EDGED_PORT}, where the cloud asks for logs, exec and metrics.",
@@ -193,7 +197,7 @@ def _silent(sockets: EdgeSockets, node: str) -> Finding:
         ),
         subject=node,
         node=node,
-        evidence=(Evidence("ss -tlnp", actual),),
+        evidence=(Evidence("ss -tlnp", actual.en),),
         commands=(
             "systemctl status edgecore --no-pager",
             "sudo journalctl -u edgecore -n 50 --no-pager",

@@ -93,7 +93,7 @@ def _dies(last: LogLine | None, meaning: ExitMeaning | None) -> NoPlan:
     words = quoted(last) if last is not None else "journalctl -u edgecore -n 50"
     return no_plan(
         f"it ends by itself, and starting it again changes nothing about that; its last words: {words}",
-        f"它自行退出，再次启动无济于事；最后的日志：{words}",
+        f"它自行退出，再次启动无济于事；最后的日志：“{words}”",
     )
 
 
@@ -104,7 +104,7 @@ def _up(verdict: Verdict, unit: EdgecoreUnit, known: Unit, log: EdgecoreLog | Un
     if bind is not None:
         return no_plan(
             f"a port that edgecore needs is taken: {quoted(bind)}; find its owner with `sudo ss -tlnp`, stop it, then `sudo systemctl restart edgecore`",
-            f"edgecore 需要的端口被占用：{quoted(bind)}；请用 `sudo ss -tlnp` 找到占用者并停止，然后 `sudo systemctl restart edgecore`",
+            f"edgecore 需要的端口被占用：“{quoted(bind)}”；请用 `sudo ss -tlnp` 找到占用者并停止，然后 `sudo systemctl restart edgecore`",
         )
     return edgecore_plan(
         verdict,

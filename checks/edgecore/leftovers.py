@@ -28,7 +28,11 @@ from kedoctor.checks.facts.edge.leftovers import LOCK_PATH, DatabaseHome, KeadmL
 
 __all__ = ["edge_database", "keadm_leftovers", "secret_permissions"]
 
-_DB_FATAL = "Failed to register db"
+_DB_FATAL = (
+    "Failed to register db",
+    "Failed to connect to DB",
+    "Failed to migrate",
+)  # the last two from v1.23 on
 _LEAST = 20 << 20
 """Free bytes below which sqlite cannot be expected to write."""
 
@@ -107,7 +111,7 @@ def edge_database(
     """What edgecore said of it when it ended, its directory, and the room on that disk."""
     node = config.node_name
     last = None if isinstance(log, Unavailable) else log.ended_with()
-    if last is not None and _DB_FATAL in last.raw:
+    if last is not None and any(words in last.raw for words in _DB_FATAL):
         told = Text("edgecore ended because it could not open it", zh="edgecore 因无法打开数据库而退出")
         return _broken(node, home, told, quoted(last))
     if isinstance(home.directory, Unavailable) and home.directory.reason is Reason.ABSENT:
@@ -209,7 +213,7 @@ def secret_permissions(hosts: EveryHost[SecretFiles]) -> Iterator[Finding]:
             yield unknown(
                 Text(
                     f"The secret files of {name} were not seen: {files.unread[0]}.",
-                    zh=f"未能查看 {name} 的敏感文件：{files.unread[0]}。",
+                    zh=f"未能查看 {name} 的敏感文件：{files.unread[0].in_chinese}。",
                 ),
                 subject=name,
             )

@@ -6,7 +6,6 @@ from kedoctor.api import (
     Evidence,
     Finding,
     Reason,
-    Record,
     Risk,
     Side,
     Text,
@@ -21,24 +20,19 @@ from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.host import EdgeAddresses
+from kedoctor.checks.facts.edge.routing import EdgeNames, OwnAddress, own_address
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.host_port import same_host
 
 __all__ = ["node_ip"]
 
 _NODE_IP = "modules.edged.nodeIP"
 _INTERFACE = "modules.edged.customInterfaceName"
-_LOGGED = "get node local IP address successfully: "
+_LOGGED = "et node local IP address successfully: "  # v1.17.0 writes a capital G
 _SET = Text(
     "Write the address by which the cloud should know this edge into modules.edged.nodeIP and restart edgecore.",
     zh="将云端应识别的地址写入 modules.edged.nodeIP，并重启 edgecore。",
 )
-
-
-class _Own(Record, frozen=True):
-    """The address that the tunnel announces, and how that is known."""
-
-    address: str
-    source: str
 
 
 @check(
@@ -51,37 +45,39 @@ class _Own(Record, frozen=True):
     builds_on=("KE201",),
     remedy=_SET,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.5", "facts.md §10 (2, 3)", "KubeEdge: pkg/util/util.go"),
+    references=("facts.md §3.5", "facts.md §10 (2, 3)", "versions.md §4", "KubeEdge: pkg/util/util.go"),
 )
 def node_ip(
     config: EdgecoreConfig,
     addresses: EdgeAddresses | Unavailable,
     nodes: EdgeNodes | Unavailable,
     log: EdgecoreLog | Unavailable,
+    *,
+    names: EdgeNames | Unavailable,
+    version: EdgecoreRelease,
 ) -> Finding:
-    """nodeIP, else the logged or default-route address, against InternalIP; logs go by name, figures by address."""
+    """nodeIP, else the address that was logged or that this release finds, against InternalIP: figures go by address."""
     node, written = config.node_name, config.text(_NODE_IP)
     if written and isinstance(addresses, EdgeAddresses) and not addresses.has(written):
         return _foreign(config, written, addresses)
     own = _announced(config, addresses, log)
+    if own is None and not config.text(_INTERFACE) and not isinstance(addresses, Unavailable):
+        own = own_address(addresses, names, version.release)
     if own is None:
-        return unknown(
-            Text(
-                f"Which address {node} announces is unknown: no nodeIP is written and no default route was seen.",
-                zh=f"无法得知 {node} 上报的地址：未写 nodeIP，也没有看到默认路由。",
-            ),
-            subject=node,
-            node=node,
-        )
+        return _not_known(node, addresses)
     if isinstance(nodes, Unavailable) and nodes.reason is Reason.NOT_CONFIGURED:
         return _out_of_view(node, own)
     known = None if isinstance(nodes, Unavailable) else nodes.named(node)
     if isinstance(nodes, Unavailable) or known is None or not known.internal_ip:
-        why = str(nodes) if isinstance(nodes, Unavailable) else f"no InternalIP of a Node {node} was seen"
+        why = (
+            Text(str(nodes), zh=nodes.in_chinese)
+            if isinstance(nodes, Unavailable)
+            else Text(f"no InternalIP of a Node {node} was seen", zh=f"未见到 Node {node} 的 InternalIP")
+        )
         return unknown(
             Text(
-                f"{node} announces {own.address} ({own.source}); {why}.",
-                zh=f"{node} 上报 {own.address}（{own.source}）；{why}。",
+                f"{node} announces {own.address} ({own.source.en}); {why.en}.",
+                zh=f"{node} 上报 {own.address}（{own.source.zh}）；{why.zh}。",
             ),
             subject=node,
             node=node,
@@ -99,12 +95,33 @@ def node_ip(
     return _differ(config, own, known.internal_ip)
 
 
-def _out_of_view(node: str, own: _Own) -> Finding:
+def _not_known(node: str, addresses: EdgeAddresses | Unavailable) -> Finding:
+    both = isinstance(addresses, EdgeAddresses) and addresses.default_route
+    why = (
+        Text(
+            "its host name and its default route lead to different addresses, and which of them this release of "
+            "edgecore takes is unknown",
+            zh="主机名与默认路由指向不同地址，而无法得知该版本的 edgecore 采用哪一个",
+        )
+        if both
+        else Text("no nodeIP is written and no default route was seen", zh="未写 nodeIP，也没有看到默认路由")
+    )
+    return unknown(
+        Text(
+            f"Which address {node} announces is unknown: {why.en}.",
+            zh=f"无法得知 {node} 上报的地址：{why.zh}。",
+        ),
+        subject=node,
+        node=node,
+    )
+
+
+def _out_of_view(node: str, own: OwnAddress) -> Finding:
     """An edge has no kubeconfig as a rule; that is no gap in what can be seen from there."""
     return skipped(
         Text(
-            f"{node} announces {own.address} ({own.source}); which address its Node has is judged on the cloud host.",
-            zh=f"{node} 上报 {own.address}（{own.source}）；其 Node 的地址请在云端主机上检查。",
+            f"{node} announces {own.address} ({own.source.en}); which address its Node has is judged on the cloud host.",
+            zh=f"{node} 上报 {own.address}（{own.source.zh}）；其 Node 的地址请在云端主机上检查。",
         ),
         subject=node,
         node=node,
@@ -113,18 +130,20 @@ def _out_of_view(node: str, own: _Own) -> Finding:
 
 def _announced(
     config: EdgecoreConfig, addresses: EdgeAddresses | Unavailable, log: EdgecoreLog | Unavailable
-) -> _Own | None:
+) -> OwnAddress | None:
+    """What is written or was logged; ``None`` where neither says it."""
     interface = config.text(_INTERFACE)
     if interface:  # it replaces nodeIP at start (facts.md §2.2)
         found = "" if isinstance(addresses, Unavailable) else addresses.on(interface)
-        return _Own(found, f"customInterfaceName {interface}") if found else None
+        by_name = Text(f"customInterfaceName {interface}", zh=f"customInterfaceName {interface}")
+        return OwnAddress(found, by_name) if found else None
     if config.text(_NODE_IP):
-        return _Own(config.text(_NODE_IP), "nodeIP in edgecore.yaml")
+        source = Text("nodeIP in edgecore.yaml", zh="edgecore.yaml 中的 nodeIP")
+        return OwnAddress(config.text(_NODE_IP), source)
     said = None if isinstance(log, Unavailable) else log.newest(_LOGGED)
     if said is not None:
-        return _Own(said.raw.partition(_LOGGED)[2].strip(), "edgecore's log")
-    if isinstance(addresses, EdgeAddresses) and addresses.default_route:
-        return _Own(addresses.default_route, "default route")
+        source = Text("edgecore's log", zh="edgecore 日志")
+        return OwnAddress(said.raw.partition(_LOGGED)[2].strip(), source)
     return None
 
 
@@ -153,12 +172,12 @@ def _foreign(config: EdgecoreConfig, written: str, addresses: EdgeAddresses) -> 
     )
 
 
-def _differ(config: EdgecoreConfig, own: _Own, internal_ip: str) -> Finding:
+def _differ(config: EdgecoreConfig, own: OwnAddress, internal_ip: str) -> Finding:
     node = config.node_name
     return failed(
         Text(
-            f"The tunnel of {node} announces {own.address} ({own.source}), but its Node says InternalIP {internal_ip}: metrics are asked for by InternalIP and find no session. Logs and exec work.",
-            zh=f"{node} 的隧道上报 {own.address}（{own.source}），而 Node 的 InternalIP 为 {internal_ip}：指标按 InternalIP 请求，找不到会话。logs、exec 可用。",
+            f"The tunnel of {node} announces {own.address} ({own.source.en}), but its Node says InternalIP {internal_ip}: metrics are asked for by InternalIP and find no session. Logs and exec work.",
+            zh=f"{node} 的隧道上报 {own.address}（{own.source.zh}），而 Node 的 InternalIP 为 {internal_ip}：指标按 InternalIP 请求，找不到会话。logs、exec 可用。",
         ),
         expected=Text(
             f"both {internal_ip}, or both {own.address}", zh=f"同为 {internal_ip} 或同为 {own.address}"
@@ -168,7 +187,7 @@ def _differ(config: EdgecoreConfig, own: _Own, internal_ip: str) -> Finding:
         subject=node,
         node=node,
         evidence=(
-            Evidence(own.source, own.address),
+            Evidence(own.source.en, own.address),
             Evidence(f"node/{node} status.addresses", f"InternalIP {internal_ip}"),
         ),
         commands=(

@@ -73,7 +73,7 @@ def metrics_apiservice(registration: MetricsRegistration) -> Finding:
     return failed(
         Text(
             f"The API server cannot use the metrics API: {found.reason}: {found.message}.",
-            zh=f"API 服务器无法使用指标 API：{found.reason}：{found.message}。",
+            zh=f"API 服务器无法使用指标 API：{found.reason}：“{found.message}”。",
         ),
         expected=Text("condition Available=True", zh="条件 Available=True"),
         actual=f"Available={found.status}, {found.reason}",

@@ -145,7 +145,7 @@ def _not_ready(server: MetricsServer, pod: Pod, *, on_edge: bool) -> Finding:
     return failed(
         Text(
             f"metrics-server's pod {pod.metadata.name} is not ready: {reason}.",
-            zh=f"metrics-server 的 Pod {pod.metadata.name} 未就绪：{reason}。",
+            zh=f"metrics-server 的 Pod {pod.metadata.name} 未就绪：{reason.in_chinese}。",
         ),
         expected=Text("one ready pod", zh="一个就绪的 Pod"),
         actual=reason.reason,
@@ -214,12 +214,7 @@ def metrics_placement(
     skip = not_ours(server)
     nodes = sorted({pod.spec.node_name for pod in server.staying if pod.spec.node_name})
     if skip is not None or not nodes:
-        yield skip or skipped(
-            Text(
-                "No pod of metrics-server is on a node (KE602).",
-                zh="没有 metrics-server 的 Pod 位于节点上（KE602）。",
-            )
-        )
+        yield skip or _nowhere(server)
         return
     for node in nodes:
         if node in edges.names:
@@ -228,6 +223,33 @@ def metrics_placement(
             yield passed(_well_placed(node, cloud), subject=node)
         else:
             yield _misplaced(server, node, *_bare(node), certainty=Certainty.IMPLIED)
+
+
+def _nowhere(server: MetricsServer) -> Finding:
+    if _one_comes(server):
+        return unknown(
+            Text(
+                "The next pod of metrics-server is on no node yet.",
+                zh="metrics-server 的下一个 Pod 尚未分配到节点。",
+            ),
+            subject=deployment_of(server),
+            commands=(f"kubectl -n {server.namespace} get pods -o wide",),
+        )
+    return skipped(
+        Text(
+            "No pod of metrics-server is on a node (KE602).",
+            zh="没有 metrics-server 的 Pod 位于节点上（KE602）。",
+        )
+    )
+
+
+def _one_comes(server: MetricsServer) -> bool:
+    """Whether its Deployment makes a pod: between two pods of a rollout nobody knows where the next one will run."""
+    deployment = server.deployment
+    if not isinstance(deployment, Deployment) or deployment.spec.replicas == 0:
+        return bool(server.staying)
+    refused = condition(deployment.status.conditions, "ReplicaFailure")
+    return refused is None or refused.status != "True"
 
 
 def _well_placed(node: str, cloud: CloudNodes) -> Text:

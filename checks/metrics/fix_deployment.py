@@ -28,7 +28,7 @@ from kedoctor.checks.parsers.kubernetes import Deployment, Pod
 from kedoctor.checks.parsers.kubernetes.pod_health import trouble
 from kedoctor.checks.plans.cloudcore import tolerations_for
 from kedoctor.checks.plans.images import image_for, imported
-from kedoctor.checks.plans.placement import on_api_hosts
+from kedoctor.checks.plans.placement import keeps_away, on_api_hosts
 from kedoctor.checks.plans.touches import METRICS_SERVER
 
 __all__ = ["metrics_apiservice", "metrics_placement", "metrics_pod", "metrics_resources"]
@@ -44,7 +44,7 @@ def metrics_placement(
 ) -> Plan | NoPlan:
     """Pinned to the hosts that run kube-apiserver, where the diversion is, and let there in spite of their taints.
 
-    A node selector that chose the node where it is now would keep it there.
+    A node selector or an affinity that chose the node where it is now would keep it there.
     """
     deployment = deployed(server)
     if isinstance(deployment, NoPlan):
@@ -56,8 +56,11 @@ def metrics_placement(
         *_tolerations(deployment, cloud),
         *strategy(deployment),
     ]
-    instead = ", in place of its node selector" if selector else ""
-    instead_zh = "，取代原有的节点选择器" if selector else ""
+    affinity = deployment.spec.template.spec.affinity or {}
+    instead = (
+        ", in place of what keeps it where it is" if selector or keeps_away(cloud, nodes, affinity) else ""
+    )
+    instead_zh = "，取代原有的限定" if instead else ""
     title = Text(
         f"let metrics-server run on the hosts of kube-apiserver only (node affinity{instead}, and a toleration where they are tainted)",
         zh=f"使 metrics-server 只在 kube-apiserver 所在主机运行（节点亲和性{instead_zh}；有污点时加容忍）",
@@ -165,7 +168,7 @@ def _unschedulable(
 def _no_place(message: str) -> Text:
     return Text(
         f"no node takes the pod, and what is in its way is yours to decide: {message}",
-        zh=f"没有节点能运行该 Pod，障碍需由您处理：{message}",
+        zh=f"没有节点能运行该 Pod，障碍需由您处理：“{message}”",
     )
 
 

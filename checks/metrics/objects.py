@@ -281,14 +281,12 @@ def _advice(subject: str, summary: Text) -> Finding:
 
 
 def _complete(server: MetricsServer, access: MetricsAccess | Unavailable) -> Finding:
-    unread = [
-        str(part) for part in (server.service, server.deployment, access) if isinstance(part, Unavailable)
-    ]
+    unread = [part for part in (server.service, server.deployment, access) if isinstance(part, Unavailable)]
     if unread:
         return unknown(
             Text(
-                f"What was read of metrics-server's objects is there; not read: {'; '.join(unread)}.",
-                zh=f"已读取的 metrics-server 对象均存在；未能读取：{'；'.join(unread)}。",
+                f"What was read of metrics-server's objects is there; not read: {'; '.join(map(str, unread))}.",
+                zh=f"已读取的 metrics-server 对象均存在；未能读取：{'；'.join(one.in_chinese for one in unread)}。",
             ),
             subject=f"apiservice/{API_SERVICE}",
         )

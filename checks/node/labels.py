@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kedoctor.api import Evidence, Finding, Risk, Side, Text, Unavailable, check, passed, unknown, warned
+from kedoctor.api import (
+    EveryHost,
+    Evidence,
+    Finding,
+    Risk,
+    Side,
+    Status,
+    Text,
+    Unavailable,
+    check,
+    passed,
+    replace,
+    unknown,
+    warned,
+)
+from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
-from kedoctor.checks.facts.cluster.site_info import AboutSite
+from kedoctor.checks.facts.cluster.site_info import AboutSite, kubeedge_version
 from kedoctor.checks.facts.edge.daemonset_pods import ForeignPods
+from kedoctor.checks.facts.edge.edgecore import EdgeName
+from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
+from kedoctor.checks.parsers.releases import Trait, has, parse
 
 __all__ = ["LABEL", "edge_label", "foreign_daemonsets"]
 
 LABEL = "node-role.kubernetes.io/edge"
+_REFUSED = "kube-proxy should not"  # "running on edge node when running edgecore", up to v1.18
 
 
 @check(
@@ -68,23 +87,56 @@ def _bare(node: EdgeNode) -> Finding:
         zh="用亲和性避开边缘节点：node-role.kubernetes.io/edge DoesNotExist。",
     ),
     risk=Risk.SAFE,
-    references=("facts.md §7", "facts.md §10 (49)"),
+    references=("facts.md §7", "facts.md §10 (49)", "versions.md §4"),
 )
 def foreign_daemonsets(
-    pods: ForeignPods, edges: EdgeNodes, about: AboutSite | Unavailable
+    pods: ForeignPods,
+    edges: EdgeNodes,
+    about: AboutSite | Unavailable,
+    *,
+    logs: EveryHost[EdgecoreLog],
+    names: EveryHost[EdgeName],
 ) -> Iterator[Finding]:
-    """kube-proxy, svclb, network plugins and node-local DNS on each edge."""
+    """kube-proxy, svclb, network plugins and node-local DNS on each edge; up to v1.18 edgecore refuses the first of them."""
     k3s = not isinstance(about, Unavailable) and about.distribution == "k3s"
-    for node in edges.names:
-        found = pods.on.get(node, ())
+    said = {
+        name.name: log
+        for host, log in logs.known().items()
+        if isinstance(name := names.items.get(host), EdgeName)
+    }
+    for node in edges.items:
+        found = pods.on.get(node.name, ())
         if found:
-            yield _foreign(node, found, k3s=k3s)
+            yield _with_proxy(_foreign(node.name, found, k3s=k3s), node, found, said.get(node.name))
         else:
             yield passed(
-                Text(f"No pod of the cloud's own kind is on {node}.", zh=f"{node} 上没有云端专用的 Pod。"),
-                subject=node,
-                node=node,
+                Text(
+                    f"No pod of the cloud's own kind is on {node.name}.",
+                    zh=f"{node.name} 上没有云端专用的 Pod。",
+                ),
+                subject=node.name,
+                node=node.name,
             )
+
+
+def _with_proxy(finding: Finding, node: EdgeNode, found: tuple[str, ...], log: EdgecoreLog | None) -> Finding:
+    """What a kube-proxy does to edgecore of that release: a failure where edgecore says that it ends because of it."""
+    release = parse(kubeedge_version(node.version))
+    tolerated = has(release, Trait.KUBE_PROXY_TOLERATED)
+    if tolerated or not any("kube-proxy" in name for name in found):
+        return finding
+    if tolerated is None:
+        more = " Whether this release of edgecore starts beside kube-proxy is unknown."
+        more_zh = "无法得知该版本的 edgecore 能否与 kube-proxy 同时运行。"
+    else:
+        more = f" edgecore {release} refuses to start beside kube-proxy."
+        more_zh = f"edgecore {release} 拒绝与 kube-proxy 同时运行。"
+    told = replace(finding, summary=Text(finding.summary.en + more, zh=finding.summary.zh + more_zh))
+    last = None if log is None else log.ended_with()
+    if last is None or _REFUSED not in last.raw:
+        return told
+    evidence = (*told.evidence, Evidence("journal of edgecore", quoted(last)))
+    return replace(told, status=Status.FAIL, breaks=(*ALL_STREAMS, "ready"), evidence=evidence, root=True)
 
 
 def _foreign(node: str, found: tuple[str, ...], *, k3s: bool) -> Finding:

@@ -186,7 +186,7 @@ def _reports(node: EdgeNode) -> Text:
     message = node.ready.message if node.ready else ""
     return Text(
         f"{node.name} reports itself not Ready: {_reason(node)}: {message}",
-        zh=f"{node.name} 上报自身不是 Ready：{_reason(node)}：{message}",
+        zh=f"{node.name} 上报自身不是 Ready：{_reason(node)}：“{message}”",
     )
 
 

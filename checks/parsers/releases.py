@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -37,12 +37,15 @@ class Trait(StrEnum):
     EXTERNAL_MANAGER = "external-manager"
     MOVING_TUNNEL_PORT = "moving-tunnel-port"
     MANAGER_FRAMEWORK = "manager-framework"
+    MANAGER_READS_PODS = "manager-reads-pods"
     DEFAULT_ROUTE_FIRST = "default-route-first"
     COMMON_NAME_CHECKED = "common-name-checked"
     CGROUP_DRIVER_FROM_CRI = "cgroup-driver-from-cri"
     TOKEN_NOT_SAVED = "token-not-saved"  # noqa: S105  no password
+    CONFIG_UPDATE_JOBS = "config-update-jobs"
     DEVICE_STATUSES = "device-statuses"
     DEVICE_STATUSES_FORBIDDEN = "device-statuses-forbidden"
+    KUBE_PROXY_TOLERATED = "kube-proxy-tolerated"
     OWN_ADDRESS_ALWAYS_NEEDED = "own-address-always-needed"
 
 
@@ -77,6 +80,7 @@ class Line:
     fixed: Release | None
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Release | None:
     """``v1.22.0`` or ``1.22.0`` as a release; ``None`` for anything else, such as a development build."""
     found = _RELEASE.fullmatch(text.strip())

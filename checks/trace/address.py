@@ -6,7 +6,9 @@ from kedoctor.api import EveryHost, StepResult, StepState, Text, TraceTarget, Un
 from kedoctor.checks.data_path import HOPS
 from kedoctor.checks.dnat.kubelet_port import kubelet_port, recorded_port
 from kedoctor.checks.dnat.preferred_address import FLAG, node_address
+from kedoctor.checks.dnat.release_words import release_of
 from kedoctor.checks.facts.cloud.apiserver_flags import ApiserverArguments
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
 from kedoctor.checks.facts.edge.routing import EdgeNames
@@ -43,13 +45,14 @@ def dialled_address(
     apiservers: EveryHost[ApiserverArguments],
     names: EveryHost[EdgeNames],
     *,
+    workload: CloudcoreWorkload | Unavailable,
     target: TraceTarget,
 ) -> StepResult:
     """What kube-apiserver dials and why: KE311 judges the address, KE301 the port."""
     found = judged(
         target.trace,
         (node_address, node_address(edges, apiservers, names)),
-        (kubelet_port, [recorded_port(node, record) for node in edges.items]),
+        (kubelet_port, [recorded_port(node, record, release_of(workload)) for node in edges.items]),
     )
     if found.state is not StepState.OK or not edges.items:
         return found

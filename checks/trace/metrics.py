@@ -18,6 +18,7 @@ from kedoctor.api import (
     TraceTarget,
     Unavailable,
     decode,
+    detail_text,
     fact,
     step,
 )
@@ -178,7 +179,7 @@ def _unanswered(missing: Unavailable, what: Text, target: TraceTarget) -> StepRe
         return unavailable(missing, what, target.patience)
     late = missing.reason is Reason.TIMEOUT
     why = f"no answer within {target.patience:g} s" if late else missing.detail
-    why_zh = f"{target.patience:g} 秒内没有应答" if late else missing.detail
+    why_zh = f"{target.patience:g} 秒内没有应答" if late else detail_text(missing.detail).zh
     return broken(
         Text(
             f"{what.en} got no metrics from the metrics API: {why}.",

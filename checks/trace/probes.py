@@ -7,7 +7,7 @@ here completes an upgrade, so no session of an edge is touched (facts.md §10.1)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from kedoctor.api import (
@@ -156,6 +156,14 @@ def session_probes(
         return TunnelProbe(edge.name, key, cloudcore, answer, port=targets.port)
 
     *by_address, by_name = ask_all(ask, [*filter(None, [edge.internal_ip]), edge.name], workers=2)
+    others = [one for one in alive if one != cloudcore] if by_name.node_name != edge.name else []
+    for other in others:
+        answer = wire.get(
+            url_at(other, targets.port, SUMMARY), host_header=edge.name, timeout=target.patience
+        )
+        if node_name_of(answer) == edge.name:
+            by_name = replace(by_name, elsewhere=other)
+            break
     return SessionProbes(cloudcore, next(iter(by_address), None), by_name)
 
 

@@ -6,7 +6,7 @@ are read as ``kedoctor explain`` reads them; what has no text is told by facts.m
 
 from __future__ import annotations
 
-from kedoctor.api import Reason, StepResult, Text, Unavailable, patterns
+from kedoctor.api import Reason, StepResult, Text, Unavailable, detail_text, patterns
 from kedoctor.checks.explain import explain
 from kedoctor.checks.trace.step_results import broken, not_known
 
@@ -96,7 +96,7 @@ def unavailable(missing: Unavailable, what: Text, seconds: float) -> StepResult:
         return not_known(
             Text(
                 f"{what.en} is not allowed to this user: {missing.detail} (KE921).",
-                zh=f"当前用户无权执行{what.zh}：{missing.detail}（KE921）。",
+                zh=f"当前用户无权执行{what.zh}：{detail_text(missing.detail).zh}（KE921）。",
             ),
             code="KE921",
         )

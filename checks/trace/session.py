@@ -45,9 +45,24 @@ def session(
     if isinstance(probes, Unavailable):
         down = list(tunnel_session(servers, TunnelProbes()))
         return judged(target.trace, (tunnel_session, down)) if down else _unasked(probes)
+    if probes.by_name.elsewhere:
+        return _of_another(probes)
     if target.trace == _BY_ADDRESS:
         return _by_address(probes, target)
     return _by_name(probes, target)
+
+
+def _of_another(probes: SessionProbes) -> StepResult:
+    """Of several cloudcores another one took the tunnel than the one that requests for this Node reach."""
+    edge, other = probes.by_name.edge, probes.by_name.elsewhere
+    return broken(
+        Text(
+            f"cloudcore {probes.cloudcore}, to which the port of Node {edge} leads, has no session of it: its tunnel is with cloudcore {other}.",
+            zh=f"Node {edge} 的端口指向 cloudcore {probes.cloudcore}，但那里没有它的会话：其隧道连接在 cloudcore {other} 上。",
+        ),
+        code="KE301",
+        hop="address",
+    )
 
 
 def _unasked(missing: Unavailable) -> StepResult:

@@ -10,6 +10,7 @@ from kedoctor.api import (
     Text,
     TraceTarget,
     Unavailable,
+    detail_text,
     replace,
     step,
 )
@@ -48,7 +49,9 @@ def who_answers(
         return found
     if record.current and probe.port not in record.current:
         said = str(probe.answer.status) if isinstance(probe.answer, HttpAnswer) else probe.answer.detail
-        told = Text(f"cloudcore does not answer ({said})", zh=f"应答者不是 cloudcore（{said}）")
+        told = Text(
+            f"cloudcore does not answer ({said})", zh=f"应答者不是 cloudcore（{detail_text(said).zh}）"
+        )
         return nothing_meant(f"{probe.address}:{probe.port}", probe.port, told)
     return _with_peer(found, probe, peer)
 
@@ -102,7 +105,7 @@ def _with_peer(found: StepResult, probe: DiversionProbe, peer: TracedPeer) -> St
             found,
             seen=Text(
                 f"{place} does not speak TLS, so it is not cloudcore's stream server: {peer.tls.detail}.",
-                zh=f"{place} 不使用 TLS，因此不是 cloudcore 的流服务：{peer.tls.detail}。",
+                zh=f"{place} 不使用 TLS，因此不是 cloudcore 的流服务：{detail_text(peer.tls.detail).zh}。",
             ),
         )
     return found

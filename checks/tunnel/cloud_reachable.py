@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from kedoctor.api import (
     Certainty,
+    Connection,
     Evidence,
     Finding,
     Reason,
@@ -16,6 +17,7 @@ from kedoctor.api import (
     TlsPeer,
     Unavailable,
     check,
+    detail_text,
     failed,
     passed,
     skipped,
@@ -168,7 +170,7 @@ def _no_cloudcore(config: EdgecoreConfig, probes: list[PortProbe]) -> Finding:
         expected=Text(
             f"TCP and TLS to {listed} of {host}", zh=f"可通过 TCP 和 TLS 访问 {host} 的 {'、'.join(numbers)}"
         ),
-        actual=str(probes[0].tcp),
+        actual=_said(probes[0].tcp),
         hint=Text(
             f"See whether cloudcore runs on {host}; then open 10000, 10002 and 10004 in every firewall between.",
             zh=f"先确认 {host} 上的 cloudcore 正在运行；再在沿途所有防火墙上放通 10000、10002、10004。",
@@ -256,15 +258,20 @@ def _told(peer: TlsPeer, leaf: Certificate | None) -> str:
     return f"{shown}, {peer.alert}" if peer.alert else shown
 
 
+def _said(answer: Connection | Unavailable) -> str | Text:
+    """An answer as it is shown where something else was expected."""
+    return Text(str(answer), zh=answer.in_chinese) if isinstance(answer, Unavailable) else str(answer)
+
+
 def _no_tls(config: EdgecoreConfig, probe: PortProbe, why: Unavailable) -> Finding:
     role = _ROLES[probe.role]
     return failed(
         Text(
             f"{probe.server} takes connections of {config.node_name} but speaks no TLS ({why.detail or why.reason.value}): that is not cloudcore, or something on the way cuts in.",
-            zh=f"{probe.server} 接受 {config.node_name} 的连接但不支持 TLS（{why.detail or why.reason.value}）：对端不是 cloudcore，或途中有设备干预。",
+            zh=f"{probe.server} 接受 {config.node_name} 的连接但不支持 TLS（{detail_text(why.detail).zh or why.reason.value}）：对端不是 cloudcore，或途中有设备干预。",
         ),
         expected=Text("a TLS server", zh="TLS 服务器"),
-        actual=str(why),
+        actual=_said(why),
         hint=Text("Find out what listens there.", zh="查明该端口上运行的程序。"),
         subject=_subject(config, probe),
         node=config.node_name,

@@ -29,9 +29,11 @@ from kedoctor.checks.causality import NO_STREAM
 from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.explain import explain
 from kedoctor.checks.facts.cloud.relayed import FEW, PATIENCE, EdgeAnswer, EdgeAnswers
+from kedoctor.checks.facts.cluster.nodes import CloudNodes
 
 __all__ = ["edge_answers_api"]
 
+_NOT_READ = Unavailable(Reason.NOT_RECORDED, "API-server hosts")
 _HOPS = ("api", "address", "diversion", "stream", "session", "tunnel", "edged")
 _STATUS = patterns.compiled(r"(?<!\s)\s*+\(?HTTP (\d{3})\)?$")
 
@@ -48,13 +50,19 @@ _STATUS = patterns.compiled(r"(?<!\s)\s*+\(?HTTP (\d{3})\)?$")
     deadline=60.0,
     references=("facts.md §3.8", "facts.md §10.1"),
 )
-def edge_answers_api(answers: EdgeAnswers | Unavailable) -> Iterator[Finding]:
-    """Stats of that edge through the node proxy; a line of a log proves ``kubectl logs`` itself."""
+def edge_answers_api(
+    answers: EdgeAnswers | Unavailable, cloud: CloudNodes | Unavailable = _NOT_READ
+) -> Iterator[Finding]:
+    """Stats of that edge through the node proxy; a line of a log proves ``kubectl logs`` itself.
+
+    Of several API servers it is the one to which the kubeconfig led; each has rules of its own.
+    """
+    servers = 1 if isinstance(cloud, Unavailable) else len(cloud.hosts)
     if isinstance(answers, Unavailable):
         yield _not_asked(answers)
         return
     for answer in answers.items:
-        yield _judge(answer)
+        yield _judge(answer, servers)
     if answers.left_out:
         yield skipped(
             Text(
@@ -83,10 +91,10 @@ def _not_asked(why: Unavailable) -> Finding:
     )
 
 
-def _judge(answer: EdgeAnswer) -> Finding:
+def _judge(answer: EdgeAnswer, servers: int) -> Finding:
     edge = answer.edge
     if answer.proves:
-        return _proved(answer)
+        return _proved(answer, servers)
     result = _result(answer)
     if result is None:
         return unknown(
@@ -104,14 +112,16 @@ def _judge(answer: EdgeAnswer) -> Finding:
     return _broken(answer, result)
 
 
-def _proved(answer: EdgeAnswer) -> Finding:
+def _proved(answer: EdgeAnswer, servers: int) -> Finding:
     edge = answer.edge
     by = f"a line of the log of {answer.pod}" if answer.logged else "its stats"
     by_zh = f"{answer.pod} 的一行日志" if answer.logged else "其统计数据"
+    through = "the API server" if servers < 2 else f"one of {servers} API servers"
+    through_zh = "API 服务器" if servers < 2 else f"{servers} 台 API 服务器中的一台"
     return passed(
         Text(
-            f"{edge} answers through the API server, the DNAT rule, cloudcore and its tunnel: {by} came back.",
-            zh=f"{edge} 经由 API 服务器、DNAT 规则、cloudcore 和隧道作出应答：已取得{by_zh}。",
+            f"{edge} answers through {through}, the DNAT rule, cloudcore and its tunnel: {by} came back.",
+            zh=f"{edge} 经由 {through_zh}、DNAT 规则、cloudcore 和隧道作出应答：已取得{by_zh}。",
         ),
         subject=edge,
         node=edge,
@@ -188,11 +198,11 @@ def _told(text: str) -> _End:
     answer = explain([text])
     cause = next(iter(answer.causes), None)
     if cause is None:
-        return _End(Text(f"The request ended with: {text}.", zh=f"请求的结果：{text}。"))
+        return _End(Text(f"The request ended with: {text}.", zh=f"请求的结果：“{text}”。"))
     return _End(
         Text(
             f"The request ended with: {text} ({answer.meaning.removesuffix('.')}).",
-            zh=f"请求的结果：{text}（{answer.zh.meaning.removesuffix('。')}）。",
+            zh=f"请求的结果：“{text}”（{answer.zh.meaning.removesuffix('。')}）。",
         ),
         cause.hop,
     )
@@ -207,7 +217,7 @@ def _broken(answer: EdgeAnswer, result: _End) -> Finding:
             f"{edge} does not answer the API server. {seen.en}", zh=f"{edge} 没有应答 API 服务器。{seen.zh}"
         ),
         expected=Text(f"stats or a line of a log from {edge}", zh=f"来自 {edge} 的统计数据或日志"),
-        actual=seen.en,
+        actual=seen,
         hint=Text(
             f"Follow the request hop by hop: the cloud host and {edge} each see a part of the path that the other does not.",
             zh=f"逐跳跟踪该请求：云端主机与 {edge} 各能看到链路中对方看不到的部分。",

@@ -22,8 +22,8 @@ from kedoctor.api import (
 )
 from kedoctor.checks.causality import NO_TUNNEL
 from kedoctor.checks.data_path import ALL_STREAMS
-from kedoctor.checks.facts.cloud.cloud_host import CloudSockets
-from kedoctor.checks.facts.cloud.diversion_probes import TunnelProbes
+from kedoctor.checks.facts.cloud.cloud_host import CloudSockets, HostAddresses, other_ends
+from kedoctor.checks.facts.cloud.diversion_probes import TunnelProbe, TunnelProbes
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
 from kedoctor.checks.facts.edge.clock import HostTime
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
@@ -37,6 +37,7 @@ __all__ = ["tunnel_established"]
 
 _STARTING = timedelta(seconds=40)  # how long a tunnel may take after edgecore starts (facts.md §10.2)
 _REDIALLED = timedelta(seconds=5)
+_NO_ADDRESSES: EveryHost[HostAddresses] = EveryHost({})
 
 
 @check(
@@ -75,6 +76,7 @@ def tunnel_established(
     hosts: EveryHost[CloudSockets],
     probes: EveryHost[TunnelProbes],
     edges: EdgeNodes | Unavailable,
+    addresses: EveryHost[HostAddresses] = _NO_ADDRESSES,
 ) -> Finding:
     """Whether edgecore has an ESTABLISHED connection to ``edgeStream.server``; it dials out and listens on nothing.
 
@@ -88,7 +90,7 @@ def tunnel_established(
     start = None if isinstance(log, Unavailable) else log.tunnel_start()
     now = None if isinstance(time, Unavailable) else time.now
     if held and not _flaps(errors, start):
-        other = [one for one in hosts.known().values() if one.listening(server.port)]
+        other = other_ends(held[0], server.port, hosts, addresses)
         if _half_open(node, held, server.port, clouds=other, probes=probes, edges=edges):
             return _lost(config, server, held[0])
         just = (
@@ -117,7 +119,7 @@ def _half_open(
     has is that of a Node.
     """
     asked = [probe for one in probes.known().values() for probe in one.items if probe.edge == node]
-    dead = bool(asked) and all(isinstance(one.answer, HttpAnswer) and not one.node_name for one in asked)
+    dead = bool(asked) and all(_no_session(one) for one in asked)
     if not clouds or not dead or isinstance(edges, Unavailable):
         return False
     peers = {
@@ -129,6 +131,10 @@ def _half_open(
     nodes = {edge.internal_ip: edge.name for edge in edges.items}
     own = {socket.local_address for socket in held}
     return peers <= set(nodes) and not peers & own and all(nodes.get(one) == node for one in own)
+
+
+def _no_session(probe: TunnelProbe) -> bool:
+    return isinstance(probe.answer, HttpAnswer) and not probe.node_name and not probe.elsewhere
 
 
 def _lost(config: EdgecoreConfig, server: HostPort, held: Socket) -> Finding:
@@ -249,7 +255,7 @@ def _none(config: EdgecoreConfig, why_en: str, why_zh: str, evidence: tuple[Evid
     return failed(
         Text(f"{node} has no tunnel to the cloud: {why_en}.", zh=f"{node} 没有到云端的隧道：{why_zh}。"),
         expected=Text(f"edgecore ESTABLISHED to {server}", zh=f"edgecore 到 {server} 的 ESTABLISHED 连接"),
-        actual=why_en,
+        actual=Text(why_en, zh=why_zh),
         hint=Text("Follow the error of the last dial.", zh="根据最近一次拨号的错误排查。"),
         subject=node,
         node=node,

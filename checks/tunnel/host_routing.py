@@ -22,15 +22,17 @@ from kedoctor.checks.data_path import ALL_STREAMS
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgeName
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.host import EdgeAddresses
-from kedoctor.checks.facts.edge.routing import EdgeNames, StreamReach
+from kedoctor.checks.facts.edge.routing import EdgeNames, StreamReach, own_address
 from kedoctor.checks.facts.edge.sockets_and_probes import EDGED_PORT, EdgeSockets
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.host_port import HostPort
+from kedoctor.checks.parsers.releases import Release, Trait, has
 
 __all__ = ["host_routing", "stream_exposed"]
 
-_NO_ADDRESS = "failed to get Local IP address"
+_NO_ADDRESS = "ailed to get Local IP address"  # v1.17.0 begins these two with a capital
 _NO_LOCALHOST = "failed to get kubelet healthz syncloop"
-_FOUND = "get node local IP address successfully"
+_FOUND = "et node local IP address successfully"
 _SET = Text(
     "Give the host a default route, or write its address into modules.edged.nodeIP, and restart edgecore.",
     zh="为主机添加默认路由，或将其地址写入 modules.edged.nodeIP，并重启 edgecore。",
@@ -48,7 +50,13 @@ _CLOSED = frozenset({Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE})
     builds_on=("KE201",),
     remedy=_SET,
     risk=Risk.RESTARTS_EDGECORE,
-    references=("facts.md §3.5", "facts.md §3.6", "facts.md §10 (1, 2, 26)", "KubeEdge: pkg/util/util.go"),
+    references=(
+        "facts.md §3.5",
+        "facts.md §3.6",
+        "facts.md §10 (1, 2, 26)",
+        "versions.md §4",
+        "KubeEdge: pkg/util/util.go",
+    ),
 )
 def host_routing(
     config: EdgecoreConfig,
@@ -57,8 +65,9 @@ def host_routing(
     *,
     log: EdgecoreLog | Unavailable,
     sockets: EdgeSockets | Unavailable,
+    version: EdgecoreRelease,
 ) -> Finding:
-    """Without nodeIP edgecore asks the default route, then its host name; without either the tunnel never dials."""
+    """Without nodeIP edgecore asks default route and host name, in its release's order; without either no tunnel is dialled."""
     node, server = config.node_name, config.stream_server
     lost = None if isinstance(log, Unavailable) else log.newest(_NO_ADDRESS)
     known = None if isinstance(log, Unavailable) else log.newest(_FOUND)
@@ -67,13 +76,17 @@ def host_routing(
     if not (written or addresses.default_route or held or known) and (
         lost or not _own_name(names, addresses)
     ):
-        return _no_address(node, "" if lost is None else lost.raw.strip()[:200], names)
+        return _no_address(node, "" if lost is None else lost.raw.strip()[:200], names, version.release)
     wrong = _localhost(names)
     if wrong:
         return _no_localhost(node, wrong)
-    told = written or addresses.default_route or "the address of its host name"
+    found = own_address(addresses, names, version.release)
+    told = written or (found.address if found else "")
     return passed(
-        Text(f"{node} takes {told} for its own address.", zh=f"{node} 以 {told} 作为自身地址。"),
+        Text(
+            f"{node} takes {told or 'the address of its host name or default route'} for its own address.",
+            zh=f"{node} 以{f' {told} ' if told else '主机名或默认路由的地址'}作为自身地址。",
+        ),
         subject=node,
         node=node,
     )
@@ -95,22 +108,30 @@ def _localhost(names: EdgeNames) -> str:
     return "" if not found or any(one.startswith("127.") for one in found) else ", ".join(found)
 
 
-def _no_address(node: str, line: str, names: EdgeNames) -> Finding:
-    actual = (
-        line
-        or f"no default route, no nodeIP, and {names.hostname} does not resolve to an address of this host"
+def _no_address(node: str, line: str, names: EdgeNames, release: Release | None) -> Finding:
+    actual: str | Text = line or Text(
+        f"no default route, no nodeIP, and {names.hostname} does not resolve to an address of this host",
+        zh=f"没有默认路由和 nodeIP，且 {names.hostname} 不能解析为本机地址",
     )
+    ends = has(release, Trait.OWN_ADDRESS_ALWAYS_NEEDED)
+    what = (
+        "edgecore ends at start, whether edgeStream is on or off"
+        if ends
+        else "edgecore never dials the tunnel"
+    )
+    what_zh = "edgecore 启动即退出，与 edgeStream 是否启用无关" if ends else "edgecore 不会建立隧道"
     return failed(
         Text(
-            f"{node} has no default route, no nodeIP in edgecore.yaml, and its host name leads to no address of its own: edgecore never dials the tunnel.",
-            zh=f"{node} 没有默认路由，edgecore.yaml 中没有 nodeIP，主机名也不指向自身地址：edgecore 不会建立隧道。",
+            f"{node} has no default route, no nodeIP in edgecore.yaml, and its host name leads to no address of its own: {what}.",
+            zh=f"{node} 没有默认路由，edgecore.yaml 中没有 nodeIP，主机名也不指向自身地址：{what_zh}。",
         ),
         expected=Text("a default route, or modules.edged.nodeIP", zh="默认路由，或 modules.edged.nodeIP"),
         actual=actual,
         hint=_SET,
         subject=node,
         node=node,
-        evidence=(Evidence("ip route; /etc/hosts", actual),),
+        evidence=(Evidence("ip route; /etc/hosts", line or "no default route"),),
+        breaks=(*ALL_STREAMS, "ready") if ends else None,
         commands=(
             "ip route; ip -br addr; getent hosts $(hostname)",
             "sudo vi /etc/kubeedge/config/edgecore.yaml   # modules.edged.nodeIP: <address of this host>",

@@ -154,7 +154,7 @@ def _none(config: EdgecoreConfig, server: HostPort, errors: tuple[LogLine, ...])
             f"{node} has no hub link to the cloud: {why.en}.", zh=f"{node} 没有到云端 hub 的连接：{why.zh}。"
         ),
         expected=Text(f"edgecore ESTABLISHED to {server}", zh=f"edgecore 到 {server} 的 ESTABLISHED 连接"),
-        actual=why.en,
+        actual=why,
         hint=Text("Follow the error of the last connection attempt.", zh="根据最近一次连接的错误排查。"),
         subject=node,
         node=node,

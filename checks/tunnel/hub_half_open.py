@@ -23,7 +23,7 @@ from kedoctor.api import (
     skipped,
     unknown,
 )
-from kedoctor.checks.facts.cloud.cloud_host import CloudSockets
+from kedoctor.checks.facts.cloud.cloud_host import CloudSockets, HostAddresses, other_ends
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig, EdgecoreUnit
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog, quoted
@@ -34,6 +34,7 @@ from kedoctor.checks.parsers.logs.klog import LogLine
 __all__ = ["hub_half_open"]
 
 _NOW = timedelta(minutes=3)  # each try of a lease waits for a minute
+_NO_ADDRESSES: EveryHost[HostAddresses] = EveryHost({})
 _AGAIN = timedelta(seconds=5)  # lines that are closer are of one try
 _RESTART = Text("Restart edgecore; it dials anew at once.", zh="重启 edgecore，它会立即重新连接。")
 
@@ -59,6 +60,7 @@ def hub_half_open(
     *,
     hosts: EveryHost[CloudSockets],
     edges: EdgeNodes | Unavailable,
+    addresses: EveryHost[HostAddresses] = _NO_ADDRESSES,
 ) -> Finding:
     """An established connection to the hub, held against edgecore's leases and against the other end, where it is in view."""
     node, server = config.node_name, config.hub_server
@@ -78,7 +80,7 @@ def hub_half_open(
         if lost is not None:
             return _dead(config, server, held[0], _UNREAD, lost)
     if known is not None and not isinstance(edges, Unavailable):
-        clouds = [one for one in hosts.known().values() if one.listening(server.port)]
+        clouds = other_ends(held[0], server.port, hosts, addresses)
         if _no_other_end(known, held, server.port, clouds, edges):
             return _dead(config, server, held[0], _NO_END, None)
     if isinstance(log, Unavailable) and known is None:

@@ -19,8 +19,10 @@ from kedoctor.api import (
     Text,
     Unavailable,
     check,
+    detail_text,
     failed,
     passed,
+    replace,
     skipped,
     unknown,
 )
@@ -58,6 +60,7 @@ _NOT_READ = Unavailable(Reason.NOT_RECORDED, "not asked")
         "KE205",
         "KE206",
         "KE212",
+        "KE302",
         "KE409",
         "KE410",
         "KE504",
@@ -84,8 +87,12 @@ def tunnel_session(
 ) -> Iterator[Finding]:
     """The stream servers first, then every probed edge; an address on record that no edge uses breaks nothing."""
     for one in servers.items.values():
-        if isinstance(one.answer, Unavailable):
-            yield _stream_down(one) if _used(one, servers, record, edges) else _unused(one)
+        if not isinstance(one.answer, Unavailable):
+            continue
+        if _used(one, servers, record, edges):
+            yield from _stream_down(one, _users(one, servers, record, edges))
+        else:
+            yield _unused(one)
     for probe in probes.items:
         yield _judge(probe)
     if probes.left_out:
@@ -114,6 +121,19 @@ def _used(
     return not any(servers.alive(other) for other in servers.items)
 
 
+def _users(
+    server: StreamServer,
+    servers: StreamServers,
+    record: TunnelPortRecord | Unavailable,
+    edges: EdgeNodes | Unavailable,
+) -> tuple[str, ...]:
+    """The edges that hang on it, where others hang on another; empty: it concerns them all."""
+    if isinstance(record, Unavailable) or isinstance(edges, Unavailable) or len(servers.items) < 2:
+        return ()
+    port = record.ports.get(server.address)
+    return tuple(edge.name for edge in edges.items if edge.port == port)
+
+
 def _unused(server: StreamServer) -> Finding:
     where = f"{server.address}:{server.port}"
     return skipped(
@@ -125,16 +145,16 @@ def _unused(server: StreamServer) -> Finding:
     )
 
 
-def _stream_down(server: StreamServer) -> Finding:
+def _stream_down(server: StreamServer, users: tuple[str, ...]) -> Iterator[Finding]:
     where = f"{server.address}:{server.port}"
     reason = server.answer if isinstance(server.answer, Unavailable) else None
     told = reason.detail or reason.reason.value if reason is not None else ""
-    return failed(
+    finding = failed(
         Text(
             f"cloudcore's stream server {where} does not answer: {told}.",
-            zh=f"cloudcore 的流服务 {where} 没有应答：{told}。",
+            zh=f"cloudcore 的流服务 {where} 没有应答：{detail_text(told).zh}。",
         ),
-        expected=Text("404: Page Not Found", zh="404: Page Not Found"),
+        expected=Text("“404: Page Not Found”", zh="“404: Page Not Found”"),
         actual=told,
         hint=Text(
             "Look whether cloudStream is on (KE101), whether cloudcore runs (KE105) and what it listens on (KE501).",
@@ -148,9 +168,13 @@ def _stream_down(server: StreamServer) -> Finding:
         ),
         hop="stream",
     )
+    for node in users or ("",):
+        yield replace(finding, node=node, subject=f"{node}, {where}" if node else where)
 
 
 def _judge(probe: TunnelProbe) -> Finding:
+    if probe.elsewhere:
+        return _elsewhere(probe)
     answer = probe.answer
     if isinstance(answer, Unavailable):
         return _silent(probe, answer)
@@ -168,6 +192,17 @@ def _right(probe: TunnelProbe) -> Finding:
         Text(
             f"cloudcore {probe.cloudcore} gets stats of {probe.edge} through the tunnel.",
             zh=f"cloudcore {probe.cloudcore} 可通过隧道取得 {probe.edge} 的统计数据。",
+        ),
+        subject=probe.edge,
+        node=probe.edge,
+    )
+
+
+def _elsewhere(probe: TunnelProbe) -> Finding:
+    return passed(
+        Text(
+            f"The tunnel of {probe.edge} is with cloudcore {probe.elsewhere}, which gets its stats; its Node names another one (KE301).",
+            zh=f"{probe.edge} 的隧道连接在 cloudcore {probe.elsewhere} 上，可取得其统计数据；而其 Node 指向另一个 cloudcore（见 KE301）。",
         ),
         subject=probe.edge,
         node=probe.edge,

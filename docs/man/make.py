@@ -1,4 +1,4 @@
-"""Writes ``docs/man/kedoctor.1`` from the command line itself, so that the manual page cannot say anything else.
+"""Writes ``docs/man/kedoctor.1`` and ``kedoctor/completion/index.json`` from the command line itself, so that they cannot say anything else.
 
 ``python docs/man/make.py`` writes the page, with ``--print`` to standard output; tests/unit/docs fails when it is not
 up to date.
@@ -6,17 +6,21 @@ up to date.
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kedoctor import __version__
 from kedoctor.cli import command as group
+from kedoctor.plugins import load_plugins
 
-__all__ = ["page"]
+__all__ = ["index", "page"]
 
 PAGE = Path(__file__).with_name("kedoctor.1")
+INDEX = Path(__file__).parents[2] / "kedoctor" / "completion" / "index.json"
 
 
 def page() -> str:
@@ -106,9 +110,78 @@ def _environment() -> list[str]:
     ]
 
 
+_LOOKED_UP = {
+    "only": "codes",
+    "skip": "codes",
+    "nodes": "nodes",
+    "run_id": "runs",
+    "explain text": "codes",
+    "list codes": "codes",
+    "diff before": "sides",
+    "diff after": "sides",
+    "rollback wanted": "repairs",
+    "trace target": "nodes",
+}
+"""What shells look up for an option or an argument; one of a single command is named behind it."""
+
+
+def index() -> str:
+    """Commands, options and what they take, for shells (:mod:`kedoctor.completion.offers`)."""
+    plugins = load_plugins(directory=Path("/nonexistent"))
+    listed = {
+        "symptoms": [*plugins.symptoms()],
+        "format_name": sorted(plugins.formats()),
+        "demo name": [*plugins.demos()],
+        "trace what": sorted(plugins.traces()),
+    }
+    root = _completed(group, click.Context(group, info_name="kedoctor", **group.context_settings), "", listed)
+    return json.dumps(root, indent=1, ensure_ascii=False) + "\n"
+
+
+def _completed(
+    found: click.Command, context: click.Context, name: str, listed: dict[str, list[str]]
+) -> dict[str, Any]:
+    members = {}
+    if isinstance(found, click.Group):
+        for below in found.list_commands(context):
+            member = found.get_command(context, below)
+            if member is not None:
+                inner = click.Context(member, info_name=below, parent=context)
+                text = member.get_short_help_str(200)
+                members[below] = {"help": text, **_completed(member, inner, below, listed)}
+    options, arguments = [], []
+    for one in found.get_params(context):
+        taken = _taken(one, name, listed)
+        if isinstance(one, click.Argument):
+            arguments.append(taken)
+        elif isinstance(one, click.Option) and not one.hidden:
+            flag = one.is_flag or one.count
+            names = [*one.opts, *one.secondary_opts]
+            options.append(
+                {"names": names, "help": one.help or "", "takes": not flag, **({} if flag else taken)}
+            )
+    return {"options": options, "arguments": arguments, "commands": members}
+
+
+def _taken(one: click.Parameter, command: str, listed: dict[str, list[str]]) -> dict[str, Any]:
+    key = f"{command} {one.name}"
+    if isinstance(one.type, click.Choice):
+        return {"values": [str(choice) for choice in one.type.choices]}
+    for place in (key, one.name or ""):
+        if place in listed:
+            return {"values": listed[place]}
+        if place in _LOOKED_UP:
+            return {"source": _LOOKED_UP[place]}
+    files = isinstance(one.type, click.Path | click.File) or one.metavar in ("FILE", "DIR")
+    return {"source": "files"} if files else {}
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["--print"]:
         sys.stdout.write(page())
+    elif sys.argv[1:] == ["--print-index"]:
+        sys.stdout.write(index())
     else:
+        INDEX.write_text(index(), encoding="utf-8")
         PAGE.write_text(page(), encoding="utf-8")
         sys.stdout.write(f"{PAGE}\n")

@@ -43,6 +43,7 @@ from kedoctor.model.declarations import (
     repair_command,
     require,
 )
+from kedoctor.model.details import detail_text
 from kedoctor.model.explanations import Explanation, InChinese, Note, Parts, Statement, SuspectedCause
 from kedoctor.model.fake_services import (
     ApiWrite,
@@ -56,8 +57,10 @@ from kedoctor.model.findings import (
     STATUSES,
     Certainty,
     Evidence,
+    Expiry,
     Finding,
     Status,
+    expiring,
     failed,
     passed,
     skipped,
@@ -145,6 +148,7 @@ __all__ = [
     "Evidence",
     "EvidenceRules",
     "ExecInPod",
+    "Expiry",
     "Explanation",
     "FactUnavailableError",
     "FakeService",
@@ -250,8 +254,10 @@ __all__ = [
     "check",
     "decode",
     "decode_yaml",
+    "detail_text",
     "differences",
     "encode_pretty",
+    "expiring",
     "fact",
     "failed",
     "field",

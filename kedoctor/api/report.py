@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from kedoctor.model.details import detail_text
+from kedoctor.model.details import detail_text, noun_text
+from kedoctor.model.edge_groups import HOP_STATES, EdgeGroup, HopState, edge_groups
 from kedoctor.model.observations.request import REASONS
 from kedoctor.model.reasons import NEXT_STEPS, server_reason
 from kedoctor.model.report import (
@@ -15,15 +16,18 @@ from kedoctor.model.report import (
     AcceptedEntry,
     BaselineSeen,
     Capability,
+    CapabilityPath,
     Cause,
     Cell,
     Change,
     EntryState,
+    EqualRows,
     Fix,
     Hint,
     HopTitle,
     HostSeen,
     Missing,
+    Reads,
     Redaction,
     Report,
     Run,
@@ -34,8 +38,10 @@ from kedoctor.model.report import (
     hidden,
     site_state,
 )
+from kedoctor.model.report_document import write_report
 
 __all__ = [
+    "HOP_STATES",
     "NEXT_STEPS",
     "REASONS",
     "SCHEMA_VERSION",
@@ -44,15 +50,20 @@ __all__ = [
     "AcceptedEntry",
     "BaselineSeen",
     "Capability",
+    "CapabilityPath",
     "Cause",
     "Cell",
     "Change",
+    "EdgeGroup",
     "EntryState",
+    "EqualRows",
     "Fix",
     "Hint",
+    "HopState",
     "HopTitle",
     "HostSeen",
     "Missing",
+    "Reads",
     "Redaction",
     "Report",
     "Run",
@@ -61,7 +72,10 @@ __all__ = [
     "Translation",
     "Verdict",
     "detail_text",
+    "edge_groups",
     "hidden",
+    "noun_text",
     "server_reason",
     "site_state",
+    "write_report",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from io import StringIO
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from kedoctor.base.plain import plain
@@ -20,6 +21,7 @@ __all__ = [
     "Padding",
     "Progress",
     "RenderableType",
+    "Runs",
     "Styled",
     "Table",
     "columns",
@@ -34,6 +36,15 @@ class Styled(Text):
     def __init__(self, text: str, style: str = "") -> None:
         # Else rich cuts the last word of a line of wide characters, and every word longer than a column.
         super().__init__(plain(text), style, overflow="fold")
+
+
+class Runs(Styled):
+    """Text in several styles, one after the other."""
+
+    def __init__(self, runs: Iterable[tuple[str, str]]) -> None:
+        super().__init__("")
+        for text, style in runs:
+            self.append(plain(text), style or None)
 
 
 class Line(Styled):
@@ -66,12 +77,21 @@ def paint(content: RenderableType, *, width: int, colour: bool) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+_ROOM_FOR_A_BAR = 80
+
+
 def progress(*, colour: bool) -> Progress:
-    """A bar with a count and a description on standard error, wiped when it is left."""
+    """A bar with a count, the seconds and a description on one line of standard error, wiped when it is left."""
+    console = Console(file=sys.stderr, no_color=not colour)
+    bar = [BarColumn(bar_width=24)] if console.width >= _ROOM_FOR_A_BAR else []
+    # A line that is folded cannot be wiped whole.
+    rest = Column(no_wrap=True, overflow="ellipsis", ratio=1)
     return Progress(
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=Console(file=sys.stderr, no_color=not colour),
+        *bar,
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", markup=False, table_column=rest),
+        console=console,
         transient=True,
+        expand=True,
     )

@@ -53,7 +53,9 @@ class Actors:
         found = self._found(action) if self.able(action) else None
         if found is not None:
             return found
-        raise RefusedError(f"nothing here can change {action.target}")
+        raise RefusedError(
+            f"nothing here can change {action.target}; what is in the cluster needs a kubeconfig (--kubeconfig FILE)"
+        )
 
     def _found(self, action: Action) -> Actor | None:
         return next((self._actors[kind] for kind in type(action).__mro__ if kind in self._actors), None)

@@ -140,6 +140,13 @@ def verify(
     help="Put kedoctor itself in: the wheels of this directory.",
 )
 @click.option(
+    "--kedoctor",
+    "archive",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="ARCHIVE",
+    help="Put kedoctor itself in: its archive with its own Python (make dist), for hosts that have none.",
+)
+@click.option(
     "--crds",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
@@ -162,6 +169,7 @@ def make(
     arch: str | None,
     release: str,
     wheels: Path | None,
+    archive: Path | None,
     crds: Path | None,
     system: str | None,
     output: Path | None,
@@ -170,8 +178,8 @@ def make(
     """Make an offline bundle of a directory that holds images and programs.
 
     Puts in the manifests (metrics-server with all its objects, the rights of an operator, CRDs if given), a network
-    template for edges and kedoctor's wheels if given; then writes the lists of everything, offline-bundle.json and
-    SHA256SUMS. Every file is written whole or not at all; a second run changes nothing. Images and programs are not
+    template for edges, and kedoctor itself (its wheels or its archive) if given; then writes the lists of everything,
+    offline-bundle.json and SHA256SUMS. Every file is written whole or not at all; a second run changes nothing. Images and programs are not
     fetched: --ci prints the job that does it. Exit code 1: it was made, and something mandatory is missing.
     """
     if system is not None:
@@ -184,7 +192,10 @@ def make(
             f"{directory} is not a directory",
             hint=f"create it and put images and programs in: mkdir -p {directory}",
         )
-    return _make(directory, side, arch, release, wheels=wheels, crds=crds, language=options.language(lang))
+    copies = _copies(wheels, crds)
+    return _make(
+        directory, side, arch, release, copies=copies, archive=archive, language=options.language(lang)
+    )
 
 
 def _versions(release: str) -> VersionSet:
@@ -240,23 +251,29 @@ def _job(system: str, directory: Path, side: str | None, arch: str | None, versi
     )
 
 
+def _copies(wheels: Path | None, crds: Path | None) -> dict[str, Path]:
+    from kedoctor.offline import making  # noqa: PLC0415  only where a bundle is made
+
+    return {
+        **(making.wheel_files(wheels) if wheels else {}),
+        **(making.crd_files(crds) if crds else {}),
+    }
+
+
 def _make(
     directory: Path,
     side: str | None,
     arch: str | None,
     release: str,
     *,
-    wheels: Path | None,
-    crds: Path | None,
+    copies: dict[str, Path],
+    archive: Path | None,
     language: str,
 ) -> int:
     from kedoctor.offline import making  # noqa: PLC0415
+    from kedoctor.offline.own_archive import archive_files  # noqa: PLC0415
     from kedoctor.offline.reading import read_offline_bundle  # noqa: PLC0415
 
-    copies = {
-        **(making.wheel_files(wheels) if wheels else {}),
-        **(making.crd_files(crds) if crds else {}),
-    }
     making.fill(directory, {}, {})
     known = _knowledge()
     found = known.judge(
@@ -269,6 +286,8 @@ def _make(
         path: making.manifest_text(head, objects)
         for path, (head, objects) in known.manifests(found.versions, found.sides).items()
     }
+    if archive is not None:
+        copies = {**copies, **archive_files(archive, found.architecture)}
     written = making.fill(directory, {**files, **known.plain_files(found.sides)}, copies)
     made = making.seal(
         directory, release=found.versions.release, sides=found.sides, architecture=found.architecture
@@ -296,8 +315,11 @@ def _changed_lines(changed: tuple[OfflineProblem, ...], language: str) -> Iterat
 def _wheel_lines(judgement: Judgement, language: str) -> Iterator[str]:
     from kedoctor.model.offline_bundle import BundledKind  # noqa: PLC0415  as above
     from kedoctor.offline.making import missing_wheels  # noqa: PLC0415
+    from kedoctor.offline.own_archive import is_own_archive  # noqa: PLC0415
 
     held = [one.path.rpartition("/")[2] for one in judgement.bundle.of_kind(BundledKind.WHEEL)]
+    if not held and any(is_own_archive(one.path) for one in judgement.bundle.files):
+        return
     missing = missing_wheels(held, judgement.architecture)
     if not missing:
         return

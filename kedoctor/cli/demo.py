@@ -23,6 +23,9 @@ __all__ = ["command"]
 @click.argument("name", required=False)
 @click.option("--list", "list_them", is_flag=True, help="List the recorded sites.")
 @click.option("--fix", "repair", is_flag=True, help="Also repair it and roll back, in a throw-away sandbox.")
+@click.option(
+    "--yes", is_flag=True, hidden=True, expose_value=False, help="As run --fix takes it; a demo asks nothing."
+)
 @click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.output_options
 def command(

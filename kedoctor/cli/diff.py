@@ -13,11 +13,12 @@ import click
 
 from kedoctor.base.errors import ConfigurationError, ExitCode, UsageError
 from kedoctor.base.input_files import read_plain
-from kedoctor.base.records import RecordError, decode
+from kedoctor.base.records import RecordError
 from kedoctor.base.text import Text
 from kedoctor.cli import options, telling
 from kedoctor.model.findings import STATUSES, Status
-from kedoctor.model.report import Report, SafeReport
+from kedoctor.model.report import SafeReport
+from kedoctor.model.report_document import read_report
 from kedoctor.model.settings import Difference
 from kedoctor.plugins import Plugins, load_plugins
 from kedoctor.redaction.documents import DocumentRedactor
@@ -153,7 +154,7 @@ def _of_files(plugins: Plugins, name: str, paths: list[Path]) -> _Side:
         if begins == _GZIP:
             return _seen(plugins, name, bundled_site(paths))
         data = read_plain(paths[0], _MAX_BYTES)
-        return _of_report(name, DocumentRedactor().report(decode(data, Report)))
+        return _of_report(name, DocumentRedactor().report(read_report(data)))
     except OSError as error:
         raise ConfigurationError(f"{paths[0]} cannot be read: {error.strerror or error}") from error
     except RecordError as error:
@@ -174,7 +175,7 @@ def _seen(plugins: Plugins, name: str, site: SiteSession) -> _Side:
     return _Side(name, report, values | _versions(report))
 
 
-def _versions(report: Report) -> dict[str, Mapping[str, str]]:
+def _versions(report: SafeReport) -> dict[str, Mapping[str, str]]:
     found = {
         name: ", ".join(versions) for name, versions in report.site.component_versions.items() if versions
     }

@@ -12,10 +12,13 @@ import click
 
 from kedoctor import patterns
 from kedoctor.base.errors import ExitCode, UsageError
+from kedoctor.base.markdown import blocks
 from kedoctor.base.records import encode_pretty
 from kedoctor.base.text import Text
 from kedoctor.cli import options, telling
+from kedoctor.cli.check_pages import page_of, parted
 from kedoctor.cli.log_input import lines_of
+from kedoctor.cli.page_text import painted_page
 from kedoctor.cli.reference_text import listed, shown
 from kedoctor.model.explanations import Explanation, SuspectedCause
 from kedoctor.model.findings import Certainty
@@ -34,7 +37,6 @@ _ONE_WORD = patterns.compiled(r"[A-Za-z0-9][\w-]*")
 _PLACE = patterns.compiled(r"[a-z][a-z-]*\.md(?: ?§.*| [a-z]+ \w+| [A-Z]\d+)?")
 _UNMARKED = patterns.compiled(r"^([a-z][a-z-]*?)(?:\.md)? ?§? ?(?=\d+(?:\.\d+)*(?: \(|$))")
 
-_REFERENCES = patterns.compiled(r"^## (?:References|参考)$", patterns.MULTILINE)
 _CAUSES = Text("Likely causes, most likely first:", zh="可能的原因，可能性由高到低：")
 _NO_CAUSES = Text(
     "No cause was found in this text. Try: kedoctor run --symptom logs",
@@ -174,35 +176,32 @@ def _status_of_input() -> int:
 def _shown_page(plugins: Plugins, word: str, language: str, format_name: str) -> bool:
     """Prints the page of a check called by code or name; false if there is no such check."""
     code = word.upper()
-    page = _page(plugins, code, language)
+    page = page_of(plugins, code, language)
     if page is None and word == word.lower():
         # Names are known to the checks only, and these are imported only now: a code is explained at once.
         by_slug = {node.check.slug: name for name, node in plugins.registry.checks.items()}
         code = by_slug.get(word, "")
-        page = _page(plugins, code, language)
+        page = page_of(plugins, code, language)
     if page is None:
         return False
-    explained, heading, cited = _parted(page)
+    explained, heading, cited = parted(page)
     references = plugins.library.resolved([cited])
     if format_name == "json":
         document = {"code": code, "language": language, "page": page.rstrip(), "references": references}
         telling.show(encode_pretty(document), nl=False)
         return True
     # What a plugin refers to in words of its own is shown as it stands.
-    telling.show((explained if references else page).rstrip())
+    shown_blocks = blocks(explained if references else page)
+    presentation = options.present(language, to_file=False, verbose=False)
+    hops = _hops(plugins, language)
+    telling.show(
+        painted_page(shown_blocks, code, plugins.registry, hops, presentation).rstrip(b"\n"),
+    )
     if references:
-        telling.show(f"\n{heading}\n")
+        telling.show(f"\n{heading.removeprefix('## ')}\n")
     for line in listed(references, language):
         telling.show(line)
     return True
-
-
-def _parted(page: str) -> tuple[str, str, str]:
-    """A page without its references, their heading, and them; a page without such a section is whole."""
-    parts = list(_REFERENCES.finditer(page))
-    if not parts:
-        return page, "", ""
-    return page[: parts[-1].start()], parts[-1][0], page[parts[-1].end() :]
 
 
 def _print_section(plugins: Plugins, words: str, language: str, format_name: str) -> None:
@@ -222,10 +221,6 @@ def _print_section(plugins: Plugins, words: str, language: str, format_name: str
         return
     for line in shown(section, language):
         telling.show(line)
-
-
-def _page(plugins: Plugins, code: str, language: str) -> str | None:
-    return plugins.page(code=code, language=language) or plugins.page(code=code, language="en")
 
 
 def _hops(plugins: Plugins, language: str) -> dict[str, str]:
@@ -316,7 +311,7 @@ def _labelled(label: str, value: str) -> Iterator[str]:
 
 
 def _wrapped(text: str, indent: int = 0) -> list[str]:
-    room = _WIDTH - indent
+    room = min(_WIDTH, options.present(None, to_file=False, verbose=False).width) - indent
     if any(ord(sign) > 0x2E80 for sign in text):  # no spaces to break at; the terminal wraps
         return [" " * indent + text]
     return textwrap.wrap(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from kedoctor.changes.signals import InterruptedChangeError
 from kedoctor.cli import options
 from kedoctor.cli.prompts import TerminalPrompter
 from kedoctor.model.declarations import Risk
+from kedoctor.model.findings import Status
+from kedoctor.model.plans import Plan
 from kedoctor.model.report import Change, SafeReport
 from kedoctor.observe.live.host import read_identity
 from kedoctor.plugins import Plugins
@@ -36,6 +39,8 @@ ROUNDS = 4
 
 PATIENCE = "KEDOCTOR_PATIENCE"
 """The environment variable that stretches (5) or shortens (0.1) the time a repaired part has to settle."""
+
+_NOT_JUDGED = (Status.UNKNOWN, Status.SETTLING, Status.BLOCKED, Status.CRASHED)
 
 _NOTHING = Text(
     "Nothing was changed: there is nothing that kedoctor could repair.",
@@ -192,6 +197,8 @@ class _Fixer:
             failed, declined = failed or attempt.failed, declined or attempt.declined
             if attempt.changes and attempt.failed:
                 self.look()
+            elif attempt.changes and not self._wish.dry_run:
+                self._look_until_judged([plan for plan in plans if (plan.code, plan.subject) not in attended])
             if not attempt.changes or attempt.failed or declined or self._wish.dry_run:
                 break
         left = self._consider(history) if changes else considered
@@ -200,6 +207,19 @@ class _Fixer:
         if failed or self._desk.could_not_ask:
             code = int(ExitCode.CHANGE_FAILED)
         return self._redactor.with_changes(self._report, changes), code
+
+    def _look_until_judged(self, plans: Sequence[Plan]) -> None:
+        """Looks again until what is still to be repaired can be judged: a restart of the last repair may hide it."""
+        codes = {plan.code for plan in plans}
+        ends = time.monotonic() + max((plan.settle for plan in plans), default=0.0)
+        while True:
+            judged = {one.code for one in self._report.verdicts if one.status not in _NOT_JUDGED}
+            left = ends - time.monotonic()
+            if codes <= judged or left <= 0:
+                return
+            self._desk.wait(sorted(codes - judged), left)
+            time.sleep(min(self._repair.poll, left))
+            self.look()
 
     def _consider(self, history: Sequence[JournalManifest]) -> Considered:
         return consider(self._plugins, self._site, self._report, allowed=self._wish.allowed, history=history)

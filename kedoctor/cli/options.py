@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from kedoctor.base.foreign_code import BrokenCodeError, call_bounded
 from kedoctor.base.report_files import write_report
 from kedoctor.base.text import language_of
 from kedoctor.cli import telling
+from kedoctor.cli.check_pages import explanation
 from kedoctor.cli.configuration import given, used
 from kedoctor.cli.evidence_option import EvidenceFile, OfflineBundlePlace, RenamedOption
 from kedoctor.cli.speech import spoken
@@ -246,8 +249,9 @@ def present(
         and "NO_COLOR" not in os.environ
         and os.environ.get("TERM", "dumb") not in ("dumb", "")
     )
-    width = shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() and not to_file else 100
-    return Presentation(language(chosen_language), max(40, width), colour, verbose, brief)
+    shown = sys.stdout.isatty() and not to_file
+    width, height = shutil.get_terminal_size((100, 40)) if shown else (100, 0)
+    return Presentation(language(chosen_language), max(40, width), colour, verbose, brief, height)
 
 
 def render(plugins: Plugins, report: SafeReport, format_name: str, presentation: Presentation) -> bytes:
@@ -260,6 +264,7 @@ def render(plugins: Plugins, report: SafeReport, format_name: str, presentation:
     if not isinstance(report, SafeReport):
         raise TypeError("a report that has not passed the redactor is not shown")
     chosen = format_named(plugins, format_name)
+    presentation = replace(presentation, page=partial(explanation, plugins, language=presentation.language))
     if str(getattr(chosen.render, "__module__", "")).startswith("kedoctor."):
         return chosen.render(report, presentation)
     try:

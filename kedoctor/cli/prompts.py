@@ -15,7 +15,7 @@ from kedoctor.model.actions.action import Action, Restart
 from kedoctor.model.declarations import Risk
 from kedoctor.model.plans import MergedPlan
 
-__all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines"]
+__all__ = ["TerminalPrompter", "described", "diff_lines", "plan_lines", "risk_words"]
 
 _RISKS = {
     Risk.SAFE: Text("disturbs nothing", zh="不影响运行"),
@@ -73,6 +73,11 @@ def _disturbs(plan: MergedPlan, prepared: Prepared) -> Text:
     if plan.risk is Risk.SAFE and (restarts or any(map(_rolls_pods_out, prepared.actions))):
         return _ONLY_RESTARTS
     return _RISKS[plan.risk]
+
+
+def risk_words(risk: Risk) -> Text:
+    """What a repair of this risk disturbs."""
+    return _RISKS[risk]
 
 
 def _rolls_pods_out(action: Action) -> bool:

@@ -11,6 +11,7 @@ import click
 from kedoctor.base.errors import ExitCode, UsageError
 from kedoctor.base.text import Text
 from kedoctor.cli import format_options, options, telling
+from kedoctor.cli.browser import open_page
 from kedoctor.cli.watching import observer
 from kedoctor.model.report import SafeReport
 from kedoctor.plugins import Plugins
@@ -19,11 +20,16 @@ from kedoctor.run.diagnose import RunRequest, diagnose_site
 
 __all__ = ["chosen", "command"]
 
+_LATEST = Text(
+    "Run {id} of {when:%Y-%m-%d %H:%M} UTC ({hosts}); kedoctor history lists all.",
+    zh="{when:%Y-%m-%d %H:%M} UTC 的运行 {id}（{hosts}）；kedoctor history 可列出全部。",
+)
 _NO_RUN = Text("No earlier run on this host; checking now.", zh="本机没有早先的运行记录，现在开始检查。")
 
 
 @click.command(cls=format_options.ShortcutCommand)
 @click.option("--run", "run_id", metavar="ID", help="An earlier run (kedoctor history).")
+@click.option("--open", "opens", is_flag=True, help="Show the page in a browser (with --html).")
 @click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @options.output_options
 @options.site_options
@@ -31,6 +37,7 @@ def command(
     *,
     shortcut: str | None,
     run_id: str | None,
+    opens: bool,
     verbose: bool,
     format_name: str | None,
     output: Path | None,
@@ -43,11 +50,29 @@ def command(
     """
     if shortcut and format_name:
         raise UsageError(f"--{shortcut} and --format exclude each other")
+    form = shortcut or format_name or "terminal"
+    if opens and form != "html":
+        raise UsageError("--open needs --html: only that format is a page")
     plugins = format_options.loaded()
-    presentation = options.present(lang, to_file=output is not None, verbose=verbose)
+    presentation = options.present(lang, to_file=opens or output is not None, verbose=verbose)
     report = chosen(plugins, run_id, presentation.language, where)
-    options.emit(options.render(plugins, report, shortcut or format_name or "terminal", presentation), output)
+    if not run_id and not where["bundles"] and sys.stderr.isatty():
+        _say_which(report, presentation.language)
+    page = options.render(plugins, report, form, presentation)
+    if opens and output is None:
+        output = run_store.kept_page(report, page)
+    else:
+        options.emit(page, output)
+    if opens and output is not None:
+        open_page(output, presentation.language)
     return 0
+
+
+def _say_which(report: SafeReport, language: str) -> None:
+    """Which run is shown: the latest one of this account may be another person's, or of another site."""
+    told = _LATEST.in_language(language)
+    hosts = ", ".join(host.name for host in report.site.hosts[:3]) or "-"
+    telling.say(told.format(id=report.run.id, when=report.run.started, hosts=hosts), err=True)
 
 
 def chosen(plugins: Plugins, run_id: str | None, language: str, where: dict[str, Any]) -> SafeReport:

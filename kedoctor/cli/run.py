@@ -51,6 +51,7 @@ __all__ = ["command"]
 )
 @click.option("-v", "--verbose", is_flag=True, help="List every check, also those that passed.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only the headline; no progress.")
+@click.option("--no-history", is_flag=True, help="Do not keep this run in the history.")
 @options.output_options
 @options.site_options
 def command(
@@ -70,6 +71,7 @@ def command(
     allow: tuple[str, ...],
     verbose: bool,
     quiet: bool,
+    no_history: bool,
     format_name: str | None,
     output: Path | None,
     lang: str | None,
@@ -106,7 +108,7 @@ def command(
             plugins, where, question, report=report, seconds=patience, language=presentation.language
         )
         code = report.run.exit_code
-    saved = run_store.save(report)
+    saved = None if no_history else run_store.save(report)
     if verbose:
         options.tell_configuration()
     options.deliver(plugins, report, presentation, format_name=format_name, output=output, also=also)

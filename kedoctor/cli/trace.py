@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from kedoctor.base.errors import UsageError
+from kedoctor.base.screen import Styled, paint
 from kedoctor.base.text import Text
 from kedoctor.cli import options, telling
 from kedoctor.cli.durations import duration
@@ -21,6 +23,12 @@ from kedoctor.trace.runner import run_trace
 __all__ = ["command"]
 
 _TITLE_WIDTH = 34
+_INDENT = " " * 4
+_BESIDE = 4 + _TITLE_WIDTH + 2 + 8 + 2 + 7 + 2
+"""Columns before the sentence about a hop."""
+_ROOM = 40
+"""Columns that such a sentence needs, or it stands on lines of its own."""
+
 _STATES = {
     StepState.OK: Text("ok", zh="正常"),
     StepState.BROKEN: Text("BROKEN", zh="中断"),
@@ -99,41 +107,53 @@ def command(
         traces[what],
         TraceTarget(what, target, namespace, patience),
         hops={name: title for path in plugins.paths() for name, title in path.hops.items()},
-        observer=_Printer(language, quiet=format_name == "json"),
+        observer=_Printer(language, quiet=format_name == "json", width=_terminal_width()),
     )
     if format_name == "json":
         telling.document(report)
     else:
         for line in _end(report, language):
-            telling.say(line)
+            telling.say(_folded(line, _terminal_width()))
     return report.exit_code
 
 
 class _Printer:
     """Prints a hop in two halves: what is tested, and, as soon as it is known, what was found."""
 
-    def __init__(self, language: str, *, quiet: bool) -> None:
+    def __init__(self, language: str, *, quiet: bool, width: int = 0) -> None:
         self._language = language
         self._quiet = quiet
+        self._width = width
 
     def begins(self, label: Text, host: str, sides: Sequence[str]) -> None:
         """The headline."""
         told = ", ".join(sides) or _LAPTOP.in_language(self._language)
         words = {"what": label.in_language(self._language), "host": host, "sides": told}
-        self._print(_FROM.in_language(self._language).format(**words) + "\n")
+        self._print(_folded(_FROM.in_language(self._language).format(**words), self._width) + "\n")
 
     def starts(self, number: int, title: Text) -> None:
         """Number and title; a hop that hangs is seen to hang."""
-        self._print(f"{number:2}  {_padded(title.in_language(self._language), _TITLE_WIDTH)}  ")
+        words = title.in_language(self._language)
+        self._print(f"{number:2}  {words if self._is_narrow else _padded(words, _TITLE_WIDTH)}  ")
 
     def ends(self, hop: HopSeen) -> None:
         """What was found, and how long it took."""
         state = _padded(_STATES[hop.state].in_language(self._language), 8)
         seen = hop.zh.seen if self._language == "zh" else hop.seen
         code = f"  [{hop.code}]" if hop.code else ""
-        self._print(
-            f"{click.style(state, fg=_COLOURS[hop.state])}  {_time(hop.took_ms):>7}  {_one_line(seen)}{code}\n"
-        )
+        told = f"{click.style(state, fg=_COLOURS[hop.state])}  {_time(hop.took_ms):>7}"
+        sentence = f"{_one_line(seen)}{code}"
+        if self._width >= _BESIDE + _ROOM:
+            self._print(f"{told}  {_folded(sentence, self._width, _BESIDE).lstrip()}\n")
+        elif self._width:
+            begins = f"\n{_INDENT}" if self._is_narrow else ""
+            self._print(f"{begins}{told}\n{_folded(sentence, self._width, len(_INDENT))}\n")
+        else:
+            self._print(f"{told}  {sentence}\n")
+
+    @property
+    def _is_narrow(self) -> bool:
+        return 0 < self._width < _BESIDE
 
     def _print(self, text: str) -> None:
         if not self._quiet:
@@ -160,6 +180,19 @@ def _unseen(hops: Sequence[HopSeen], language: str) -> Iterator[tuple[list[int],
         if hop.state is StepState.NOT_SEEN:
             found.setdefault(hop.zh.where if language == "zh" else hop.where, []).append(hop.number)
     yield from ((places, where) for where, places in found.items())
+
+
+def _terminal_width() -> int:
+    """How wide the terminal is; 0 for a pipe, whose lines are not broken."""
+    return shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 0
+
+
+def _folded(text: str, width: int, indent: int = 0) -> str:
+    """The text in lines that fit, each indented; commands stay whole, for the terminal folds them itself."""
+    if not width or not text.strip() or text.startswith("  "):
+        return text
+    lines = paint(Styled(text), width=max(20, width - indent), colour=False).decode().splitlines()
+    return "\n".join(f"{' ' * indent}{line}" for line in lines)
 
 
 def _time(milliseconds: int) -> str:

@@ -29,7 +29,7 @@ from kedoctor.install.steps import Foreseen, Installed, InstallStep, Standing, W
 from kedoctor.judge.fact_evaluation import Context
 from kedoctor.judge.planning import plan_for
 from kedoctor.judge.scheduler import run_checks
-from kedoctor.model.actions.action import OneWay
+from kedoctor.model.actions.action import OneWay, steps_of
 from kedoctor.model.declarations import Side
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, merge
 from kedoctor.model.procedures import Procedure
@@ -339,6 +339,7 @@ def _is_right(step: InstallStep, before: InstallStep) -> bool:
 
 
 def _changes(plan: MergedPlan, prepared: Prepared, entry: JournalEntry) -> list[Change]:
+    steps = steps_of(prepared.actions)
     return [
         Change(
             journal_id=entry.id,
@@ -346,6 +347,8 @@ def _changes(plan: MergedPlan, prepared: Prepared, entry: JournalEntry) -> list[
             actions=tuple(action.target for action in prepared.actions),
             diffs=tuple(ahead.diff for ahead in prepared.foresight if ahead.diff),
             result="fixed",
+            steps=tuple(one.en for one in steps),
+            steps_zh=tuple(one.zh for one in steps),
         )
         for one in plan.plans
     ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from kedoctor import patterns
 from kedoctor.base.code_places import at, place_of
@@ -13,7 +14,7 @@ from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.registry import Refusal, RegisteredCheck
 from kedoctor.model.declarations import Check, FactUnavailableError, Side
 from kedoctor.model.details import detail_text
-from kedoctor.model.findings import Certainty, Finding, Status
+from kedoctor.model.findings import Certainty, Expiry, Finding, Status
 from kedoctor.model.observations.request import REASONS, Unavailable
 from kedoctor.model.reasons import NEXT_STEPS, observation
 from kedoctor.model.report import Fix, Hint, Translation, Verdict
@@ -48,42 +49,89 @@ def judge(
     """
     started = time.monotonic()
     check = node.check
+    folding = _Folding(check, context.name, revise)
     try:
         arguments = context.arguments(node.parameters)
         begins()
-        findings = _findings(check.judge(**arguments))
+        for finding in _findings(check.judge(**arguments)):
+            folding.add(finding)
     except FactUnavailableError as missing:
-        findings = [not_known(missing.unavailable)]
+        folding.clear()
+        folding.add(not_known(missing.unavailable))
     except FactCrashError as crash:
         return [crashed(check, context.name, str(crash))]
     except BaseException as error:  # noqa: BLE001  a check may break in any way, also by sys.exit(); the run goes on
         return [crashed(check, context.name, f"{type(error).__name__}: {error}{at(error)}")]
     took = round((time.monotonic() - started) * 1000)
-    verdicts = [verdict(check, finding, host=context.name, took_ms=took) for finding in findings]
-    # Before they are folded: of many edges that look alike, some may be accepted.
-    return _folded([revise(one) for one in verdicts] if revise else verdicts)
+    return [replace(one, took_ms=took) for one in folding.verdicts()]
 
 
-def _folded(verdicts: list[Verdict]) -> list[Verdict]:
-    """Verdicts that say the same of more edges than anybody reads become one that lists them."""
-    alike: dict[tuple[object, ...], list[Verdict]] = {}
-    for one in verdicts:
-        said = (
-            what_it_says(one),
-            one.status,
-            one.hop,
-            one.capabilities,
-            one.certainty,
-            one.accepted,
-            one.root,
-            one.proves,
+@dataclass(slots=True)
+class _Alike:
+    """Findings that say the same: the verdicts of the first, the edges of all, and what of them expires."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    nodes: list[str] = field(default_factory=list)
+    expiries: list[Expiry] = field(default_factory=list)
+
+    def add(self, finding: Finding) -> None:
+        self.nodes.append(finding.node)
+        self.expiries.extend(finding.expiries)
+
+
+class _Folding:
+    """The verdicts of a check, made while it says its findings.
+
+    Findings that say the same of more edges than anybody reads become one verdict that lists them; of a site with 100,000
+    edges that are in order no more than :data:`FOLD_OVER` verdicts are ever made.
+    """
+
+    def __init__(self, check: Check, host: str, revise: Callable[[Verdict], Verdict] | None) -> None:
+        self._check = check
+        self._host = host
+        self._revise = revise
+        self._alike: dict[object, _Alike] = {}
+
+    def clear(self) -> None:
+        """Forgets what was said so far."""
+        self._alike.clear()
+
+    def add(self, finding: Finding) -> None:
+        """Takes one more finding."""
+        made: Verdict | None = None
+        accepted = None
+        if (
+            self._revise is not None
+        ):  # before they are folded: of many edges that look alike, some may be accepted
+            made = self._revise(self._verdict(finding))
+            accepted = made.accepted
+        key = (self._said(finding), accepted) if finding.node else len(self._alike)
+        group = self._alike.setdefault(key, _Alike())
+        group.add(finding)
+        if len(group.verdicts) < FOLD_OVER:
+            group.verdicts.append(made or self._verdict(finding))
+
+    def verdicts(self) -> list[Verdict]:
+        """One a finding, or one for many edges of which the same was said, in the order in which they were said."""
+        folded: list[Verdict] = []
+        for group in self._alike.values():
+            folded.extend([_fold(group)] if len(group.nodes) > FOLD_OVER else group.verdicts)
+        return folded
+
+    def _verdict(self, finding: Finding) -> Verdict:
+        return verdict(self._check, finding, host=self._host)
+
+    def _said(self, finding: Finding) -> tuple[object, ...]:
+        """What is the same in two findings that say the same of two edges."""
+        return (
+            _without_names(str(finding.actual), finding.subject or self._host, finding.node),
+            finding.status,
+            self._check.hop if finding.hop is None else finding.hop,
+            self._check.breaks if finding.breaks is None else finding.breaks,
+            finding.certainty,
+            finding.root,
+            finding.proves,
         )
-        key = said if one.node else id(one)
-        alike.setdefault((key,), []).append(one)
-    folded: list[Verdict] = []
-    for group in alike.values():
-        folded.extend([_fold(group)] if len(group) > FOLD_OVER else group)
-    return folded
 
 
 _VALUE = patterns.compiled(r"\b[a-f]{0,64}\d[\w.:-]*", patterns.IGNORECASE)
@@ -91,39 +139,46 @@ _VALUE = patterns.compiled(r"\b[a-f]{0,64}\d[\w.:-]*", patterns.IGNORECASE)
 
 def what_it_says(verdict: Verdict) -> str:
     """What was found, without the names, addresses and numbers that differ from edge to edge."""
-    if not verdict.actual:
+    return _without_names(verdict.actual, verdict.subject, verdict.node)
+
+
+def _without_names(told: str, *names: str) -> str:
+    if not told:
         return ""
-    told = verdict.actual
-    for name in (verdict.subject, verdict.node):
+    for name in names:
         told = told.replace(name, "*") if name else told
     return _VALUE.sub("#", told)
 
 
-def _fold(group: list[Verdict]) -> Verdict:
-    first, more = group[0], len(group) - 1
+def _fold(group: _Alike) -> Verdict:
+    first, more = group.verdicts[0], len(group.nodes) - 1
     return replace(
         first,
         node="",
-        nodes=tuple(sorted(one.node for one in group)),
+        nodes=tuple(sorted(group.nodes)),
         subject=f"{first.subject} and {more} more",
+        expiries=tuple(sorted(group.expiries, key=lambda one: one.ends)[:FOLD_OVER]),
         summary=f"{first.summary} The same holds for {more} more edges.",
         zh=replace(first.zh, summary=f"{first.zh.summary}另有 {more} 个边缘节点情况相同。"),
     )
 
 
-def _findings(answer: object) -> list[Finding]:
+def _findings(answer: object) -> Iterator[Finding]:
+    """What a check said, one by one; never nothing."""
     if isinstance(answer, Finding):
-        return [answer]
+        yield answer
+        return
     if not isinstance(answer, Iterable) or isinstance(answer, (str, bytes, dict)):
         raise TypeError(f"gave {type(answer).__name__} instead of findings")
-    findings = list(answer)
-    for finding in findings:
+    empty = True
+    for finding in answer:
         if not isinstance(finding, Finding):
             raise TypeError(f"gave {type(finding).__name__} among its findings")
-    if findings:
-        return findings
-    nothing = Text("Nothing here that this check applies to.", zh="此处没有该检查适用的对象。")
-    return [Finding(status=Status.SKIP, summary=nothing)]
+        empty = False
+        yield finding
+    if empty:
+        nothing = Text("Nothing here that this check applies to.", zh="此处没有该检查适用的对象。")
+        yield Finding(status=Status.SKIP, summary=nothing)
 
 
 def not_known(missing: Unavailable) -> Finding:
@@ -171,15 +226,24 @@ def verdict(check: Check, finding: Finding, *, host: str = "", took_ms: int = 0)
         took_ms=took_ms,
         proves=finding.proves,
         source=place_of(check.judge),
+        expiries=finding.expiries,
         zh=Translation(
             title=check.title.zh,
             summary=finding.summary.zh,
             expected=expected.zh,
-            actual=finding.actual.zh if isinstance(finding.actual, Text) else "",
+            actual=_seen_in_chinese(finding.actual),
             hint=hint.zh,
             remedy=remedy.zh,
         ),
     )
+
+
+def _seen_in_chinese(actual: str | Text) -> str:
+    """What was seen, if there is Chinese for it; empty for what a program said, which stays as it is."""
+    if isinstance(actual, Text):
+        return actual.zh
+    told = detail_text(actual).zh
+    return "" if told == actual else told
 
 
 def _simple(check: Check, host: str, status: Status, summary: Text) -> Verdict:
@@ -249,6 +313,14 @@ _VIEWS = {
 def not_seen(check: Check) -> Verdict:
     """Nothing of the side it looks at is in view."""
     return _simple(check, "", Status.SKIP, _VIEWS[check.side])
+
+
+def with_host(verdict: Verdict) -> Verdict:
+    """The verdict of a cloud host with the name of that host, for "this host" says little where several are in view."""
+    if verdict.side != Side.CLOUD.value or not verdict.host:
+        return verdict
+    told = replace(verdict.zh, summary=f"{verdict.host}：{verdict.zh.summary}")
+    return replace(verdict, summary=f"{verdict.host}: {verdict.summary}", zh=told)
 
 
 def out_of_view(verdict: Verdict) -> Verdict:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kedoctor.base.text import Text
 from kedoctor.judge import check_runner
 from kedoctor.judge.activity import Activity
 from kedoctor.judge.fact_evaluation import Context, SiteView, contexts
@@ -42,7 +43,7 @@ class Observer(Protocol):
     def begins(self, total: int) -> None:
         """So many checks are going to be run."""
 
-    def starts(self, code: str, title: str, host: str) -> None:
+    def starts(self, code: str, title: Text, host: str) -> None:
         """A check starts on a host (empty: the site)."""
 
     def ends(self, code: str, host: str, verdicts: Sequence[Verdict]) -> None:
@@ -55,7 +56,7 @@ class SilentObserver:
     def begins(self, total: int) -> None:
         """Nothing."""
 
-    def starts(self, code: str, title: str, host: str) -> None:
+    def starts(self, code: str, title: Text, host: str) -> None:
         """Nothing."""
 
     def ends(self, code: str, host: str, verdicts: Sequence[Verdict]) -> None:
@@ -142,6 +143,8 @@ def run_checks(
     complete = run.go()
     for task in tasks:
         verdicts.extend(task.verdicts or [clean(_left(task))])
+    if sum(Side.CLOUD in view.sides for view in site.hosts) > 1:
+        verdicts = [check_runner.with_host(one) for one in verdicts]
     verdicts.sort(key=lambda found: (found.code, found.host, found.subject))
     return Outcome(verdicts, complete, whole, run.interrupted)
 
@@ -277,7 +280,7 @@ class _Run:
         self._idle -= 1
         task.started = time.monotonic()
         self._running.append(task)
-        self._observer.starts(task.node.check.code, task.node.check.title.en, task.context.name)
+        self._observer.starts(task.node.check.code, task.node.check.title, task.context.name)
         self._work.put(task)
 
     def _collect(self) -> None:

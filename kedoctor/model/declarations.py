@@ -214,7 +214,8 @@ class DataPath:
     the hops it needs. ``members`` is a fact type with an attribute ``names`` (the nodes that are rows of the
     matrix). ``about`` is a fact type with the attributes ``cluster_version`` (str), ``component_versions`` (a
     mapping of a component's name to the versions seen) and ``distribution`` (str). ``own_member`` is a fact type of
-    hosts with the attribute ``name``: which member of the matrix an edge host is.
+    hosts with the attribute ``name``: which member of the matrix an edge host is. ``sides`` say where each hop lies
+    (``Side.SITE``: between cloud and edge), for those who draw the path.
     """
 
     hops: Mapping[str, Text]
@@ -223,6 +224,7 @@ class DataPath:
     about: type
     own_member: type | None = None
     names: Mapping[str, Text] = field(default_factory=dict)
+    sides: Mapping[str, Side] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

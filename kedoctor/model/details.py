@@ -45,6 +45,7 @@ _DETAILS = {
     "a program is asked for by its name": "须以名称指定程序",
     "a program is named by its bare name or its absolute path": "须以名称或绝对路径指定程序",
     # systemd, journal, iptables
+    "this machine does not run systemd, or it does not answer": "本机未运行 systemd，或其没有应答",
     "this machine does not run systemd, or it does not answer: {}": "本机未运行 systemd，或其没有应答：{}",
     "systemctl does not tell the unit's LoadState": "systemctl 未给出该单元的 LoadState",
     "only root and the groups adm and systemd-journal may read the journal": (
@@ -62,6 +63,8 @@ _DETAILS = {
     "no answer within {} s": "{} 秒内没有应答",
     "no route: {}": "没有路由：{}",
     "no route": "没有路由",
+    "No route to host": "没有到主机的路由",
+    "Network is unreachable": "网络不可达",
     "the name cannot be resolved: {}": "无法解析域名：{}",
     "its name cannot be resolved ({})": "无法解析其域名（{}）",
     "the other side reset the connection": "对端重置了连接",
@@ -81,6 +84,11 @@ _DETAILS = {
     "this is not HTTP: {}": "不是 HTTP：{}",
     # the API server
     "no kubeconfig was given or found": "未指定也未找到 kubeconfig",
+    "no kubeconfig on this host": "本机没有 kubeconfig",
+    "the API server sent no Date": "API 服务器未给出 Date",
+    "{} sent no Date": "{} 未给出 Date",
+    "the server could not find the requested resource": "服务器没有所请求的资源",
+    "the server is currently unable to handle the request": "服务器目前无法处理该请求",
     "{}: no answer to {} in time": "{}：{} 等待应答超时",
     "{}: {}": "{}：{}",
     "{}; {}": "{}；{}",
@@ -118,6 +126,11 @@ _DETAILS = {
     "the bundle holds something else there: {}": "证据包中该处为其他内容：{}",
     "it could not be redacted safely: {}": "无法安全脱敏：{}",
     "it could not be written down: {}": "无法写入：{}",
+    "HTTP {} with an empty body": "HTTP {}，应答为空",
+    "HTTP {} with another certificate": "HTTP {}，证书不同",
+    # documents
+    "line {}, column {}: a tab is used for indentation": "第 {} 行第 {} 列：使用了 Tab 缩进",
+    "line {}, column {}: {}": "第 {} 行第 {} 列：“{}”",
     # what facts make of it
     "it is larger than {} MiB": "超过 {} MiB",
     "it does not belong to root": "不属于 root",
@@ -209,6 +222,9 @@ _NOUNS = (
     (patterns.compiled(r"the version of the API server\Z"), "API 服务器的版本"),
     (patterns.compiled(r"host name, kernel and boot\Z"), "主机名和内核"),
     (patterns.compiled(r"clock of the host\Z"), "主机时钟"),
+    (patterns.compiled(r"\ACPUs, memory, and disk of (\S+)\Z"), r"\1 的 CPU、内存和磁盘"),
+    (patterns.compiled(r"\Aaccess review: may I "), "当前用户是否有权 "),
+    (patterns.compiled(r"\Aaccess review: (\S+) (?=\w+ )"), r"\1 是否有权 "),
 )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict, Unpack
 
-from kedoctor.base.records import Record
+from kedoctor.base.records import Record, replace
 from kedoctor.base.text import Text
 
 __all__ = [
     "STATUSES",
     "Certainty",
     "Evidence",
+    "Expiry",
     "Finding",
     "Status",
     "Wrong",
+    "expiring",
     "failed",
     "passed",
     "skipped",
@@ -66,6 +69,18 @@ class Evidence(Record, frozen=True):
     line: int | None = None
 
 
+class Expiry(Record, frozen=True, kw_only=True):
+    """When something ends that has to be renewed: ``item`` names it as a person would (a path, an object and its key).
+
+    ``kind`` is ``certificate`` or ``token``; ``begins`` is ``None`` where it does not say. Times are aware.
+    """
+
+    item: str
+    ends: datetime
+    begins: datetime | None = None
+    kind: str = "certificate"
+
+
 class Finding(Record, frozen=True, kw_only=True):
     """One judgement.
 
@@ -75,7 +90,7 @@ class Finding(Record, frozen=True, kw_only=True):
     says that nothing else can be why: it is wrong by itself, whatever else fails. ``actual`` is quoted from the site, or
     a text where it is a word of ours. ``reason`` is why an unknown one could not be judged (a
     :class:`~kedoctor.api.Reason`). ``proves`` are the capabilities that this one proves to work; ``None``: those that
-    the check declares.
+    the check declares. ``expiries`` are the certificates and tokens whose dates were judged.
     """
 
     status: Status
@@ -93,6 +108,17 @@ class Finding(Record, frozen=True, kw_only=True):
     root: bool = False
     reason: str = ""
     proves: tuple[str, ...] | None = None
+    expiries: tuple[Expiry, ...] = ()
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of ``expiries`` ends."""
+        return min((one.ends for one in self.expiries), default=None)
+
+
+def expiring(finding: Finding, *expiries: Expiry) -> Finding:
+    """The finding with the dates of what it is about, so that the time left can be watched and drawn."""
+    return replace(finding, expiries=expiries)
 
 
 def passed(

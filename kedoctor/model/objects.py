@@ -6,7 +6,7 @@ straight into it, so a list costs memory for these fields only and a bundle neve
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from kedoctor.base.records import Record
 
@@ -35,6 +35,10 @@ class Object(Fields, frozen=True):
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"the kind {cls.__name__} is declared in {known.__module__} already")
         _kinds[cls.__name__] = cls
+
+    def reduced(self) -> Self:
+        """The object without what nobody judges although its fields hold it; called for each when a page has come in."""
+        return self
 
     @classmethod
     def path(cls, namespace: str = "") -> str:

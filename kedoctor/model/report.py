@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from kedoctor.base.records import Record, field, schema
-from kedoctor.model.findings import Certainty, Evidence, Status
+from kedoctor.model.findings import Certainty, Evidence, Expiry, Status
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -22,15 +22,18 @@ __all__ = [
     "AcceptedEntry",
     "BaselineSeen",
     "Capability",
+    "CapabilityPath",
     "Cause",
     "Cell",
     "Change",
     "EntryState",
+    "EqualRows",
     "Fix",
     "Hint",
     "HopTitle",
     "HostSeen",
     "Missing",
+    "Reads",
     "Redaction",
     "Report",
     "Run",
@@ -46,7 +49,7 @@ __all__ = [
     "site_state",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class Tool(Record, frozen=True):
@@ -148,14 +151,32 @@ class Cell(Record, frozen=True):
     capabilities: tuple[Capability, ...]
 
 
+class EqualRows(Record, frozen=True):
+    """The row that many edges have in common."""
+
+    edges: tuple[str, ...]
+    capabilities: tuple[Capability, ...]
+
+
 class HopTitle(Record, frozen=True):
-    """A hop of the data path, in travelling order, as a person calls it; ``short`` is for cells of a table."""
+    """A hop of the data path, in travelling order, as a person calls it; ``short`` is for cells of a table.
+
+    ``side`` is where it lies: ``cloud``, ``edge``, ``site`` (between them), or empty where nothing says.
+    """
 
     name: str
     title: str
     zh: str
     short: str = ""
     short_zh: str = ""
+    side: str = ""
+
+
+class CapabilityPath(Record, frozen=True):
+    """The hops that a capability travels, in their order."""
+
+    capability: str
+    hops: tuple[str, ...]
 
 
 class Hint(Record, frozen=True):
@@ -244,11 +265,11 @@ class Verdict(Record, frozen=True, kw_only=True):
     """One judgement of one check about one subject.
 
     ``node`` is the edge node concerned. Where a check says the same of very many edges, they are folded into one
-    verdict that quotes the first of them and lists all in ``nodes``. Both empty: it concerns every edge. ``root``:
+    verdict that quotes the first of them and lists all in ``nodes``, in order. Both empty: it concerns every edge. ``root``:
     nothing else can be why. ``settling`` is there where the status is ``settling``. ``proves`` are the capabilities that
     a verdict that passed proves to work; ``null``: those that its check declares. ``source`` is where its check is
     written, ``file:line``; JSON has it with ``-v``. ``reason``: why an unknown one could not be judged, as in
-    ``unavailable``.
+    ``unavailable``. ``expiries``: when the certificates and tokens that it judged end.
     """
 
     code: str
@@ -277,7 +298,13 @@ class Verdict(Record, frozen=True, kw_only=True):
     proves: tuple[str, ...] | None = None
     source: str = ""
     reason: str = ""
+    expiries: tuple[Expiry, ...] = ()
     zh: Translation
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of ``expiries`` ends."""
+        return min((one.ends for one in self.expiries), default=None)
 
 
 class Change(Record, frozen=True, kw_only=True):
@@ -285,6 +312,7 @@ class Change(Record, frozen=True, kw_only=True):
 
     ``result`` is ``fixed``, ``taken back`` (it did not help), ``refused`` (the world did not let it; everything is
     as it was), ``left`` (it did not help, and not all of it could be rolled back) or, in a dry run, ``planned``. ``diffs`` show no secrets.
+    ``actions`` are targets, ``steps`` what was done to them in words, ``steps_zh`` the same in Chinese.
     """
 
     journal_id: str
@@ -292,6 +320,8 @@ class Change(Record, frozen=True, kw_only=True):
     actions: tuple[str, ...]
     diffs: tuple[str, ...]
     result: str
+    steps: tuple[str, ...] = ()
+    steps_zh: tuple[str, ...] = ()
 
 
 class Missing(Record, frozen=True):
@@ -303,8 +333,22 @@ class Missing(Record, frozen=True):
     detail: str = ""
 
 
+class Reads(Record, frozen=True):
+    """How much of one kind was read on a host, and how long that took in all; ``unavailable`` of them could not be.
+
+    ``kind`` names what was asked: ``files``, ``units``, ``processes``, ``apiserver``, ``wire`` (connections made) and so on.
+    Reads run beside each other, so their times add up to more than the run took.
+    """
+
+    host: str
+    kind: str
+    count: int
+    unavailable: int
+    took_ms: int
+
+
 class Redaction(Record, frozen=True):
-    """Something secret that was taken out of the evidence."""
+    """Something secret that was taken out: ``what`` is its kind, or ``withheld`` for a text that could not be made safe."""
 
     item: str
     what: str
@@ -312,7 +356,11 @@ class Redaction(Record, frozen=True):
 
 
 class Report(Record, frozen=True, kw_only=True):
-    """The whole document."""
+    """The whole document.
+
+    ``equal_rows`` stand in the document of a site with 1,000 edges and more, instead of ``matrix``; a report in memory has
+    its rows in ``matrix``.
+    """
 
     schema_version: str
     tool: Tool
@@ -326,6 +374,9 @@ class Report(Record, frozen=True, kw_only=True):
     unavailable: tuple[Missing, ...] = ()
     redactions: tuple[Redaction, ...] = ()
     baseline: BaselineSeen | None = None
+    paths: tuple[CapabilityPath, ...] = ()
+    reads: tuple[Reads, ...] = ()
+    equal_rows: tuple[EqualRows, ...] = ()
 
 
 # The worst first; a run that ended early is no better than one that could not look.

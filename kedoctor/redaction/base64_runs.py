@@ -81,6 +81,7 @@ _TRAILING = patterns.compiled(
 )
 _LEADING = patterns.compiled(r"(?P<before>[ \t]{0,80})(?P<run>[A-Za-z0-9+/_.=-]{4,400})")
 _WHOLE_JWT = patterns.compiled(rf"[^.]{{0,80}}\.?{JWT}")
+_KEY = patterns.compiled(r"[A-Za-z]{1,80}:(?:\s|\Z)")  # of a document that begins behind what was wrapped
 _SHORTEST = 16
 _STARTS = 3
 _LONGEST_LINE = 2000
@@ -127,7 +128,7 @@ def _runs_from(lines: list[str], at: int) -> list[tuple[int, int, str]]:
         if match is not None and not (ends_here and rest is not None and rest.end() <= match.start("run")):
             found.append((number, match.start("run"), match["run"]))
             continue
-        if rest is not None:
+        if rest is not None and not _KEY.match(lines[number], rest.start("run")):
             found.append((number, rest.start("run"), rest["run"]))
         break
     return found

@@ -8,18 +8,31 @@ withheld and says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from kedoctor import patterns
 from kedoctor.base.records import Record, replace
 from kedoctor.model.declarations import RedactionRule
 from kedoctor.model.findings import Evidence
-from kedoctor.model.report import Change, Hint, Report, SafeReport, Translation, Verdict, sealed
+from kedoctor.model.report import (
+    Capability,
+    Cell,
+    Change,
+    Hint,
+    Redaction,
+    Report,
+    SafeReport,
+    Translation,
+    Verdict,
+    sealed,
+)
 from kedoctor.redaction import yaml_secrets
 from kedoctor.redaction.known_keys import known_names
 from kedoctor.redaction.patterns import is_suspicious, redact_text
-from kedoctor.redaction.placeholders import Placeholders
+from kedoctor.redaction.placeholders import PLACEHOLDER, Placeholders, placeholder_kind
 
 __all__ = ["LONGEST_TEXT", "WITHHELD_TEXT", "DocumentRedactor"]
 
@@ -29,8 +42,11 @@ LONGEST_TEXT = 1 << 16
 """Characters of one text of a document; what is beyond is cut off."""
 
 WITHHELD_TEXT = "(withheld: it could not be redacted safely)"
+_REPORT = "report"
+_PLACEHOLDER = patterns.compiled(PLACEHOLDER)
 _REMEMBERED = 20_000
 _REMEMBERED_FINE = 200_000
+_MANY = 50
 
 
 class DocumentRedactor:
@@ -114,8 +130,12 @@ class DocumentRedactor:
         Its verdicts were made safe one by one before they were shown; what was added to them since (repairs, what they wait
         for, names of nodes) and what was drawn from them passes here.
         """
-        rest = self.record(replace(report, verdicts=()))
-        return sealed(replace(rest, verdicts=tuple(self.verdict(one) for one in report.verdicts)))
+        rest = self.record(replace(report, verdicts=(), matrix=(), redactions=()))
+        verdicts = tuple(self.verdict(one) for one in report.verdicts)
+        taken_out = tuple(_taken_out(verdicts, rest.changes))
+        return sealed(
+            replace(rest, verdicts=verdicts, matrix=self._matrix(report.matrix), redactions=taken_out)
+        )
 
     def with_fields(self, report: SafeReport, **fields: Any) -> SafeReport:
         """The document with other values of some fields."""
@@ -129,6 +149,33 @@ class DocumentRedactor:
         """Anything that can be written as JSON, with every text in it made safe."""
         return self._value(value)
 
+    def _matrix(self, matrix: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """The rows; those of edges that are alike share what they hold, and it is looked at once."""
+        names = self._value(tuple(row.edge for row in matrix))
+        shared: dict[int, tuple[Capability, ...]] = {}
+        rows = []
+        for row, edge in zip(matrix, names, strict=True):
+            known = shared.get(id(row.capabilities))
+            if known is None:
+                known = shared[id(row.capabilities)] = self._value(row.capabilities)
+            same = edge is row.edge and known is row.capabilities
+            rows.append(row if same else Cell(edge, known))
+        return tuple(rows)
+
+    def _are_fine(self, values: Sequence[object]) -> bool:
+        """Whether these are short texts of which none is worth a closer look, such as the names of very many edges.
+
+        They are looked at together: what makes one of them suspicious does so between other lines, too.
+        """
+        if any(type(one) is not str for one in values):
+            return False
+        new = set(cast("Sequence[str]", values)).difference(self._fine)
+        if any(len(one) > LONGEST_TEXT for one in new) or is_suspicious("\n".join(new)):
+            return False
+        if len(self._fine) < _REMEMBERED_FINE:
+            self._fine |= new
+        return True
+
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
             # An enumeration is one of our own words.
@@ -138,11 +185,35 @@ class DocumentRedactor:
         if isinstance(value, Record):
             return self.record(value)
         if isinstance(value, tuple | list):
+            if len(value) >= _MANY and self._are_fine(value):
+                return value
             clean = type(value)(self._value(one) for one in value)
             return value if all(a is b for a, b in zip(clean, value, strict=True)) else clean
         if isinstance(value, dict):
             return {self._value(key): self._value(one) for key, one in value.items()}
         return value
+
+
+def _taken_out(verdicts: Sequence[Verdict], changes: Sequence[Change]) -> Iterator[Redaction]:
+    """How many different secrets of each kind stood in these texts, and how many of the texts are withheld whole."""
+    found: set[str] = set()
+    withheld = 0
+    for text in _quoting(verdicts, changes):
+        if "[redacted " in text:
+            found.update(match[0] for match in _PLACEHOLDER.finditer(text))
+        withheld += text == WITHHELD_TEXT
+    kinds = Counter(placeholder_kind(one) for one in found)
+    yield from (Redaction(_REPORT, kind, number) for kind, number in sorted(kinds.items()))
+    if withheld:
+        yield Redaction(_REPORT, "withheld", withheld)
+
+
+def _quoting(verdicts: Sequence[Verdict], changes: Sequence[Change]) -> Iterator[str]:
+    for one in verdicts:
+        yield from (one.summary, one.expected, one.actual, one.hint.text, *one.hint.commands)
+        yield from (quoted.excerpt for quoted in one.evidence)
+    for change in changes:
+        yield from change.diffs
 
 
 def _cut(text: str) -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "OutOfTimeError",
     "Placeholders",
     "is_placeholder",
+    "placeholder_kind",
     "private_key_kind",
 ]
 
@@ -63,6 +64,12 @@ _PASSWORD_BASED = bytes.fromhex("2a864886f70d0105")  # PKCS#5: how encrypted PKC
 def is_placeholder(text: str) -> bool:
     """Whether ``text`` is a placeholder and nothing else (a public digest, or ``Bearer``, may stand in front)."""
     return _WHOLE.fullmatch(text.strip()) is not None
+
+
+def placeholder_kind(text: str) -> str:
+    """Which kind of secret stood where a placeholder stands: ``password``, ``private key`` and so on."""
+    inside = text.removeprefix("[redacted ")
+    return max((kind for kind in KINDS if inside.startswith(f"{kind} ")), key=len, default="")
 
 
 def private_key_kind(data: bytes) -> str:

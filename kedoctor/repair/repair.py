@@ -20,6 +20,7 @@ from kedoctor.changes.journal import Journal, JournalEntry, JournalManifest, Pha
 from kedoctor.changes.signals import Deferred, InterruptedChangeError, deferred
 from kedoctor.judge.fact_evaluation import contexts
 from kedoctor.judge.planning import plan_for
+from kedoctor.model.actions.action import steps_of
 from kedoctor.model.declarations import Check, Risk
 from kedoctor.model.findings import Status
 from kedoctor.model.plans import MergedPlan, NoPlan, Plan, PlanConflictError, merge, risk_rank
@@ -321,6 +322,7 @@ def _not_better(found: Recheck) -> Text:
 
 
 def _changes(merged: MergedPlan, prepared: Prepared, journal_id: str, result: str) -> list[Change]:
+    steps = steps_of(prepared.actions)
     return [
         Change(
             journal_id=journal_id,
@@ -328,6 +330,8 @@ def _changes(merged: MergedPlan, prepared: Prepared, journal_id: str, result: st
             actions=tuple(action.target for action in prepared.actions),
             diffs=tuple(one.diff for one in prepared.foresight if one.diff),
             result=result,
+            steps=tuple(one.en for one in steps),
+            steps_zh=tuple(one.zh for one in steps),
         )
         for plan in merged.plans
     ]

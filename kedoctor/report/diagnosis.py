@@ -8,6 +8,7 @@ that somebody stopped stays stopped, whatever else is repaired. Equal causes of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,9 +17,9 @@ from kedoctor.base.text import Text
 from kedoctor.judge.check_runner import what_it_says
 from kedoctor.model.declarations import Check, DataPath
 from kedoctor.model.findings import Certainty, Status
-from kedoctor.model.report import Acceptance, Capability, Cause, Cell, HopTitle, Verdict
+from kedoctor.model.report import Acceptance, Capability, CapabilityPath, Cause, Cell, HopTitle, Verdict
 
-__all__ = ["Diagnosis", "diagnose", "explained_by", "hop_titles"]
+__all__ = ["Diagnosis", "capability_paths", "diagnose", "explained_by", "hop_titles"]
 
 
 @dataclass(slots=True)
@@ -73,7 +74,13 @@ def hop_titles(path: DataPath | None) -> tuple[HopTitle, ...]:
 
 def _hop_title(path: DataPath, name: str, title: Text) -> HopTitle:
     short = path.names.get(name, Text(name, zh=name))
-    return HopTitle(name, title.en, title.zh, short.en, short.zh)
+    side = path.sides.get(name)
+    return HopTitle(name, title.en, title.zh, short.en, short.zh, side.value if side else "")
+
+
+def capability_paths(path: DataPath | None) -> tuple[CapabilityPath, ...]:
+    """The hops of each capability, for the report document."""
+    return tuple(CapabilityPath(name, hops) for name, hops in path.capabilities.items()) if path else ()
 
 
 def _judged(verdict: Verdict) -> Status:
@@ -109,10 +116,9 @@ def _told(
 
 @dataclass(slots=True)
 class _Known:
-    """The verdicts of one code: the wrong ones, and whether all the others are right."""
+    """The verdicts of one code that are wrong, and those that are right."""
 
     wrong: list[Verdict] = field(default_factory=list)
-    open: list[Verdict] = field(default_factory=list)
     right: list[Verdict] = field(default_factory=list)
 
 
@@ -124,16 +130,15 @@ def _by_code(verdicts: Iterable[Verdict]) -> dict[str, _Known]:
             known.wrong.append(verdict)
         elif verdict.status is Status.PASS:
             known.right.append(verdict)
-        else:
-            known.open.append(verdict)
     return found
 
 
 def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[str, Check]) -> list[Verdict]:
     """What failed on the way back from a verdict.
 
-    The way leads through checks that failed and through those nobody could look at. It ends at one that passed:
-    what is in order cannot have passed a fault on.
+    The way leads through checks that failed and through those nobody could look at. It ends at one that passed (what is in
+    order cannot have passed a fault on), and at one that sees the same from elsewhere and saw nothing: what keeps that one
+    from looking has not made this.
     """
     found: list[Verdict] = []
     if verdict.root:
@@ -152,7 +157,7 @@ def _explainers(verdict: Verdict, known: Mapping[str, _Known], checks: Mapping[s
         ]
         found.extend(guilty)
         passes_on = [one for one in guilty if not one.root]
-        unseen = not guilty and not any(_same_place(verdict, one) for one in here.right)
+        unseen = not guilty and not same and not any(_same_place(verdict, one) for one in here.right)
         if code in checks and (passes_on or unseen):
             waiting.extend(checks[code].explained_by)
     return found
@@ -172,7 +177,13 @@ def _same_place(verdict: Verdict, other: Verdict) -> bool:
     mine, theirs = _places(verdict), _places(other)
     if not theirs:
         return True
-    return set(mine) <= set(theirs) if mine else _judged(verdict) is Status.WARN
+    return all(_is_among(node, theirs) for node in mine) if mine else _judged(verdict) is Status.WARN
+
+
+def _is_among(node: str, nodes: tuple[str, ...]) -> bool:
+    """Whether ``nodes``, which are in order, have that one; they are too many to make a set of them for each look."""
+    place = bisect_left(nodes, node)
+    return place < len(nodes) and nodes[place] == node
 
 
 def _strong_enough(verdict: Verdict, other: Verdict) -> bool:
@@ -256,22 +267,29 @@ def _matrix(
     if path is None:
         return []
     everywhere = [verdict for verdict in verdicts if not _places(verdict)]
-    of_edge: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        for node in _places(verdict):
-            of_edge.setdefault(node, []).append(verdict)
+    of_edge = _by_edge(verdicts)
     # Most edges of a large site look alike: rows that rest on the same verdicts are computed once and shared.
-    shared: dict[tuple[int, ...], tuple[Capability, ...]] = {}
+    shared: dict[int, tuple[Capability, ...]] = {}
     rows = []
     for edge in edges:
-        own = of_edge.get(edge, [])
-        key = tuple(id(verdict) for verdict in own)
-        if key not in shared:
+        own = of_edge.get(edge, ())
+        if id(own) not in shared:
             concerning = [*everywhere, *own]
             cells = [_capability(name, concerning, proves, hops) for name, hops in path.capabilities.items()]
-            shared[key] = tuple(_named(cell, verdict, causes, edge) for cell, verdict in cells)
-        rows.append(Cell(edge, shared[key]))
+            shared[id(own)] = tuple(_named(cell, verdict, causes, edge) for cell, verdict in cells)
+        rows.append(Cell(edge, shared[id(own)]))
     return rows
+
+
+def _by_edge(verdicts: Sequence[Verdict]) -> dict[str, tuple[Verdict, ...]]:
+    """The verdicts that name an edge; edges that the same verdicts name have one and the same tuple."""
+    found: dict[str, tuple[Verdict, ...]] = {}
+    for verdict in verdicts:
+        longer: dict[int, tuple[Verdict, ...]] = {}
+        for node in _places(verdict):
+            so_far = found.get(node, ())
+            found[node] = longer.get(id(so_far)) or longer.setdefault(id(so_far), (*so_far, verdict))
+    return found
 
 
 def _proofs(checks: Mapping[str, Check]) -> dict[str, frozenset[str]]:

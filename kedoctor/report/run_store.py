@@ -14,16 +14,29 @@ from pathlib import Path
 from kedoctor import patterns
 from kedoctor.base.atomic_files import make_directory, replace_file
 from kedoctor.base.directories import PlaceError
-from kedoctor.base.errors import UsageError
+from kedoctor.base.errors import OutputError, UsageError
 from kedoctor.base.input_files import read_plain
-from kedoctor.base.records import RecordError, decode, encode_pretty
+from kedoctor.base.records import RecordError
+from kedoctor.base.state_places import state_directory
 from kedoctor.model.report import Report, SafeReport
+from kedoctor.model.report_document import read_report, write_report
 from kedoctor.redaction.documents import DocumentRedactor
 
-__all__ = ["KEPT", "directory", "latest", "load", "notes", "runs", "save"]
+__all__ = [
+    "KEPT",
+    "KEPT_BYTES",
+    "directory",
+    "kept_page",
+    "latest",
+    "latest_mark",
+    "load",
+    "notes",
+    "runs",
+    "save",
+]
 
 KEPT = 50
-ENVIRONMENT = "KEDOCTOR_STATE_DIR"
+KEPT_BYTES = 200 << 20
 
 _UNSAFE = patterns.compiled(r"[^A-Za-z0-9._-]")
 _MAX_BYTES = 256 << 20
@@ -33,13 +46,7 @@ _STEP = 1_000_000  # nanoseconds
 
 def directory() -> Path:
     """The state directory; it may not exist yet."""
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return Path(named)
-    import platformdirs  # noqa: PLC0415  only here, and not at start
-
-    # Root's own state is the machine's: it survives a change of HOME by sudo.
-    return Path("/var/lib/kedoctor") if os.geteuid() == 0 else platformdirs.user_state_path("kedoctor")
+    return state_directory()
 
 
 def save(report: SafeReport) -> Path | str:
@@ -56,13 +63,30 @@ def save(report: SafeReport) -> Path | str:
         make_directory(folder.parent)
         make_directory(folder)
         before = _files()
-        replace_file(target, encode_pretty(report))
+        replace_file(target, write_report(report))
         _make_newest(target, before)
     except OSError as error:
         return f"This run is not kept in the history: {target}: {error.strerror or error}"
-    for old in _files()[KEPT:]:
+    for old in _too_many(_files()):
         with contextlib.suppress(OSError):
             old.unlink()
+    return target
+
+
+def kept_page(report: SafeReport, page: bytes) -> Path:
+    """A page of a report beside the kept runs, where a browser finds it: one file, which the next page replaces.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    if not isinstance(report, SafeReport):
+        raise TypeError("a report that has not passed the redactor is not kept")
+    target = directory() / "report.html"
+    try:
+        make_directory(target.parent)
+        replace_file(target, page)
+    except OSError as error:
+        raise OutputError(f"{target} could not be written: {error.strerror or error}") from error
     return target
 
 
@@ -80,6 +104,12 @@ def latest() -> SafeReport | None:
     """The newest report that can be read."""
     found = next((report for report, _ in _readable() if report is not None), None)
     return None if found is None else DocumentRedactor().report(found)
+
+
+def latest_mark() -> str:
+    """A text that is another one as soon as another run is the latest; empty while none is kept. Reads no report."""
+    newest = next(iter(_files()), None)
+    return f"{newest.name} {_kept_at(newest)}" if newest else ""
 
 
 def load(run_id: str) -> SafeReport:
@@ -107,6 +137,17 @@ def _files() -> list[Path]:
     return sorted(found, key=lambda path: (path.name[:_SECOND], _kept_at(path), path.name), reverse=True)
 
 
+def _too_many(newest_first: list[Path]) -> list[Path]:
+    """Those that go: beyond :data:`KEPT` runs, and beyond :data:`KEPT_BYTES`, but never the newest."""
+    room = KEPT_BYTES
+    for place, path in enumerate(newest_first):
+        with contextlib.suppress(OSError):
+            room -= path.lstat().st_size
+        if place >= KEPT or (room < 0 and place > 0):
+            return newest_first[place:]
+    return []
+
+
 def _kept_at(path: Path) -> int:
     try:
         return path.lstat().st_mtime_ns
@@ -131,7 +172,7 @@ def _readable() -> Iterator[tuple[Report | None, str]]:
 
 def _read(path: Path) -> tuple[Report | None, str]:
     try:
-        return decode(read_plain(path, _MAX_BYTES, follow=False), Report), ""
+        return read_report(read_plain(path, _MAX_BYTES, follow=False)), ""
     except PlaceError as error:
         return None, f"{path} is no report: {error.strerror}"
     except OSError as error:

@@ -12,6 +12,7 @@ from kedoctor import __version__
 from kedoctor.base.collector import quiet_collector
 from kedoctor.base.errors import ExitCode
 from kedoctor.base.foreign_code import quiet_stdout
+from kedoctor.base.memory_use import share_one_arena
 from kedoctor.base.records import replace
 from kedoctor.judge.fact_evaluation import Context, FactCrashError
 from kedoctor.judge.planning import with_fixes
@@ -24,6 +25,7 @@ from kedoctor.model.report import (
     SCHEMA_VERSION,
     HostSeen,
     Missing,
+    Reads,
     Report,
     Run,
     SafeReport,
@@ -32,10 +34,11 @@ from kedoctor.model.report import (
     Verdict,
 )
 from kedoctor.model.transitions import Transition
+from kedoctor.observe.memo import Observation
 from kedoctor.plugins import Plugins
 from kedoctor.redaction.documents import DocumentRedactor
 from kedoctor.report.baseline import Baseline
-from kedoctor.report.diagnosis import diagnose, hop_titles
+from kedoctor.report.diagnosis import capability_paths, diagnose, hop_titles
 from kedoctor.report.settling import settled, transitions_of
 from kedoctor.report.symptom_filter import narrowed, relevant
 from kedoctor.run.site import SiteSession
@@ -70,6 +73,7 @@ def diagnose_site(
     Raises:
         UsageError: the selection names a check that does not exist.
     """
+    share_one_arena()
     started, clock = datetime.now(UTC), time.monotonic()
     symptoms = plugins.symptoms()
     redactor = DocumentRedactor([rule for one in plugins.evidence() for rule in one.redactions])
@@ -118,6 +122,8 @@ def diagnose_site(
         verdicts=tuple(diagnosis.verdicts),
         unavailable=tuple(_missing(site)),
         baseline=question.baseline.seen(outcome.verdicts) if question.baseline else None,
+        paths=capability_paths(path),
+        reads=tuple(_reads(site)),
     )
     code = ExitCode.INTERRUPTED if outcome.interrupted else exit_code(report, question.fail_on)
     return redactor.report(replace(report, run=replace(run, exit_code=int(code))))
@@ -221,8 +227,24 @@ def _site(site: SiteSession, outcome: Outcome, path: DataPath | None) -> Site:
 
 
 def _missing(site: SiteSession) -> Iterator[Missing]:
-    # What merely does not exist is no gap in what was seen; a check that cares has judged it.
     for name, memo in site.memos.items():
         for seen in memo.observations():
-            if isinstance(seen.answer, Unavailable) and seen.answer.reason is not Reason.ABSENT:
+            if _gap(seen):
                 yield Missing(name, seen.answer.what, seen.answer.reason.value, seen.answer.detail)
+
+
+def _reads(site: SiteSession) -> Iterator[Reads]:
+    for name, memo in site.memos.items():
+        kinds: dict[str, list[Observation]] = {}
+        for seen in memo.observations():
+            # One module a subject: its name is the kind.
+            kinds.setdefault(type(seen.request).__module__.rpartition(".")[2], []).append(seen)
+        for kind, observations in sorted(kinds.items()):
+            missing = sum(map(_gap, observations))
+            took = sum(one.took_ms for one in observations)
+            yield Reads(name, kind, len(observations), missing, took)
+
+
+def _gap(seen: Observation) -> bool:
+    # What merely does not exist is no gap in what was seen; a check that cares has judged it.
+    return isinstance(seen.answer, Unavailable) and seen.answer.reason is not Reason.ABSENT

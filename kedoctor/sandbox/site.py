@@ -127,7 +127,13 @@ class Sandbox:
         """The site as it is now; nothing of what was read before is remembered."""
         memos = {name: MemoSource(host, now=self._clock.now) for name, host in self._hosts.items()}
         views = tuple(
-            HostView(name, frozenset(map(Side, host.recorded.manifest.sides)), memos[name], origin="sandbox")
+            HostView(
+                name,
+                frozenset(map(Side, host.recorded.manifest.sides)),
+                memos[name],
+                origin="sandbox",
+                observed=self._clock.now(),
+            )
             for name, host in self._hosts.items()
         )
         return SiteSession(SiteView(views, memos[self._informed]), memos)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,9 @@ from kedoctor.run.site import SiteSession
 
 __all__ = ["Settings", "make_every_fact", "settings_of"]
 
+_WORKERS = 8
+_GLANCE = 0.2
+
 
 def make_every_fact(plugins: Plugins, source: MemoSource, *, host: str) -> list[str]:
     """Makes all facts of one host and of the cluster it can ask; gives the names of the sides that it is.
@@ -31,9 +36,34 @@ def make_every_fact(plugins: Plugins, source: MemoSource, *, host: str) -> list[
         (whole if node.scope is Scope.SITE else hosts[host], node.provides)
         for node in plugins.registry.facts.values()
     ]
-    with ThreadPoolExecutor(8, thread_name_prefix="kedoctor-fact") as pool:
-        list(pool.map(lambda one: _make(*one), work))
+    _make_all(work)
     return sorted(side.value for side in sides)
+
+
+def _make_all(work: Sequence[tuple[Context, type]]) -> None:
+    """Several at a time. Ctrl-C leaves behind what waits for a server; a pool of executors would wait for it."""
+    waiting: queue.SimpleQueue[tuple[Context, type]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for one in work:
+        waiting.put(one)
+
+    def labour() -> None:
+        with suppress(queue.Empty):
+            while True:
+                one = waiting.get_nowait()
+                try:
+                    _make(*one)
+                finally:
+                    done.put(None)
+
+    for _ in range(_WORKERS):
+        threading.Thread(target=labour, name="kedoctor-fact", daemon=True).start()
+    left = len(work)
+    while left:
+        # A signal that comes just before the wait begins does not end the wait, so no wait is long.
+        with suppress(queue.Empty):
+            done.get(timeout=_GLANCE)
+            left -= 1
 
 
 def _make(context: Context, wanted: type) -> None:

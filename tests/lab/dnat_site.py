@@ -7,6 +7,7 @@ ports), an edge on the other end of a cable, and the rules of each case.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from netns import BACKENDS, Backend, NetworkNamespace
 
 CLOUD, EDGE, CLUSTER_IP = "10.99.0.1", "10.99.0.2", "10.96.0.50"
 PORT = 10351
+CLOUD2, EDGE2, PORT2 = "10.99.0.4", "10.99.0.3", 10352
 CHECKS = ("KE303", "KE304", "KE305", "KE306", "KE309", "KE501", "KE508")
 OTHER: dict[Backend, Backend] = {"nft": "legacy", "legacy": "nft"}
 
@@ -41,8 +43,8 @@ class Stream(BaseHTTPRequestHandler):
     def do_GET(self):
         if not self.path.startswith("/stats"):
             status, body = 404, b"404: Page Not Found"
-        elif self.headers["Host"] == sys.argv[3]:
-            status, body = 200, b'{"node": {"nodeName": "edge1"}}'
+        elif self.headers["Host"] in sys.argv[3:]:
+            status, body = 200, ('{"node": {"nodeName": "%s"}}' % sys.argv[4]).encode()
         else:
             status, body = 500, b""
         self.send_response(status)
@@ -68,7 +70,11 @@ def node(name: str, address: str, port: int, version: str, **labels: str) -> dic
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": {f"node-role.kubernetes.io/{key}": "" for key in labels}},
+        "metadata": {
+            "name": name,
+            "labels": {f"node-role.kubernetes.io/{key}": "" for key in labels},
+            "creationTimestamp": "2026-01-01T00:00:00Z",  # what has just joined is still settling
+        },
         "status": {
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
             "conditions": [{"type": "Ready", "status": "True"}],
@@ -108,6 +114,29 @@ OBJECTS = [
     ),
 ]
 
+RECORD2 = json.dumps(
+    {"ipTunnelPort": {CLOUD: PORT, CLOUD2: PORT2}, "port": {str(PORT): True, str(PORT2): True}}
+)
+OBJECTS_OF_TWO = [
+    *(one for one in OBJECTS if one["metadata"]["name"] != "tunnelport"),
+    node("cloud2", CLOUD2, 10250, "v1.31.14"),
+    node("edge2", EDGE2, PORT2, "v1.31.12-kubeedge-v1.22.0", edge=""),
+    of_kubeedge(
+        "ConfigMap", "tunnelport", metadata={"annotations": {"tunnelportrecord.kubeedge.io": RECORD2}}
+    ),
+    of_kubeedge(
+        "Pod",
+        "cloudcore-2",
+        metadata={"labels": {"kubeedge": "cloudcore"}},
+        spec={
+            "nodeName": "cloud2",
+            "hostNetwork": True,
+            "containers": [{"name": "cloudcore", "image": "cloudcore"}],
+        },
+        status={"phase": "Running", "hostIP": CLOUD2, "podIP": CLOUD2},
+    ),
+]
+
 
 @dataclass
 class Site:
@@ -116,6 +145,7 @@ class Site:
     cloud: NetworkNamespace
     edge: NetworkNamespace
     kubeconfig: Path
+    far: subprocess.Popen[str] | None = None  # the second cloudcore
 
     def nat(self, backend: Backend, *arguments: str) -> None:
         self.cloud.iptables(backend, "-t", "nat", *arguments)
@@ -167,7 +197,8 @@ class Site:
         return found
 
 
-def opened(directory: Path) -> Iterator[Site]:
+def opened(directory: Path, *, two: bool = False) -> Iterator[Site]:
+    """The site; with ``two`` a second cloudcore and its edge2 are beyond the cable, at addresses of their own."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.crt"))
     for name in ("api", "stream", "other"):
@@ -185,12 +216,18 @@ def opened(directory: Path) -> Iterator[Site]:
                 SERVE_API,
                 str(Path(__file__).parent),
                 str(directory / "api.pem"),
-                json.dumps(OBJECTS),
+                json.dumps(OBJECTS_OF_TWO if two else OBJECTS),
             ]
         )
         assert api.stdout is not None
         port = int(api.stdout.readline())
-        cloud.start_python(CLOUDCORE, directory / "stream.pem", directory / "other.pem", EDGE)
+        certificates = (directory / "stream.pem", directory / "other.pem")
+        cloud.start_python(CLOUDCORE, *certificates, EDGE, "edge1")
+        far = None
+        if two:
+            for address in (CLOUD2, EDGE2):
+                edge.run(["ip", "address", "add", f"{address}/24", "dev", "eth0"])
+            far = edge.start_python(CLOUDCORE, *certificates, EDGE2, "edge2")
         kubeconfig = directory / "kubeconfig"
         cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(directory / "ca.crt")}
         kubeconfig.write_text(
@@ -203,4 +240,4 @@ def opened(directory: Path) -> Iterator[Site]:
                 }
             )
         )
-        yield Site(cloud, edge, kubeconfig)
+        yield Site(cloud, edge, kubeconfig, far)

@@ -161,3 +161,68 @@ def test_an_argument_that_edges_need_is_named_and_put_back(
         assert {one["status"] for one in failed} & {"fail", "warn"}, failed
     arguments(cluster, before)
     works(cluster)
+
+
+# ----------------------------------------------------------------- repairs of the Deployment, and their way back
+
+REPAIRED = ("KE601", "KE602", "KE603", "KE604", "KE609")
+"""The codes whose repairs change objects of metrics-server; each is tried in this file."""
+
+
+def content(cluster: Cluster) -> Object:
+    """The Deployment as somebody wrote it."""
+    found: Object = cluster.get(DEPLOYMENT)["spec"]
+    return found
+
+
+def repaired(cluster: Cluster) -> dict[str, str]:
+    """What a repair says it did, by code."""
+    ran = cluster.kedoctor(*RUN, "--fix", "--yes", timeout=400)
+    return {one["code"]: one["result"] for one in json.loads(ran.stdout)["changes"]}
+
+
+def test_arguments_place_and_resources_are_repaired_together_and_taken_back(
+    cluster: Cluster, installed: dict[str, Any]
+) -> None:
+    works(cluster)
+    right = content(cluster)
+    broken = copy.deepcopy(right)
+    spec = broken["template"]["spec"]
+    spec["containers"][0]["args"].remove("--kubelet-use-node-status-port")
+    spec["containers"][0]["resources"] = {}
+    edge = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["edge1"]}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [edge]}]}
+    spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    whole = {**cluster.get(DEPLOYMENT), "spec": broken}
+    whole["metadata"].pop("resourceVersion")
+    assert cluster.ask("PUT", f"{DEPLOYMENT}?fieldManager=somebody", whole).status == 200
+    cluster.eventually(lambda: place(cluster) == {"edge1"}, 120)
+    before = content(cluster)
+    found = repaired(cluster)
+    assert {code: found.get(code) for code in ("KE603", "KE604", "KE609")} == dict.fromkeys(
+        ("KE603", "KE604", "KE609"), "fixed"
+    )
+    assert place(cluster) == {"cloud"}
+    assert cluster.kedoctor("rollback", timeout=300).returncode == 0
+    assert content(cluster) == before
+    whole = {**cluster.get(DEPLOYMENT), "spec": right}
+    whole["metadata"].pop("resourceVersion")
+    assert cluster.ask("PUT", f"{DEPLOYMENT}?fieldManager=somebody", whole).status == 200
+    works(cluster)
+
+
+def place(cluster: Cluster) -> set[str]:
+    """The nodes of its pods that are not being deleted."""
+    pods = cluster.get("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dmetrics-server")["items"]
+    return {one["spec"].get("nodeName", "") for one in pods if "deletionTimestamp" not in one["metadata"]}
+
+
+def test_one_that_was_scaled_down_is_scaled_up_and_back(cluster: Cluster, installed: dict[str, Any]) -> None:
+    works(cluster)
+    down = json.dumps({"spec": {"replicas": 0}})
+    cluster.ask("PATCH", DEPLOYMENT, down, content_type="application/merge-patch+json")
+    assert repaired(cluster) == {"KE602": "fixed"}
+    works(cluster)
+    assert cluster.kedoctor("rollback", timeout=300).returncode == 0
+    assert content(cluster)["replicas"] == 0
+    assert repaired(cluster) == {"KE602": "fixed"}

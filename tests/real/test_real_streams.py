@@ -134,6 +134,37 @@ def test_a_gate_outlives_a_part_that_is_away_for_a_while(cluster: Cluster, name:
     until(lambda: not left(cluster), 60, lambda: str(left(cluster)))
 
 
+def test_a_gate_whose_api_server_stays_away_says_what_it_left(cluster: Cluster) -> None:
+    config = cluster.papers.path("admin.kubeconfig")
+    argv = [sys.executable, "-m", "kedoctor", "gate", *ONLY, "--wait", "5s", "--kubeconfig", str(config)]
+    process = subprocess.Popen(
+        cluster.cloud.entering([*argv, "--lang", "en"]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cluster.home,
+    )
+    until(lambda: left(cluster), 60)
+    daemon = cluster.cloud.daemons["kube-apiserver"]
+    daemon.stop(signal.SIGKILL)
+    try:
+        out, err = process.communicate(timeout=200)
+    finally:
+        daemon.start()
+        cluster.wait_ready()
+    assert "Traceback" not in err, err
+    assert process.returncode not in (0, 70), out + err
+    (namespace,) = [
+        one["metadata"]["name"]
+        for one in cluster.get("/api/v1/namespaces")["items"]
+        if one["metadata"]["name"].startswith("kedoctor-gate-")
+    ]
+    assert namespace in out + err, "what could not be removed is named"
+    assert cluster.ask("DELETE", f"/api/v1/namespaces/{namespace}").status in (200, 202)
+    # The namespace controller learns of it again by its next list, which it puts off the longer the server was away.
+    until(lambda: not left(cluster), 150, lambda: str(left(cluster)))
+
+
 def traced(cluster: Cluster, *words: str) -> tuple[int, dict[str, Any]]:
     ran = cluster.kedoctor("trace", *words, "--lang", "en", "--format", "json", "--timeout", "5s")
     assert ran.stdout, ran.stderr

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from chinese_texts import english_in
+
 from kedoctor.api import EditObjectYaml, Finding, NoPlan, PatchObject, Plan, RestartPods, Status, Verdict
 from kedoctor.base.records import decode
 from kedoctor.changes.actors.files import edited
@@ -48,6 +50,7 @@ def planned(answer: Plan | NoPlan, of: Verdict) -> Plan:
     for text in (answer.title, answer.prediction):
         assert text.en, text
         assert text.zh, text
+        assert english_in(text.zh) == [], text
     targets = [action.target for action in (*answer.actions, *answer.restarts)]
     assert len(set(targets)) == len(targets)
     assert answer.settle > 0
@@ -69,6 +72,7 @@ def told(answer: Plan | NoPlan) -> str:
     assert reason.zh
     assert not reason.en.rstrip().endswith(".")
     assert not reason.zh.rstrip().endswith("。")
+    assert english_in(reason.zh) == [], reason
     return reason.en
 
 

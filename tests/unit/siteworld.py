@@ -17,7 +17,7 @@ from kedoctor.api import (
     Reason,
     Unavailable,
 )
-from kedoctor.base.records import decode
+from kedoctor.base.records import decode, to_builtins
 from kedoctor.checks.facts.cluster.nodes import EdgeNode, EdgeNodes
 from kedoctor.checks.parsers.kubernetes import Condition
 from kedoctor.model.observations.apiserver import GetPath, ListObjects, ReviewAccess
@@ -75,13 +75,13 @@ class FakeCluster:
 
 def _fits(one: Any, request: ListObjects) -> bool:
     where = getattr(one.metadata, "namespace", "")
-    labels = getattr(one.metadata, "labels", {})
+    labels = to_builtins(one)["metadata"].get("labels") or {}
     wanted = [part.split("=") for part in request.label_selector.split(",") if "=" in part]
     name = request.field_selector.partition("metadata.name=")[2]
     return (
         (not request.namespace or not where or where == request.namespace)
         and (not name or one.metadata.name == name)
-        and all(isinstance(labels, dict) and labels.get(key) == value for key, value in wanted)
+        and all(labels.get(key) == value for key, value in wanted)
     )
 
 

@@ -45,14 +45,21 @@ class ApiserverCertificates:
     unread: tuple[Unavailable, ...] = ()
 
 
+_FLAGS = ("tls-cert-file", "kubelet-client-certificate", "proxy-client-cert-file", "etcd-certfile")
+
+
+def _named(arguments: ApiserverArguments) -> tuple[str, ...]:
+    """What the flags name: that of RKE2 and MicroK8s lies in their own directories."""
+    found = (arguments.flags.get(name) for name in _FLAGS)
+    return tuple(one.value for one in found if one is not None and one.value.startswith("/"))
+
+
 @fact
 def apiserver_certificates(host: Host, arguments: ApiserverArguments) -> ApiserverCertificates:
-    """The usual files of K3s or kubeadm, and what ``--tls-cert-file`` names."""
+    """The usual files of K3s or kubeadm, and those that kube-apiserver's flags name."""
     named = arguments.flags.get("tls-cert-file")
     serving = named.value if named is not None else ""
-    paths = dict.fromkeys(
-        (*((serving,) if serving.startswith("/") else ()), *(_K3S if arguments.is_k3s else _KUBEADM))
-    )
+    paths = dict.fromkeys((*_named(arguments), *(_K3S if arguments.is_k3s else _KUBEADM)))
     items: list[ApiserverCertificate] = []
     unread: list[Unavailable] = []
     for path in paths:

@@ -4,7 +4,8 @@ A kube-apiserver of its own shows its flags in the process table. K3s overwrites
 put together the way ``k3s server`` does it: ``config.yaml``, then ``config.yaml.d/*.yaml`` in order of their names
 (a later file replaces a key, ``key+`` appends to it), then the command line of the unit, whose single values win
 and whose lists are added (k3s: pkg/configfilearg/parser.go). ``kube-apiserver-arg`` then replaces what K3s would
-have set by itself (k3s: pkg/daemons/control/server.go).
+have set by itself (k3s: pkg/daemons/control/server.go). RKE2 runs kube-apiserver as a static pod, whose process shows
+all flags (facts.md §12.3). MicroK8s has it inside kubelite, which reads its flags from a file (facts.md §12.4).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
-from kedoctor.api import File, Host, Reason, Unavailable, Unit, fact, require
+from kedoctor.api import File, Host, Process, Reason, Unavailable, Unit, fact, require
 from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses
 
@@ -36,6 +37,7 @@ DEFAULT_EGRESS_MODE = "agent"
 """What ``k3s server`` does without ``--egress-selector-mode`` (facts.md §8.5)."""
 
 _DATA_DIR = "/var/lib/rancher/k3s"
+_MICROK8S_ARGS = "/var/snap/microk8s/current/args/kube-apiserver"
 _ADDRESS_TYPES = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 _LISTS = frozenset({"kube-apiserver-arg"})
 _ROUNDING = timedelta(seconds=1)
@@ -57,6 +59,7 @@ class ApiserverArguments:
     ``server`` those of ``k3s server``, empty elsewhere. ``changed`` is when a file they come from was last
     written, ``started`` when the process started, both ``None`` where not known. ``config`` is the base file of
     K3s' configuration, whether it is there or not; fragments are in ``config + ".d"``.
+    ``complete`` is whether all flags were read, so that one that is not there has its default.
     """
 
     is_k3s: bool
@@ -65,6 +68,18 @@ class ApiserverArguments:
     changed: datetime | None = None
     started: datetime | None = None
     config: str = K3S_CONFIG
+    is_microk8s: bool = False
+    complete: bool = False
+
+    @property
+    def is_rke2(self) -> bool:
+        """Whether kube-apiserver is RKE2's: all that it is given lies in RKE2's data directory (facts.md §12.3)."""
+        return not self.is_k3s and "/rke2/" in self._text("tls-cert-file")
+
+    @property
+    def egress_selector_file(self) -> str:
+        """The file of ``--egress-selector-config-file``; empty where kube-apiserver was given none."""
+        return "" if self.is_k3s else self._text("egress-selector-config-file")
 
     @property
     def data_directory(self) -> str:
@@ -121,6 +136,9 @@ def apiserver_arguments(
         source = f"command line of kube-apiserver (pid {apiserver.pid})"
         flags = {name: Setting(value, source) for name, value in _pairs(apiserver.argv[1:])}
         return ApiserverArguments(is_k3s=False, flags=flags, started=apiserver.started)
+    kubelite = None if isinstance(processes, Unavailable) else processes.kubelite
+    if kubelite is not None:
+        return _microk8s(host, kubelite)
     unit = host.unit(K3S_UNIT)
     loaded = isinstance(unit, Unit) and unit.load_state == "loaded"
     k3s = None if isinstance(processes, Unavailable) else processes.k3s
@@ -128,13 +146,50 @@ def apiserver_arguments(
         if isinstance(processes, Unavailable):
             return processes
         what = "the arguments of kube-apiserver"
-        return Unavailable(Reason.ABSENT, what, "neither kube-apiserver nor k3s server runs on this host")
+        return Unavailable(
+            Reason.ABSENT, what, "neither kube-apiserver nor k3s server nor kubelite runs on this host"
+        )
     words = _server_words(k3s.argv if k3s is not None else ())
     source = f"command line of k3s (pid {k3s.pid})" if k3s is not None else ""
     if not words and isinstance(unit, Unit) and loaded:
         words, source = _server_words(unit.exec_start), f"ExecStart of {unit.fragment_path or K3S_UNIT}"
     started = k3s.started if k3s is not None else None
     return _k3s(host, unit if isinstance(unit, Unit) and loaded else None, words, source, started)
+
+
+def _microk8s(host: Host, process: Process) -> ApiserverArguments:
+    """One flag a line, ``#`` begins a comment; variables of the snap stand for its directories (microk8s: default-args)."""
+    own = dict(_pairs(process.argv[1:]))
+    path = own.get("apiserver-args-file", _MICROK8S_ARGS)
+    file = require(host.read(path))
+    data = PurePosixPath(path).parent.parent
+    variables = {
+        "SNAP_DATA": str(data),
+        "SNAP_COMMON": str(data.parent / "common"),
+        "SNAP": f"/snap/microk8s/{data.name}",
+    }
+    flags = {}
+    for number, line in enumerate(file.text().splitlines(), 1):
+        words = _expanded(line.strip(), variables)
+        for name, value in _pairs([words]) if words.startswith("--") else ():
+            flags[name] = Setting(value, f"{path}, line {number}")
+    return ApiserverArguments(
+        is_k3s=False,
+        flags=flags,
+        changed=file.metadata.modified,
+        started=process.started,
+        config=path,
+        is_microk8s=True,
+        complete=not file.truncated,
+    )
+
+
+def _expanded(line: str, variables: Mapping[str, str]) -> str:
+    for name, value in variables.items():
+        line = line.replace(f"${{{name}}}", value)
+    for name in sorted(variables, key=len, reverse=True):
+        line = line.replace(f"${name}", variables[name])
+    return line
 
 
 @dataclass(frozen=True, slots=True)

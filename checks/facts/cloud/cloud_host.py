@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from kedoctor.api import (
     Addresses,
     Clock,
+    EveryHost,
     Host,
     Process,
     Resources,
@@ -30,7 +31,9 @@ __all__ = [
     "cloud_sockets",
     "host_addresses",
     "is_k3s_server",
+    "is_kubelite_server",
     "is_program",
+    "other_ends",
 ]
 
 
@@ -38,12 +41,13 @@ __all__ = [
 class CloudProcesses:
     """The processes of the cloud side; containers' processes are seen from their host like any other.
 
-    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5). ``now`` is when
-    the table was read, by this host's clock.
+    ``k3s`` is a ``k3s server``, which has kube-apiserver and kube-proxy inside it (facts.md §8.5), ``kubelite`` the same of
+    MicroK8s (facts.md §12.4). ``now`` is when the table was read, by this host's clock.
     """
 
     apiserver: Process | None = None
     k3s: Process | None = None
+    kubelite: Process | None = None
     cloudcore: Process | None = None
     now: datetime | None = None
 
@@ -56,7 +60,7 @@ class CloudProcesses:
     @property
     def serves_api(self) -> bool:
         """Whether requests for ``kubectl logs`` start on this host."""
-        return self.apiserver is not None or self.k3s is not None
+        return any(one is not None for one in (self.apiserver, self.k3s, self.kubelite))
 
 
 @fact
@@ -67,14 +71,18 @@ def cloud_processes(host: Host, clock: Clock) -> CloudProcesses:
     return CloudProcesses(
         apiserver=next((one for one in items if is_program(one, "kube-apiserver")), None),
         k3s=next(filter(is_k3s_server, items), None),
+        kubelite=next(filter(is_kubelite_server, items), None),
         cloudcore=next((one for one in items if is_program(one, "cloudcore")), None),
         now=None if isinstance(now, Unavailable) else now.time,
     )
 
 
 def is_program(process: Process, name: str) -> bool:
-    """Whether a process runs the program ``name``; the kernel keeps 15 characters of a name only."""
-    return process.name == name[:15] or bool(process.argv and PurePosixPath(process.argv[0]).name == name)
+    """Whether a process runs the program ``name``; the kernel keeps 15 characters of a name only.
+
+    One without arguments has ended and waits for its parent (a zombie): it runs nothing.
+    """
+    return bool(process.argv) and (process.name == name[:15] or PurePosixPath(process.argv[0]).name == name)
 
 
 def is_k3s_server(process: Process) -> bool:
@@ -83,6 +91,11 @@ def is_k3s_server(process: Process) -> bool:
     return process.name == "k3s-server" or (
         len(words) > 1 and PurePosixPath(words[0]).name == "k3s" and words[1] == "server"
     )
+
+
+def is_kubelite_server(process: Process) -> bool:
+    """Whether this is MicroK8s' ``kubelite`` with a control plane in it; a worker has ``--start-control-plane=false``."""
+    return is_program(process, "kubelite") and "--start-control-plane=false" not in process.argv
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,21 @@ class HostAddresses:
 def host_addresses(host: Host) -> HostAddresses:
     """The addresses of all interfaces."""
     return HostAddresses(require(host.addresses()))
+
+
+def other_ends(
+    held: Socket, port: int, hosts: EveryHost[CloudSockets], addresses: EveryHost[HostAddresses]
+) -> list[CloudSockets]:
+    """The cloud hosts in view that would have the other end of an edge's connection to that port.
+
+    With several cloudcores that is the one whose address is dialled. An address that is nobody's here (translated on the
+    way, a load balancer's) is that of the only cloud host in view, and of none where there are more.
+    """
+    listening = {name: one for name, one in hosts.known().items() if one.listening(port)}
+    owners = [name for name, one in addresses.known().items() if one.has(held.remote_address)]
+    if owners:
+        return [one for name, one in listening.items() if name in owners]
+    return list(listening.values()) if len(listening) == 1 else []
 
 
 @dataclass(frozen=True, slots=True)

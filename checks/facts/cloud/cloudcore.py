@@ -12,6 +12,7 @@ from kedoctor.api.yaml import YamlDocument, YamlError, load
 from kedoctor.checks.parsers.config.schema import CLOUDCORE, Violation, effective
 from kedoctor.checks.parsers.kubernetes import ConfigMap, Deployment, ManagedFields, Pod, Service
 from kedoctor.checks.parsers.kubernetes.pod_health import is_live, running_since
+from kedoctor.checks.parsers.releases import Release, parse
 
 __all__ = [
     "CONFIG_KEY",
@@ -137,6 +138,11 @@ class CloudcoreWorkload:
             [one.image for one in spec.containers if "cloudcore" in one.image] if spec is not None else []
         )
         return images[0].partition("@")[0].rpartition("/")[2].partition(":")[2] if images else ""
+
+    @property
+    def release(self) -> Release | None:
+        """The KubeEdge release that the tag names; ``None`` if it names none."""
+        return parse(self.tag)
 
     @property
     def started(self) -> datetime | None:

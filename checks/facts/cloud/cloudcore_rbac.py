@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kedoctor.api import AccessReview, Cluster, Unavailable, fact
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreWorkload
 
-__all__ = ["CloudcoreRights", "Right"]
+__all__ = ["RIGHTS", "CloudcoreRights", "Right"]
 
 
 @dataclass(frozen=True, slots=True)

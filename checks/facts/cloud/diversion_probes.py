@@ -7,7 +7,7 @@ one connection entry behind in cloudcore, so each edge is asked once and no more
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kedoctor.api import HttpAnswer, Reason, Unavailable, Wire, fact, patterns
 from kedoctor.checks.facts.cloud.diversion_targets import DiversionTargets
@@ -36,6 +36,7 @@ MOST_EDGES = 50
 """So many edges are asked; those that look wrong first, the others evenly spread over the rest."""
 
 _MOST_SUSPECTS = 25
+_MOST_CLOUDCORES = 4
 SUMMARY = "/stats/summary?only_cpu_and_memory=true"
 """What is asked for at an edge: short, without content, and through the same session as everything else."""
 
@@ -89,6 +90,8 @@ def ask_servers(
 ) -> StreamServers | Unavailable:
     """What the stream servers of all cloudcores on record say within ``seconds``."""
     addresses = [ip for ip in record.ports if ip and is_ip(ip)] or sorted(targets.live)[:4]
+    # A cloudcore that runs without an entry has sessions all the same.
+    addresses += [one.address for one in targets.cloudcores.unrecorded if one.address not in addresses]
 
     def ask(address: str) -> StreamServer:
         answer = wire.get(url_at(address, targets.port, "/"), timeout=seconds)
@@ -104,7 +107,9 @@ class TunnelProbe:
     """What cloudcore said when asked for the stats of one edge.
 
     ``key`` is what was asked for (its InternalIP, as metrics-server does). ``by_name`` is the answer for its node
-    name, asked only when there was no session under the address.
+    name, asked only when there was no session under the address. ``elsewhere`` is the address of another cloudcore that
+    has the session; others are asked only where the one to which the Node's port belongs has none. ``cloudcore`` is empty
+    where that one does not answer.
     """
 
     edge: str
@@ -113,6 +118,7 @@ class TunnelProbe:
     answer: HttpAnswer | Unavailable
     by_name: HttpAnswer | Unavailable | None = None
     port: int = 10003
+    elsewhere: str = ""
 
     @property
     def url(self) -> str:
@@ -146,24 +152,38 @@ def tunnel_probes(
     by_port = {port: ip for ip, port in record.ports.items()}
     living = [address for address in servers.items if servers.alive(address)]
 
-    def cloudcore_of(edge: EdgeNode) -> str:
-        address = by_port.get(edge.port, "")
-        if address:
-            return address if address in living else ""
-        return living[0] if len(living) == 1 else ""
+    def asked(edge: EdgeNode) -> list[str]:
+        """The cloudcore to which its port belongs, and the others; the first is empty where that one is unknown or dead."""
+        own = by_port.get(edge.port, "")
+        if not own and len(living) == 1:
+            return living
+        return [own if own in living else "", *(one for one in living if one != own)][:_MOST_CLOUDCORES]
 
-    wanted = [edge for edge in edges.items if _reached_by_tunnel(edge) and cloudcore_of(edge)]
+    wanted = [edge for edge in edges.items if _has_session(edge) and any(asked(edge))]
     chosen = _chosen(wanted, lambda edge: not edge.is_ready or edge.port not in record.current)
 
-    def ask(edge: EdgeNode) -> TunnelProbe:
-        address = cloudcore_of(edge)
-        url = url_at(address, targets.port, SUMMARY)
-        answer = wire.get(url, host_header=edge.internal_ip, timeout=_THROUGH)
-        lost = isinstance(answer, HttpAnswer) and answer.status == 500
-        by_name = wire.get(url, host_header=edge.name, timeout=_THROUGH) if lost else None
-        return TunnelProbe(edge.name, edge.internal_ip, address, answer, by_name, targets.port)
+    def ask(edge: EdgeNode) -> TunnelProbe | None:
+        first, *others = asked(edge)
+        probe = _of_first(edge, first) if first else None
+        if probe is not None and edge.name in (probe.node_name, probe.node_name_by_name):
+            return probe
+        elsewhere = next((one for one in others if node_name_of(get(one, edge.name)) == edge.name), "")
+        if probe is not None or not elsewhere:
+            return replace(probe, elsewhere=elsewhere) if probe is not None else None
+        none = Unavailable(Reason.ABSENT, f"the cloudcore of port {edge.port}")
+        return TunnelProbe(edge.name, edge.internal_ip, "", none, None, targets.port, elsewhere)
 
-    probes = ask_all(ask, chosen, workers=25)
+    def _of_first(edge: EdgeNode, address: str) -> TunnelProbe:
+        key = edge.name if _is_ipv6(edge) else edge.internal_ip
+        answer = get(address, key)
+        lost = isinstance(answer, HttpAnswer) and answer.status == 500 and key != edge.name
+        by_name = get(address, edge.name) if lost else None
+        return TunnelProbe(edge.name, key, address, answer, by_name, targets.port)
+
+    def get(address: str, key: str) -> HttpAnswer | Unavailable:
+        return wire.get(url_at(address, targets.port, SUMMARY), host_header=key, timeout=_THROUGH)
+
+    probes = [one for one in ask_all(ask, chosen, workers=25) if one is not None]
     missing = _none_asked([probe.answer for probe in probes])
     return missing or TunnelProbes(tuple(probes), len(wanted) - len(chosen))
 
@@ -246,6 +266,17 @@ def _reached_by_tunnel(edge: EdgeNode) -> bool:
     address = edge.internal_ip
     usable = bool(address) and is_ip(address) and ":" not in address
     return usable and not edge.runs_foreign_kubelet and not edge.absent_as_planned
+
+
+def _has_session(edge: EdgeNode) -> bool:
+    """Also one with an IPv6 address, which cloudcore finds by its name alone (facts.md §12.6)."""
+    return _reached_by_tunnel(edge) or (
+        _is_ipv6(edge) and not edge.runs_foreign_kubelet and not edge.absent_as_planned
+    )
+
+
+def _is_ipv6(edge: EdgeNode) -> bool:
+    return ":" in edge.internal_ip and is_ip(edge.internal_ip)
 
 
 def _chosen(edges: Sequence[EdgeNode], suspicious: Callable[[EdgeNode], bool]) -> tuple[EdgeNode, ...]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from kedoctor.api import Cluster, Unavailable, fact
 from kedoctor.checks.facts.cloud.cloud_host import CloudProcesses, HostAddresses
 from kedoctor.checks.facts.cloud.cloudcore import NAMESPACE, CloudcoreConfig, CloudcoreWorkload
+from kedoctor.checks.facts.cloud.cloudcores import Cloudcore, Cloudcores
 from kedoctor.checks.facts.cluster.nodes import SiteNodes, is_edge
 from kedoctor.checks.facts.cluster.tunnel_port import TunnelPortRecord
 from kedoctor.checks.parsers.host_port import is_loopback
@@ -24,7 +25,9 @@ class Place(StrEnum):
     """What a diversion leads to."""
 
     CLOUDCORE = "a live cloudcore's stream server"
+    OTHER_CLOUDCORE = "a live cloudcore, but not the one that holds this tunnel port"
     OTHER_PORT = "a live cloudcore, another port"
+    DOWN = "the cloudcore that holds this tunnel port, which does not run"
     CLUSTER_IP = "the ClusterIP of a Service"
     IPVS_ADDRESS = "the ClusterIP of a Service, which IPVS holds on this host"
     LOOPBACK = "this host itself, where no cloudcore runs"
@@ -66,7 +69,8 @@ class DiversionTargets:
 
     ``live`` are the addresses at which a running cloudcore takes stream requests from this host; ``here`` is
     whether one of them is this host. ``runs`` is false when it is certain that no cloudcore runs at all, and
-    ``None`` when the cloudcores are not known. ``services`` is ``None`` when they could not be listed.
+    ``None`` when the cloudcores are not known. ``services`` is ``None`` when they could not be listed. ``cloudcores`` are
+    all that there are, each with its tunnel port.
     """
 
     port: int = _STREAM_PORT
@@ -79,9 +83,34 @@ class DiversionTargets:
     others: Mapping[str, str] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
     ipvs: frozenset[str] = frozenset()
+    cloudcores: Cloudcores = field(default_factory=Cloudcores)
 
-    def place(self, address: str | None, port: int | None, *, kept: bool = False) -> Place:
-        """What ``address:port`` is. ``kept``: the rule names no address, so packets keep that of the edge."""
+    def place(
+        self, address: str | None, port: int | None, *, kept: bool = False, tunnel_port: int = 0
+    ) -> Place:
+        """What ``address:port`` is. ``kept``: the rule names no address, so packets keep that of the edge.
+
+        ``tunnel_port`` is the port whose connections lead there: only the cloudcore that holds it has their sessions.
+        """
+        place = self._place(address, port, kept=kept)
+        wanted = self.cloudcores.with_port(tunnel_port)
+        if wanted is None or address is None or not self.cloudcores.several:
+            return place
+        found = self._at(address)
+        if found is wanted:
+            down = wanted.runs is False and bool(wanted.pod) and place is not Place.CLOUDCORE
+            return Place.DOWN if down else place
+        known = found is not None and found.port is not None and place is Place.CLOUDCORE
+        return Place.OTHER_CLOUDCORE if known else place
+
+    def _at(self, address: str) -> Cloudcore | None:
+        """The cloudcore at an address; this host's own one at every address of this host."""
+        found = self.cloudcores.at(address)
+        if found is not None or not (address in self.own or is_loopback(address)):
+            return found
+        return next((one for one in self.cloudcores.items if one.addresses & self.own), None)
+
+    def _place(self, address: str | None, port: int | None, *, kept: bool) -> Place:
         if kept or address in self.edges:
             return Place.KEPT if kept else Place.EDGE
         if address is None or port is None or self.runs is None:
@@ -111,12 +140,13 @@ def diversion_targets(
     *,
     addresses: HostAddresses | Unavailable,
     processes: CloudProcesses | Unavailable,
+    cloudcores: Cloudcores,
 ) -> DiversionTargets:
     """Put together from what the API and this host say; whatever is missing makes an address unknown, not wrong."""
     own = frozenset() if isinstance(addresses, Unavailable) else addresses.ipv4
     recorded = frozenset() if isinstance(record, Unavailable) else frozenset(record.ports)
     process = not isinstance(processes, Unavailable) and processes.cloudcore is not None
-    live, runs = _live(workload, nodes, recorded, process=process)
+    live, runs = _live(workload, nodes, recorded, cloudcores, process=process)
     on_host = isinstance(workload, Unavailable) or workload.host_network is not False
     return DiversionTargets(
         port=_STREAM_PORT if isinstance(config, Unavailable) else config.stream_port or _STREAM_PORT,
@@ -131,6 +161,7 @@ def diversion_targets(
         ipvs=frozenset()
         if isinstance(addresses, Unavailable)
         else frozenset(one.address for one in addresses.addresses.items if one.interface == _IPVS_INTERFACE),
+        cloudcores=cloudcores,
     )
 
 
@@ -138,6 +169,7 @@ def _live(
     workload: CloudcoreWorkload | Unavailable,
     nodes: SiteNodes | Unavailable,
     recorded: frozenset[str],
+    cloudcores: Cloudcores,
     *,
     process: bool,
 ) -> tuple[frozenset[str], bool | None]:
@@ -153,12 +185,9 @@ def _live(
         return frozenset(pod.status.pod_ip for pod in workload.live if pod.status.pod_ip), True
     names = {pod.spec.node_name for pod in workload.live}
     of_nodes = {address for address, node in _addresses(nodes, edges=False).items() if node in names}
-    # A cloudcore writes the address of its default route, which need not be the one Kubernetes gives its pod
-    # (facts.md §3.3): as many strangers on record as there are cloudcores without an entry are theirs.
-    known = workload.addresses | of_nodes
-    strangers = recorded - known
-    unmatched = len(workload.live) - len(recorded & known)
-    return known | (strangers if len(strangers) <= unmatched else frozenset()), True
+    # A cloudcore writes the address of its default route, which need not be the one Kubernetes gives its pod.
+    written = {address for one in cloudcores.items if one.runs for address in one.addresses}
+    return workload.addresses | of_nodes | written, True
 
 
 def _addresses(nodes: SiteNodes | Unavailable, *, edges: bool) -> dict[str, str]:

@@ -8,8 +8,8 @@ that has it as a module and never needed it; where that can be told, they are no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from kedoctor.api import (
     File,
@@ -39,6 +39,8 @@ from kedoctor.checks.parsers.netfilter import (
     parse_save,
     walk,
 )
+from kedoctor.checks.parsers.netfilter.ipsets import IpSets, parse_sets
+from kedoctor.checks.parsers.netfilter.ruleset import Chain
 
 __all__ = ["BACKENDS", "NatRules", "nat_rules"]
 
@@ -59,7 +61,8 @@ class NatRules:
 
     ``host_backend`` is the backend of the command ``iptables`` on this host (``None``: there is none, or it does
     not say). ``dnat`` are all mapping rules of both views that a connection can reach. ``unseen`` names, by hook,
-    NAT chains of native nft tables that map something and that neither view shows.
+    NAT chains of native nft tables that map something and that neither view shows. ``sets`` is what rules with ``-m set``
+    look into; ``None`` where no rule does, or where that could not be read.
     """
 
     nft: Ruleset | Unavailable
@@ -68,6 +71,7 @@ class NatRules:
     host_backend: Backend | None = None
     unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dnat: tuple[DnatRule, ...] = ()
+    sets: IpSets | None = None
 
     def view(self, backend: Backend) -> Ruleset | None:
         """The rules of one backend; ``None`` when they could not be read."""
@@ -97,8 +101,9 @@ class NatRules:
 
     def effective(self, packet: Packet, hook: str = "OUTPUT") -> EffectivePath:
         """Where both backends together send a new connection."""
+        asked = replace(packet, sets=self.sets)
         return effective(
-            self.view("nft"), self.view("legacy"), packet, hook=hook, unseen=self.unseen.get(hook, ())
+            self.view("nft"), self.view("legacy"), asked, hook=hook, unseen=self.unseen.get(hook, ())
         )
 
     def mapping(self, ending: TerminalVerdict) -> DnatRule | None:
@@ -121,15 +126,39 @@ def nat_rules(host: Host) -> NatRules | Unavailable:
     nft, nft_source = _nft(host, host_backend)
     if isinstance(nft, Unavailable) and isinstance(legacy, Unavailable):
         return Unavailable(legacy.reason, "the netfilter rules", f"{nft}; {legacy}")
+    views = [view for view in (nft, legacy) if not isinstance(view, Unavailable)]
     return NatRules(
         nft=nft,
         legacy=legacy,
         sources={"nft": nft_source, "legacy": legacy_source},
         host_backend=host_backend,
         unseen=_unseen(host) if nft_source != _NO_NFT else {},
-        dnat=tuple(
-            rule for view in (nft, legacy) if not isinstance(view, Unavailable) for rule in dnat_rules(view)
-        ),
+        dnat=tuple(rule for view in views for rule in dnat_rules(view)),
+        sets=_sets(host) if any(map(_asks_sets, views)) else None,
+    )
+
+
+def _asks_sets(view: Ruleset) -> bool:
+    """Whether a NAT rule looks into a set, as kube-proxy's do in IPVS mode."""
+    return any(
+        option.module == "set"
+        for chain in _nat_chains(view)
+        for rule in chain.rules
+        for option in rule.matches
+    )
+
+
+def _nat_chains(view: Ruleset) -> Iterable[Chain]:
+    table = view.tables.get("nat")
+    return () if table is None else table.chains.values()
+
+
+def _sets(host: Host) -> IpSets | None:
+    answer = host.run("ipset", "save")
+    return (
+        parse_sets(answer.stdout)
+        if isinstance(answer, ToolOutput) and not answer.exit_code and not answer.truncated
+        else None
     )
 
 

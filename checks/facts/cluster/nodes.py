@@ -16,7 +16,6 @@ from kedoctor.checks.parsers.kubernetes import Condition, Endpoints, EndpointSli
 __all__ = ["ApiServerHost", "CloudNodes", "EdgeNode", "EdgeNodes", "NodeLeases", "SiteNodes"]
 
 _IDENTITY = "apiserver.kubernetes.io/identity=kube-apiserver"
-_HOSTNAME = "kubernetes.io/hostname"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,15 @@ class EdgeNodes:
 
 @dataclass(frozen=True, slots=True)
 class ApiServerHost:
-    """A host that runs kube-apiserver; ``node`` is empty when that host is not a node of this cluster."""
+    """A host that runs kube-apiserver; ``node`` is empty when that host is not a node of this cluster.
+
+    ``lost`` is whether its Node does not report that it is ready, so that what its pods show is as it was last seen.
+    """
 
     node: str
     address: str
     taints: tuple[Taint, ...] = ()
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,9 @@ def _is_control_plane(node: Node) -> bool:
 
 
 def _host(node: Node) -> ApiServerHost:
-    return ApiServerHost(node.metadata.name, _address(node, "InternalIP"), node.spec.taints or ())
+    ready = next((one for one in node.status.conditions or () if one.type == "Ready"), None)
+    lost = ready is not None and ready.status == "Unknown"
+    return ApiServerHost(node.metadata.name, _address(node, "InternalIP"), node.spec.taints or (), lost)
 
 
 def _known(here: tuple[Node, ...], hosts: tuple[ApiServerHost, ...], source: str) -> CloudNodes:
@@ -212,7 +217,7 @@ def _by_lease(cluster: Cluster, here: tuple[Node, ...]) -> tuple[ApiServerHost, 
         return ()
     found = {}
     for lease in leases:
-        hostname = lease.metadata.labels.get(_HOSTNAME, "")
+        hostname = lease.metadata.labels.hostname or ""
         node = next((one for one in here if hostname and hostname in _names(one)), None)
         if node is None:
             return ()  # a host that is not a node here: endpoints know its address, a lease does not

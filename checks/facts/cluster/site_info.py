@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from kedoctor.api import (
     Clock,
@@ -50,7 +51,7 @@ class AboutSite:
     """Versions and distribution; what could not be read is empty.
 
     ``component_versions`` maps ``KubeEdge`` (cloudcore's image and all edges) and ``edge runtime`` to all versions
-    seen. ``distribution`` is ``kubeadm``, ``k3s``, ``rke2`` or ``unknown``.
+    seen. ``distribution`` is ``kubeadm``, ``k3s``, ``rke2``, ``microk8s`` or ``unknown``.
     """
 
     cluster_version: str
@@ -111,6 +112,7 @@ def about_site(
     )
 
 
+@lru_cache(maxsize=1024)
 def kubeedge_version(kubelet_version: str) -> str:
     """``v1.22.0`` out of ``v1.31.12-kubeedge-v1.22.0`` (facts.md §7); empty for any other kubelet."""
     found = _KUBEEDGE.search(kubelet_version)
@@ -128,4 +130,6 @@ def _distribution(git_version: str, nodes: tuple[Node, ...]) -> str:
             return name
     if any(node.metadata.annotations.kubeadm_cri_socket is not None for node in nodes):
         return "kubeadm"
+    if any(node.metadata.labels.microk8s is not None for node in nodes):
+        return "microk8s"
     return "unknown"

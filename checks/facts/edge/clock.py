@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from kedoctor.api import Clock, Cluster, Reason, Unavailable, fact, patterns, require
+from kedoctor.api import Clock, Cluster, Reason, Text, Unavailable, detail_text, fact, patterns, require
 from kedoctor.checks.facts.edge.edgecore_log import EdgecoreLog
 from kedoctor.checks.facts.edge.sockets_and_probes import CloudCa
 
@@ -33,6 +33,8 @@ _FRESH = timedelta(hours=1)
 _CLOUD_TIME = patterns.compiled(
     r"code: 401, message: .{0,400}current time (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) is"
 )
+_API_SERVER, _ANSWER_401 = "the API server", "cloudcore's 401 answer in the edgecore log"
+_REFERENCES = {_API_SERVER: "API 服务器", _ANSWER_401: "edgecore 日志中 cloudcore 的 401 应答"}
 _BARE = patterns.compiled(r"[IWEF]\d{4} ")
 _AGREES = 60.0
 
@@ -51,13 +53,24 @@ class ClockReading:
     """A clock and how far it is from another one.
 
     ``now`` is the clock's own time (aware UTC). ``skew_seconds`` is ``now`` minus the time of ``reference``
-    (positive: this clock is ahead), ``None`` if nothing could be asked; ``detail`` then says why.
+    (positive: this clock is ahead), ``None`` if nothing could be asked; ``detail`` then says why. Both are said of it in
+    words, which :attr:`reference_text` and :attr:`detail_text` have in both languages.
     """
 
     now: datetime
     skew_seconds: float | None
     reference: str
     detail: str = ""
+
+    @property
+    def reference_text(self) -> Text:
+        """What it was compared with, as it is called in a sentence."""
+        return Text(self.reference, zh=_REFERENCES.get(self.reference, self.reference))
+
+    @property
+    def detail_text(self) -> Text:
+        """Why it was compared with nothing."""
+        return detail_text(self.detail)
 
     @property
     def checked(self) -> bool:
@@ -136,7 +149,7 @@ def trusted_clock(
         return TrustedClock(now, _seconds(now, served.answer.date), served.url)
     quoted = None if isinstance(log, Unavailable) else _quoted(log, now)
     if quoted is not None:
-        return TrustedClock(now, quoted, "cloudcore's 401 answer in the edgecore log")
+        return TrustedClock(now, quoted, _ANSWER_401)
     why = str(served) if isinstance(served, Unavailable) else f"{served.url} sent no Date"
     return TrustedClock(now, None, "", why)
 
@@ -152,7 +165,7 @@ def site_clock(clock: Clock, cluster: Cluster) -> SiteClock | Unavailable:
         return SiteClock(now, None, "", str(answer))
     if answer.date is None:
         return SiteClock(now, None, "", "the API server sent no Date")
-    return SiteClock(now, _seconds(now, answer.date), "the API server")
+    return SiteClock(now, _seconds(now, answer.date), _API_SERVER)
 
 
 def _seconds(now: datetime, reference: datetime) -> float:

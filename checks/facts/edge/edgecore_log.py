@@ -25,6 +25,8 @@ _EXITS = (
     "init new edged error",
     "Launch internal mqtt broker failed",
 )
+# The one thing that edgecore says by Go's own log before it exits, without a severity (from v1.23 on, versions.md §5).
+_PRINTED = "Failed to connect to DB:"
 _DIAL = timedelta(seconds=45)  # longer than handshakeTimeout lets a dial take (facts.md §2.2)
 _REDIAL = timedelta(seconds=5)
 _LATELY = timedelta(minutes=15)
@@ -243,6 +245,8 @@ def _fatal(lines: tuple[LogLine, ...]) -> LogLine | None:
 
 
 def _exits(line: LogLine) -> bool:
+    if line.kind == "http":  # Go's own log, which its http server uses
+        return line.message.startswith(_PRINTED)
     return line.severity == "E" and any(words in line.raw for words in _EXITS)
 
 

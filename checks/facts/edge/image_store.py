@@ -29,6 +29,7 @@ __all__ = ["ImageStore", "WaitingImages"]
 _ENDPOINT = "modules.edged.tailoredKubeletConfig.containerRuntimeEndpoint"
 _CONTAINERD = "/run/containerd/containerd.sock"
 _K3S_CONTAINERD = "/run/k3s/containerd/containerd.sock"
+_MICROK8S_CONTAINERD = "/var/snap/microk8s/common/run/containerd.sock"
 _DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 _KUBERNETES = "k8s.io"
 _MOST_NAMESPACES = 6
@@ -95,8 +96,12 @@ def _runtime(host: Host, config: EdgecoreConfig | Unavailable) -> tuple[str, str
         )
     table = host.processes()
     running = () if not isinstance(table, Processes) else table.items
+    if any(is_program(one, "kubelite") for one in running):
+        return "containerd", _MICROK8S_CONTAINERD
     if any(is_program(one, "k3s") for one in running) or isinstance(host.stat(_K3S_CONTAINERD), FileMetadata):
-        return "k3s", ""
+        # RKE2's containerd has the same socket, and no k3s to ask.
+        rke2 = any(is_program(one, "rke2") for one in running)
+        return ("containerd", _K3S_CONTAINERD) if rke2 else ("k3s", "")
     return ("containerd", _CONTAINERD) if isinstance(host.stat(_CONTAINERD), FileMetadata) else ("", "")
 
 

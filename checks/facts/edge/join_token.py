@@ -66,7 +66,7 @@ def token_at_hand(
     written = config.text(_KEY)
     reasons: list[Text] = []
     for source, text in _candidates(config, bootstrap, secrets, written):
-        wrong = _wrong(text, ca, clock) if isinstance(text, str) else Text(str(text), zh=str(text))
+        wrong = _wrong(text, ca, clock) if isinstance(text, str) else Text(str(text), zh=text.in_chinese)
         if wrong is None and isinstance(text, str):
             return TokenAtHand(
                 UsableToken(text.strip(), source, in_file=bool(written), bootstrap_present=bootstrap.present)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kedoctor.api import Connection, File, Host, Identity, Reason, Unavailable, Wire, fact
+from kedoctor.api import Connection, File, Host, Identity, Reason, Text, Unavailable, Wire, fact
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreConfig
 from kedoctor.checks.facts.edge.edgecore import EdgecoreConfig
+from kedoctor.checks.facts.edge.host import EdgeAddresses
 from kedoctor.checks.parsers.host_port import HostPort
+from kedoctor.checks.parsers.releases import Release, Trait, has
 
-__all__ = ["EdgeNames", "StreamReach", "edge_names", "stream_reach"]
+__all__ = ["EdgeNames", "OwnAddress", "StreamReach", "edge_names", "own_address", "stream_reach"]
 
 _NODE_PORTS = 30000
 _STREAM_NODE_PORT = 30003
@@ -36,6 +38,34 @@ def edge_names(host: Host) -> EdgeNames:
         lines = (line.partition("#")[0].split() for line in file.text().splitlines())
         hosts = tuple((words[0], tuple(words[1:])) for words in lines if len(words) > 1)
     return EdgeNames(hosts, identity.hostname if isinstance(identity, Identity) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """The address that edgecore takes for its own, and where it has it from."""
+
+    address: str
+    source: Text
+
+
+def own_address(
+    addresses: EdgeAddresses, names: EdgeNames | Unavailable, release: Release | None
+) -> OwnAddress | None:
+    """What ``util.GetLocalIP`` finds without ``nodeIP``: of host name and default route the one that the release asks first.
+
+    Up to v1.20 that is the host name, from v1.21 on the default route (versions.md §4). ``None``: there is neither, or
+    the two differ and the release is not known.
+    """
+    route = OwnAddress(addresses.default_route, Text("default route", zh="默认路由"))
+    known = () if isinstance(names, Unavailable) else names.addresses_of(names.hostname)
+    own = next((one for one in known if addresses.has(one) and not one.startswith(("127.", "::1"))), "")
+    name = OwnAddress(own, Text("host name", zh="主机名"))
+    if not (route.address and name.address) or route.address == name.address:
+        return next((one for one in (route, name) if one.address), None)
+    route_first = has(release, Trait.DEFAULT_ROUTE_FIRST)
+    if route_first is None:
+        return None
+    return route if route_first else name
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ class Usage(Fields, frozen=True):
 
 
 class NodeMetrics(Object, frozen=True):
-    """The last sample of a node; ``timestamp`` is the end of its ``window``."""
+    """The last sample of a node; ``timestamp`` is its end. How much the node uses is not judged and not kept."""
 
     api: ClassVar[str] = "metrics.k8s.io/v1beta1"
     plural: ClassVar[str] = "nodes"
@@ -155,8 +155,6 @@ class NodeMetrics(Object, frozen=True):
 
     metadata: MetricsMetadata = MetricsMetadata()
     timestamp: datetime | None = None
-    window: str = ""
-    usage: Usage = Usage()
 
 
 class ContainerMetrics(Fields, frozen=True):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
-from kedoctor.api import Fields, Object, field
-from kedoctor.checks.parsers.kubernetes.common import Condition, Metadata
+from kedoctor.api import Fields, Object, field, replace
+from kedoctor.checks.parsers.kubernetes.common import Condition
 
 __all__ = [
     "DaemonEndpoints",
     "KubeletEndpoint",
     "Lease",
+    "LeaseLabels",
+    "LeaseMetadata",
     "LeaseSpec",
     "Node",
     "NodeAddress",
@@ -34,6 +36,7 @@ class NodeLabels(Fields, frozen=True):
     master: str | None = field(default=None, name="node-role.kubernetes.io/master")
     instance_type: str | None = field(default=None, name="node.kubernetes.io/instance-type")
     enable_lb: str | None = field(default=None, name="svccontroller.k3s.cattle.io/enablelb")
+    microk8s: str | None = field(default=None, name="microk8s.io/cluster")
 
 
 class NodeAnnotations(Fields, frozen=True):
@@ -114,11 +117,38 @@ class Node(Object, frozen=True):
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
+    def reduced(self) -> Node:
+        """The node with its Ready condition and those that say that something is wrong.
+
+        Each node says of four other conditions, with a time and a sentence each, that they are as they should be.
+        """
+        conditions = self.status.conditions or ()
+        told = tuple(one for one in conditions if one.type == "Ready" or one.status != "False")
+        return (
+            self
+            if len(told) == len(conditions)
+            else replace(self, status=replace(self.status, conditions=told))
+        )
+
+
+class LeaseLabels(Fields, frozen=True):
+    """The labels by which a lease says that it is kube-apiserver's, and on which host."""
+
+    identity: str | None = field(default=None, name="apiserver.kubernetes.io/identity")
+    hostname: str | None = field(default=None, name="kubernetes.io/hostname")
+
+
+class LeaseMetadata(Fields, frozen=True):
+    """The metadata of a lease."""
+
+    name: str = ""
+    namespace: str = ""
+    labels: LeaseLabels = LeaseLabels()
+
 
 class LeaseSpec(Fields, frozen=True):
-    """Who holds a lease and when it was last renewed (by the holder's clock)."""
+    """When a lease was last renewed (by its holder's clock)."""
 
-    holder_identity: str | None = None
     renew_time: datetime | None = None
 
 
@@ -128,5 +158,5 @@ class Lease(Object, frozen=True):
     api: ClassVar[str] = "coordination.k8s.io/v1"
     plural: ClassVar[str] = "leases"
 
-    metadata: Metadata = Metadata()
+    metadata: LeaseMetadata = LeaseMetadata()
     spec: LeaseSpec = LeaseSpec()

@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 
+_DELETED = "it is being deleted"
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why a pod is not ready: the reason as Kubernetes names it, its message, and the last exit if there was one.
@@ -33,6 +36,18 @@ class Trouble:
     message: str = ""
     restarts: int = 0
     last_exit: str = ""
+
+    @property
+    def in_chinese(self) -> str:
+        """The same in Chinese; what Kubernetes itself says is quoted."""
+        parts = [self.reason]
+        if self.message:
+            parts.append("正在删除" if self.message == _DELETED else f"“{self.message}”")
+        if self.last_exit:
+            parts.append(f"上次退出：{self.last_exit}")
+        if self.restarts:
+            parts.append(f"重启 {self.restarts} 次")
+        return "，".join(parts)
 
     def __str__(self) -> str:
         parts = [self.reason]
@@ -137,7 +152,7 @@ def trouble(pod: Pod) -> Trouble | None:
 
 def _trouble_without_containers(pod: Pod, restarts: int) -> Trouble:
     if pod.metadata.deletion_timestamp is not None:
-        return Trouble("Terminating", "it is being deleted", restarts)
+        return Trouble("Terminating", _DELETED, restarts)
     scheduled = condition(pod.status.conditions, "PodScheduled")
     if scheduled is not None and scheduled.status == "False":
         return Trouble(scheduled.reason or "Unschedulable", scheduled.message, restarts)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from kedoctor.checks.parsers.netfilter.ipsets import IpSets
 from kedoctor.checks.parsers.netfilter.ruleset import (
     Option,
     Rule,
@@ -31,7 +32,7 @@ class Packet:
     """The first packet (SYN) of a new IPv4 TCP connection, as far as it is known.
 
     None means unknown. An interface "" means that there is none at this point: a packet made on this host
-    has no input interface. ``local_addresses`` are all IPv4 addresses of this host.
+    has no input interface. ``local_addresses`` are all IPv4 addresses of this host, ``sets`` what its rules look into.
 
     Raises:
         ValueError: the destination is not an IPv4 address; iptables has no say about IPv6.
@@ -44,6 +45,7 @@ class Packet:
     in_interface: str | None = None
     out_interface: str | None = None
     local_addresses: frozenset[str] | None = None
+    sets: IpSets | None = None
 
     def __post_init__(self) -> None:
         if ipv4(self.destination) is None:
@@ -161,6 +163,14 @@ def _address_type(values: tuple[str, ...], address: str | None, local: frozenset
     return max(answers, key=lambda answer: answer.value)
 
 
+def _in_set(values: tuple[str, ...], packet: Packet) -> Answer:
+    """Whether the connection is in the named set; not known where its contents were not read."""
+    if len(values) != 2 or packet.sets is None or values[0] not in packet.sets.items:
+        return Answer.MAYBE
+    found = packet.sets.items[values[0]].holds(tuple(values[1].split(",")), packet.destination, packet.port)
+    return Answer.MAYBE if found is None else _known(found)
+
+
 def _one_address_type(name: str, address: str | None, local: frozenset[str] | None) -> Answer:
     number = ipv4(address) if address is not None else None
     if number is None:
@@ -204,6 +214,7 @@ _DECIDERS: dict[tuple[str, str], _Decider] = {
     ("iprange", "--src-range"): lambda values, packet: _in_addresses(values, packet.source),
     ("iprange", "--dst-range"): lambda values, packet: _in_addresses(values, packet.destination),
     ("conntrack", "--ctstate"): _connection_state,
+    ("set", "--match-set"): _in_set,
     ("state", "--state"): _connection_state,
     ("addrtype", "--src-type"): lambda values, packet: _address_type(
         values, packet.source, packet.local_addresses

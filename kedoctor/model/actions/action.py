@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from kedoctor.base.errors import ChangeError
 from kedoctor.base.records import Record
 from kedoctor.base.text import Text
 
-__all__ = ["Action", "OneWay", "PlanConflictError", "Restart"]
+__all__ = ["Action", "OneWay", "PlanConflictError", "Restart", "steps_of"]
 
 
 class PlanConflictError(ChangeError):
@@ -109,3 +110,9 @@ class OneWay(Action, frozen=True):
     def longest(self) -> float:
         """The seconds after which it has ended in any case."""
         return 600.0
+
+
+def steps_of(actions: Iterable[Action]) -> tuple[Text, ...]:
+    """What these actions do, in words and in their order; restarts that act on the way back only are left out."""
+    forward = (one for one in actions if not (isinstance(one, Restart) and one.backward))
+    return tuple(one.described for one in forward)

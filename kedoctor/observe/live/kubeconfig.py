@@ -20,6 +20,8 @@ from kedoctor.yaml.document import YamlError, load
 __all__ = ["Found", "find_kubeconfig"]
 
 K3S = "/etc/rancher/k3s/k3s.yaml"
+RKE2 = "/etc/rancher/rke2/rke2.yaml"
+MICROK8S = "/var/snap/microk8s/current/credentials/client.config"
 KUBEADM = "/etc/kubernetes/admin.conf"
 LIMIT = 4 << 20
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -31,8 +33,11 @@ _SECTIONS = {"clusters": "cluster", "contexts": "context", "users": "user"}
 _ADMINISTRATOR = "run kedoctor with sudo, or give --kubeconfig a copy that this user may read"
 _SYSTEM_HINTS = {
     K3S: f"{_ADMINISTRATOR}, or start K3s with --write-kubeconfig-mode 644",
+    RKE2: _ADMINISTRATOR,
+    MICROK8S: _ADMINISTRATOR,
     KUBEADM: _ADMINISTRATOR,
 }
+_OF_THE_SYSTEM = tuple(_SYSTEM_HINTS)
 
 Read = Callable[[str], bytes]
 
@@ -150,7 +155,7 @@ class _Search:
 
     def _of_the_system(self, home: str) -> Found:
         refused: _UnusableError | None = None
-        for path in (K3S, KUBEADM):
+        for path in _OF_THE_SYSTEM:
             try:
                 found = self._choose(path, self._present([self.root + path]))
             except _UnusableError as error:
@@ -165,7 +170,9 @@ class _Search:
         raise refused or self._nowhere(home)
 
     def _nowhere(self, home: str) -> _UnusableError:
-        detail = f"KUBECONFIG is not set, {home}, {K3S} and {KUBEADM} do not exist, and this is not a pod"
+        detail = (
+            f"KUBECONFIG is not set, {', '.join((home, *_OF_THE_SYSTEM))} do not exist, and this is not a pod"
+        )
         callers = self._home_of_caller()
         hint = f"under sudo the home is {self._home()}: give --kubeconfig {callers}" if callers else ""
         return _UnusableError(Reason.NOT_CONFIGURED, "kubeconfig", detail, hint)

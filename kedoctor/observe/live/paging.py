@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 from urllib.parse import urlencode
 
-from kedoctor.base.records import Record, RecordError, decode, field, force_setattr
+from kedoctor.base.records import Record, RecordError, decode, field
 from kedoctor.model.objects import Object
 from kedoctor.model.observations.apiserver import ListObjects
 from kedoctor.model.observations.request import Reason
 from kedoctor.observe.live.api_errors import ApiFailure, refusal
 from kedoctor.observe.live.apiserver import Answer, ApiServer, Call
+from kedoctor.observe.live.sharing import share_equal_values
 
 __all__ = ["list_objects"]
 
@@ -58,27 +57,6 @@ def list_objects(server: ApiServer, kind: type[K], request: ListObjects) -> tupl
         ApiFailure: it could not be read to its end.
     """
     return _Listing(server, kind, request).read()
-
-
-def share_equal_values(objects: Iterable[object]) -> None:
-    """Makes equal strings and times within ``objects`` one and the same, which halves what many nodes take."""
-    known: dict[object, object] = {}
-    for one in objects:
-        _share(one, known)
-
-
-def _share(value: Any, known: dict[object, object]) -> Any:
-    if isinstance(value, str | datetime):
-        return known.setdefault(value, value)
-    if isinstance(value, Record):
-        for name in value.__struct_fields__:
-            inner = getattr(value, name)
-            shared = _share(inner, known)
-            if shared is not inner:
-                force_setattr(value, name, shared)
-    elif isinstance(value, tuple):
-        return tuple(_share(inner, known) for inner in value)
-    return value
 
 
 def _resident() -> int:
@@ -143,7 +121,7 @@ class _Listing(Generic[K]):
             page = cast("_Page[K]", decode(body, _Page[self._kind]))  # type: ignore[name-defined]
         except RecordError as error:
             raise ApiFailure(Reason.INVALID, f"the answer is not a list of them: {error}") from None
-        objects = page.items or []
+        objects = [one.reduced() for one in page.items or []]
         if _resident() - self._memory > MOST_MEMORY:
             raise ApiFailure(Reason.TOO_LARGE, f"the list takes more than {MOST_MEMORY >> 20} MiB of memory")
         share_equal_values(objects)

@@ -30,8 +30,8 @@ _TROUBLE = (psutil.Error, OSError, RuntimeError)
 def list_processes() -> Processes | Unavailable:
     """The processes of this machine, by pid; those that end while we look are left out.
 
-    One with a network of its own is a pod's or another machine's (a container that was booted here) and is left out
-    too, where this user may see that. A process keeps its first 256 arguments, each cut to 4096 characters.
+    One with a network of its own is a pod's or another machine's (a container that was booted here, a node of a nested
+    cluster) and is left out too. A process keeps its first 256 arguments, each cut to 4096 characters.
     """
     try:
         pids = psutil.pids()
@@ -43,9 +43,13 @@ def list_processes() -> Processes | Unavailable:
 
 
 def _network(pid: str) -> int | None:
-    """The identity of the network a process lives in; ``None`` where this user may not see it."""
+    """The identity of the network a process lives in; ``None`` where that cannot be seen.
+
+    ``/proc/PID/ns/net`` is for the owner of a process and root alone. The files in ``/proc/PID/net`` are those of its
+    network, one inode for all processes in it, and every user may look at them.
+    """
     try:
-        return os.stat(f"/proc/{pid}/ns/net").st_ino  # noqa: PTH116  what it leads to is not a path
+        return os.stat(f"/proc/{pid}/net/dev").st_ino  # noqa: PTH116  it is looked at for hundreds of processes
     except OSError:
         return None
 

@@ -13,7 +13,7 @@ from commandline import kedoctor
 def test_a_page_ends_with_sections_that_open_and_upstream_files_with_their_tag() -> None:
     done = kedoctor("explain", "KE303")
     assert done.returncode == 0
-    references = done.stdout.partition("## References\n")[2]
+    references = done.stdout.partition("\nReferences\n")[2]
     assert re.search(
         r"^facts\.md §3\.3 +ConfigMap `tunnelport` and port allocation$", references, re.MULTILINE
     )

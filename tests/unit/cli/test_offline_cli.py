@@ -118,3 +118,47 @@ def test_the_exit_codes_of_the_real_command(tmp_path: Path) -> None:
         argv = [sys.executable, "-m", "kedoctor", "bundle", "verify", str(tmp_path / place)]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def _own_archive(place: Path, machine: int = 183) -> Path:
+    """What make dist writes, as far as it is looked at."""
+    elf = (
+        b"\x7fELF\x02\x01\x01"
+        + bytes(9)
+        + (2).to_bytes(2, "little")
+        + machine.to_bytes(2, "little")
+        + bytes(44)
+    )
+    files = {"kedoctor-0.1.0/bin/kedoctor": b"#!/bin/sh\n", "kedoctor-0.1.0/python/bin/python3": elf}
+    place.write_bytes(gzip.compress(tar(files)))
+    return place
+
+
+def test_the_archive_of_kedoctor_itself_is_put_in_and_needs_no_wheels(tmp_path: Path) -> None:
+    place = write(tmp_path / "edge", complete())
+    archive = _own_archive(tmp_path / "kedoctor-0.1.0-linux-aarch64-glibc2.35.tar.gz")
+    made = kedoctor("make", place, "--side", "edge", "--arch", "arm64", "--kedoctor", archive)
+    assert (place / "kedoctor" / archive.name).read_bytes() == archive.read_bytes()
+    assert "kedoctor itself is not in it" not in made.output
+    listed = json.loads((place / "offline-bundle.json").read_bytes())["files"]
+    assert f"kedoctor/{archive.name}" in [one["path"] for one in listed]
+    verified = kedoctor("verify", place, "--side", "edge", "--arch", "arm64")
+    assert archive.name not in verified.output, "it is no archive of images"
+    assert (
+        "kedoctor itself is not in it"
+        in kedoctor("make", write(tmp_path / "none", complete()), "--arch", "arm64").output
+    )
+
+
+def test_an_archive_for_another_machine_or_of_something_else_is_refused(tmp_path: Path) -> None:
+    place = write(tmp_path / "edge", complete())
+    other = _own_archive(tmp_path / "kedoctor-0.1.0-linux-x86_64-glibc2.35.tar.gz", 62)
+    error = kedoctor("make", place, "--side", "edge", "--arch", "arm64", "--kedoctor", other).exception
+    assert isinstance(error, UsageError)
+    assert str(error) == f"{other} is for amd64, the offline bundle for arm64"
+    for data in (b"", b"not gzip", gzip.compress(b"no tar"), gzip.compress(tar({"a": b"b"}))):
+        other.write_bytes(data)
+        error = kedoctor("make", place, "--arch", "arm64", "--kedoctor", other).exception
+        assert isinstance(error, UsageError)
+        assert str(error) == f"{other} is not an archive of kedoctor"
+    assert not (place / "kedoctor").exists()

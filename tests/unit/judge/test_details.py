@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,14 @@ def test_a_connection_that_failed_is_told_in_chinese(error: Exception) -> None:
             Unavailable(Reason.ABSENT, "list configmaps in kubeedge"),
             "列出命名空间 kubeedge 中的 ConfigMaps：不存在",
         ),
+        (
+            Unavailable(Reason.NOT_RECORDED, "CPUs, memory, and disk of /var/lib", "it was not recorded"),
+            "/var/lib 的 CPU、内存和磁盘：没有记录",
+        ),
+        (
+            Unavailable(Reason.NOT_RECORDED, "access review: may I get pods/log", "it was not recorded"),
+            "当前用户是否有权 get pods/log：没有记录",
+        ),
         (Unavailable(Reason.ERROR, "something new", "Stale file handle"), "something new：Stale file handle"),
     ],
 )
@@ -141,6 +150,22 @@ def _is_chinese(node: ast.JoinedStr) -> bool:
 
 def test_no_chinese_sentence_quotes_what_is_unavailable_in_english() -> None:
     assert list(_quoted_in_chinese()) == []
+
+
+_ENGLISH = re.compile(r"(?:\.detail|\.unread\[0\]|\.unanswered\(\)\[0\]|\bstr\([\w.]+\))(?: or [\w.]+)?$")
+"""What an expression ends with whose value is a sentence in English only."""
+
+
+def test_no_chinese_sentence_quotes_details_of_facts_in_english() -> None:
+    found = [
+        f"{path.name}:{part.lineno} {ast.unparse(part.value)}"
+        for path in sorted(CHECKS.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.JoinedStr) and _is_chinese(node)
+        for part in node.values
+        if isinstance(part, ast.FormattedValue) and _ENGLISH.search(ast.unparse(part.value))
+    ]
+    assert found == []
 
 
 def test_no_english_sentence_quotes_chinese() -> None:

@@ -21,6 +21,8 @@ from kedoctor.observe.live.kubeconfig import KUBEADM, SERVICE_ACCOUNT, Found, fi
 PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n").decode()
 TOKEN = "sha256~3kR9-very-secret"
 HOME = "/home/ann/.kube/config"
+RKE2 = "/etc/rancher/rke2/rke2.yaml"
+MICROK8S = "/var/snap/microk8s/current/credentials/client.config"
 K3S = "/etc/rancher/k3s/k3s.yaml"
 DENIED = PermissionError(13, "Permission denied")
 
@@ -101,12 +103,14 @@ def test_the_order_is_that_of_kubectl() -> None:
     assert found(without(HOME), **POD).server == "https://10.43.0.1:443"
     assert found(without(HOME)).server == "https://k3s"
     assert found(without(HOME, K3S)).server == "https://kubeadm"
+    for place in (RKE2, MICROK8S):
+        assert found({place: config("https://there")}).server == "https://there"
 
 
 def test_nothing_at_all_says_where_was_looked() -> None:
     answer = unavailable({})
     assert answer.reason is Reason.NOT_CONFIGURED
-    for place in ("KUBECONFIG", HOME, K3S, KUBEADM, "not a pod"):
+    for place in ("KUBECONFIG", HOME, K3S, RKE2, MICROK8S, KUBEADM, "not a pod"):
         assert place in answer.detail
 
 

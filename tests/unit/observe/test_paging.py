@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kedoctor.api import Fields, Object
-from kedoctor.base.records import decode
-from kedoctor.observe.live.paging import share_equal_values
+from kedoctor.base.records import decode, field
+from kedoctor.observe.live.sharing import share_equal_values
 
 
 class PagedCondition(Fields, frozen=True):
@@ -31,3 +31,26 @@ def test_equal_strings_become_one_and_nothing_else_changes() -> None:
     share_equal_values([one, other])
     assert one.conditions[0].reason is other.conditions[0].reason
     assert (one, other) == (thing("one"), thing("other"))
+
+
+class PagedPart(Fields, frozen=True):
+    values: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
+class PagedWhole(Object, frozen=True):
+    plural = "pagedwholes"
+    part: PagedPart = PagedPart()
+    condition: PagedCondition = PagedCondition("")
+
+
+def test_equal_parts_become_one_and_parts_with_mappings_stay() -> None:
+    text = (
+        b'{"part": {"values": {"a": "b"}, "name": "x-y"}, "condition": {"reason": "Fine", "since": "noon"}}'
+    )
+    one, other = decode(text, PagedWhole), decode(text, PagedWhole)
+    share_equal_values([one, other])
+    assert one.condition is other.condition
+    assert one.part is not other.part
+    assert one.part.name is other.part.name
+    assert one == other == decode(text, PagedWhole)

@@ -51,7 +51,7 @@ def test_without_an_extra_the_main_job_is_done(extra: str, tmp_path: Path) -> No
 
 def test_the_extras_are_those_that_the_readme_names() -> None:
     extras = PROJECT["optional-dependencies"]
-    assert set(extras) == {*EXTRAS, "all", "dev"}
+    assert set(extras) == {*EXTRAS, "all", "dev", "dist"}
     assert extras["all"] == [f"kedoctor[{','.join(sorted(EXTRAS))}]"]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for extra in (*EXTRAS, "all"):

@@ -98,14 +98,14 @@ def test_the_plugin_of_the_page_judges_repairs_goes_back_and_prints(edge: Edge, 
     assert str(edge.link.readlink()) == BERLIN
 
     assert re.fullmatch(r"ACME01 \S+ pass\n", edge.do("report", "--lines").stdout)
-    assert edge.do("explain", "ACME01", "--lang", "zh").stdout.startswith("# ACME01 The edge keeps UTC\n")
+    assert edge.do("explain", "ACME01", "--lang", "zh").stdout.startswith("ACME01 The edge keeps UTC\n")
     assert "--lines FILE" in edge.do("run", "--help").stdout
 
 
 def test_without_a_page_a_check_is_explained_by_what_it_declares(tmp_path: Path) -> None:
     edge = Edge(tmp_path, KEDOCTOR_PLUGINS=str(_written(tmp_path / "plugins", "acme.py")))
     told = edge.do("explain", "ACME01", "--lang", "zh").stdout
-    assert told.startswith("# ACME01 边缘节点使用 UTC\n")
+    assert told.startswith("ACME01 边缘节点使用 UTC\n")
     for part in ("Times in logs of different edges", f"Point /etc/localtime to {UTC}.", "ACME handbook"):
         assert part in told
 

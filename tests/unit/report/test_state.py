@@ -122,3 +122,18 @@ def test_a_run_whose_file_is_broken_says_so() -> None:
     path.write_text("garbage")
     with pytest.raises(UsageError, match="is not a report that this kedoctor can read"):
         run_store.load(report(1).run.id)
+
+
+def test_runs_of_a_large_site_do_not_fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = len(Path(save(report(0))).read_bytes())
+    monkeypatch.setattr(run_store, "KEPT_BYTES", 3 * one + one // 2)
+    for number in range(1, 7):
+        save(report(number))
+    assert [kept.run.id for kept in run_store.runs()] == [report(number).run.id for number in (6, 5, 4)]
+
+
+def test_the_newest_run_is_kept_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_store, "KEPT_BYTES", 10)
+    save(report(1))
+    save(report(2))
+    assert [kept.run.id for kept in run_store.runs()] == [report(2).run.id]

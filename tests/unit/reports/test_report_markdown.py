@@ -25,7 +25,7 @@ from report_samples import (
 from kedoctor.api import Presentation, Status, replace
 from kedoctor.model.report import Capability, Cell, Change, Report
 from kedoctor.reports import markdown
-from kedoctor.reports.markup import code, escaped, fenced
+from kedoctor.reports.markup import code, escaped, fenced, ticked
 
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
@@ -144,3 +144,8 @@ def test_nobody_is_mentioned_and_nothing_linked(text: str) -> None:
 
 def test_an_address_of_mail_or_a_prompt_stays_readable() -> None:
     assert escaped("root@edge1") == "root@edge1"
+
+
+def test_what_is_typed_in_a_sentence_is_code() -> None:
+    assert ticked("`keadm join` leaves it *false*; see `a`.") == r"`keadm join` leaves it \*false\*; see `a`."
+    assert ticked("one ` alone") == r"one \` alone"

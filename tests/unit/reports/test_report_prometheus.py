@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from report_samples import (
     verdict,
 )
 
-from kedoctor.api import Status
+from kedoctor.api import Expiry, Status
 from kedoctor.base.plain import plain
 from kedoctor.model.report import Report
 from kedoctor.reports import prometheus
@@ -64,6 +65,51 @@ def test_what_an_alert_asks_for() -> None:
     assert _value(series, "kedoctor_run_complete") == 1
 
 
+def test_the_seconds_that_a_certificate_has_left() -> None:
+    begun = datetime(2026, 11, 23, 3, 19, 53, 120000, tzinfo=UTC)
+    soon, late = begun + timedelta(days=2), begun + timedelta(days=90)
+    folded = {"subject": "edge1 and 60 more", "node": "", "nodes": ("edge1", "edge2")}
+    series = _read(
+        report(
+            verdict(Status.WARN, expiries=(Expiry(item="x", ends=soon),)),
+            verdict(Status.PASS, code="TOY2", expiries=(Expiry(item="x", ends=late),), **folded),
+            verdict(
+                Status.FAIL,
+                code="TOY2",
+                expiries=(Expiry(item="x", ends=begun - timedelta(hours=1)),),
+                **folded,
+            ),
+        )
+    )
+    assert _value(series, "kedoctor_expires_in_seconds", code="TOY101", node="edge1") == 2 * 86400
+    assert _value(series, "kedoctor_expires_in_seconds", code="TOY2", subject="") == -3600
+    assert _value(series, "kedoctor_expiry_timestamp_seconds", code="TOY101") == soon.timestamp()
+
+
+def test_each_step_of_the_path_has_its_worst_state() -> None:
+    passes = verdict(Status.PASS, code="TOY2")
+    states = {
+        Status.FAIL: "broken",
+        Status.SETTLING: "settling",
+        Status.UNKNOWN: "unknown",
+        Status.CRASHED: "unknown",
+        Status.BLOCKED: "unknown",
+        Status.ACCEPTED: "accepted",
+        Status.WARN: "clear",
+        Status.SKIP: "clear",
+    }
+    for status, state in states.items():
+        series = _read(report(passes, verdict(status)))
+        assert _value(series, "kedoctor_hop_state", edge="edge1", hop="two", state=state) == 1
+        assert _value(series, "kedoctor_hop_state") == 1
+
+
+def test_what_concerns_every_edge_is_wrong_on_each() -> None:
+    series = _read(report(verdict(Status.PASS), verdict(Status.FAIL, code="TOY2", node="", side="site")))
+    assert _value(series, "kedoctor_hop_state", edge="", hop="two", state="broken") == 1
+    assert _value(series, "kedoctor_hop_state", edge="edge1", hop="two", state="broken") == 1
+
+
 def test_no_cause_is_zero_and_not_absence() -> None:
     series = _read(report(verdict(Status.PASS)))
     assert series["kedoctor_causes", (("status", "fail"),)] == 0
@@ -100,3 +146,12 @@ def test_the_language_changes_nothing() -> None:
 def test_any_text_is_a_label(text: str) -> None:
     series = _read(report(verdict(Status.FAIL, subject=text, host=text)))
     assert _value(series, "kedoctor_check_status", subject=plain(text), host=plain(text)) == 1
+
+
+def test_a_recorded_site_says_how_long_its_certificates_and_its_token_last() -> None:
+    codes = {
+        dict(tags)["code"]
+        for name, tags in _read(recorded("healthy"))
+        if name == "kedoctor_expires_in_seconds"
+    }
+    assert {"KE402", "KE406", "KE409"} <= codes

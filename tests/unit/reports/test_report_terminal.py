@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from report_samples import every_status, hostile, many_edges, recorded, report, verdict
 
 from kedoctor.api import Evidence, Presentation, Status
+from kedoctor.base.screen import columns
 from kedoctor.model.report import Capability, Cell, Fix, Hint, HopTitle, Report, Translation
 from kedoctor.reports import terminal
 
@@ -124,3 +125,24 @@ def test_the_matrix_names_the_hop_that_is_broken(language: str, cell: str) -> No
 def test_a_report_without_short_names_shows_the_name_of_the_hop() -> None:
     text = terminal.render(report(verdict(Status.FAIL)), Presentation("zh")).decode()
     assert "✗ two (TOY101)" in text
+
+
+def test_edges_that_are_alike_are_one_row() -> None:
+    text = terminal.render(many_edges(10_000), Presentation(width=80)).decode()
+    assert re.search(r"^edge0000, edge0003 and 3,332 more  ✗ two \(TOY101\)", text, re.MULTILINE)
+    assert len(text.splitlines()) < 30
+
+
+def test_a_matrix_that_does_not_fit_is_a_list() -> None:
+    text = terminal.render(recorded("b-edgestream-disabled"), Presentation(width=40)).decode()
+    assert "\nedge1\n  logs   ✗ tunnel (KE202)\n" in text
+    assert "\n  breaks\n    logs, exec, attach, top\n" in text
+    typed = [line for line in text.splitlines() if line.startswith("    $ ")]
+    assert max(map(columns, set(text.splitlines()) - set(typed))) <= 40
+
+
+@pytest.mark.parametrize(("height", "times"), [(0, 1), (24, 2), (500, 1)])
+def test_causes_are_said_again_where_they_have_scrolled_away(height: int, times: int) -> None:
+    text = terminal.render(recorded("b-edgestream-disabled"), Presentation(width=100, height=height)).decode()
+    assert text.count("✗ KE202") == times
+    assert text.count("1 root cause; it explains all other failures.") == times

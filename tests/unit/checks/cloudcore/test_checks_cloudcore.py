@@ -355,13 +355,13 @@ def test_a_cloudcore_that_does_not_run_is_not_judged_here() -> None:
 
 
 def test_a_running_cloudcore() -> None:
-    assert cloudcore_running(workload(), BLIND).status is Status.PASS
+    assert only(cloudcore_running(workload(), BLIND)).status is Status.PASS
 
 
 def test_a_crash_loop_quotes_its_last_words() -> None:
     words = "F1123 03:13:21.533419       1 server.go:91] TLSStreamCertFile not exist"
     log = CloudcoreLog((PodLog("cloudcore-1", last_words=words),))
-    found = cloudcore_running(workload(DOWN), log)
+    found = only(cloudcore_running(workload(DOWN), log))
     assert found.status is Status.FAIL
     assert "CrashLoopBackOff" in found.summary.en
     assert words in found.summary.en
@@ -379,14 +379,14 @@ PENDING = pod(
 
 
 def test_a_stuck_rollout_is_told_although_cloudcore_runs() -> None:
-    found = cloudcore_running(workload(PENDING, pod()), BLIND)
+    found = only(cloudcore_running(workload(PENDING, pod()), BLIND))
     assert (found.status, found.breaks) == (Status.WARN, ())
     assert found.commands[0].endswith("delete pod cloudcore-1")
     assert both_languages(found)
 
 
 def test_a_pod_that_finds_no_ports() -> None:
-    found = cloudcore_running(workload(PENDING), BLIND)
+    found = only(cloudcore_running(workload(PENDING), BLIND))
     assert found.status is Status.FAIL
     assert found.hint is not None
     assert "10000-10004" in found.hint.en
@@ -394,5 +394,5 @@ def test_a_pod_that_finds_no_ports() -> None:
 
 def test_no_pod_at_all() -> None:
     scaled = CloudcoreWorkload(deployment(replicas=0), ())
-    assert "replicas: 0" in cloudcore_running(scaled, BLIND).summary.en
-    assert cloudcore_running(CloudcoreWorkload(None, ()), BLIND).status is Status.FAIL
+    assert "replicas: 0" in only(cloudcore_running(scaled, BLIND)).summary.en
+    assert only(cloudcore_running(CloudcoreWorkload(None, ()), BLIND)).status is Status.FAIL

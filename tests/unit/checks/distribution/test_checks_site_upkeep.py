@@ -96,10 +96,15 @@ def pod(name: str, node: str, **spec: Any) -> Pod:
 def test_pods_of_the_cloud_on_an_edge() -> None:
     found = ForeignPods({"edge1": ("kube-system/svclb-traefik-1",)})
     k3s = AboutSite("v1.31.4+k3s1", {}, "k3s")
-    told = only(foreign_daemonsets(found, edges(), k3s))
+    told = only(foreign_daemonsets(found, edges(), k3s, logs=EveryHost({}), names=EveryHost({})))
     assert (told.status, told.breaks) == (Status.WARN, ())
     assert any("enablelb" in command for command in told.commands)
-    assert only(foreign_daemonsets(ForeignPods(), edges(), BLIND)).status is Status.PASS
+    assert (
+        only(
+            foreign_daemonsets(ForeignPods(), edges(), BLIND, logs=EveryHost({}), names=EveryHost({}))
+        ).status
+        is Status.PASS
+    )
 
 
 def test_which_pods_are_foreign() -> None:

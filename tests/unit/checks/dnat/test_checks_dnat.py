@@ -66,11 +66,12 @@ def ke304(rules: NatRules, **more: Any) -> list[Finding]:
 
 def ke305(rules: NatRules, **more: Any) -> list[Finding]:
     edges = EdgeNodes(more.pop("edges", (edge(),)))
-    return list(dnat_stale(rules, more.pop("on", record()), edges, more.pop("processes", APISERVER)))
+    given = {"processes": APISERVER, "workload": MISSING}
+    return list(dnat_stale(rules, more.pop("on", record()), edges, **{**given, **more}))
 
 
 def ke306(rules: NatRules, **more: Any) -> list[Finding]:
-    given = {"probes": MISSING, "servers": MISSING, "processes": APISERVER}
+    given = {"probes": MISSING, "servers": MISSING, "processes": APISERVER, "workload": MISSING}
     return list(dnat_backend(rules, found(rules), more.pop("targets", targets()), **{**given, **more}))
 
 
@@ -450,7 +451,6 @@ def test_half_of_the_rules_is_not_enough() -> None:
 
 def test_nothing_to_compare() -> None:
     seen: Any = Diversions()
-    findings = list(
-        dnat_backend(HEALTHY, seen, targets(), probes=MISSING, servers=MISSING, processes=APISERVER)
-    )
+    blind = {"probes": MISSING, "servers": MISSING, "workload": MISSING}
+    findings = list(dnat_backend(HEALTHY, seen, targets(), processes=APISERVER, **blind))
     assert told(findings)[0].status is SKIP

@@ -79,7 +79,8 @@ def judged(
     diversion: WorkingDiversion = NOWHERE,
     nat: EveryHost[NatRules] = NO_HOST,
 ) -> Finding:
-    return only(iptables_manager(manager, cloud, acting_rules(cloud, RECORD, nat, diversion, BLIND)))
+    acting = acting_rules(cloud, RECORD, nat, diversion, BLIND)
+    return only(iptables_manager(manager, cloud, acting, workload=BLIND))
 
 
 def test_a_ready_pod_on_the_api_server_host() -> None:
@@ -185,7 +186,7 @@ def test_an_api_server_outside_the_cluster_is_not_judged_from_here() -> None:
 
 def test_each_api_server_host_is_judged() -> None:
     two = CloudNodes((HOST, ApiServerHost("cloud2", "10.99.0.9")), "the label")
-    found = list(iptables_manager(IptablesManager(daemonset(), (pod(),)), two, ActingRules()))
+    found = list(iptables_manager(IptablesManager(daemonset(), (pod(),)), two, ActingRules(), workload=BLIND))
     assert [(one.subject, one.status) for one in found] == [("cloud", Status.PASS), ("cloud2", Status.FAIL)]
 
 

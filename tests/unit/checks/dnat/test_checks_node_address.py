@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from cloudcore_samples import pod
 from siteworld import NOW, both_languages, edge, edges, only
 
 from kedoctor.api import EveryHost, Finding, HttpAnswer, Reason, Status, Unavailable
 from kedoctor.checks.dnat.kubelet_port import kubelet_port
+from kedoctor.checks.facts.cloud.cloudcore import CloudcoreWorkload
 from kedoctor.checks.facts.cloud.cloudcore_log_lines import CloudcoreLines
 from kedoctor.checks.facts.cloud.diversion_probes import TunnelProbe, TunnelProbes
 from kedoctor.checks.facts.cluster.nodes import EdgeNodes
@@ -27,7 +29,8 @@ def judged(
         for name in tunnels
     )
     lines = CloudcoreLines(tuple(parse_lines(log, NOW)), NOW) if log else BLIND
-    return list(kubelet_port(nodes, record, EveryHost({"cloud": TunnelProbes(answers)}), lines))
+    tunnelled = EveryHost({"cloud": TunnelProbes(answers)})
+    return list(kubelet_port(nodes, record, tunnelled, lines, workload=CloudcoreWorkload(None, (pod(),))))
 
 
 def test_the_port_on_record_passes() -> None:

@@ -190,7 +190,6 @@ def test_the_name_is_asked_for_only_when_the_address_is_not_known() -> None:
     "other",
     [
         edge(ip=""),
-        edge(ip="fd00::2"),
         edge(version="v1.31.14"),
         edge(cordoned=True, ready=Condition(type="Ready", status="Unknown")),
     ],
@@ -199,6 +198,12 @@ def test_who_is_not_asked(other: Any) -> None:
     site = Site()
     assert probe(site, other) == TunnelProbes()
     assert not site.asked
+
+
+def test_an_edge_with_an_ipv6_address_is_asked_by_its_name() -> None:
+    site = Site()
+    assert [(one.edge, one.key) for one in probe(site, edge(ip="fd00::2")).items] == [("edge1", "edge1")]
+    assert site.hosts() == ["edge1"]
 
 
 def test_an_edge_without_a_tunnel_yet_is_asked_of_the_only_cloudcore() -> None:

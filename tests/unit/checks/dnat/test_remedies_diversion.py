@@ -40,6 +40,7 @@ from kedoctor.checks.dnat.kubelet_port import kubelet_port as port_check
 from kedoctor.checks.dnat.tunnel_port_record import tunnelport_record
 from kedoctor.checks.facts.cloud.acting_rules import ActingRules
 from kedoctor.checks.facts.cloud.cloudcore import CloudcoreDocument, CloudcoreWorkload, cloudcore_config
+from kedoctor.checks.facts.cloud.cloudcores import Cloudcores, cloudcores
 from kedoctor.checks.facts.cloud.nat import NatRules
 from kedoctor.checks.facts.cluster.images import ImageArchives
 from kedoctor.checks.facts.cluster.iptables_manager import IptablesManager
@@ -70,6 +71,13 @@ def cloudcore(ip: str = "10.99.0.1") -> Pod:
 WORKLOAD = CloudcoreWorkload(None, (cloudcore(),))
 
 
+def judged(
+    record: TunnelPortRecord, found: CloudcoreWorkload, users: EdgeNodes | Unavailable
+) -> tuple[TunnelPortRecord, Cloudcores, EdgeNodes | Unavailable]:
+    """What KE302 judges."""
+    return record, cloudcores(found, record, BLIND, users), users
+
+
 # ------------------------------------------------------------------------------------- KE302, KE301
 
 
@@ -87,35 +95,59 @@ WORKLOAD = CloudcoreWorkload(None, (cloudcore(),))
 )
 def test_the_record_keeps_only_what_leads_to_a_live_cloudcore(before: str, after: str) -> None:
     record, users = parse_record(before), edges(edge(port=10351))
-    wrong = verdicts(tunnelport_record, tunnelport_record(record, WORKLOAD, users))
+    wrong = verdicts(
+        tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, users), workload=WORKLOAD)
+    )
     for one in wrong:
-        plan = planned(tunnelport(one, record, WORKLOAD), one)
+        plan = planned(tunnelport(one, record, WORKLOAD, BLIND, BLIND), one)
         assert (plan.risk, plan.restarts) == (Risk.SAFE, ())
         kept = after_patch(plan, {"metadata": {"annotations": {"other": "stays"}}})["metadata"]["annotations"]
         assert kept == {"other": "stays", "tunnelportrecord.kubeedge.io": after}
-        assert not verdicts(tunnelport_record, tunnelport_record(parse_record(after), WORKLOAD, users))
+        assert not verdicts(
+            tunnelport_record,
+            tunnelport_record(*judged(parse_record(after), WORKLOAD, users), workload=WORKLOAD),
+        )
+
+
+def test_an_address_of_nobody_is_replaced_by_that_of_the_cloudcore_that_lacks_an_entry() -> None:
+    record = parse_record('{"ipTunnelPort":{"10.99.0.77":10351},"port":{"10351":true}}')
+    users = edges(edge(port=10351))
+    host = samples.addresses(("eth0", "10.99.0.1"))
+    seen = cloudcores(WORKLOAD, record, BLIND, users, EveryHost({"cloud": host}))
+    (wrong,) = verdicts(tunnelport_record, tunnelport_record(record, seen, users, workload=WORKLOAD))
+    plan = planned(tunnelport(wrong, record, WORKLOAD, seen, users), wrong)
+    text = after_patch(plan, {"metadata": {"annotations": {}}})["metadata"]["annotations"]
+    assert text == {
+        "tunnelportrecord.kubeedge.io": '{"ipTunnelPort":{"10.99.0.1":10351},"port":{"10351":true}}'
+    }
 
 
 def test_a_record_that_cloudcore_would_panic_on_is_made_anew() -> None:
     for record in (TunnelPortRecord(RecordState.NO_ANNOTATION), parse_record("not json")):
-        wrong = verdict_of(tunnelport_record, tunnelport_record(record, WORKLOAD, BLIND))
-        plan = planned(tunnelport(wrong, record, WORKLOAD), wrong)
+        wrong = verdict_of(
+            tunnelport_record, tunnelport_record(*judged(record, WORKLOAD, BLIND), workload=WORKLOAD)
+        )
+        plan = planned(tunnelport(wrong, record, WORKLOAD, BLIND, BLIND), wrong)
         assert (len(plan.actions), len(plan.restarts), plan.risk) == (1, 1, Risk.RESTARTS_CLOUDCORE)
     gone = TunnelPortRecord(RecordState.NO_CONFIG_MAP)
-    wrong = verdict_of(tunnelport_record, tunnelport_record(gone, WORKLOAD, BLIND))
-    assert planned(tunnelport(wrong, gone, WORKLOAD), wrong).actions == ()
-    told(tunnelport(wrong, gone, CloudcoreWorkload(None, ())))
+    wrong = verdict_of(
+        tunnelport_record, tunnelport_record(*judged(gone, WORKLOAD, BLIND), workload=WORKLOAD)
+    )
+    assert planned(tunnelport(wrong, gone, WORKLOAD, BLIND, BLIND), wrong).actions == ()
+    told(tunnelport(wrong, gone, CloudcoreWorkload(None, ()), BLIND, BLIND))
 
 
 def test_a_record_without_any_usable_address_is_not_emptied() -> None:
     record = parse_record('{"ipTunnelPort":{"":10351}}')
     nobody = CloudcoreWorkload(None, ())
-    wrong = verdict_of(tunnelport_record, tunnelport_record(record, nobody, BLIND))
-    assert "default route" in told(tunnelport(wrong, record, nobody))
+    wrong = verdict_of(tunnelport_record, tunnelport_record(*judged(record, nobody, BLIND), workload=nobody))
+    assert "default route" in told(tunnelport(wrong, record, nobody, BLIND, BLIND))
 
 
 def test_the_port_of_a_node_is_for_its_own_edge_to_renew() -> None:
-    wrong = verdict_of(port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND))
+    wrong = verdict_of(
+        port_check, port_check(edges(edge(port=10350)), BLIND, EveryHost({}), BLIND, workload=BLIND)
+    )
     here = EveryHost({"somewhere": EdgeName("edge1")})
     assert planned(kubelet_port(wrong, here), wrong).restarts == (RestartUnit("edgecore.service"),)
     assert "edge1" in told(kubelet_port(wrong, EveryHost({})))
@@ -164,7 +196,7 @@ def _mended(
 ) -> Any:
     manager = IptablesManager(made(DaemonSet, **content), pods, {"m-1": complaint} if complaint else {})
     cloud = CloudNodes((ApiServerHost("cloud", "10.99.0.1", taints),), "the label")
-    found = manager_check(manager, cloud, ActingRules())
+    found = manager_check(manager, cloud, ActingRules(), workload=BLIND)
     wrong = verdict_of(manager_check, found)
     answer = iptables_manager(wrong, manager, cloud, access=access, nodes=BLIND, archives=NO_ARCHIVE)
     return wrong, answer
@@ -378,7 +410,11 @@ def test_a_stale_rule_of_our_own_is_brought_up_to_date() -> None:
 def test_exactly_the_stale_rules_go_the_last_first() -> None:
     stale, copied = samples.rule(10350), samples.rule()
     nat = samples.nat((stale, copied, copied, copied))
-    known: dict[str, Any] = {"edges": EdgeNodes((samples.edge(),)), "processes": samples.APISERVER}
+    known: dict[str, Any] = {
+        "edges": EdgeNodes((samples.edge(),)),
+        "processes": samples.APISERVER,
+        "workload": WORKLOAD,
+    }
     wrong = verdicts(stale_check, stale_check(nat, samples.record(), **known), host="cloud")
     assert {one.status for one in wrong} == {Status.WARN}
     plans = [
@@ -402,6 +438,7 @@ def _contradiction(nft: tuple[str, ...], legacy: tuple[str, ...]) -> Any:
         probes=BLIND,
         servers=BLIND,
         processes=samples.APISERVER,
+        workload=BLIND,
     )
     wrong = verdicts(backend_check, answer, host="cloud")[0]
     return wrong, dnat_backend(wrong, nat, samples.targets())

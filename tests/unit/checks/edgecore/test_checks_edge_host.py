@@ -38,6 +38,7 @@ from kedoctor.checks.facts.edge.host import (
     KubeletUnit,
     containerd_driver,
 )
+from kedoctor.checks.facts.edge.routing import EdgeNames
 from kedoctor.checks.facts.edge.sockets_and_probes import EdgeSockets
 from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.node.host_resources import edge_resources
@@ -303,8 +304,11 @@ def address(
     nodes: EdgeNodes | Unavailable = NODES,
     seen: EdgeAddresses | Unavailable = ADDRESSES,
     said_: EdgecoreLog | Unavailable = NOT_RECORDED,
+    names: EdgeNames | Unavailable = NOT_RECORDED,
+    release: str = "v1.22.0",
 ) -> Finding:
-    finding = node_ip(edited(edged=text), seen, nodes, said_)
+    version = EdgecoreRelease(parse(release), release)
+    finding = node_ip(edited(edged=text), seen, nodes, said_, names=names, version=version)
     bilingual(finding)
     return finding
 

@@ -124,7 +124,9 @@ def addressed(text: str, own: str, internal: str) -> Any:
     items = tuple(InterfaceAddress("eth0", address, 24) for address in own.split())
     addresses = EdgeAddresses(Addresses(items, "eth0", "10.99.0.254"))
     nodes = EdgeNodes((EdgeNode("edge1", internal),))
-    wrong = verdict_of(ke212, ke212(found, addresses, nodes, NOT_RECORDED))
+    version = EdgecoreRelease(None, "")
+    judged = ke212(found, addresses, nodes, NOT_RECORDED, names=NOT_RECORDED, version=version)
+    wrong = verdict_of(ke212, judged)
     return wrong, fix_node_ip.node_ip(wrong, found, addresses, nodes)
 
 

@@ -230,7 +230,11 @@ def test_placement() -> None:
 def test_the_place_of_a_pod_that_is_being_deleted_counts_for_nothing() -> None:
     moved = metrics_placement(server(leaving("edge1"), pod("cloud")), edges(), CLOUD, NO_MANAGER, NOWHERE)
     assert [(one.status, one.subject) for one in moved] == [(Status.PASS, "cloud")]
-    gone = metrics_placement(server(leaving("cloud")), edges(), CLOUD, NO_MANAGER, NOWHERE)
+    between = metrics_placement(server(leaving("cloud")), edges(), CLOUD, NO_MANAGER, NOWHERE)
+    assert only(between).status is Status.UNKNOWN, "its Deployment makes another one"
+    gone = metrics_placement(
+        server(leaving("cloud"), deploy=deployment(replicas=0)), edges(), CLOUD, NO_MANAGER, NOWHERE
+    )
     assert only(gone).status is Status.SKIP
 
 

@@ -143,7 +143,53 @@ def test_a_selector_that_chose_an_edge_goes() -> None:
         wrong = verdict_of(placement_check, answer)
         plan = planned(metrics_placement(wrong, found, CLOUD, NODES), wrong)
         assert after_patch(plan, content)["spec"]["template"]["spec"].get("nodeSelector") == kept
-        assert ("in place of its node selector" in plan.title.en) is bool(selector)
+        assert ("in place of what keeps it where it is" in plan.title.en) is bool(selector)
+
+
+@pytest.mark.parametrize(
+    ("term", "kept"),
+    [
+        (
+            {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["edge1"]}]},
+            [],
+        ),
+        ({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["edge1"]}]}, []),
+        ({"matchExpressions": [{"key": "node-role.kubernetes.io/edge", "operator": "Exists"}]}, []),
+        (
+            {
+                "matchExpressions": [
+                    {"key": "kubernetes.io/hostname", "operator": "NotIn", "values": ["cloud"]}
+                ]
+            },
+            [],
+        ),
+        (
+            {
+                "matchExpressions": [
+                    {"key": "kubernetes.io/hostname", "operator": "In", "values": ["cloud", "edge1"]}
+                ]
+            },
+            ["kubernetes.io/hostname"],
+        ),
+        ({"matchExpressions": [{"key": "disk", "operator": "Gt", "values": ["1"]}]}, ["disk"]),
+    ],
+)
+def test_an_affinity_that_chose_an_edge_goes(term: dict[str, Any], kept: list[str]) -> None:
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    content = deployment(spec={"affinity": {"nodeAffinity": required}})
+    found = server(content, made(Pod, metadata={"name": "p"}, spec={"nodeName": "edge1"}))
+    wrong = verdict_of(
+        placement_check, placement_check(found, edges(edge()), CLOUD, IptablesManager(None), NOWHERE)
+    )
+    plan = planned(metrics_placement(wrong, found, CLOUD, NODES), wrong)
+    affinity = after_patch(plan, content)["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+    (moved,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert [one["key"] for one in moved["matchExpressions"]] == [
+        *kept,
+        "node-role.kubernetes.io/control-plane",
+    ]
+    assert not moved.get("matchFields")
+    assert ("in place of what keeps it where it is" in plan.title.en) is not bool(kept)
 
 
 def test_hosts_without_the_label_are_named_and_hosts_that_are_no_nodes_only_spare_edges() -> None:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
+from chinese_texts import english_in, texts_of
 from fault import Fault
 from faults import FAULTS, HIDES, hidden, named, possible
 from faulty_site import FaultySite
@@ -65,6 +66,8 @@ def test_a_fault_alone_is_the_only_cause(fault: Fault) -> None:
     report = look([fault])
     assert [cause.code for cause in report.causes] == [fault.code]
     assert (report.causes[0].status is Status.WARN or not report.causes[0].capabilities) == fault.waits
+    english = [(place, found) for place, text in texts_of(report) if (found := english_in(text))]
+    assert english == [], "a Chinese text is Chinese but for identifiers and what is quoted"
 
 
 def _different(faults: list[Fault]) -> bool:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from chinese_texts import english_in, texts_of
 
 from kedoctor.model.findings import Status
 from kedoctor.model.report import Report
@@ -82,6 +83,11 @@ def test_the_injected_fault_is_the_cause(case: str) -> None:
 @pytest.mark.parametrize("case", CAUSES)
 def test_no_check_breaks_on_a_recorded_site(case: str) -> None:
     assert [one.summary for one in _report(case).verdicts if one.status is Status.CRASHED] == []
+
+
+@pytest.mark.parametrize("case", CAUSES)
+def test_every_text_in_chinese_is_chinese(case: str) -> None:
+    assert [(place, found) for place, text in texts_of(_report(case)) if (found := english_in(text))] == []
 
 
 @pytest.mark.parametrize("case", ADVICE)

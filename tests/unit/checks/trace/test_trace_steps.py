@@ -133,6 +133,7 @@ def address(
         how.get("record", record()),
         EveryHost(given),
         EveryHost({"cloud": EdgeNames(hosts, "cloud")}),
+        workload=MISSING,
         target=LOGS,
     )
 

@@ -20,7 +20,9 @@ from edge_samples import (
 from kedoctor.api import Addresses, Connection, Finding, HostContext, Reason, Status, Unavailable
 from kedoctor.checks.facts.edge.host import EdgeAddresses
 from kedoctor.checks.facts.edge.routing import EdgeNames, StreamReach
+from kedoctor.checks.facts.edge.version import EdgecoreRelease
 from kedoctor.checks.parsers.host_port import HostPort
+from kedoctor.checks.parsers.releases import parse
 from kedoctor.checks.tunnel.foreign_listeners import edge_exposure, foreign_listeners
 from kedoctor.checks.tunnel.host_routing import host_routing, stream_exposed
 from kedoctor.model.observations.network import InterfaceAddress
@@ -105,9 +107,17 @@ UNREAD = EdgeNames(None, "edge1")
 
 
 def routing(
-    addresses: EdgeAddresses, names: EdgeNames = NAMES, text: str = "", *held: str, edged: str = ""
+    addresses: EdgeAddresses,
+    names: EdgeNames = NAMES,
+    text: str = "",
+    *held: str,
+    edged: str = "",
+    release: str = "v1.22.0",
 ) -> Finding:
-    finding = host_routing(edited(edged=edged), addresses, names, log=log(text), sockets=sockets(*held))
+    version = EdgecoreRelease(parse(release), release)
+    finding = host_routing(
+        edited(edged=edged), addresses, names, log=log(text), sockets=sockets(*held), version=version
+    )
     bilingual(finding)
     return finding
 
